@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { golden } from '../test/golden/golden.ts'
-import { CannotStart } from './base/cannot-start.ts'
+import { CannotStart } from './base/refusal.ts'
 import { settingsHelp, settingsReference } from './settings/pages.ts'
 import { readSettings } from './settings.ts'
 

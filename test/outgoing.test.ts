@@ -1,5 +1,5 @@
 /**
- * Everything that connects to another machine passes the egress rule (`base/egress.ts`). This test finds what could connect
+ * Everything that connects to another machine passes the egress rule (`base/net/egress.ts`). This test finds what could connect
  * in another way, and lists the files that may, with the reason.
  */
 import assert from 'node:assert/strict'
@@ -9,7 +9,7 @@ import { test } from 'node:test'
 
 /** Files and folders below `src`. */
 const MAY_CONNECT: Readonly<Record<string, string>> = {
-  'base/guarded-fetch': 'asks the rule for each URL',
+  'base/net/guarded-fetch': 'asks the rule for each URL',
   'services/socket': 'asks the rule for each connection',
   'wire/native/upstream-connection': 'its pool asks the rule (wire/native/judged-address)',
   'wire/native/direct': 'reads from sockets that others have opened',
@@ -72,7 +72,7 @@ test('only listed files can connect to another machine: all else goes through th
     if (listed === undefined) wrong.push(`${name}: ${found}`)
     else unused.delete(listed)
   }
-  assert.deepEqual(wrong, [], 'use createGuardedFetch, or a pool of the engine, which ask base/egress.ts')
+  assert.deepEqual(wrong, [], 'use createGuardedFetch, or a pool of the engine, which ask base/net/egress.ts')
   assert.deepEqual([...unused], [], 'these need no exception any more')
 })
 

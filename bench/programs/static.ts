@@ -1,7 +1,7 @@
 /** The wire engine alone: answers every request with the bytes of a file, whole body read. Arguments: port, file. */
 import { readFileSync } from 'node:fs'
 import { createClock } from '../../src/base/clock.ts'
-import { createEgress, NO_LISTENER } from '../../src/base/egress.ts'
+import { createEgress, NO_LISTENER } from '../../src/base/net/egress.ts'
 import { createNativeEngine } from '../../src/wire/native/engine.ts'
 
 const [port, file] = process.argv.slice(2)

@@ -2,7 +2,7 @@
  * Runs the sample upstream: `npm run orders`, with `PORT` (9000) and `HOST` (127.0.0.1) from the
  * environment. Ends on SIGINT and SIGTERM, and with the npm script that started it.
  */
-import { stopSignal } from '../../src/base/stop-signal.ts'
+import { stopSignal } from '../../src/base/threads/process.ts'
 import { createOrdersService } from './service.ts'
 
 const service = await createOrdersService({

@@ -1,5 +1,5 @@
 /** Agents as the authorization server knows them: each binding of a host with a live token or with keys is a client. */
-import type { Plain } from '../base/plain.ts'
+import type { Plain } from '../base/json/plain.ts'
 
 /** A binding as a client of the authorization server. */
 export interface Agent {

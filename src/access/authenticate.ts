@@ -1,5 +1,5 @@
+import { looksLikeJwt } from '../base/crypto/jwt.ts'
 import type { Protected } from '../base/doors.ts'
-import { looksLikeJwt } from '../base/jwt.ts'
 import { Refusal } from '../base/refusal.ts'
 import type { Surface } from '../model/record.ts'
 import type { DirectTokens } from './direct-tokens.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Clock, hasEnded } from '../base/clock.ts'
+import { hashToken } from '../base/crypto/token.ts'
 import { refuse } from '../base/refusal.ts'
-import { hashToken } from '../base/token.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
 import type { OAuthArtifact } from '../store/ports/oauth.ts'
 import type { Accounts } from './accounts.ts'

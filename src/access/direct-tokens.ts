@@ -3,9 +3,9 @@
  * The stored user is written when a claim has changed.
  */
 import type { Clock } from '../base/clock.ts'
+import { claimsIssuer, type Jwt, readJwt } from '../base/crypto/jwt.ts'
 import type { Protected } from '../base/doors.ts'
-import { claimsIssuer, type Jwt, readJwt } from '../base/jwt.ts'
-import type { Plain } from '../base/plain.ts'
+import type { Plain } from '../base/json/plain.ts'
 import type { Accounts, Arrival } from './accounts.ts'
 import { invalid, type KeysOf, proveByIssuer } from './issuer-keys.ts'
 import type { Principal } from './principal.ts'

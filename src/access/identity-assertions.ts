@@ -2,10 +2,10 @@
  * An identity assertion is verified with the keys of the identity provider that it names, and redeemed once. The token
  * for it belongs to a grant of its own.
  */
-import { claimOf } from '../base/claims.ts'
+
 import type { Clock } from '../base/clock.ts'
-import { isText, readJwt } from '../base/jwt.ts'
-import type { Plain } from '../base/plain.ts'
+import { claimOf, isText, readJwt } from '../base/crypto/jwt.ts'
+import type { Plain } from '../base/json/plain.ts'
 import type { Account, Accounts, Arrival } from './accounts.ts'
 import { invalid, type KeysOf, proveByIssuer } from './issuer-keys.ts'
 

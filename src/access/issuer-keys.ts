@@ -1,5 +1,5 @@
-import { type NamedKey, signingKeyOf } from '../base/jws.ts'
-import type { Jwt } from '../base/jwt.ts'
+import { type NamedKey, signingKeyOf } from '../base/crypto/jws.ts'
+import type { Jwt } from '../base/crypto/jwt.ts'
 import { refuse } from '../base/refusal.ts'
 import { KEY_ALGS } from '../model/profile-auth.ts'
 

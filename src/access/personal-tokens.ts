@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import { isToken, lookupOf } from '../base/token.ts'
+import { isToken, lookupOf } from '../base/crypto/token.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
 import type { Accounts } from './accounts.ts'
 import { grantsOfToken } from './identities.ts'

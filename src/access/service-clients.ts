@@ -1,4 +1,4 @@
-import { isPlain, type Plain } from '../base/plain.ts'
+import { isPlain, type Plain } from '../base/json/plain.ts'
 import type { ConfigReader } from '../store/ports/config.ts'
 
 /** Field under which the hash of the secret of a service identity is sealed. */

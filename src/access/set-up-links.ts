@@ -1,6 +1,6 @@
 import { type Clock, hasEnded, toTime } from '../base/clock.ts'
+import { hashToken, isToken, mintToken } from '../base/crypto/token.ts'
 import { refuse } from '../base/refusal.ts'
-import { hashToken, isToken, mintToken } from '../base/token.ts'
 import type { AuditEntry } from '../model/audit.ts'
 import { newAuditEntry } from '../model/new-audit-entry.ts'
 import type { ConfigReader, ConfigStore, StoredSetUpLink } from '../store/ports/config.ts'

@@ -1,8 +1,8 @@
 /** An issuer is contacted only for a token that matches a trust rule. */
-import { contentHash } from '../base/canonical.ts'
-import { toRule } from '../base/claims.ts'
+
 import type { Clock } from '../base/clock.ts'
-import { type Jwt, readJwt } from '../base/jwt.ts'
+import { type Jwt, readJwt, toRule } from '../base/crypto/jwt.ts'
+import { contentHash } from '../base/json/canonical.ts'
 import type { TrustRuleSpec } from '../model/access.ts'
 import { toClaimRule } from '../model/profile-auth.ts'
 import type { ConfigReader } from '../store/ports/config.ts'

@@ -2,13 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
-import { canonicalJson, contentHash } from './canonical.ts'
-import { createClock, createClockCell, moveClock } from './clock.ts'
-import { toMs } from './duration.ts'
+import { createClock, createClockCell, moveClock, toMs } from './clock.ts'
+import { Secret } from './crypto/token.ts'
 import { createRequestIds, idTime, newId } from './ids.ts'
-import { Lru } from './lru.ts'
+import { canonicalJson, contentHash } from './json/canonical.ts'
+import { Lru } from './memory/lru.ts'
 import { PROBLEMS, refuse, toProblem } from './refusal.ts'
-import { Secret } from './secret.ts'
 
 test('clocks that share a cell move together, and others do not', () => {
   const cell = createClockCell()

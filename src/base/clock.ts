@@ -84,3 +84,48 @@ export function isFromAhead(keptAt: number, now: number): boolean {
 export function toTime(ms: number): string {
   return new Date(ms).toISOString()
 }
+
+const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+/** Durations on the wire: a whole number and a unit, such as `200ms`, `30s`, `1m`, `24h`, `30d`. */
+export const DURATION_PATTERN = /^([1-9][0-9]{0,8})(ms|s|m|h|d)$/
+
+/** Milliseconds of a duration string. Throws a RangeError when the text is not one (callers parse first). */
+export function toMs(duration: string): number {
+  const match = DURATION_PATTERN.exec(duration)
+  if (match === null) throw new RangeError(`"${duration}" is not a duration such as 30s, 1m, 24h or 30d`)
+  return Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS]
+}
+
+/** What repeated work is part of. */
+export interface Repeating {
+  /** The work ends with these. */
+  readonly parts: AsyncDisposableStack
+  /** Told of a fault. @param at what was being done */
+  readonly fault: (error: unknown, at: string) => void
+}
+
+/** Does something every `ms` milliseconds, never twice at once. A fault is told, and the next turn comes all the same. */
+export function repeat({ parts, fault }: Repeating, ms: number, what: string, work: () => unknown): void {
+  let isAtIt = false
+  const timer = setInterval(async () => {
+    if (isAtIt) return
+    isAtIt = true
+    try {
+      await work()
+    } catch (error) {
+      fault(error, what)
+    } finally {
+      isAtIt = false
+    }
+  }, ms)
+  parts.defer(() => clearInterval(timer))
+}
+
+/** Longer timers fire at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1
+
+/** A duration as a timer takes it, milliseconds: one of more than 24 days is cut. */
+export function timerMs(ms: number): number {
+  return Math.min(TIMER_MS_MAX, ms)
+}

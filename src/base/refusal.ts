@@ -459,3 +459,17 @@ export function problemOf(
     ...facts.members,
   }
 }
+
+/** Start cannot go on. The message is the one sentence that the operator reads, and it names the fix. */
+export class CannotStart extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = 'CannotStart'
+  }
+}
+
+/** What was thrown, for the process log: with its stack, and with what a refusal does not tell its caller. */
+export function faultText(error: unknown): string {
+  const inner = error instanceof Refusal && error.facts.inner !== undefined ? ` (${error.facts.inner})` : ''
+  return error instanceof Error ? (error.stack ?? error.message) + inner : String(error)
+}

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { CannotStart } from '../base/cannot-start.ts'
+import { CannotStart } from '../base/refusal.ts'
 import { readClientPins } from './client-pins.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-'))

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { isSecureUrl } from '../base/address.ts'
-import { CannotStart } from '../base/cannot-start.ts'
-import { isPlain, type Plain } from '../base/plain.ts'
+import { isPlain, type Plain } from '../base/json/plain.ts'
+import { isSecureUrl } from '../base/net/address.ts'
+import { CannotStart } from '../base/refusal.ts'
 import { lenientMetadata } from '../oauth/server/clients.ts'
 import { settingName } from '../settings/schema.ts'
 

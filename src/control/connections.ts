@@ -1,7 +1,7 @@
 /** Connections of people at origins, as the control plane keeps them. */
 import type { Accounts } from '../access/accounts.ts'
 import type { OriginAccess } from '../access/origin-access.ts'
-import { createGuardedFetch } from '../base/guarded-fetch.ts'
+import { createGuardedFetch } from '../base/net/guarded-fetch.ts'
 import { SHARED } from '../model/connection.ts'
 import { createFederation } from '../oauth/federation/federation.ts'
 import type { IdentityExchange } from '../oauth/federation/parts.ts'

@@ -1,4 +1,4 @@
-import { Secret } from '../base/secret.ts'
+import { Secret } from '../base/crypto/token.ts'
 import type { Trial } from '../gateway/forward/try-credential.ts'
 import { toCredentialTest } from '../model/credential-summary.ts'
 import type { CredentialTest } from '../model/credential-test.ts'

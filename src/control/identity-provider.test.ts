@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { startControl } from '../../test/control.ts'
-import { CannotStart } from '../base/cannot-start.ts'
+import { CannotStart } from '../base/refusal.ts'
 import { readSettings } from '../settings.ts'
 import { faultOfRoles, issuedBy, toIdentityProviders } from './identity-provider.ts'
 

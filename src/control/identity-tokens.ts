@@ -1,5 +1,5 @@
 import type { OriginAccess } from '../access/origin-access.ts'
-import { createGuardedFetch } from '../base/guarded-fetch.ts'
+import { createGuardedFetch } from '../base/net/guarded-fetch.ts'
 import { isExchanging } from '../model/origin.ts'
 import type { Federation } from '../oauth/federation/port.ts'
 import { createSealed } from '../oauth/server/sealed.ts'

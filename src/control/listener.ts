@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import type { Reservation } from '../base/byte-buffer.ts'
 import { type ControlHandler, doorAt, withoutSlash } from '../base/doors.ts'
+import type { Reservation } from '../base/memory/bytes.ts'
 import { PREAMBLE } from '../fleet/shared/preamble.ts'
 import type { ManagementDoor } from '../surfaces/mcp/door.ts'
 import type { RegistryAnswer, RegistryRequest } from '../surfaces/mcp-registry/answer.ts'

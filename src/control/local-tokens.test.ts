@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { startControl } from '../../test/control.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { createClock, createClockCell, moveClock } from '../base/clock.ts'
-import { lookupOf } from '../base/token.ts'
+import { lookupOf } from '../base/crypto/token.ts'
 import { createLocalTokens } from './local-tokens.ts'
 
 test('commands that follow each other share a local token and its audit entry', async () => {

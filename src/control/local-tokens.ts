@@ -1,6 +1,6 @@
 import type { AccessTokens } from '../access/tokens.ts'
 import { type Clock, toTime } from '../base/clock.ts'
-import { Secret } from '../base/secret.ts'
+import { Secret } from '../base/crypto/token.ts'
 import { type IssuedToken, parseTokenRequest } from './local-socket.ts'
 
 /**

@@ -1,6 +1,11 @@
 import { lstatSync, rmSync } from 'node:fs'
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import { createServer, type Server } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import type { Duplex } from 'node:stream'
 import { refuse, toProblem } from '../base/refusal.ts'
 import { PREAMBLE } from '../fleet/shared/preamble.ts'

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { IssuedLink } from '../access/set-up-links.ts'
 import { toTime } from '../base/clock.ts'
-import { toInputInvalid } from '../base/field-errors.ts'
-import { demandStorable } from '../base/storable.ts'
+import { toInputInvalid } from '../base/json/field-errors.ts'
+import { demandStorable } from '../base/json/storable.ts'
 import { SET_UP_PATH } from '../oauth/sign-in/pages.ts'
 
 /** A set-up link as it is printed. */

@@ -13,7 +13,7 @@ import {
   OPEN_OBJECT,
   QUOTE,
   stringOf,
-} from '../base/json-scan.ts'
+} from '../base/json/scan.ts'
 import { acted, countHits, type Hits } from './act.ts'
 import { type JsonAction, wholeDigits } from './json.ts'
 

@@ -4,7 +4,7 @@
  * Whole numbers of 7 digits and more are looked at as their digits, without a sign. A number that is found becomes a text, as `"********1111"`.
  * Numbers beyond 2^53 have lost digits when they were parsed, and may not be found.
  */
-import { isPlain, type Plain } from '../base/plain.ts'
+import { isPlain, type Plain } from '../base/json/plain.ts'
 import { type Act, acted, countHits, type Hits } from './act.ts'
 import type { Detectors } from './compile.ts'
 

@@ -1,6 +1,5 @@
 /** Members of a JSON value that are sensitive as a whole, named by JSON pointers (RFC 6901) in which `*` is any member or item. */
-import { isPlain } from '../base/plain.ts'
-import { tokenText } from '../base/pointer.ts'
+import { isPlain, tokenText } from '../base/json/plain.ts'
 import type { Act, Hits } from './act.ts'
 
 /** A pointer and its tokens. */

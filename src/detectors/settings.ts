@@ -50,7 +50,7 @@ export type InjectionKind = (typeof INJECTION_KINDS)[number]
 /** A built-in kind, under the detector that finds it. */
 export type BuiltInKind = PiiKind | SecretKind | InjectionKind
 
-/** A pattern of an administrator: an ECMA-262 expression as far as it is regular (`base/linear-pattern.ts`). */
+/** A pattern of an administrator: an ECMA-262 expression as far as it is regular (`base/text/patterns.ts`). */
 export interface NamedPattern {
   /** Under which spans and counts name what it finds. */
   readonly kind: string

@@ -1,4 +1,4 @@
-import { COMMA, endOfString, QUOTE } from '../base/json-scan.ts'
+import { COMMA, endOfString, QUOTE } from '../base/json/scan.ts'
 import type { SizeLimits } from './settings.ts'
 import type { Span } from './span.ts'
 

@@ -2,7 +2,7 @@
  * The memory that an exchange takes for its bodies. All of it is given back when the exchange is finished
  * (`releaseMemory`).
  */
-import type { ByteBudget } from '../base/byte-buffer.ts'
+import type { ByteBudget } from '../base/memory/bytes.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import { networkOf } from '../snapshot/find/network.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'

@@ -3,7 +3,7 @@
  * `lane`, the services of the thread. Types say which parts earlier rows have set: a check behind `method` takes a
  * {@link Routed} exchange, which has a proxy and a caller.
  */
-import type { AwsSigner } from '../base/aws-signature.ts'
+import type { AwsSigner } from '../base/crypto/aws-signature.ts'
 import type { RefusalCode, RefusalFacts } from '../base/refusal.ts'
 import type { Tally } from '../guardrails/tally.ts'
 import type { RecordAgent, SurfaceNumber } from '../record/fields.ts'

@@ -1,8 +1,8 @@
 /**
- * The request headers that the gateway reads, as the wire takes them. Cookies of Postern (`base/own-cookies`) are
+ * The request headers that the gateway reads, as the wire takes them. Cookies of Postern (`base/http/fields`) are
  * removed here, once the value of the Cookie field has shown one. Requests to reserved paths keep them.
  */
-import { CONSOLE_HEADER, withoutOwnCookies } from '../base/own-cookies.ts'
+import { CONSOLE_HEADER, withoutOwnCookies } from '../base/http/fields.ts'
 import {
   FORWARDING_HEADERS,
   FORWARDING_PREFIXES,

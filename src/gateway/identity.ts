@@ -1,4 +1,4 @@
-import type { Jwt } from '../base/jwt.ts'
+import type { Jwt } from '../base/crypto/jwt.ts'
 import type {
   Bound,
   Claims,

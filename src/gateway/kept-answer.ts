@@ -1,4 +1,4 @@
-import { type OwnedBytes, ownedBytes } from '../base/owned-bytes.ts'
+import { type OwnedBytes, ownedBytes } from '../base/memory/bytes.ts'
 import { withoutFields } from '../wire/port.ts'
 
 /** An answer of an upstream that is kept to be given again. Plain data. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import type { RunnerPlace } from '../base/runner-address.ts'
+import type { RunnerPlace } from '../base/net/runner-address.ts'
 import type { CodeRunner } from '../sandbox/port.ts'
 import type { ServiceRunner } from '../services/port.ts'
 import type { KeptValues } from '../shared-state/ports/kept-values.ts'

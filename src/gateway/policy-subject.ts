@@ -1,4 +1,4 @@
-import type { Plain } from '../base/plain.ts'
+import type { Plain } from '../base/json/plain.ts'
 import type { Caller as PolicySubject, SignedInPerson } from '../snapshot/find/capability-caller.ts'
 import { clientOf } from '../snapshot/find/client-of.ts'
 import { teamsOf } from '../snapshot/find/people.ts'

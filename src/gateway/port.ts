@@ -3,7 +3,7 @@
  * one call through the same stages, counters and record as a call over REST.
  */
 
-import type { ByteBudget, Reservation } from '../base/byte-buffer.ts'
+import type { ByteBudget, Reservation } from '../base/memory/bytes.ts'
 import type { FieldError, RefusalCode } from '../base/refusal.ts'
 import type { AskWebhook } from '../guardrails/asked.ts'
 import type { AnswerCode, RecordAgent } from '../record/fields.ts'

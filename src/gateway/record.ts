@@ -3,8 +3,8 @@
  * be read. Requests to the control plane have audit entries instead; health checks have neither.
  */
 import { DOORS } from '../base/doors.ts'
+import { traceIdOf } from '../base/ids.ts'
 import { PROBLEMS, type RefusalCode } from '../base/refusal.ts'
-import { traceIdOf } from '../base/trace-context.ts'
 import type { Tally } from '../guardrails/tally.ts'
 import {
   ANSWER_CODES,

@@ -5,7 +5,7 @@
  * the caller (`proof`), and the path must lead to the proxy of the recorded request (`same proxy`). The call is made
  * before the transaction that writes its audit entry.
  */
-import { ownedBytes } from '../base/owned-bytes.ts'
+import { ownedBytes } from '../base/memory/bytes.ts'
 import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import { checkNumber } from './check-names.ts'
 import { type AsProfileOptions, callAsProfile } from './ends/call-as-profile.ts'

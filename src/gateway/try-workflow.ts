@@ -2,9 +2,9 @@
  * Trials of workflows. Without effects, a run has a request that nobody made and surroundings that stand in for counters, kept values
  * and calls. A live one is a request of its own: it passes the checks of a repeated request, its calls are made, and it has a record.
  */
-import { ExpressionFailure, SYSTEM_AMBIENT } from '../base/expression.ts'
-import { ownedBytes, ownedText } from '../base/owned-bytes.ts'
-import type { Plain } from '../base/plain.ts'
+import { ExpressionFailure, SYSTEM_AMBIENT } from '../base/expression/expression.ts'
+import type { Plain } from '../base/json/plain.ts'
+import { ownedBytes, ownedText } from '../base/memory/bytes.ts'
 import { PROBLEMS, type RefusalCode } from '../base/refusal.ts'
 import { WORKFLOW_LEVELS_MAX } from '../model/workflow-levels.ts'
 import type { LiveTrial, TrialAnswer, TrialAsked } from '../model/workflow-trial.ts'

@@ -1,5 +1,5 @@
-import { textHash } from '../base/canonical.ts'
-import { Lru } from '../base/lru.ts'
+import { textHash } from '../base/json/canonical.ts'
+import { Lru } from '../base/memory/lru.ts'
 import { methodNames } from '../snapshot/find/methods.ts'
 import { isOpenTo } from '../snapshot/find/people.ts'
 import { visibleMethods } from '../snapshot/find/visible-methods.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { Plain } from '../base/plain.ts'
+import type { Plain } from '../base/json/plain.ts'
 import { listedItem, listedText } from './listed.ts'
 import type { RuleAction } from './names.ts'
 import { compileRule, type Rule } from './rule.ts'

@@ -3,7 +3,7 @@
  * out. A rule that changes texts changes titles, descriptions, defaults and examples. What clients send back, such as a name or a URI,
  * cannot be changed: an item with something to change there is left out too.
  */
-import { isPlain, type Plain } from '../base/plain.ts'
+import { isPlain, type Plain } from '../base/json/plain.ts'
 import { applyText, applyValue, failed } from './apply.ts'
 import { bytesMaxOf } from './content.ts'
 import type { Chain, Rule } from './rule.ts'

@@ -1,6 +1,6 @@
 /** What webhooks are asked, and how their answers are read. Nothing of an answer is trusted: it comes from the network. */
 import { createHmac } from 'node:crypto'
-import { isPlain } from '../base/plain.ts'
+import { isPlain } from '../base/json/plain.ts'
 import { THRESHOLD_DEFAULT, type WebhookSettings } from '../detectors/settings.ts'
 import type { AskedText, Places, WebhookAnswer } from './asked.ts'
 import type { Leg } from './names.ts'

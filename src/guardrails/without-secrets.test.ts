@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { MASKED } from '../base/mask.ts'
+import { MASKED } from '../base/text/mask.ts'
 import { withoutSecrets } from './without-secrets.ts'
 
 const CREDENTIAL = 'planted-credential-0042'

@@ -1,6 +1,7 @@
 /** Values that are kept for a while lose what looks like a secret: by the rules of request records, and by the detector of secrets. */
-import { isSecretName, MASKED, maskText } from '../base/mask.ts'
-import { isPlain } from '../base/plain.ts'
+
+import { isPlain } from '../base/json/plain.ts'
+import { isSecretName, MASKED, maskText } from '../base/text/mask.ts'
 import { acted } from '../detectors/act.ts'
 import { compileDetectors, type Detectors } from '../detectors/compile.ts'
 

@@ -1,4 +1,4 @@
-import { isPlain, type Plain } from '../base/plain.ts'
+import { isPlain, type Plain } from '../base/json/plain.ts'
 import { refuse } from '../base/refusal.ts'
 import type { Converted } from './converted.ts'
 import { fromKong, isKong } from './kong/kong.ts'

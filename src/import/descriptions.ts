@@ -1,4 +1,4 @@
-import { isPlain, type Plain } from '../base/plain.ts'
+import { isPlain, type Plain } from '../base/json/plain.ts'
 import { CONFIGURATIONS } from './configurations.ts'
 import { fromHar, isHar } from './har.ts'
 import type { Description } from './openapi/description.ts'

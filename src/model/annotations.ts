@@ -4,7 +4,7 @@
  * not repeated here: references, sections and columns are put in by `surfaces/openapi/annotated.ts`.
  */
 import { z } from 'zod'
-import { isPlain } from '../base/plain.ts'
+import { isPlain } from '../base/json/plain.ts'
 import { confidentialityOf } from './confidential.ts'
 import { NOUNS, type ResourceType } from './resource-types.ts'
 

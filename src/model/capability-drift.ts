@@ -7,9 +7,9 @@
  *    metadata and no instructions: both are withheld until an administrator approves them once per origin.
  * 3. Every list is made of what {@link deliveredItem} and {@link deliveredInstructions} give.
  */
-import { contentHash, textHash } from '../base/canonical.ts'
-import type { Plain } from '../base/plain.ts'
-import { isStorable } from '../base/storable.ts'
+import { contentHash, textHash } from '../base/json/canonical.ts'
+import type { Plain } from '../base/json/plain.ts'
+import { isStorable } from '../base/json/storable.ts'
 import { CAPABILITY_TYPES, type CapabilityType, type DriftType, KEY_OF } from './capability.ts'
 import type { CapabilityRules } from './capability-rules.ts'
 

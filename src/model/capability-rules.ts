@@ -1,5 +1,5 @@
 /** A capability policy as gateway threads get it: plain JSON, with expressions that are read already. */
-import type { Program } from '../base/expression.ts'
+import type { Program } from '../base/expression/expression.ts'
 import type { CapabilityType, Hint, MatchField } from './capability.ts'
 
 /** A type without a member passes whole. */

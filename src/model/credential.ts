@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DURATION_PATTERN, toMs } from '../base/duration.ts'
+import { DURATION_PATTERN, toMs } from '../base/clock.ts'
 import { Description, Name, Tags } from './display.ts'
 import { PemInput, SecretInput } from './secret.ts'
 import { secureUrl } from './secure-url.ts'

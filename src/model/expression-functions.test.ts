@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Environment } from '@marcbachmann/cel-js'
 import fc from 'fast-check'
-import { ExpressionFailure, toEvaluator } from '../base/expression.ts'
-import type { Ambient } from '../base/expression-functions/evaluation.ts'
-import { NAMESPACES, VALUE_FUNCTIONS } from '../base/expression-functions/table.ts'
+import { ExpressionFailure, toEvaluator } from '../base/expression/expression.ts'
+import type { Ambient } from '../base/expression/functions/evaluation.ts'
+import { NAMESPACES, VALUE_FUNCTIONS } from '../base/expression/functions/table.ts'
 import { conditionReader, valueReader } from './expression.ts'
 
 const NAMES = ['http', 'call']

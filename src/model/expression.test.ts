@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Environment } from '@marcbachmann/cel-js'
 import fc from 'fast-check'
-import { type Outcome, type Program, toExpression, UNDECIDED } from '../base/expression.ts'
+import { type Outcome, type Program, toExpression, UNDECIDED } from '../base/expression/expression.ts'
 import { conditionReader, EXPRESSION_CHARS_MAX, type ExpressionFault } from './expression.ts'
 
 const VARIABLES = {

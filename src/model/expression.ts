@@ -1,17 +1,17 @@
 /**
  * Reads expressions of the Common Expression Language (CEL) when they are saved: syntax, types and bounds, with the place of the
- * first fault. `base/expression.ts` evaluates the resulting program in any thread.
+ * first fault. `base/expression/expression.ts` evaluates the resulting program in any thread.
  *
  * The subset: literals, lists, variables, members, indexes, the operators, `?:`, `has`, the macros `all`, `exists`, `exists_one`,
- * `map` and `filter`, and the functions of `base/expression.ts`. `matches` takes a literal of RE2. There are no byte and
+ * `map` and `filter`, and the functions of `base/expression/expression.ts`. `matches` takes a literal of RE2. There are no byte and
  * unsigned literals and no `cel.bind`. Conditions have no map literals and no times. Expressions that give values have both, and
- * the functions of `base/expression-functions`.
+ * the functions of `base/expression/functions`.
  */
 import { type ASTNode, Environment, type ObjectSchema } from '@marcbachmann/cel-js'
-import { FUNCTIONS, MACROS, type Macro, type Program } from '../base/expression.ts'
-import { BINARY_SIGNS, type BinarySign } from '../base/expression-functions/operators.ts'
-import { NAMESPACES, VALUE_FUNCTIONS } from '../base/expression-functions/table.ts'
-import { linearPattern } from '../base/linear-pattern.ts'
+import { FUNCTIONS, MACROS, type Macro, type Program } from '../base/expression/expression.ts'
+import { BINARY_SIGNS, type BinarySign } from '../base/expression/functions/operators.ts'
+import { NAMESPACES, VALUE_FUNCTIONS } from '../base/expression/functions/table.ts'
+import { linearPattern } from '../base/text/patterns.ts'
 
 /** Characters of one expression. */
 export const EXPRESSION_CHARS_MAX = 2048
@@ -98,7 +98,7 @@ function conditionEnvironment(variables: Variables): Environment {
   )
 }
 
-/** Knows the types of all functions. They are never called: `base/expression.ts` evaluates. */
+/** Knows the types of all functions. They are never called: `base/expression/expression.ts` evaluates. */
 let valueParent: Environment | null = null
 
 function valueEnvironment(variables: Variables): Environment {

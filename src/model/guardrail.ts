@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { toMs } from '../base/duration.ts'
-import { linearPattern } from '../base/linear-pattern.ts'
+import { toMs } from '../base/clock.ts'
+import { linearPattern } from '../base/text/patterns.ts'
 import { INJECTION_KINDS, PII_KINDS, SECRET_KINDS } from '../detectors/settings.ts'
 import { LEGS, RULE_ACTIONS } from '../guardrails/names.ts'
 import { unit } from './annotations.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { contentHash } from '../base/canonical.ts'
+import { contentHash } from '../base/json/canonical.ts'
 import { CapabilitySubset } from './capability-subset.ts'
 import { Description, Name, Tags } from './display.ts'
 import { Network } from './profile.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createClock } from '../base/clock.ts'
-import { unstorableIn } from '../base/storable.ts'
+import { unstorableIn } from '../base/json/storable.ts'
 import type { AuditEntry } from './audit.ts'
 import { AUDIT_CHARS_MAX, newAuditEntry } from './new-audit-entry.ts'
 

@@ -1,7 +1,7 @@
 import { type Clock, toTime } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
-import { maskText } from '../base/mask.ts'
-import { withStorable } from '../base/storable.ts'
+import { withStorable } from '../base/json/storable.ts'
+import { maskText } from '../base/text/mask.ts'
 import type { AuditEntry } from './audit.ts'
 
 /** Characters that an entry keeps of each text. docs/audit.md shows them. */

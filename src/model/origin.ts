@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { urlTextFault } from '../base/url-text.ts'
+import { urlTextFault } from '../base/text/url.ts'
 import { URL_FORMAT, unit } from './annotations.ts'
 import { Description, Name, Tags } from './display.ts'
 import { HeaderName } from './settable-header.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ClaimRule } from '../base/claims.ts'
+import type { ClaimRule } from '../base/crypto/jwt.ts'
 import { refersTo, unit } from './annotations.ts'
 import { secureUrl } from './secure-url.ts'
 import { Ref } from './slug.ts'

@@ -14,7 +14,7 @@
  *    such a name for one of that member. A policy may project one.
  */
 import { hash } from 'node:crypto'
-import { foldName } from '../base/folded-names.ts'
+import { foldName } from '../base/text/folded-names.ts'
 import type { CapabilityType } from './capability.ts'
 import { fromPublicUri, toPublicUri } from './public-uri.ts'
 import { UriClaims } from './uri-claims.ts'

@@ -1,4 +1,4 @@
-import type { OwnedBytes } from '../base/owned-bytes.ts'
+import type { OwnedBytes } from '../base/memory/bytes.ts'
 import type { RequestRecord, Surface } from './record.ts'
 
 /** A recorded request that is to be made again. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DURATION_PATTERN, toMs } from '../base/duration.ts'
+import { DURATION_PATTERN, toMs } from '../base/clock.ts'
 
 const OVERLAP_MAX_MS = 30 * 86_400_000
 

@@ -2,9 +2,9 @@
  * Where a schema is judged less strictly than it is written. A part that takes too much does no harm where it stands alone;
  * inside of `not`, `oneOf` and `if` it would refuse values that the schema takes.
  */
-import { linearPattern } from '../base/linear-pattern.ts'
-import { isPlain, type Plain } from '../base/plain.ts'
-import { tokenText } from '../base/pointer.ts'
+
+import { isPlain, type Plain, tokenText } from '../base/json/plain.ts'
+import { linearPattern } from '../base/text/patterns.ts'
 import { LIST, MAP, NOT_JUDGED, ONE } from './schema-keywords.ts'
 
 /** Which way the value goes: what is read-only is never required of a request, what is write-only never of an answer. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { isRefusedHost, isSecureUrl } from '../base/address.ts'
-import { urlTextFault } from '../base/url-text.ts'
+import { isRefusedHost, isSecureUrl } from '../base/net/address.ts'
+import { urlTextFault } from '../base/text/url.ts'
 import { URL_FORMAT } from './annotations.ts'
 
 /** A URL that is asked from here: https, or http on this machine; never a link-local or metadata address. */

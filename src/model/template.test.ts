@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { ExpressionFailure } from '../base/expression.ts'
-import { linkTemplate, type Template } from '../base/template.ts'
+import { ExpressionFailure } from '../base/expression/expression.ts'
+import { linkTemplate, type Template } from '../base/expression/template.ts'
 import { valueReader } from './expression.ts'
 import { readTemplate } from './template.ts'
 

@@ -2,10 +2,9 @@
  * Reads values with expressions in them: text between `{{` and `}}` is an expression in CEL (`model/expression.ts`) over the outputs of
  * nodes. `$.node` and `$json['node']` are other writings of the variable `node`.
  */
-import type { Program } from '../base/expression.ts'
-import { isPlain } from '../base/plain.ts'
-import { pointerTo } from '../base/pointer.ts'
-import type { Template } from '../base/template.ts'
+import type { Program } from '../base/expression/expression.ts'
+import type { Template } from '../base/expression/template.ts'
+import { isPlain, pointerTo } from '../base/json/plain.ts'
 import type { ExpressionReader } from './expression.ts'
 
 /** An expression that cannot be read. */

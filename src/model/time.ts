@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DURATION_PATTERN, toMs } from '../base/duration.ts'
+import { DURATION_PATTERN, toMs } from '../base/clock.ts'
 import { unit } from './annotations.ts'
 
 /** A duration such as `30s`, `1m`, `24h`, `30d`. A text that is none ends the checks, so that those after it may reckon with one. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { certificatesOf } from '../base/certificate.ts'
+import { certificatesOf } from '../base/crypto/certificate.ts'
 import { unit } from './annotations.ts'
 
 const PEM_MAX = 262_144

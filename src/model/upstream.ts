@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import { withoutEndSlashes } from '../base/slashes.ts'
-import { urlTextFault } from '../base/url-text.ts'
+import { urlTextFault, withoutEndSlashes } from '../base/text/url.ts'
 import { URL_FORMAT, unit } from './annotations.ts'
 import { Duration } from './time.ts'
 import { UpstreamTlsSpec } from './upstream-tls.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { OwnedBytes } from '../base/owned-bytes.ts'
+import type { OwnedBytes } from '../base/memory/bytes.ts'
 import { confidential } from './confidential.ts'
 import { HttpMethod } from './http-method.ts'
 import { Ref } from './slug.ts'

@@ -1,6 +1,5 @@
-import { isPlain } from '../base/plain.ts'
-import { pointerTo } from '../base/pointer.ts'
-import { linkTemplate } from '../base/template.ts'
+import { linkTemplate } from '../base/expression/template.ts'
+import { isPlain, pointerTo } from '../base/json/plain.ts'
 import { isNameable, type Variables, valueReader } from '../model/expression.ts'
 import { readTemplate } from '../model/template.ts'
 import type { Finding, WorkflowDefinition } from '../model/workflow.ts'

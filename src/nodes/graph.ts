@@ -1,4 +1,4 @@
-import { pointerTo } from '../base/pointer.ts'
+import { pointerTo } from '../base/json/plain.ts'
 import type { Finding, WorkflowDefinition, WorkflowEdge, WorkflowNode } from '../model/workflow.ts'
 import { handlesOf, nodeType } from './definitions.ts'
 

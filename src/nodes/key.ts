@@ -1,4 +1,4 @@
-import { scalarText } from '../base/plain.ts'
+import { scalarText } from '../base/json/plain.ts'
 import { NodeFailure } from './run.ts'
 
 /** A key stands for one caller, order or tenant, not for a document. */

@@ -1,5 +1,5 @@
 import type { DriverName } from '../base/drivers.ts'
-import type { Plain } from '../base/plain.ts'
+import type { Plain } from '../base/json/plain.ts'
 
 /** References in the settings of nodes, by the member that holds them. They are ids in what is stored. */
 export const REFERENCES = {

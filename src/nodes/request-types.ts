@@ -3,7 +3,7 @@
  * members of an object are told if the schema takes no others.
  */
 import type { ObjectSchema } from '@marcbachmann/cel-js'
-import { isPlain, type Plain } from '../base/plain.ts'
+import { isPlain, type Plain } from '../base/json/plain.ts'
 import type { ValidationMode } from '../model/contract.ts'
 import { parameterNames } from '../model/parameter-names.ts'
 import type { ProxySpec } from '../model/proxy.ts'

@@ -1,5 +1,5 @@
-import type { Ambient } from '../base/expression-functions/evaluation.ts'
-import type { Plain } from '../base/plain.ts'
+import type { Ambient } from '../base/expression/functions/evaluation.ts'
+import type { Plain } from '../base/json/plain.ts'
 import type { RefusalCode, RefusalFacts } from '../base/refusal.ts'
 import type { ServiceAddress, ServiceWork } from '../services/port.ts'
 

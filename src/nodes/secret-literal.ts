@@ -1,5 +1,5 @@
-import { MASKED } from '../base/mask.ts'
-import { isPlain } from '../base/plain.ts'
+import { isPlain } from '../base/json/plain.ts'
+import { MASKED } from '../base/text/mask.ts'
 
 /** Names under which secrets stand; a token budget or the name of a key is none. */
 const SECRET =

@@ -1,5 +1,5 @@
-import { jsonWithin } from '../base/bounded-json.ts'
-import type { Plain } from '../base/plain.ts'
+import { jsonWithin } from '../base/json/canonical.ts'
+import type { Plain } from '../base/json/plain.ts'
 import { NodeFailure, type ServiceQuestion } from './run.ts'
 
 /** Where a node asks, from its settings, which the definition has parsed. */

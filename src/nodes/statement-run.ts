@@ -1,5 +1,5 @@
-import { type OwnedBytes, ownedBytes } from '../base/owned-bytes.ts'
-import { isPlain, type Plain, scalarText } from '../base/plain.ts'
+import { isPlain, type Plain, scalarText } from '../base/json/plain.ts'
+import { type OwnedBytes, ownedBytes } from '../base/memory/bytes.ts'
 import { NodeFailure, type NodeRun } from './run.ts'
 import { boundJson, boundValues, placeOf } from './service-question.ts'
 

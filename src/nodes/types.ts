@@ -3,8 +3,7 @@
  * Only what is certain is a finding. A value whose type is known in the run alone may be anything.
  */
 import type { ObjectSchema } from '@marcbachmann/cel-js'
-import { isPlain } from '../base/plain.ts'
-import { pointerTo } from '../base/pointer.ts'
+import { isPlain, pointerTo } from '../base/json/plain.ts'
 import { isNameable, type TypedReader, typedReader } from '../model/expression.ts'
 import { readTemplate } from '../model/template.ts'
 import type { Finding, WorkflowDefinition, WorkflowNode } from '../model/workflow.ts'

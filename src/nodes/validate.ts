@@ -1,6 +1,6 @@
 import { missingDriver } from '../base/drivers.ts'
-import { fieldErrorsOf } from '../base/field-errors.ts'
-import { pointerTo } from '../base/pointer.ts'
+import { fieldErrorsOf } from '../base/json/field-errors.ts'
+import { pointerTo } from '../base/json/plain.ts'
 import type { Finding, WorkflowDefinition, WorkflowEdge, WorkflowNode } from '../model/workflow.ts'
 import { handlesOf, nodeType } from './definitions.ts'
 import { expressionFaults } from './expressions.ts'

@@ -1,5 +1,5 @@
+import { isStorable, toStorable, UNSTORABLE } from '../base/json/storable.ts'
 import { refuse } from '../base/refusal.ts'
-import { isStorable, toStorable, UNSTORABLE } from '../base/storable.ts'
 
 /** Bytes of a posted form: a few fields of a few hundred characters, each up to twelve bytes as percent-escapes. */
 const FORM_BYTES_MAX = 16 * 1024

@@ -5,7 +5,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { replaceOwnFile } from '../base/own-file.ts'
+import { replaceOwnFile } from '../base/files.ts'
 import { type AuditMark, CHAIN_START, type MarkedPlace } from '../store/ports/audit-chain.ts'
 
 /**

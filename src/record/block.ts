@@ -1,4 +1,4 @@
-import { ownedBytes, ownedText } from '../base/owned-bytes.ts'
+import { ownedBytes, ownedText } from '../base/memory/bytes.ts'
 import type { RecordBlock } from '../store/ports/records.ts'
 import { createBatchWriter, type RecordBatch } from './batch.ts'
 import { checkNameOf } from './check-name.ts'

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { replaceOwnFile } from '../base/own-file.ts'
+import { replaceOwnFile } from '../base/files.ts'
 
 /** Bytes that are read at a time, when they are wanted. */
 const PIECE_BYTES = 64 * 1024

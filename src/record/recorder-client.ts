@@ -4,8 +4,7 @@
  * of the others.
  */
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
-import { CannotStart } from '../base/cannot-start.ts'
-import { refuse } from '../base/refusal.ts'
+import { CannotStart, refuse } from '../base/refusal.ts'
 import type {
   FollowedRecords,
   FromRecorderThread,

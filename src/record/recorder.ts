@@ -8,7 +8,7 @@
  */
 import type { MessagePort } from 'node:worker_threads'
 import { agingOf, type Clock } from '../base/clock.ts'
-import { createQuestions } from '../base/questions.ts'
+import { createQuestions } from '../base/threads/in-line.ts'
 import type { LastingRecordStore } from '../store/ports/records.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import { createIngest } from './ingest.ts'

@@ -1,5 +1,4 @@
-import type { Clock } from '../base/clock.ts'
-import { toTime } from '../base/clock.ts'
+import { type Clock, toTime } from '../base/clock.ts'
 import { idTime } from '../base/ids.ts'
 import { refuse } from '../base/refusal.ts'
 import type { RequestRecord, WholeRecord } from '../model/record.ts'

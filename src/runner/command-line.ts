@@ -5,9 +5,10 @@
  * 2. Each value fits the parameter's `pattern` or `enum` as a whole, or, without both, a plain name.
  * 3. A value that comes first in its argument does not begin with `-`, unless `enum` lists it: it cannot become an option.
  */
-import { linearPattern } from '../base/linear-pattern.ts'
-import { pointerTo } from '../base/pointer.ts'
+
+import { pointerTo } from '../base/json/plain.ts'
 import type { FieldError } from '../base/refusal.ts'
+import { linearPattern } from '../base/text/patterns.ts'
 import { type EntrySpec, type ParameterSpec, wholly } from './file-schema.ts'
 
 /** Characters of a value. */

@@ -9,8 +9,8 @@
  *    caller is too late.
  * 4. A caller has at most as many requests under way as then remain free: one alone half, two a third each.
  */
-import { Lru } from '../base/lru.ts'
-import { PoolShare } from '../base/pool-share.ts'
+import { Lru } from '../base/memory/lru.ts'
+import { PoolShare } from '../base/memory/pool-share.ts'
 import { errorText, RPC, resultText } from '../mcp/protocol/answer.ts'
 import { bufferOf, readJson, withoutMark } from '../mcp/protocol/json.ts'
 import {

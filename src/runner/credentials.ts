@@ -1,5 +1,5 @@
 import { hash, timingSafeEqual } from 'node:crypto'
-import { bearerOf } from '../base/bearer.ts'
+import { bearerOf } from '../base/http/fields.ts'
 import type { RunnerToken } from './file.ts'
 
 /**

@@ -7,7 +7,7 @@
  * 2. A session belongs to the token, entry, parameters, origin and user that opened it; for others it is unknown.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import { canonicalJson, textHash } from '../base/canonical.ts'
+import { canonicalJson, textHash } from '../base/json/canonical.ts'
 import { errorText, RPC } from '../mcp/protocol/answer.ts'
 import { readJson } from '../mcp/protocol/json.ts'
 import { isMembers, type Message, type RpcId, toMessage } from '../mcp/protocol/message.ts'

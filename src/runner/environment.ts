@@ -1,4 +1,4 @@
-import { isSecretName } from '../base/mask.ts'
+import { isSecretName } from '../base/text/mask.ts'
 import { readSecretFile } from './file.ts'
 import { type EntrySpec, MARK_VARIABLE } from './file-schema.ts'
 

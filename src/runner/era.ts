@@ -4,7 +4,7 @@
  * verdict: servers of both eras take `initialize`, and others refuse it themselves.
  */
 import type { Clock } from '../base/clock.ts'
-import { Lru } from '../base/lru.ts'
+import { Lru } from '../base/memory/lru.ts'
 import { RPC } from '../mcp/protocol/answer.ts'
 import { isMembers, type Members } from '../mcp/protocol/message.ts'
 import { MODERN_VERSIONS } from '../mcp/protocol/versions.ts'

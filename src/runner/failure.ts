@@ -1,4 +1,4 @@
-import { RUNNER_ERROR } from '../base/runner-error.ts'
+import { RUNNER_ERROR } from '../base/net/runner-address.ts'
 import { errorText } from '../mcp/protocol/answer.ts'
 import type { RpcId } from '../mcp/protocol/message.ts'
 

@@ -6,9 +6,10 @@
  * 2. Each entry has at most `limits.instances` processes. At the bound the one unused for longest ends, if nobody uses it.
  * 3. A process that has failed is started again by the next request, after a pause that doubles with each failure.
  */
-import { canonicalJson, textHash } from '../base/canonical.ts'
+
 import type { Clock } from '../base/clock.ts'
-import { Lru } from '../base/lru.ts'
+import { canonicalJson, textHash } from '../base/json/canonical.ts'
+import { Lru } from '../base/memory/lru.ts'
 import { isMembers, type Members } from '../mcp/protocol/message.ts'
 import { type Connection, createConnection, type Request } from './connection.ts'
 import { environmentOf } from './environment.ts'

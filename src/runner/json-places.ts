@@ -13,7 +13,7 @@ import {
   QUOTE,
   skipSpace,
   stringOf,
-} from '../base/json-scan.ts'
+} from '../base/json/scan.ts'
 
 /** A part of a text: from, and to exclusive. */
 export interface Place {

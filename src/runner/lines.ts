@@ -1,4 +1,4 @@
-import { ByteBuffer } from '../base/byte-buffer.ts'
+import { ByteBuffer } from '../base/memory/bytes.ts'
 
 /** Splits a stream of bytes at line feeds. It never keeps more than one line of the longest length. */
 export interface LineReader {

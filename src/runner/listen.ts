@@ -2,7 +2,7 @@ import { existsSync, lstatSync, rmSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
-import { CannotStart } from '../base/cannot-start.ts'
+import { CannotStart } from '../base/refusal.ts'
 import type { RunnerListen } from './file.ts'
 
 /** Time in which a whole request must have arrived, milliseconds. */

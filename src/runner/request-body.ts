@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { ByteBuffer } from '../base/byte-buffer.ts'
+import { ByteBuffer } from '../base/memory/bytes.ts'
 
 /** The whole body, or null when it is larger than allowed: then the rest is not kept. Rejects when the caller leaves. */
 export function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer | null> {

@@ -5,8 +5,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
-import { CannotStart } from '../base/cannot-start.ts'
 import type { Clock } from '../base/clock.ts'
+import { CannotStart } from '../base/refusal.ts'
 import { createDoor } from './door.ts'
 import { createEraOf } from './era.ts'
 import type { RunnerConfig } from './file.ts'

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { CONTROL_SOCKET, LOCAL_SOCKET } from '../base/socket-path.ts'
+import { CONTROL_SOCKET, LOCAL_SOCKET } from '../base/net/socket-path.ts'
 import {
   type ControlPlane,
   type ControlPlaneOptions,

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { CONTROL_SOCKET } from '../base/socket-path.ts'
+import { CONTROL_SOCKET } from '../base/net/socket-path.ts'
 import type { Addresses } from '../fleet/main/addresses.ts'
 import type { GatewaysOptions } from '../fleet/main/gateways.ts'
 import { threadCountOf } from '../fleet/main/thread-count.ts'

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { AccessFault } from '../base/file-access.ts'
+import type { AccessFault } from '../base/files.ts'
 import { COUNTER_SLOT, HEALTH } from '../fleet/shared/messages.ts'
 import { type Counters, createCounterMemory, createCounters } from '../gateway/admit/counters.ts'
 import type { IdempotencyMemory } from '../gateway/idempotency/keys.ts'

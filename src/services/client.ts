@@ -5,8 +5,13 @@
  * 2. If it ends, its questions fail with `lost`, and the next one starts another thread.
  */
 import type { Worker } from 'node:worker_threads'
-import type { FromServices, ServiceResult, ServiceRunner, ToServices } from './port.ts'
-import { OVERLOADED } from './port.ts'
+import {
+  type FromServices,
+  OVERLOADED,
+  type ServiceResult,
+  type ServiceRunner,
+  type ToServices,
+} from './port.ts'
 
 interface Options {
   readonly start: () => Pick<Worker, 'postMessage' | 'on' | 'terminate' | 'unref'>

@@ -1,7 +1,7 @@
 /** Asks servers for one gateway thread. Runs in a thread of its own, so that neither rows nor drivers hold a gateway thread up. */
 import { hash } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
-import { isDeep, NESTED_MAX } from '../base/plain.ts'
+import { isDeep, NESTED_MAX } from '../base/json/plain.ts'
 import { ServiceFailure, tooLong } from './failure.ts'
 import { openMysql } from './mysql/session.ts'
 import { SessionPool } from './pool.ts'

@@ -1,5 +1,5 @@
 /** What gateway threads say to the thread that asks databases and mail servers. Plain data. */
-import type { OwnedBytes } from '../base/owned-bytes.ts'
+import type { OwnedBytes } from '../base/memory/bytes.ts'
 
 /** A server that an administrator has written into a node. */
 export interface ServiceAddress {

@@ -5,7 +5,7 @@
 import { lookup } from 'node:dns'
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
-import { type Egress, EgressRefusal } from '../base/egress.ts'
+import { type Egress, EgressRefusal } from '../base/net/egress.ts'
 import { ServiceFailure } from './failure.ts'
 import type { ServiceAddress } from './port.ts'
 

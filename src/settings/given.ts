@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { CannotStart } from '../base/cannot-start.ts'
+import { CannotStart } from '../base/refusal.ts'
 import { flagOf, NOT_AVAILABLE, OF_THE_CLI, PREFIX, SCHEMA } from './schema.ts'
 
 /** One setting as text. */

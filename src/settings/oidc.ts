@@ -1,7 +1,7 @@
 /** The identity provider of the settings `POSTERN_OIDC_*`. */
 import type { z } from 'zod'
-import { CannotStart } from '../base/cannot-start.ts'
-import { Secret } from '../base/secret.ts'
+import { Secret } from '../base/crypto/token.ts'
+import { CannotStart } from '../base/refusal.ts'
 import type { RoleRule } from './role-map.ts'
 import { type SCHEMA, type SettingName, settingName } from './schema.ts'
 import type { CLIENT_AUTH_METHODS } from './values.ts'

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import fc from 'fast-check'
 import { anyJson } from '../../test/support/any-json.ts'
-import { CannotStart } from '../base/cannot-start.ts'
+import { CannotStart } from '../base/refusal.ts'
 import { readSettings } from '../settings.ts'
 import { readProviders } from './providers-file.ts'
 

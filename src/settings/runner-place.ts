@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { CannotStart } from '../base/cannot-start.ts'
-import type { RunnerAddress, RunnerPlace } from '../base/runner-address.ts'
+import type { RunnerAddress, RunnerPlace } from '../base/net/runner-address.ts'
+import { CannotStart } from '../base/refusal.ts'
 
 export interface RunnerSettings {
   readonly address: RunnerAddress

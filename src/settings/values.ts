@@ -2,13 +2,13 @@
 
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { isRefusedHost, isSecureUrl } from '../base/address.ts'
+import { toMs } from '../base/clock.ts'
 import { PARTS, type Part } from '../base/doors.ts'
-import { toMs } from '../base/duration.ts'
-import { egressEntryFault } from '../base/egress-allow.ts'
-import { type RunnerAddress, toRunnerAddress } from '../base/runner-address.ts'
-import { urlTextFault } from '../base/url-text.ts'
-import { visibleJson } from '../base/visible.ts'
+import { isRefusedHost, isSecureUrl } from '../base/net/address.ts'
+import { egressEntryFault } from '../base/net/egress.ts'
+import { type RunnerAddress, toRunnerAddress } from '../base/net/runner-address.ts'
+import { urlTextFault } from '../base/text/url.ts'
+import { visibleJson } from '../base/text/visible.ts'
 
 /** Where a listener binds. Port 0 lets the system choose. An IPv6 address is without brackets. */
 export interface ListenAddress {

@@ -1,4 +1,4 @@
-import { CannotStart } from '../base/cannot-start.ts'
+import { CannotStart } from '../base/refusal.ts'
 import { POD_TOKEN_FILE, type SettingName } from './schema.ts'
 
 /** Where secrets of credentials may be read, and how that place knows who asks. */

@@ -5,7 +5,7 @@
  * Nothing in a fragment is a closure, a class or a plain-text secret, so it survives structured clone and disk.
  * Only what is published is in it; references are ids.
  */
-import type { ClaimRule } from '../base/claims.ts'
+import type { ClaimRule } from '../base/crypto/jwt.ts'
 import type { DetectorSettings } from '../detectors/settings.ts'
 import type { Leg, RuleAction } from '../guardrails/names.ts'
 import type { Approved } from '../model/capability-drift.ts'

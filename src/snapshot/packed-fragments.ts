@@ -7,7 +7,7 @@
  * 3. A piece has about `PIECE_CHARS` of text, or one fragment that is longer.
  */
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
-import { type OwnedBytes, ownedBytes } from '../base/owned-bytes.ts'
+import { type OwnedBytes, ownedBytes } from '../base/memory/bytes.ts'
 import { type FragmentKey, type FragmentKind, FragmentText } from './fragments.ts'
 import type { SentFragment } from './sent-delta.ts'
 

@@ -1,5 +1,5 @@
 /** Workflows as gateway threads run them: plain data, with all expressions read and all defaults filled in. */
-import type { Template } from '../base/template.ts'
+import type { Template } from '../base/expression/template.ts'
 import type { UpstreamFragment } from './fragments.ts'
 
 /** A workflow that can be run. */

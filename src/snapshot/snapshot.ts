@@ -3,7 +3,7 @@
  * keeps the one it started with. Linked fragments hold ids of each other, never references, so that a fragment is
  * linked once however often the others change.
  */
-import type { Lru } from '../base/lru.ts'
+import type { Lru } from '../base/memory/lru.ts'
 import type { LimitPlans } from './find/limit-plan.ts'
 import type { Mounts } from './find/mounts.ts'
 import type { VirtualMcpIndex } from './find/virtual-mcps.ts'

@@ -1,6 +1,6 @@
 /** A thread that does long work of operations, one job after the other. Wiring only: see `operations/engine/apart.ts`. */
 import { parentPort } from 'node:worker_threads'
-import { yieldToOthers } from '../base/thread-priority.ts'
+import { yieldToOthers } from '../base/threads/process.ts'
 import { JOBS } from '../operations/apart-jobs.ts'
 import { type Asked, answerApart } from '../operations/engine/apart.ts'
 import { readJsonBody } from '../surfaces/rest/body.ts'

@@ -1,6 +1,6 @@
 /** A thread that runs the code of workflows, one task after the other. Wiring only: see `sandbox/isolate.ts`. */
 import { parentPort } from 'node:worker_threads'
-import { yieldToOthers } from '../base/thread-priority.ts'
+import { yieldToOthers } from '../base/threads/process.ts'
 import { openIsolate } from '../sandbox/isolate.ts'
 import { type CodeTask, READY } from '../sandbox/port.ts'
 

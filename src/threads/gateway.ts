@@ -2,12 +2,12 @@
  * A gateway thread: two listeners, the stages, the /mcp door. Wiring only; what is decided is decided by the parts.
  */
 import { parentPort, Worker } from 'node:worker_threads'
-import { createAllowedOrigins } from '../base/allowed-origins.ts'
 import { createClock } from '../base/clock.ts'
-import { collectGarbage } from '../base/collect-garbage.ts'
-import { createEgress } from '../base/egress.ts'
+import { createAllowedOrigins } from '../base/http/origins.ts'
 import { createRequestIds } from '../base/ids.ts'
+import { createEgress } from '../base/net/egress.ts'
 import { entryUrl } from '../base/program.ts'
+import { collectGarbage } from '../base/threads/process.ts'
 import { createConnectionClient } from '../fleet/gateway/connection-client.ts'
 import { createConnectionPlaces } from '../fleet/gateway/connection-places.ts'
 import { createConsoleCallerClient } from '../fleet/gateway/console-caller-client.ts'

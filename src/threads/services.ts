@@ -1,7 +1,7 @@
 /** A thread that asks databases and mail servers for the workflows of one gateway thread. Wiring only: see `services/desk.ts`. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { type ClockCell, createClock } from '../base/clock.ts'
-import { createEgress, type EgressSettings } from '../base/egress.ts'
+import { createEgress, type EgressSettings } from '../base/net/egress.ts'
 import { createDesk } from '../services/desk.ts'
 import type { FromServices, ToServices } from '../services/port.ts'
 import { createConnect } from '../services/socket.ts'

@@ -1,4 +1,4 @@
-import { decrypt, encrypt } from '../base/aes-gcm.ts'
+import { decrypt, encrypt } from '../base/crypto/sealing.ts'
 
 /** Keys of one purpose by their id; the first one seals. */
 export type KeyRing = ReadonlyMap<string, Uint8Array>

@@ -4,9 +4,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import { closeSync, constants, existsSync, fstatSync, linkSync, openSync, readFileSync } from 'node:fs'
-import { CannotStart } from '../base/cannot-start.ts'
-import { faultOfAccess } from '../base/file-access.ts'
-import { replaceOwnFile, withDraft } from '../base/own-file.ts'
+import { faultOfAccess, replaceOwnFile, withDraft } from '../base/files.ts'
+import { CannotStart } from '../base/refusal.ts'
 
 /** A master key: 32 bytes under an id that ciphertexts name. */
 export interface MasterKey {

@@ -1,4 +1,4 @@
-import { CannotStart } from '../base/cannot-start.ts'
+import { CannotStart } from '../base/refusal.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter } from '../store/ports/config.ts'
 import { keyIdOf } from './envelope.ts'
 import { loadKeys, saveKeys } from './keys.ts'

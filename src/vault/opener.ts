@@ -1,5 +1,5 @@
-import { type OwnedBytes, ownedBytes } from '../base/owned-bytes.ts'
-import { Secret } from '../base/secret.ts'
+import { Secret } from '../base/crypto/token.ts'
+import { type OwnedBytes, ownedBytes } from '../base/memory/bytes.ts'
 import { type KeyRing, unseal } from './envelope.ts'
 
 /** Opens a sealed secret of a credential. Throws when it cannot be opened. */

@@ -4,10 +4,10 @@
  */
 import { readFileSync } from 'node:fs'
 import type { Clock } from '../base/clock.ts'
-import type { FetchJson } from '../base/fetch-json.ts'
-import { FetchFailure } from '../base/guarded-fetch.ts'
-import { isPlain, type Plain } from '../base/plain.ts'
-import { Secret } from '../base/secret.ts'
+import { Secret } from '../base/crypto/token.ts'
+import { isPlain, type Plain } from '../base/json/plain.ts'
+import type { FetchJson } from '../base/net/fetch-json.ts'
+import { FetchFailure } from '../base/net/guarded-fetch.ts'
 
 /** How the vault knows who asks: a token out of a file, or one that is had by a login. */
 export type VaultProof = { readonly tokenFile: string } | VaultLogin

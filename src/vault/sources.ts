@@ -5,9 +5,9 @@
 import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import type { Clock } from '../base/clock.ts'
-import type { FetchJson } from '../base/fetch-json.ts'
-import { FetchFailure } from '../base/guarded-fetch.ts'
-import { isPlain } from '../base/plain.ts'
+import { isPlain } from '../base/json/plain.ts'
+import type { FetchJson } from '../base/net/fetch-json.ts'
+import { FetchFailure } from '../base/net/guarded-fetch.ts'
 import type { SecretReference } from '../model/secret.ts'
 import { createRemoteVault, type RemoteVault, type VaultProof } from './remote-vault.ts'
 

@@ -1,6 +1,6 @@
 import { createHmac, hkdfSync } from 'node:crypto'
-import { type OwnedBytes, ownedBytes } from '../base/owned-bytes.ts'
-import { Secret } from '../base/secret.ts'
+import { Secret } from '../base/crypto/token.ts'
+import { type OwnedBytes, ownedBytes } from '../base/memory/bytes.ts'
 import { type KeyRing, keyIdOf, seal, unseal } from './envelope.ts'
 import { type KeyRingFile, LASTING, type Lasting, type MasterKey, makeKey } from './keys.ts'
 import { packRing } from './opener.ts'

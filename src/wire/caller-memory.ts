@@ -5,10 +5,10 @@
  * 1. A caller may keep more while it holds no more than remains free: a single caller gets one half, two callers one
  *    third each. Responses to calls that were made may take twice as much, small reservations eight times as much.
  * 2. A module that collects bytes of a peer takes a `ByteBudget` and counts in it before it keeps the bytes, in blocks
- *    (`base/byte-buffer`).
+ *    (`base/memory/bytes`).
  * 3. A response that is at hand leaves in pieces, as fast as its caller takes them.
  */
-import type { Reservation } from '../base/byte-buffer.ts'
+import type { Reservation } from '../base/memory/bytes.ts'
 
 /** Bytes of bodies and answers that one thread keeps in memory for callers, where it has the memory. */
 export const CALLER_MEMORY_MAX = 256 * 1024 * 1024

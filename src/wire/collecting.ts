@@ -1,4 +1,4 @@
-import { type ByteBudget, ByteBuffer } from '../base/byte-buffer.ts'
+import { type ByteBudget, ByteBuffer } from '../base/memory/bytes.ts'
 
 /** A body that is gathered for a handler. */
 export class Collecting extends ByteBuffer {

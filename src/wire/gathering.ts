@@ -1,4 +1,4 @@
-import { ByteBuffer } from '../base/byte-buffer.ts'
+import { ByteBuffer } from '../base/memory/bytes.ts'
 import { type CallAnswer, CUT, MORE, type Verdict } from './call-answer.ts'
 import type { CallRequest, CallResult, UpstreamFailure } from './port.ts'
 

@@ -9,8 +9,8 @@
  * 4. For each request `finished` is called exactly once, after everything else about it.
  */
 
-import type { ByteBudget } from '../base/byte-buffer.ts'
-import type { UrlSource } from '../base/egress.ts'
+import type { ByteBudget } from '../base/memory/bytes.ts'
+import type { UrlSource } from '../base/net/egress.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 
 /** Bounds of one listener. Bytes, milliseconds, counts. At each bound the named refusal is sent and the connection closes. */

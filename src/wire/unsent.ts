@@ -1,4 +1,4 @@
-import type { ByteBudget } from '../base/byte-buffer.ts'
+import type { ByteBudget } from '../base/memory/bytes.ts'
 import { PIECE_BYTES_MAX } from './limits.ts'
 
 /** Smallest block. */

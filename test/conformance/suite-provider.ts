@@ -10,8 +10,8 @@
  */
 import { createPublicKey } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { verifyJws } from '../../src/base/jws.ts'
-import { readJwt } from '../../src/base/jwt.ts'
+import { verifyJws } from '../../src/base/crypto/jws.ts'
+import { readJwt } from '../../src/base/crypto/jwt.ts'
 import { Issuer, signingKey } from '../support/issuer.ts'
 import { json } from '../support/scripted-as.ts'
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { after, before, test } from 'node:test'
 import { LOOSER, OTHER_CODES } from '../wire/engine-differences.ts'
 import { HOSTILE } from '../wire/hostile-requests.ts'

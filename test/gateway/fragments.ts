@@ -1,5 +1,5 @@
-import { canonicalJson, contentHash } from '../../src/base/canonical.ts'
-import { mintToken } from '../../src/base/token.ts'
+import { mintToken } from '../../src/base/crypto/token.ts'
+import { canonicalJson, contentHash } from '../../src/base/json/canonical.ts'
 import {
   type ClientFragment,
   type CollectionFragment,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import type { Plain } from '../../src/base/plain.ts'
+import type { Plain } from '../../src/base/json/plain.ts'
 import { createKeyMemory, openKeyMemory } from '../../src/shared-state/memory/key-memory.ts'
 import type { Once } from '../../src/shared-state/ports/once.ts'
 import type { ProfileFragment, VerifyFragment } from '../../src/snapshot/fragments.ts'

@@ -1,7 +1,7 @@
 /** A virtual MCP in the compact view: three tools, behind which everything is as without it. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { estimateTokens } from '../../src/base/token-estimate.ts'
+import { estimateTokens } from '../../src/base/text/token-estimate.ts'
 import { eventually } from '../support/eventually.ts'
 import { ATTENDED_PEERS, PEERS } from '../support/mcp-clients.ts'
 import { textTool } from './fixture/catalogue.ts'

@@ -1,7 +1,7 @@
 /** Numbers pass a virtual MCP with the digits that they were written with, where nothing decides by them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseExact } from '../../src/base/exact-json.ts'
+import { parseExact } from '../../src/base/json/exact.ts'
 import { ERAS, rawClient } from './raw-client.ts'
 import { type Offer, startRecordingOrigin } from './recording-origin.ts'
 import { startVirtualMcp } from './virtual-mcp.ts'

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Plain } from '../../src/base/plain.ts'
+import type { Plain } from '../../src/base/json/plain.ts'
 import type { Converted } from '../../src/import/converted.ts'
 import { ClientSpec } from '../../src/model/client.ts'
 import { CollectionSpec } from '../../src/model/collection.ts'

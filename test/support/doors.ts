@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import type { WriteOptions } from '../../src/operations/engine/write-options.ts'
-import { fromWriteOptions } from '../../src/operations/engine/write-options.ts'
+import { fromWriteOptions, type WriteOptions } from '../../src/operations/engine/write-options.ts'
 import { createClient } from '../../src/surfaces/client/client.ts'
 import { ProblemError, WaitsForApproval } from '../../src/surfaces/client/send.ts'
 import { operationOf } from '../control.ts'

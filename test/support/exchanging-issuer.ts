@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { readJwt } from '../../src/base/jwt.ts'
+import { readJwt } from '../../src/base/crypto/jwt.ts'
 import { Issuer, signedBy, signingKey } from './issuer.ts'
 import { json } from './scripted-as.ts'
 

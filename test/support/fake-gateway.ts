@@ -1,6 +1,6 @@
 /** A gateway port with two collections, for tests of the door in front of it. It judges nothing but the token. */
 
-import type { ByteBudget } from '../../src/base/byte-buffer.ts'
+import type { ByteBudget } from '../../src/base/memory/bytes.ts'
 import { NOWHERE } from '../../src/gateway/forward/connected.ts'
 import type {
   Caller,

@@ -1,8 +1,8 @@
 /** What a federation needs around it: stores in memory, a clock that is moved by hand, and the events that it told. */
 import { switchStored } from '../../src/access/stored-connections.ts'
 import { createClock, createClockCell } from '../../src/base/clock.ts'
-import { createEgress } from '../../src/base/egress.ts'
-import { createGuardedFetch } from '../../src/base/guarded-fetch.ts'
+import { createEgress } from '../../src/base/net/egress.ts'
+import { createGuardedFetch } from '../../src/base/net/guarded-fetch.ts'
 import { OriginSpec } from '../../src/model/origin.ts'
 import { createFederation } from '../../src/oauth/federation/federation.ts'
 import type { FederationParts } from '../../src/oauth/federation/parts.ts'

@@ -9,8 +9,8 @@ import {
   sign as signBytes,
 } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { verifyJws } from '../../src/base/jws.ts'
-import { readJwt } from '../../src/base/jwt.ts'
+import { verifyJws } from '../../src/base/crypto/jws.ts'
+import { readJwt } from '../../src/base/crypto/jwt.ts'
 import { Loopback } from './loopback.ts'
 
 type Claims = Readonly<Record<string, unknown>>

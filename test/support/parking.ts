@@ -1,5 +1,4 @@
-import type { Clock } from '../../src/base/clock.ts'
-import { createClock } from '../../src/base/clock.ts'
+import { type Clock, createClock } from '../../src/base/clock.ts'
 import type { GatewayPort } from '../../src/gateway/port.ts'
 import { createParking, type Parking } from '../../src/mcp/virtual/input/parking.ts'
 import { createThreadHeldCalls } from '../../src/shared-state/memory/held-calls.ts'

@@ -1,5 +1,5 @@
 /** Values behind names such as `password` and `api_key`. */
-import { isSecretName } from '../../base/mask.ts'
+import { isSecretName } from '../../base/text/mask.ts'
 import { codeAt, isBase64Url } from '../chars.ts'
 import type { Found } from '../span.ts'
 import { isStrong } from './strength.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BASE62, chars, planted, seeded } from '../../../test/support/planted-values.ts'
-import { mintClientSecret, mintSigningSecret, mintToken } from '../../base/token.ts'
+import { mintClientSecret, mintSigningSecret, mintToken } from '../../base/crypto/token.ts'
 import { compileDetectors } from '../compile.ts'
 import { SECRET_KINDS } from '../settings.ts'
 

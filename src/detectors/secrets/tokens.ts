@@ -39,7 +39,7 @@ const WITH_DIGIT = /\d/
 
 /** Longer marks stand before those that they begin with. */
 const MARKS: readonly Mark[] = [
-  // Own tokens (base/token.ts), also of kinds to come
+  // Own tokens (base/crypto/token.ts), also of kinds to come
   ...mark('postern', 'pst_', [11, 80], isWord, /^[a-z]{2}_[0-9A-Za-z_]{8,}$/),
   // Access key ids: of users, of sessions, of bearer tokens, of certificates
   ...mark('aws', 'AKIA ASIA ABIA ACCA', [16, 16], isAlphanumeric, /^[A-Z2-7]{16}$/),

@@ -1,4 +1,4 @@
-import { createQuestions, type Questions } from '../../base/questions.ts'
+import { createQuestions, type Questions } from '../../base/threads/in-line.ts'
 import { type Connections, createConnections } from '../../gateway/forward/connections.ts'
 import type { ConnectionAnswer } from '../../model/connection.ts'
 import type { FromGateway } from '../shared/messages.ts'

@@ -8,11 +8,10 @@
  * 3. What the browser sends of itself (cookies, Origin) goes no further.
  * 4. A message whose sender has left before its session was proved is dropped: nothing would end what it takes.
  */
-import { bearerOf } from '../../base/bearer.ts'
-import { createOriginFor, type Origins } from '../../base/challenge.ts'
+
 import { DOORS } from '../../base/doors.ts'
-import { CONSOLE_HEADER } from '../../base/own-cookies.ts'
-import { isConsumerResource, isVirtualMcp } from '../../base/protected-resources.ts'
+import { bearerOf, CONSOLE_HEADER } from '../../base/http/fields.ts'
+import { createOriginFor, isConsumerResource, isVirtualMcp, type Origins } from '../../base/http/origins.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { AUTHORIZATION, COOKIE, ORIGIN } from '../../gateway/fields.ts'
 import { fieldValue } from '../../gateway/header-lines.ts'

@@ -1,4 +1,4 @@
-import { cookieValues, ownCookieNames } from '../../base/own-cookies.ts'
+import { cookieValues, ownCookieNames } from '../../base/http/fields.ts'
 import { CONSOLE, COOKIE } from '../../gateway/fields.ts'
 import { fieldValue } from '../../gateway/header-lines.ts'
 import type { Incoming } from '../../wire/port.ts'

@@ -4,9 +4,9 @@
  * the body is read whole first and the response is collected whole, so that a slow caller holds no connection to the
  * control plane.
  */
-import { bearerOf } from '../../base/bearer.ts'
+
 import { DOORS, doorAt, isAtOrBelow, type Protected } from '../../base/doors.ts'
-import { CONSOLE_LOGOUT_PATH, CONSOLE_SESSION_PATH, SESSION_MARK } from '../../base/own-cookies.ts'
+import { bearerOf, CONSOLE_LOGOUT_PATH, CONSOLE_SESSION_PATH, SESSION_MARK } from '../../base/http/fields.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { SourceCounts } from '../../gateway/admit/sources.ts'
 import { AUTHORIZATION } from '../../gateway/fields.ts'

@@ -1,4 +1,4 @@
-import { CONSOLE_HEADER } from '../../base/own-cookies.ts'
+import { CONSOLE_HEADER } from '../../base/http/fields.ts'
 import { CONSOLE, FIELD_RULES } from '../../gateway/fields.ts'
 import type { ForwardRequest, Incoming } from '../../wire/port.ts'
 import { PREAMBLE } from '../shared/preamble.ts'

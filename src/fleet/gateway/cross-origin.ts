@@ -1,9 +1,10 @@
 /**
  * Gateway threads answer preflights and add the CORS lines to responses, also to responses of the control plane.
- * `base/allowed-origins` decides for the `Origin` check and for CORS.
+ * `base/http/origins` decides for the `Origin` check and for CORS.
  */
-import type { AllowsOrigin } from '../../base/allowed-origins.ts'
+
 import { DOORS, doorAt, isAtOrBelow } from '../../base/doors.ts'
+import type { AllowsOrigin } from '../../base/http/origins.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { ORIGIN } from '../../gateway/fields.ts'
 import { fieldValue } from '../../gateway/header-lines.ts'

@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
-import { Lru } from '../../base/lru.ts'
+import { Lru } from '../../base/memory/lru.ts'
 import type { FromGateway } from '../shared/messages.ts'
 
 /** The main thread is told of one origin no more often than that. */

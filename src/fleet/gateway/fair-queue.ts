@@ -1,4 +1,4 @@
-import { PoolShare, WaitingLine } from '../../base/pool-share.ts'
+import { PoolShare, WaitingLine } from '../../base/memory/pool-share.ts'
 
 /** How long a request waits for a place, milliseconds. */
 const WAIT_MS = 10_000

@@ -1,5 +1,5 @@
 /** `/healthz`, `/readyz` and `/metrics`, from memory alone: they answer while no store and no control plane does. */
-import { isLoopbackHost } from '../../base/address.ts'
+import { isLoopbackHost } from '../../base/net/address.ts'
 import type { Exchange } from '../../gateway/exchange.ts'
 import { cameByProxy } from '../../gateway/fields.ts'
 import type { Gateway } from '../../gateway/gateway.ts'

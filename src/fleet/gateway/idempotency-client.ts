@@ -1,4 +1,4 @@
-import { createQuestions } from '../../base/questions.ts'
+import { createQuestions } from '../../base/threads/in-line.ts'
 import type { Claim, IdempotencyKeys } from '../../gateway/idempotency/keys.ts'
 import type { FromGateway } from '../shared/messages.ts'
 

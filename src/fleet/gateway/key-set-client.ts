@@ -1,4 +1,4 @@
-import { createQuestions, type Questions } from '../../base/questions.ts'
+import { createQuestions, type Questions } from '../../base/threads/in-line.ts'
 import type { KeySetAnswer, LoadKeySet } from '../../gateway/identify/key-sets.ts'
 import type { FromGateway } from '../shared/messages.ts'
 

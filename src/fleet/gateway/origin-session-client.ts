@@ -1,4 +1,4 @@
-import { createQuestions } from '../../base/questions.ts'
+import { createQuestions } from '../../base/threads/in-line.ts'
 import type {
   OriginSessionPool,
   PooledSession,

@@ -1,5 +1,5 @@
-import { PoolShare } from '../../base/pool-share.ts'
-import { createQuestions, type Questions } from '../../base/questions.ts'
+import { PoolShare } from '../../base/memory/pool-share.ts'
+import { createQuestions, type Questions } from '../../base/threads/in-line.ts'
 import type { SignIns } from '../../gateway/identify/sign-ins.ts'
 import type { SignInProof } from '../../model/sign-in-proof.ts'
 import type { FromGateway } from '../shared/messages.ts'

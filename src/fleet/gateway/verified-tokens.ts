@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { Protected } from '../../base/doors.ts'
-import { Lru } from '../../base/lru.ts'
-import { PoolShare } from '../../base/pool-share.ts'
-import { createQuestions, type Questions } from '../../base/questions.ts'
+import { Lru } from '../../base/memory/lru.ts'
+import { PoolShare } from '../../base/memory/pool-share.ts'
+import { createQuestions, type Questions } from '../../base/threads/in-line.ts'
 import type { FromGateway } from '../shared/messages.ts'
 
 /** How long a token that was verified counts as verified when capacity is shared out, milliseconds. */

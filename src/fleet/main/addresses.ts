@@ -1,9 +1,10 @@
 /**
  * The public addresses of Postern, one for each listener. Metadata, challenges and links name one of the configured
- * addresses, chosen by the `Host` of the request (`base/challenge`).
+ * addresses, chosen by the `Host` of the request (`base/http/origins`).
  */
-import type { Origins } from '../../base/challenge.ts'
+
 import type { Part } from '../../base/doors.ts'
+import type { Origins } from '../../base/http/origins.ts'
 import type { Settings } from '../../settings.ts'
 import { type Address, claimPorts } from './claim-ports.ts'
 

@@ -3,7 +3,7 @@
  * uses a port. A busy port is an error at start.
  */
 import { createServer, type Server } from 'node:net'
-import { CannotStart } from '../../base/cannot-start.ts'
+import { CannotStart } from '../../base/refusal.ts'
 import { type SettingName, settingName } from '../../settings/schema.ts'
 
 export interface Address {

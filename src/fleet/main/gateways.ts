@@ -1,5 +1,5 @@
 import type { MessagePort, Worker } from 'node:worker_threads'
-import type { OwnedBytes } from '../../base/owned-bytes.ts'
+import type { OwnedBytes } from '../../base/memory/bytes.ts'
 import type { Trial } from '../../gateway/forward/try-credential.ts'
 import type { GuardrailTrial } from '../../gateway/guardrails/try-guardrail.ts'
 import type { WorkflowTrial } from '../../gateway/try-workflow.ts'

@@ -1,7 +1,6 @@
-import type { OwnedBytes } from '../../base/owned-bytes.ts'
+import type { OwnedBytes } from '../../base/memory/bytes.ts'
 import type { FragmentKey, TextDelta } from '../../snapshot/fragments.ts'
-import type { PackedSnapshot } from '../../snapshot/packed-fragments.ts'
-import { PackedFragments } from '../../snapshot/packed-fragments.ts'
+import { PackedFragments, type PackedSnapshot } from '../../snapshot/packed-fragments.ts'
 import type { SentDelta, SentFragment } from '../../snapshot/sent-delta.ts'
 
 /** Fragments that wait to be packed: most are followed by another change of the same fragment. */

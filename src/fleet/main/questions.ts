@@ -1,4 +1,4 @@
-import { createQuestions } from '../../base/questions.ts'
+import { createQuestions } from '../../base/threads/in-line.ts'
 import type { Answers, Question, ToGateway } from '../shared/messages.ts'
 
 /** Questions of the main thread to gateway threads, and who waits for their answers. */

@@ -2,8 +2,7 @@
  * Probes the database files and writes their faults to shared memory, where the gateway threads read them for
  * `/readyz`.
  */
-import type { Clock } from '../../base/clock.ts'
-import { type Repeating, repeat } from '../../base/repeat.ts'
+import { type Clock, type Repeating, repeat } from '../../base/clock.ts'
 import type { Recorder } from '../../record/recorder-client.ts'
 import { type Probed, STORE_FAULTS, type StoreFault } from '../../store/ports/unavailable.ts'
 import { HEALTH, healthTime, STORES, type StoreName } from '../shared/messages.ts'

@@ -1,4 +1,4 @@
-import { textHash } from '../../base/canonical.ts'
+import { textHash } from '../../base/json/canonical.ts'
 
 /**
  * Which of the threads watches an origin: the one of the highest score (rendezvous hashing), so that few origins change their

@@ -4,7 +4,7 @@
  * section. Cookies with the names of Postern are removed from new and from kept responses.
  */
 import { ALL_DOORS, isAtOrBelow, outermost } from '../../base/doors.ts'
-import { isOwnSetCookie } from '../../base/own-cookies.ts'
+import { isOwnSetCookie } from '../../base/http/fields.ts'
 import { hostName } from '../../snapshot/find/mounts.ts'
 import { withoutCookies } from '../../wire/answer-cookies.ts'
 import { contentKind, kindFieldsOf, UNKNOWN } from '../../wire/content-kind.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ownedBytes } from '../../base/owned-bytes.ts'
+import { ownedBytes } from '../../base/memory/bytes.ts'
 import type { CacheFragment } from '../../snapshot/fragments.ts'
 import type { LinkedProxy } from '../../snapshot/linked/collection.ts'
 import type { LinkedCredential } from '../../snapshot/linked/credential.ts'

@@ -1,6 +1,7 @@
 /** When an answer may be kept and given again (RFC 9111), as a shared cache that an operator has switched on. */
-import { parseHttpDate } from '../../base/http-date.ts'
-import { hashToken } from '../../base/token.ts'
+
+import { hashToken } from '../../base/crypto/token.ts'
+import { parseHttpDate } from '../../base/http/fields.ts'
 import type { CacheFragment } from '../../snapshot/fragments.ts'
 import type { Routed } from '../exchange.ts'
 import { fieldValue, fieldValues, firstFieldValue } from '../header-lines.ts'

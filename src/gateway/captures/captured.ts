@@ -1,6 +1,7 @@
 /** A request as a capture keeps it: as the trigger of a workflow sees it, without credentials and secrets. */
-import { isSecretName, MASKED } from '../../base/mask.ts'
-import type { Plain } from '../../base/plain.ts'
+
+import type { Plain } from '../../base/json/plain.ts'
+import { isSecretName, MASKED } from '../../base/text/mask.ts'
 import { percentDecoded } from '../../guardrails/apply.ts'
 import { type WithoutSecrets, withoutSecrets } from '../../guardrails/without-secrets.ts'
 import type { CapturedRequest, CaptureMatch } from '../../model/capture.ts'

@@ -6,7 +6,7 @@
  * 2. A request whose caller leaves before that, or whose body is refused, is not taken: the capture waits for the next one.
  * 3. Nothing here fails a request.
  */
-import { ByteBuffer } from '../../base/byte-buffer.ts'
+import { ByteBuffer } from '../../base/memory/bytes.ts'
 import { CAPTURE_BYTES_MAX } from '../../model/capture.ts'
 import type { BodyWatch } from '../../wire/port.ts'
 import type { Routed } from '../exchange.ts'

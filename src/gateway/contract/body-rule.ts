@@ -1,4 +1,4 @@
-import { isPlain } from '../../base/plain.ts'
+import { isPlain } from '../../base/json/plain.ts'
 import type { JsonSchema } from '../../model/proxy.ts'
 import type { Contract } from '../../snapshot/fragments.ts'
 import type { Judge, SchemaJudges } from '../../snapshot/schema/judge.ts'

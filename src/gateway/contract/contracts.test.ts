@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { client, collection, delta, proxy } from '../../../test/gateway/fragments.ts'
-import { Secret } from '../../base/secret.ts'
+import { Secret } from '../../base/crypto/token.ts'
 import type { Contract, ContractsFragment } from '../../snapshot/fragments.ts'
 import { applyDelta, EMPTY_SNAPSHOT } from '../../snapshot/link/link.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'

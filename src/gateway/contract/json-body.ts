@@ -1,6 +1,12 @@
-import { isExactNumber } from '../../base/decimal.ts'
-import { parseEscapedNames } from '../../base/escaped-names.ts'
-import { beginsNumber, endOfString, lookAtNames, numberAt, QUOTE } from '../../base/json-scan.ts'
+import { isExactNumber } from '../../base/json/exact.ts'
+import {
+  beginsNumber,
+  endOfString,
+  lookAtNames,
+  numberAt,
+  parseEscapedNames,
+  QUOTE,
+} from '../../base/json/scan.ts'
 
 /**
  * Reading of JSON bodies that a later reader must understand in the same way: a member that stands twice, or nesting

@@ -2,7 +2,7 @@
  * What the text of a parameter may mean. The text `7` is a number or a string, `a,b` is a list or a string: only the schema
  * tells, and sometimes not even that. A parameter fits when one of its readings fits.
  */
-import { isExactNumber } from '../../base/decimal.ts'
+import { isExactNumber } from '../../base/json/exact.ts'
 import type { Parameter } from '../../model/proxy.ts'
 import { ALL_TYPES, type Type } from '../../snapshot/schema/types.ts'
 

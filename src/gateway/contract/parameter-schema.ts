@@ -1,4 +1,4 @@
-import { pointerTo } from '../../base/pointer.ts'
+import { pointerTo } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { Parameter } from '../../model/proxy.ts'
 import type { Judge, SchemaJudges } from '../../snapshot/schema/judge.ts'

@@ -1,4 +1,4 @@
-import { unpackJson } from '../../base/packed-text.ts'
+import { unpackJson } from '../../base/json/canonical.ts'
 import type { Contracts, ContractsFragment, SchemasFragment } from '../../snapshot/fragments.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 

@@ -1,5 +1,5 @@
+import { timerMs } from '../../base/clock.ts'
 import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'
-import { timerMs } from '../../base/timer.ts'
 import { clientOf } from '../../snapshot/find/client-of.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { DEFAULT_LIMITS } from '../../wire/limits.ts'

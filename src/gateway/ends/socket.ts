@@ -1,5 +1,5 @@
 import { DOORS, isAtOrBelow } from '../../base/doors.ts'
-import { mayHaveOwnCookies, withoutOwnCookies } from '../../base/own-cookies.ts'
+import { mayHaveOwnCookies, withoutOwnCookies } from '../../base/http/fields.ts'
 import { isReserved } from '../../model/reserved-paths.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { type Handler, type Incoming, withoutFields } from '../../wire/port.ts'

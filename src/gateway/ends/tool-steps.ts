@@ -1,5 +1,5 @@
 /** Calls of tools that nodes of workflows make: each request to the origin is a step of the request that the workflow answers. */
-import type { ByteBudget, Reservation } from '../../base/byte-buffer.ts'
+import type { ByteBudget, Reservation } from '../../base/memory/bytes.ts'
 import { Tally } from '../../guardrails/tally.ts'
 import type { CallHandle } from '../../wire/port.ts'
 import { budgetOf } from '../caller-memory.ts'

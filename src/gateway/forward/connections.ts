@@ -11,8 +11,8 @@
  *    holds up its own origin alone.
  */
 import type { Clock } from '../../base/clock.ts'
-import { Lru } from '../../base/lru.ts'
-import { PoolShare } from '../../base/pool-share.ts'
+import { Lru } from '../../base/memory/lru.ts'
+import { PoolShare } from '../../base/memory/pool-share.ts'
 import type { ConnectionAnswer, RefusedConnection } from '../../model/connection.ts'
 import { headerOf } from '../../snapshot/link/credential.ts'
 import type { Sent } from '../../snapshot/linked/credential.ts'

@@ -1,5 +1,5 @@
+import { hashToken } from '../../base/crypto/token.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import { hashToken } from '../../base/token.ts'
 import { CONNECTED } from '../../snapshot/link/origin.ts'
 import type { LinkedCredential, LinkedGrant } from '../../snapshot/linked/credential.ts'
 import type { Exchange, Located, Routed } from '../exchange.ts'

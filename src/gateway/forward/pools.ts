@@ -3,8 +3,8 @@
  * handshakes: what was verified for one collection serves no other. A new client certificate means a new pool, while
  * the old one drains.
  */
-import { isOwnSetCookie } from '../../base/own-cookies.ts'
-import type { RunnerAddress } from '../../base/runner-address.ts'
+import { isOwnSetCookie } from '../../base/http/fields.ts'
+import type { RunnerAddress } from '../../base/net/runner-address.ts'
 import type { LinkedCollection, NodeServers } from '../../snapshot/linked/collection.ts'
 import type { ClientCertificate } from '../../snapshot/linked/credential.ts'
 import type { LinkedTarget } from '../../snapshot/linked/upstream.ts'

@@ -1,4 +1,4 @@
-import { AWS_FIELDS, signAws } from '../../base/aws-signature.ts'
+import { AWS_FIELDS, signAws } from '../../base/crypto/aws-signature.ts'
 import { fillTarget } from '../../snapshot/find/target.ts'
 import { CONNECTED } from '../../snapshot/link/origin.ts'
 import { type AnswerTap, type ForwardRequest, withoutFields } from '../../wire/port.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { toRunnerAddress } from '../../base/runner-address.ts'
+import { toRunnerAddress } from '../../base/net/runner-address.ts'
 import { OriginSpec } from '../../model/origin.ts'
 import { compileOrigin } from '../../snapshot/compile/mcp.ts'
 import { linkOrigin } from '../../snapshot/link/origin.ts'

@@ -9,10 +9,10 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
-import type { FetchJson } from '../../base/fetch-json.ts'
-import { FetchFailure } from '../../base/guarded-fetch.ts'
-import { signJws } from '../../base/jws.ts'
-import type { Plain } from '../../base/plain.ts'
+import { signJws } from '../../base/crypto/jws.ts'
+import type { Plain } from '../../base/json/plain.ts'
+import type { FetchJson } from '../../base/net/fetch-json.ts'
+import { FetchFailure } from '../../base/net/guarded-fetch.ts'
 import { headerOf } from '../../snapshot/link/credential.ts'
 import type { CachedToken, LinkedGrant, Sent } from '../../snapshot/linked/credential.ts'
 

@@ -1,4 +1,4 @@
-import { newTraceParent, passedTraceParent } from '../../base/trace-context.ts'
+import { newTraceParent, passedTraceParent } from '../../base/ids.ts'
 import type { Exchange } from '../exchange.ts'
 
 /**

@@ -1,6 +1,6 @@
-import { type AwsSigner, signAws } from '../../base/aws-signature.ts'
 import type { Clock } from '../../base/clock.ts'
-import type { FetchJson } from '../../base/fetch-json.ts'
+import { type AwsSigner, signAws } from '../../base/crypto/aws-signature.ts'
+import type { FetchJson } from '../../base/net/fetch-json.ts'
 import { toCredentialTest } from '../../model/credential-summary.ts'
 import type { CredentialStep, CredentialTest } from '../../model/credential-test.ts'
 import type { CredentialFragment } from '../../snapshot/fragments.ts'

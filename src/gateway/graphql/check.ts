@@ -1,4 +1,4 @@
-import { isPlain } from '../../base/plain.ts'
+import { isPlain } from '../../base/json/plain.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { GraphqlLimits } from '../../model/contract.ts'
 import { isUtf8, mediaTypeOf } from '../contract/body-rule.ts'

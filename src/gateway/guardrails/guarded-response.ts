@@ -6,7 +6,7 @@
  * 1. No byte of the body is sent before all rules have let it pass.
  * 2. An answer that is blocked before its head is sent becomes 502 response_blocked. Later, the answer breaks off.
  */
-import { ByteBuffer } from '../../base/byte-buffer.ts'
+import { ByteBuffer } from '../../base/memory/bytes.ts'
 import { applyBinary, failed, type Stop } from '../../guardrails/apply.ts'
 import { asks } from '../../guardrails/asked.ts'
 import { bytesMaxOf, isEncoded } from '../../guardrails/content.ts'

@@ -1,4 +1,4 @@
-import { Secret } from '../../base/secret.ts'
+import { Secret } from '../../base/crypto/token.ts'
 import { judgedWith } from '../../guardrails/asked.ts'
 import { applyContent } from '../../guardrails/content.ts'
 import { addHits, Tally } from '../../guardrails/tally.ts'

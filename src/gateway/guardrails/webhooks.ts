@@ -6,9 +6,9 @@
  *    these bounds fails at once.
  * 3. A webhook that fails again and again is left alone for a moment, so that calls do not wait for it.
  */
-import type { Reservation } from '../../base/byte-buffer.ts'
-import type { Clock } from '../../base/clock.ts'
-import { timerMs } from '../../base/timer.ts'
+
+import { type Clock, timerMs } from '../../base/clock.ts'
+import type { Reservation } from '../../base/memory/bytes.ts'
 import type { AskedText, WebhookAnswer } from '../../guardrails/asked.ts'
 import type { Leg } from '../../guardrails/names.ts'
 import type { Rule } from '../../guardrails/rule.ts'

@@ -1,5 +1,5 @@
+import { hashToken } from '../../base/crypto/token.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import { hashToken } from '../../base/token.ts'
 import type { LinkedToken } from '../../snapshot/linked/client.ts'
 import type { Exchange, Known } from '../exchange.ts'
 import { type Judged, open, pass } from '../explain/judged.ts'

@@ -1,6 +1,6 @@
-import { looksLikeJwt, readJwt } from '../../base/jwt.ts'
+import { looksLikeJwt, readJwt } from '../../base/crypto/jwt.ts'
+import { hashToken } from '../../base/crypto/token.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import { hashToken } from '../../base/token.ts'
 import type { LinkedProfile, Verified } from '../../snapshot/linked/client.ts'
 import type { Exchange } from '../exchange.ts'
 import { agrees, nameLone } from './agrees.ts'

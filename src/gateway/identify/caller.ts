@@ -1,6 +1,6 @@
-import { bearerOf } from '../../base/bearer.ts'
+import { lookupOf } from '../../base/crypto/token.ts'
+import { bearerOf } from '../../base/http/fields.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import { lookupOf } from '../../base/token.ts'
 import type { LinkedToken } from '../../snapshot/linked/client.ts'
 import type { Exchange } from '../exchange.ts'
 import { type Explain, NO_CALLER, pass, refuse } from '../explain/judged.ts'

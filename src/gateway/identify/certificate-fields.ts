@@ -1,5 +1,5 @@
-import { Lru } from '../../base/lru.ts'
-import { readPem } from '../../base/pem.ts'
+import { readPem } from '../../base/crypto/certificate.ts'
+import { Lru } from '../../base/memory/lru.ts'
 import type { Incoming, PeerCertificate } from '../../wire/port.ts'
 import { CLIENT_CERT, CLIENT_CERT_CHAIN, FORWARDED_CLIENT_CERT } from '../fields.ts'
 import { splitQuoted } from './quoted.ts'

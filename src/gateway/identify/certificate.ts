@@ -3,7 +3,7 @@
  * one header field that a trusted proxy is configured to set. The result is kept with the connection (or the field
  * value) until a binding changes; each request compares only the times.
  */
-import { type Certificate, readCertificate } from '../../base/certificate.ts'
+import { type Certificate, readCertificate } from '../../base/crypto/certificate.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { subjectName } from '../../snapshot/find/subject-name.ts'
 import type { Bound } from '../../snapshot/linked/client.ts'

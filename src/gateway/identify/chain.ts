@@ -1,5 +1,4 @@
-import type { Certificate } from '../../base/certificate.ts'
-import type { Crl } from '../../base/crl.ts'
+import type { Certificate, Crl } from '../../base/crypto/certificate.ts'
 import type { Bound, LinkedBinding, LinkedProfile } from '../../snapshot/linked/client.ts'
 
 /** Authorities between a certificate and the one that is trusted. */

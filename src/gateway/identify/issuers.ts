@@ -3,11 +3,12 @@
  * day, over a restart in `serving.db`. A gateway thread holds the parsed keys and the tokens that they have proved.
  * When an issuer withdraws a key, or a profile changes, these tokens are verified again.
  */
-import { canonicalJson } from '../../base/canonical.ts'
+
 import type { Clock } from '../../base/clock.ts'
-import type { FetchJson } from '../../base/fetch-json.ts'
-import { readJwk } from '../../base/jwk.ts'
-import { Lru } from '../../base/lru.ts'
+import { readJwk } from '../../base/crypto/jws.ts'
+import { canonicalJson } from '../../base/json/canonical.ts'
+import { Lru } from '../../base/memory/lru.ts'
+import type { FetchJson } from '../../base/net/fetch-json.ts'
 import type { Once } from '../../shared-state/ports/once.ts'
 import type { VerifyKey } from '../../snapshot/linked/client.ts'
 import { FAILED_MS, KEPT_MS, type LoadKeySet } from './key-sets.ts'

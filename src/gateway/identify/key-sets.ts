@@ -1,9 +1,9 @@
 import type { Clock } from '../../base/clock.ts'
-import { discoveredFrom, type UrlSource } from '../../base/egress.ts'
-import type { FetchJson } from '../../base/fetch-json.ts'
-import { publicMembers } from '../../base/jwk.ts'
-import { Lru } from '../../base/lru.ts'
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { publicMembers } from '../../base/crypto/jws.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { Lru } from '../../base/memory/lru.ts'
+import { discoveredFrom, type UrlSource } from '../../base/net/egress.ts'
+import type { FetchJson } from '../../base/net/fetch-json.ts'
 
 /** What an issuer says of itself. Plain data, so that one thread can fetch it for all. */
 export type KeySetAnswer =

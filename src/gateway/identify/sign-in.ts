@@ -6,18 +6,18 @@
  *    sharing are looked up in the snapshot with each message, so that switching one off holds from the next message.
  * 3. When a grant is revoked, the main thread tells all threads, and the proofs of its tokens count no longer.
  */
-import type { Jwt } from '../../base/jwt.ts'
-import type { Plain } from '../../base/plain.ts'
-import { isConsumerResource, isVirtualMcp } from '../../base/protected-resources.ts'
-import type { RefusalCode } from '../../base/refusal.ts'
 import {
   BINDING_CLAIM,
   CREDENTIAL_CLAIM,
   HOST_CLAIM,
+  type Jwt,
   PROFILE_CLAIM,
   SUBJECT_HOST_CLAIM,
-} from '../../base/sign-in-claims.ts'
-import { hashToken } from '../../base/token.ts'
+} from '../../base/crypto/jwt.ts'
+import { hashToken } from '../../base/crypto/token.ts'
+import { isConsumerResource, isVirtualMcp } from '../../base/http/origins.ts'
+import type { Plain } from '../../base/json/plain.ts'
+import type { RefusalCode } from '../../base/refusal.ts'
 import { isAmong } from '../../snapshot/find/people.ts'
 import type { BoundFragment, PersonFragment } from '../../snapshot/fragments.ts'
 import type { LinkedHost, LinkedProfile, SignedIn, Verified } from '../../snapshot/linked/client.ts'

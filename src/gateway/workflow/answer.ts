@@ -1,4 +1,4 @@
-import { isPlain, type Plain, scalarText } from '../../base/plain.ts'
+import { isPlain, type Plain, scalarText } from '../../base/json/plain.ts'
 import { isNeverPassed } from '../../model/header-names.ts'
 import { NodeFailure } from '../../nodes/run.ts'
 import { bodyBytes } from './body.ts'

@@ -3,8 +3,8 @@
  * value that is passed on as it came leaves with the very bytes that came, so JSON that another reader may understand in another way
  * (a member that stands twice) is not read as JSON.
  */
-import { jsonWithin } from '../../base/bounded-json.ts'
-import { isPlain } from '../../base/plain.ts'
+import { jsonWithin } from '../../base/json/canonical.ts'
+import { isPlain } from '../../base/json/plain.ts'
 import { NodeFailure } from '../../nodes/run.ts'
 import { readJsonBody } from '../contract/json-body.ts'
 

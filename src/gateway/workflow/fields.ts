@@ -1,5 +1,5 @@
 /** Header fields that nodes set, as lines. */
-import { isPlain, type Plain, scalarText } from '../../base/plain.ts'
+import { isPlain, type Plain, scalarText } from '../../base/json/plain.ts'
 import { NodeFailure } from '../../nodes/run.ts'
 
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/

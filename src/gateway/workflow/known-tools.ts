@@ -1,5 +1,5 @@
 /** Tools that origins list, as nodes of workflows call them. */
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { type Approved, type Catalogue, hashIn, itemsByKey } from '../../model/capability-drift.ts'
 import type { JsonSchema } from '../../model/proxy.ts'
 import type { CatalogueFragment } from '../../snapshot/fragments.ts'

@@ -1,5 +1,5 @@
-import { isPlain, type Plain } from '../../base/plain.ts'
-import { linkTemplate } from '../../base/template.ts'
+import { linkTemplate } from '../../base/expression/template.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { NODE_RUNS } from '../../nodes/runs.ts'
 import type { PlanFragment } from '../../snapshot/plan.ts'
 import { keptIn } from '../contract/parsed-contracts.ts'

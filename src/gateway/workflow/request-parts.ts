@@ -1,5 +1,5 @@
 /** Parts of a request that a node has computed. */
-import { isPlain, scalarText } from '../../base/plain.ts'
+import { isPlain, scalarText } from '../../base/json/plain.ts'
 import { isNeverPassed, isOverride } from '../../model/header-names.ts'
 import { NodeFailure } from '../../nodes/run.ts'
 import { canonicalTarget } from '../../wire/target.ts'

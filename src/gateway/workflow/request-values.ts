@@ -1,4 +1,4 @@
-import type { Plain } from '../../base/plain.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import { toParameters } from '../../snapshot/find/target.ts'
 import type { LinkedProxy } from '../../snapshot/linked/collection.ts'
 import { keptIn } from '../contract/parsed-contracts.ts'

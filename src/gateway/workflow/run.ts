@@ -9,11 +9,12 @@
  *    under way is given up.
  * 4. A run is bounded in time ({@link RUN_MS}), in executions ({@link EXECUTIONS_MAX}) and in the steps of its expressions.
  */
-import { ExpressionFailure } from '../../base/expression.ts'
-import type { Ambient, StepBudget } from '../../base/expression-functions/evaluation.ts'
-import { isPlain, type Plain } from '../../base/plain.ts'
+
+import { timerMs } from '../../base/clock.ts'
+import { ExpressionFailure } from '../../base/expression/expression.ts'
+import type { Ambient, StepBudget } from '../../base/expression/functions/evaluation.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import { timerMs } from '../../base/timer.ts'
 import {
   type FailureTold,
   type NodeCaller,

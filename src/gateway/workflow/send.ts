@@ -1,4 +1,4 @@
-import type { Plain } from '../../base/plain.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import { NodeFailure } from '../../nodes/run.ts'
 import type { TargetTemplate } from '../../snapshot/linked/collection.ts'
 import { answerFields } from '../answer/fields.ts'

@@ -2,7 +2,7 @@
  * A call that a node of a workflow makes: an exchange of its own, which takes the checks of the way `step` alone. It counts against
  * no limit and has no record: those are of the call that the workflow answers.
  */
-import type { Plain } from '../../base/plain.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import { PROBLEMS } from '../../base/refusal.ts'
 import { NodeFailure } from '../../nodes/run.ts'
 import type { End, Exchange, GatheredAnswer, Routed } from '../exchange.ts'

@@ -3,8 +3,8 @@
  * request with the input as its body. It takes its time and its executions from the budget of the outer run, and has counters and
  * kept values of its own.
  */
-import { SYSTEM_AMBIENT } from '../../base/expression.ts'
-import type { Plain } from '../../base/plain.ts'
+import { SYSTEM_AMBIENT } from '../../base/expression/expression.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import { WORKFLOW_LEVELS_MAX } from '../../model/workflow-levels.ts'
 import { type NodeCaller, NodeFailure } from '../../nodes/run.ts'
 import type { NodeServers } from '../../snapshot/linked/collection.ts'

@@ -4,8 +4,8 @@
  * A node that calls the upstream, and whose whole answer a response node gives the caller, is a tail: the call of the workflow goes on
  * as one without a workflow, and bodies stream. Plans with branches side by side have no tails: a run that forwards does nothing else.
  */
-import type { Program } from '../../base/expression.ts'
-import type { Template } from '../../base/template.ts'
+import type { Program } from '../../base/expression/expression.ts'
+import type { Template } from '../../base/expression/template.ts'
 import type { PlanFragment, PlanNode } from '../../snapshot/plan.ts'
 
 const ANSWERED = ['status', 'headers', 'body']

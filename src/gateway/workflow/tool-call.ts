@@ -3,8 +3,8 @@
  * accounts and checks of the origin. It takes the limits of the origin and has no record: the limits of the caller and the record are
  * those of the request that the workflow answers.
  */
-import { mayFit } from '../../base/bounded-json.ts'
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { mayFit } from '../../base/json/canonical.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { PROBLEMS } from '../../base/refusal.ts'
 import { isAsApproved } from '../../model/capability-drift.ts'
 import { NodeFailure, type NodeTool } from '../../nodes/run.ts'

@@ -5,11 +5,10 @@
  * Bounds: {@link CHARS_MAX} of text and {@link CHARS_WITH_TOKENS_MAX} with counts of tokens, {@link INNER_ENTRIES_MAX} entries of runs within the run, {@link LOGS_MAX} logged messages.
  * The second bound does not hold for failures within inner runs. Entries beyond the bounds are counted.
  */
-import { jsonWithin } from '../../base/bounded-json.ts'
-import { maskText } from '../../base/mask.ts'
-import { maskValue } from '../../base/mask-value.ts'
-import type { Plain } from '../../base/plain.ts'
+import { jsonWithin } from '../../base/json/canonical.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
+import { maskText, maskValue } from '../../base/text/mask.ts'
 import type { LogLevel, UsedTokens } from '../../nodes/run.ts'
 import { CUT_MARK, cutText } from '../../record/fields.ts'
 

@@ -1,4 +1,4 @@
-import type { Plain } from '../../base/plain.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import { ProfileSpec } from '../../model/profile.ts'
 import type { MadeCollection, Making } from './made.ts'
 import { CONSUMER_MEMBERS, OF_CONSUMERS, unknownMembers } from './members.ts'

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { refused, startControl } from '../../../test/control.ts'
 import { judged, specOf } from '../../../test/support/converted.ts'
 import { NO_TEXT, withEachReplaced, withReplaced } from '../../../test/support/replaced.ts'
-import type { Plain } from '../../base/plain.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import type { Converted } from '../converted.ts'
 import { fromKong, isKong } from './kong.ts'
 

@@ -1,4 +1,4 @@
-import { type Plain, scalarText } from '../../base/plain.ts'
+import { type Plain, scalarText } from '../../base/json/plain.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { HttpMethod } from '../../model/http-method.ts'
 import { slugOf } from '../../model/slug.ts'

@@ -1,4 +1,4 @@
-import type { Plain } from '../../base/plain.ts'
+import type { Plain } from '../../base/json/plain.ts'
 
 /** Members that are carried over, or that say nothing about calls, by what has them. */
 const NOTHING = ['id', 'created_at', 'updated_at', 'tags', '_comment']

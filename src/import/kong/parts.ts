@@ -1,4 +1,4 @@
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { Slug } from '../../model/slug.ts'
 
 /** Objects of a list; none where there is no list. */

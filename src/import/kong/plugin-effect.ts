@@ -1,4 +1,4 @@
-import { isPlain, listedTexts, type Plain, scalarText } from '../../base/plain.ts'
+import { isPlain, listedTexts, type Plain, scalarText } from '../../base/json/plain.ts'
 import { Cors } from '../../model/cors.ts'
 import { MAX_MAX } from '../../model/limit-bounds.ts'
 import { HTTP_METHODS } from '../../model/methods.ts'

@@ -1,4 +1,4 @@
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { listIn, nameOf, oddLists, refOf } from './parts.ts'
 import { type Effect, effectOf } from './plugin-effect.ts'
 

@@ -1,5 +1,5 @@
-import { listedTexts, type Plain } from '../../base/plain.ts'
-import { withoutEndSlashes } from '../../base/slashes.ts'
+import { listedTexts, type Plain } from '../../base/json/plain.ts'
+import { withoutEndSlashes } from '../../base/text/url.ts'
 import { BasePath, CollectionSpec } from '../../model/collection.ts'
 import type { HttpMethod } from '../../model/http-method.ts'
 import { HTTP_METHODS } from '../../model/methods.ts'

@@ -1,5 +1,5 @@
-import { isPlain, type Plain, scalarText } from '../../base/plain.ts'
-import { withoutEndSlashes } from '../../base/slashes.ts'
+import { isPlain, type Plain, scalarText } from '../../base/json/plain.ts'
+import { withoutEndSlashes } from '../../base/text/url.ts'
 import { UpstreamSpec } from '../../model/upstream.ts'
 import { POOL_MEMBERS, SERVICE_MEMBERS, TARGET_MEMBERS, unknownMembers } from './members.ts'
 import { listIn, oddLists } from './parts.ts'

@@ -2,7 +2,7 @@
  * The files in which AI applications list MCP servers, read as one form: that of `mcpServers`. What a file has beside its servers is named
  * in notes, and so is a server that is no object: nothing is left out silently.
  */
-import { isPlain, listedTexts, type Plain, scalarText } from '../../base/plain.ts'
+import { isPlain, listedTexts, type Plain, scalarText } from '../../base/json/plain.ts'
 
 /** The servers of a file. */
 interface ClientFile {

@@ -4,8 +4,9 @@
  * 1. A value that may be a secret is in no entry and in no note: it is read from a file, or the server is left out.
  * 2. Text that the client would fill in is in no entry.
  */
-import { maskText } from '../../base/mask.ts'
-import { isPlain, listedTexts, type Plain, scalarText } from '../../base/plain.ts'
+
+import { isPlain, listedTexts, type Plain, scalarText } from '../../base/json/plain.ts'
+import { maskText } from '../../base/text/mask.ts'
 import { PLACEHOLDER, PROGRAM_HOME, PROGRAM_PATH, secretFileOf, VARIABLE_NAME } from '../runner-entry.ts'
 import { isTelling } from './secrets.ts'
 

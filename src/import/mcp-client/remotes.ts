@@ -1,4 +1,4 @@
-import { isPlain, listedTexts, type Plain, scalarText } from '../../base/plain.ts'
+import { isPlain, listedTexts, type Plain, scalarText } from '../../base/json/plain.ts'
 
 /** A server that is reached over HTTP, as a client was told of it. */
 export interface Remote {

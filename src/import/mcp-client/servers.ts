@@ -1,6 +1,6 @@
 import type { z } from 'zod'
-import { isLoopbackHost, isRefusedHost } from '../../base/address.ts'
-import { type Plain, scalarText } from '../../base/plain.ts'
+import { type Plain, scalarText } from '../../base/json/plain.ts'
+import { isLoopbackHost, isRefusedHost } from '../../base/net/address.ts'
 import { refuse } from '../../base/refusal.ts'
 import { BasePath } from '../../model/collection.ts'
 import { InjectedHeader } from '../../model/injected-header.ts'

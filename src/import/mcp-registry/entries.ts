@@ -2,7 +2,7 @@
  * Entries of an MCP registry: a `server.json`, what a registry answers for one server, or a list of them.
  * https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json
  */
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 
 const SCHEMA = /\/server\.schema\.json$/
 /** Member of `_meta` in which a registry says what it knows of an entry. */

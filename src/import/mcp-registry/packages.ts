@@ -2,7 +2,7 @@
  * A server that an entry of a registry offers as a package to start, as an entry of the runner's file. It runs one exact version.
  * The entry decides about the arguments of its own program, never about those of what starts it.
  */
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { PLACEHOLDER, PROGRAM_HOME, PROGRAM_PATH, secretFileOf, VARIABLE_NAME } from '../runner-entry.ts'
 import { filled, type GivenValues } from './inputs.ts'
 

@@ -2,7 +2,7 @@
  * Entries of an MCP registry as documents. A third party has written each entry: its URLs count as discovered, the origin
  * that is made of it is switched off, and its virtual MCP is a draft. Pure.
  */
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { refuse } from '../../base/refusal.ts'
 import { slugOf } from '../../model/slug.ts'
 import type { Converted, MadeDocument } from '../converted.ts'

@@ -1,6 +1,7 @@
 /** A server that an entry of a registry offers over HTTP. */
-import { isLoopbackHost } from '../../base/address.ts'
-import { isPlain } from '../../base/plain.ts'
+
+import { isPlain } from '../../base/json/plain.ts'
+import { isLoopbackHost } from '../../base/net/address.ts'
 import { HeaderName } from '../../model/settable-header.ts'
 import { isTelling } from '../mcp-client/secrets.ts'
 import { type Filled, filled, type GivenValues, template } from './inputs.ts'

@@ -1,6 +1,5 @@
-import { canonicalJson, type Json } from '../../base/canonical.ts'
-import { isPlain, type Plain } from '../../base/plain.ts'
-import { pointerTo } from '../../base/pointer.ts'
+import { canonicalJson, type Json } from '../../base/json/canonical.ts'
+import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
 import { MediaType } from '../../model/contract.ts'
 import type { JsonSchema } from '../../model/proxy.ts'
 import { localTokens, lookUp, tokensOf } from './pointer.ts'

@@ -1,6 +1,5 @@
 import type { z } from 'zod'
-import { isPlain, type Plain } from '../../base/plain.ts'
-import { pointerTo } from '../../base/pointer.ts'
+import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import { BasePath, type CollectionSpec } from '../../model/collection.ts'
 import { type JsonSchema, PathPattern, type ProxySpec } from '../../model/proxy.ts'

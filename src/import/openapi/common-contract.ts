@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { canonicalJson } from '../../base/canonical.ts'
+import { canonicalJson } from '../../base/json/canonical.ts'
 import type { Parameter, ProxySpec } from '../../model/proxy.ts'
 
 /** What a description says of the requests and answers of one operation. */

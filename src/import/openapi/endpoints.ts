@@ -1,5 +1,4 @@
-import { isPlain, type Plain } from '../../base/plain.ts'
-import { pointerTo } from '../../base/pointer.ts'
+import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
 import type { HttpMethod } from '../../model/http-method.ts'
 import { broken } from '../text/plain-data.ts'
 import { ambiguousParameter, matrixPrefixes, type ParameterList } from './parameters.ts'

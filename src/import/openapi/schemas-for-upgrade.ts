@@ -1,5 +1,5 @@
 /** Schemas of OpenAPI 2.0 and 3.0 as the upgrade must find them, so that it keeps their meaning. */
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 
 /** Members that hold data, in which nothing is a schema. */
 const DATA = new Set(['example', 'examples', 'default', 'enum', 'const', 'value'])

@@ -1,6 +1,5 @@
-import { isPlain, type Plain } from '../../base/plain.ts'
-import { pointerTo } from '../../base/pointer.ts'
-import { withoutEndSlashes } from '../../base/slashes.ts'
+import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
+import { withoutEndSlashes } from '../../base/text/url.ts'
 import { UpstreamUrl } from '../../model/upstream.ts'
 import { broken } from '../text/plain-data.ts'
 import type { Warn } from './warnings.ts'

@@ -1,5 +1,5 @@
 /** OpenAPI 2.0 ("Swagger"): what its upgrade to 3.0 needs done before, and where a place of the result stands in the source. */
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { existing } from './description.ts'
 import { localTokens, lookUp } from './pointer.ts'
 

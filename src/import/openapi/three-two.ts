@@ -1,6 +1,5 @@
 /** OpenAPI 3.2 in the terms of 3.1, as far as these have the means; the rest is noted. */
-import { isPlain, type Plain } from '../../base/plain.ts'
-import { pointerTo } from '../../base/pointer.ts'
+import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import { localTokens, lookUp } from './pointer.ts'
 

@@ -1,5 +1,5 @@
-import type { Plain } from '../../base/plain.ts'
-import { withoutEndSlashes } from '../../base/slashes.ts'
+import type { Plain } from '../../base/json/plain.ts'
+import { withoutEndSlashes } from '../../base/text/url.ts'
 import type { DescribedEndpoint } from './endpoints.ts'
 import { commonPath, firstServer, type Server } from './servers.ts'
 import type { Warn } from './warnings.ts'

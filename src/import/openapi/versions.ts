@@ -1,7 +1,6 @@
 import { upgradeFromTwoToThree } from '@scalar/openapi-upgrader/2.0-to-3.0'
 import { upgradeFromThreeToThreeOne } from '@scalar/openapi-upgrader/3.0-to-3.1'
-import { isPlain, type Plain, scalarText } from '../../base/plain.ts'
-import { pointerTo } from '../../base/pointer.ts'
+import { isPlain, type Plain, pointerTo, scalarText } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import { broken } from '../text/plain-data.ts'
 import { asItIs, type Description, sourceOf } from './description.ts'

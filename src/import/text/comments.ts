@@ -3,7 +3,7 @@
  * messages stay those of the file.
  */
 
-import { COMMA, endOfString, QUOTE } from '../../base/json-scan.ts'
+import { COMMA, endOfString, QUOTE } from '../../base/json/scan.ts'
 
 const SPACE = 0x20
 const STAR = 0x2a

@@ -1,5 +1,5 @@
 /** The configuration of another program as text: JSON, also with comments, YAML or TOML. */
-import type { Plain } from '../../base/plain.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import { withoutComments } from './comments.ts'
 import { broken, toPlain } from './plain-data.ts'
 import { readObject } from './read.ts'

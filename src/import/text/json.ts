@@ -1,7 +1,6 @@
-import { parseEscapedNames } from '../../base/escaped-names.ts'
-import { grammarFaultOf } from '../../base/json-fault.ts'
-import { stringOf } from '../../base/json-scan.ts'
-import { pointerTo } from '../../base/pointer.ts'
+import { grammarFaultOf } from '../../base/json/fault.ts'
+import { pointerTo } from '../../base/json/plain.ts'
+import { parseEscapedNames, stringOf } from '../../base/json/scan.ts'
 import { broken, DEPTH_MAX, toPlain } from './plain-data.ts'
 
 /** An open bracket: the names seen in an object, and the member or index that is being read. */

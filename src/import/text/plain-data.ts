@@ -1,7 +1,6 @@
-import { isPlain, type Plain } from '../../base/plain.ts'
-import { pointerTo } from '../../base/pointer.ts'
+import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
+import { isStorable, toStorable, UNSTORABLE } from '../../base/json/storable.ts'
 import { type Refusal, refuse } from '../../base/refusal.ts'
-import { isStorable, toStorable, UNSTORABLE } from '../../base/storable.ts'
 
 /** Deeper documents are refused: real ones stay below 60, and recursive readers must not run out of stack. */
 export const DEPTH_MAX = 128

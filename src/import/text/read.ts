@@ -1,4 +1,4 @@
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { readJson } from './json.ts'
 import { broken, toPlain } from './plain-data.ts'
 import { readYaml } from './yaml.ts'

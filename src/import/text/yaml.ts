@@ -11,9 +11,8 @@ import {
   type ScalarTag,
   type Tags,
 } from 'yaml'
-import type { Plain } from '../../base/plain.ts'
-import { pointerTo } from '../../base/pointer.ts'
-import { toStorable } from '../../base/storable.ts'
+import { type Plain, pointerTo } from '../../base/json/plain.ts'
+import { toStorable } from '../../base/json/storable.ts'
 import { lineOf } from './json.ts'
 import { broken, createBounds, storable } from './plain-data.ts'
 

@@ -1,4 +1,4 @@
-import { pointerTo } from '../../base/pointer.ts'
+import { pointerTo } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import { CALL_REASON_CHARS_MAX } from '../../record/fields.ts'
 import { isMembers, type Members } from '../protocol/message.ts'

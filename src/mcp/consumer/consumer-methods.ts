@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from '../../base/clock.ts'
-import { withDigits } from '../../base/exact-json.ts'
+import { withDigits } from '../../base/json/exact.ts'
 import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'
 import type { Endpoint } from '../../gateway/port.ts'
 import type { CapabilityType } from '../../model/capability.ts'

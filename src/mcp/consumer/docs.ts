@@ -2,8 +2,8 @@
  * Descriptions of APIs as resources: `openapi://{collection}` and `docs://{collection}/{page}`. They describe the endpoints that the
  * caller may call and nothing else. A page that does not exist and a page that the caller may not see have one answer: null.
  */
-import { textHash } from '../../base/canonical.ts'
-import { Lru } from '../../base/lru.ts'
+import { textHash } from '../../base/json/canonical.ts'
+import { Lru } from '../../base/memory/lru.ts'
 import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
 import type { HttpMethod } from '../../model/http-method.ts'
 import type { Parameter } from '../../model/proxy.ts'

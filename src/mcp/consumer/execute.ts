@@ -1,4 +1,4 @@
-import { withDigits } from '../../base/exact-json.ts'
+import { withDigits } from '../../base/json/exact.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import { HTTP_METHODS } from '../../model/methods.ts'
 import { type DeclaredNames, flatNames, namesIn } from '../../snapshot/find/declared-names.ts'

@@ -8,7 +8,7 @@
  * 3. Only what the caller may call is in it.
  */
 import { hash } from 'node:crypto'
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
 import { CAPABILITY_TYPES, type CapabilityType, KEY_OF } from '../../model/capability.ts'
 import { type DeclaredNames, namesIn } from '../../snapshot/find/declared-names.ts'

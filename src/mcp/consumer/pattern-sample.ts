@@ -1,5 +1,5 @@
 /** A text that a regular expression of a description finds, where the expression is simple enough to tell. */
-import { linearPattern } from '../../base/linear-pattern.ts'
+import { linearPattern } from '../../base/text/patterns.ts'
 
 const REPEATS_MAX = 64
 const LENGTH_MAX = 2000

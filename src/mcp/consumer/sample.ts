@@ -2,7 +2,7 @@
  * A value that fits a JSON Schema, as an example. It has what is required and writable, in few bytes. Schemas may be anything: what
  * cannot be told gives a plausible value. The work is bounded by {@link STEPS_MAX} schemas.
  */
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { isJson } from '../../model/body-form.ts'
 import { nameIn } from '../../model/schema-looseness.ts'
 import { textOfPattern } from './pattern-sample.ts'

@@ -5,7 +5,7 @@
  * 1. Only endpoints of the indexed list are found.
  * 2. The same query gives the same order.
  */
-import { summed, WordIndex } from '../../base/text-search.ts'
+import { summed, WordIndex } from '../../base/text/search.ts'
 import type { Endpoint } from '../../gateway/port.ts'
 import type { Contract, ProxyFragment } from '../../snapshot/fragments.ts'
 import { termsOf } from './search-terms.ts'

@@ -8,7 +8,7 @@ import {
   endpointOf,
   fakeGateway,
 } from '../../../test/support/fake-gateway.ts'
-import { estimateTokens } from '../../base/token-estimate.ts'
+import { estimateTokens } from '../../base/text/token-estimate.ts'
 import type { Endpoint } from '../../gateway/port.ts'
 import { HIT_TOKENS_MAX, hitOf, listsSearch } from './search.ts'
 import { createSearchIndex, createSearchIndexes } from './search-index.ts'

@@ -1,4 +1,4 @@
-import { estimateTokens } from '../../base/token-estimate.ts'
+import { estimateTokens } from '../../base/text/token-estimate.ts'
 import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
 import { given } from '../http/outcome.ts'
 import type { Members } from '../protocol/message.ts'

@@ -2,7 +2,7 @@
  * Bodies of calls: JSON, forms (WHATWG URL section 5.2, RFC 7578), text, and bytes that callers give as base64 or as a data URL.
  */
 import { hash } from 'node:crypto'
-import { pointerTo } from '../../base/pointer.ts'
+import { pointerTo } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import { type BodyForm, isJson, isMultipart, isUrlEncoded } from '../../model/body-form.ts'
 import { isMembers, type Members } from '../protocol/message.ts'

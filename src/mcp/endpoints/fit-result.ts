@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { parseExact } from '../../base/exact-json.ts'
-import { quotedJson } from '../../base/quoted-json.ts'
+import { parseExact } from '../../base/json/exact.ts'
+import { quotedJson } from '../../base/json/quoted.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import { select, toWanted } from './select.ts'
 

@@ -2,11 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { FORMS, type Json, written } from '../../../test/support/parameter-forms.ts'
-import { parseExact } from '../../base/exact-json.ts'
+import { parseExact } from '../../base/json/exact.ts'
 import type { Form } from './parameter-text.ts'
 import { toPattern } from './pattern.ts'
-import type { Place, Told } from './target.ts'
-import { buildTarget } from './target.ts'
+import { buildTarget, type Place, type Told } from './target.ts'
 
 const LIST = ['blue', 'black', 'brown']
 const OBJECT = { R: 100, G: 200, B: 150 }

@@ -7,7 +7,7 @@
  * 3. Where OpenAPI defines nothing, the text is what servers commonly read: a list or object inside a list or object becomes JSON, and
  *    style deepObject nests brackets.
  */
-import { rawNumber } from '../../base/exact-json.ts'
+import { rawNumber } from '../../base/json/exact.ts'
 import { isMembers } from '../protocol/message.ts'
 
 /** How a parameter is written. Absent members have the defaults of OpenAPI. */

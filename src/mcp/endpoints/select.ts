@@ -1,4 +1,4 @@
-import { rawNumber } from '../../base/exact-json.ts'
+import { rawNumber } from '../../base/json/exact.ts'
 import { isMembers } from '../protocol/message.ts'
 
 /** A tree of the members to keep; null keeps everything below. */

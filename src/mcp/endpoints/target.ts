@@ -1,4 +1,4 @@
-import { pointerTo } from '../../base/pointer.ts'
+import { pointerTo } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { BodyForm } from '../../model/body-form.ts'
 import { isOfMessage } from '../../model/header-names.ts'

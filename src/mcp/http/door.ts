@@ -3,9 +3,8 @@
  * Order: Origin and Host, credentials, method, envelope, arguments, the call.
  */
 
-import type { AllowsOrigin } from '../../base/allowed-origins.ts'
 import { DOORS } from '../../base/doors.ts'
-import { isConsumerResource } from '../../base/protected-resources.ts'
+import { type AllowsOrigin, isConsumerResource } from '../../base/http/origins.ts'
 import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
 import type { Caller, GatewayPort, Identified } from '../../gateway/port.ts'
 import { NOT_SHARED } from '../../gateway/refusal-reasons.ts'

@@ -1,4 +1,4 @@
-import { createChallenge } from '../../base/challenge.ts'
+import { createChallenge } from '../../base/http/origins.ts'
 import { errorAnswer, type McpAnswer, RPC, withHeaders } from '../protocol/answer.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import { wantedOf } from '../protocol/subscription.ts'

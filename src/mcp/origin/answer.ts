@@ -1,6 +1,6 @@
 /** Answers of origins: one JSON object, or a stream of events that holds it. */
 import { isUtf8 } from 'node:buffer'
-import { parseKeepingDigits } from '../../base/exact-json.ts'
+import { parseKeepingDigits } from '../../base/json/exact.ts'
 import { bufferOf, type ReadJson, readJson, withoutMark } from '../protocol/json.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import { type PlainResult, plainResultIn } from './plain-result.ts'

@@ -1,4 +1,4 @@
-import { ByteBuffer } from '../../base/byte-buffer.ts'
+import { ByteBuffer } from '../../base/memory/bytes.ts'
 import { readJson, withoutMark } from '../protocol/json.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import { SseReader } from '../protocol/sse-reader.ts'

@@ -2,7 +2,7 @@
  * Most results of tools are passed unchanged, and Postern needs to know little of their content. Scanning such a result without building its
  * values costs less than half. A result that may need more than a scan is left to JSON.parse.
  */
-import { flags, hasHexDigits, IS_ESCAPE, literalEnd } from '../../base/json-bytes.ts'
+import { flags, hasHexDigits, IS_ESCAPE, literalEnd } from '../../base/json/quoted.ts'
 import { JSON_DEPTH_MAX } from '../protocol/json.ts'
 import type { RpcId } from '../protocol/message.ts'
 import { resultStart } from './result-text.ts'

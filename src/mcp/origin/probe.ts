@@ -7,11 +7,10 @@
  * 3. The catalogue is bounded. Items beyond a limit are left out and named.
  * 4. A list that cannot be read leaves the others usable, and is named. Without any list, nothing is found.
  */
-import type { Clock } from '../../base/clock.ts'
-import { toTime } from '../../base/clock.ts'
-import type { Plain } from '../../base/plain.ts'
-import { RUNNER_ERROR } from '../../base/runner-error.ts'
-import { hasUnseen, isDeceptive, printable } from '../../base/visible.ts'
+import { type Clock, toTime } from '../../base/clock.ts'
+import type { Plain } from '../../base/json/plain.ts'
+import { RUNNER_ERROR } from '../../base/net/runner-address.ts'
+import { hasUnseen, isDeceptive, printable } from '../../base/text/visible.ts'
 import { type CapabilityType, KEY_OF } from '../../model/capability.ts'
 import type { Catalogue } from '../../model/capability-drift.ts'
 import { type CatalogueState, EMPTY_CATALOGUE, type Verdict } from '../../model/catalogue.ts'

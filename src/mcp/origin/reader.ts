@@ -1,4 +1,4 @@
-import { type ByteBudget, ByteBuffer } from '../../base/byte-buffer.ts'
+import { type ByteBudget, ByteBuffer } from '../../base/memory/bytes.ts'
 import { readJson, withoutMark } from '../protocol/json.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import { SseReader } from '../protocol/sse-reader.ts'

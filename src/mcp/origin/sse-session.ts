@@ -8,8 +8,8 @@
  * 3. A session ends once, and its listener learns why. Memory is bounded by one event.
  */
 
-import type { ByteBudget } from '../../base/byte-buffer.ts'
-import { timerMs } from '../../base/timer.ts'
+import { timerMs } from '../../base/clock.ts'
+import type { ByteBudget } from '../../base/memory/bytes.ts'
 import { readJson, withoutMark } from '../protocol/json.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import { SseReader } from '../protocol/sse-reader.ts'

@@ -1,8 +1,7 @@
 import { answerOf, type McpAnswer } from './answer.ts'
 import { type EventStream, openEventStream } from './event-stream.ts'
 import type { Asking } from './run-tool-call.ts'
-import type { OpenQuestions, Waiting } from './stream-elicitation.ts'
-import { unsaid } from './stream-elicitation.ts'
+import { type OpenQuestions, unsaid, type Waiting } from './stream-elicitation.ts'
 
 /** How one call asks, if it can, and how its response leaves: alone, or at the end of the stream on which it has asked. */
 export interface AskingCall {

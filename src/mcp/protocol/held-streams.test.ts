@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { beforeEach, mock, test } from 'node:test'
-import type { Reservation } from '../../base/byte-buffer.ts'
+import type { Reservation } from '../../base/memory/bytes.ts'
 import { createThreadHeldCalls } from '../../shared-state/memory/held-calls.ts'
 import type { McpAnswer } from './answer.ts'
 import type { EventStream } from './event-stream.ts'

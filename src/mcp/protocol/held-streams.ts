@@ -8,8 +8,8 @@
  *    since Postern may not have noticed yet that its client is gone.
  * 4. The request that resumes may come to any thread; the stream stays where its call is.
  */
-import type { Reservation } from '../../base/byte-buffer.ts'
-import { PoolShare } from '../../base/pool-share.ts'
+import type { Reservation } from '../../base/memory/bytes.ts'
+import { PoolShare } from '../../base/memory/pool-share.ts'
 import type { HeldCalls, Hold } from '../../shared-state/ports/held-calls.ts'
 import { errorAnswer, type McpAnswer, type Outlet, RPC } from './answer.ts'
 import { type EventStream, openEventText, WAITING } from './event-stream.ts'

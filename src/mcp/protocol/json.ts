@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { isBeyondDigits, keepDigits, parseKeepingDigits } from '../../base/exact-json.ts'
-import { jsonFaultText } from '../../base/json-fault.ts'
+import { isBeyondDigits, keepDigits, parseKeepingDigits } from '../../base/json/exact.ts'
+import { jsonFaultText } from '../../base/json/fault.ts'
 import { isMembers, type Members } from './message.ts'
 
 /** Containers inside each other. At the bound the message is refused, so that nothing later can exhaust the stack. */

@@ -12,8 +12,7 @@ import {
   withHeaders,
 } from './answer.ts'
 import { type AskingCall, askByStream } from './asking-by-stream.ts'
-import type { DeclaredAgent } from './declared-agent.ts'
-import { toAgent } from './declared-agent.ts'
+import { type DeclaredAgent, toAgent } from './declared-agent.ts'
 import type { Door, Tool, ToolDoor } from './door.ts'
 import { openEventStream } from './event-stream.ts'
 import type { HeldStreams } from './held-streams.ts'

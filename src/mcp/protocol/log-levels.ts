@@ -1,4 +1,4 @@
-import { SharedLru } from '../../base/shared-lru.ts'
+import { SharedLru } from '../../base/memory/lru.ts'
 import type { Events } from '../../shared-state/ports/events.ts'
 
 /** Log levels by weight, the lightest first (2025-11-25, server/utilities/logging). */

@@ -1,4 +1,4 @@
-import { exactInteger, writtenNumber } from '../../base/exact-json.ts'
+import { exactInteger, writtenNumber } from '../../base/json/exact.ts'
 
 /**
  * Id of a request: a string or an integer, never null (2026-07-28, basic). Its sender alone reads it, so that an integer keeps its digits:

@@ -1,4 +1,4 @@
-import { pointerTo } from '../../base/pointer.ts'
+import { pointerTo } from '../../base/json/plain.ts'
 import {
   answerOf,
   emptyAnswer,

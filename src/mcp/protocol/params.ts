@@ -6,8 +6,9 @@
  * 2. A message of a client with a member that is another spelling of a declared one is refused: a reader that ignores case would take it
  *    for the declared one, and a client that sends it means no good.
  */
-import { FoldedNames, shownName } from '../../base/folded-names.ts'
-import { pointerTo } from '../../base/pointer.ts'
+
+import { pointerTo } from '../../base/json/plain.ts'
+import { FoldedNames, shownName } from '../../base/text/folded-names.ts'
 import { isMembers, type Members, type Message, toMessage } from './message.ts'
 import { isModernVersion } from './versions.ts'
 

@@ -1,6 +1,5 @@
 import { isIP } from 'node:net'
-import type { AllowsOrigin } from '../../base/allowed-origins.ts'
-import type { Origins } from '../../base/challenge.ts'
+import type { AllowsOrigin, Origins } from '../../base/http/origins.ts'
 import { errorAnswer, type McpAnswer, RPC } from './answer.ts'
 
 /**

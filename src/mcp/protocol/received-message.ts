@@ -1,7 +1,6 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { McpRequest } from './answer.ts'
-import type { DeclaredAgent } from './declared-agent.ts'
-import { conversationOf, toAgent } from './declared-agent.ts'
+import { conversationOf, type DeclaredAgent, toAgent } from './declared-agent.ts'
 import { isMembers, type Members, type Message, type RpcId } from './message.ts'
 import type { ToolOutcome, Trace } from './tool-call.ts'
 

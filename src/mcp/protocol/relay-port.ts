@@ -1,4 +1,4 @@
-import type { Reservation } from '../../base/byte-buffer.ts'
+import type { Reservation } from '../../base/memory/bytes.ts'
 import type { LogLevels } from './log-levels.ts'
 import type { Members, RpcId } from './message.ts'
 import type { ReceivedMessage } from './received-message.ts'

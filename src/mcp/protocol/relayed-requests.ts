@@ -8,7 +8,7 @@
  *    principals have names of its own choice gets no more of them than remain free.
  */
 import { randomBytes } from 'node:crypto'
-import { PoolShare } from '../../base/pool-share.ts'
+import { PoolShare } from '../../base/memory/pool-share.ts'
 import type { Events } from '../../shared-state/ports/events.ts'
 import { isMembers, type Members } from './message.ts'
 

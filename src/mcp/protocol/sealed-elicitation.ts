@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
-import { canonicalJson } from '../../base/canonical.ts'
 import type { Clock } from '../../base/clock.ts'
+import { canonicalJson } from '../../base/json/canonical.ts'
 import type { Once } from '../../shared-state/ports/once.ts'
 import { isMembers, type Members } from './message.ts'
 import { createSealer } from './sealed.ts'

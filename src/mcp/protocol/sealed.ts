@@ -1,6 +1,5 @@
 import { createSecretKey } from 'node:crypto'
-import { decrypt, encrypt } from '../../base/aes-gcm.ts'
-import { SEALED_FORM, sealedBytes, sealedName } from '../../base/sealed-name.ts'
+import { decrypt, encrypt, SEALED_FORM, sealedBytes, sealedName } from '../../base/crypto/sealing.ts'
 
 /** Texts that clients carry for us: they can neither read nor change them, nor use those of one purpose for another. */
 export interface Sealer {

@@ -1,4 +1,4 @@
-import { SharedLru } from '../../base/shared-lru.ts'
+import { SharedLru } from '../../base/memory/lru.ts'
 import type { Events } from '../../shared-state/ports/events.ts'
 
 /** Characters of all URIs that one thread remembers. One holder has no more than remain free; its session that was not used longest is forgotten. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
-import { Lru } from '../../base/lru.ts'
+import { Lru } from '../../base/memory/lru.ts'
 import type { Tombstones } from '../../shared-state/ports/tombstones.ts'
 import type { DeclaredAgent } from './declared-agent.ts'
 import type { Members } from './message.ts'

@@ -4,7 +4,7 @@
  * 2. Memory for one event is bounded and counted in the budget: the incomplete line, the data, and an overhead for each data line.
  *    Comments take no memory, so that a stream may be kept alive for hours. The names that outlive a line are short.
  */
-import { type ByteBudget, ByteBuffer } from '../../base/byte-buffer.ts'
+import { type ByteBudget, ByteBuffer } from '../../base/memory/bytes.ts'
 
 /** One event. */
 export interface ServerSentEvent {

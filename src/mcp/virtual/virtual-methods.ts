@@ -2,9 +2,9 @@
  * The answers of a virtual MCP. Lists come from the snapshot. A call is resolved by its public name and passes the same stages as every
  * request to its origin. Hidden and unknown names get the same answer.
  */
-import { withoutDigits } from '../../base/exact-json.ts'
-import { ownedText } from '../../base/owned-bytes.ts'
-import type { Plain } from '../../base/plain.ts'
+import { withoutDigits } from '../../base/json/exact.ts'
+import type { Plain } from '../../base/json/plain.ts'
+import { ownedText } from '../../base/memory/bytes.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { hitsText } from '../../gateway/record.ts'
 import { BEYOND_BINDING } from '../../gateway/refusal-reasons.ts'

@@ -7,8 +7,8 @@
  * 3. An item that cannot be repaired is in no list, and calls of it are answered like those of an unknown item.
  * 4. The result depends on the item and the era alone.
  */
-import { isPlain, type Plain, scalarText } from '../../base/plain.ts'
-import { printable } from '../../base/visible.ts'
+import { isPlain, type Plain, scalarText } from '../../base/json/plain.ts'
+import { printable } from '../../base/text/visible.ts'
 import { type CapabilityType, KEY_OF } from '../capability.ts'
 import { schemaFault } from './output-schema.ts'
 import { ANNOTATIONS, ICONS, META } from './parts.ts'

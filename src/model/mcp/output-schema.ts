@@ -6,8 +6,9 @@
  * 2. Of values of unknown keywords, only the names of parts count: clients look for these everywhere.
  * 3. In doubt a schema counts as one that clients cannot compile.
  */
-import { isUnicodePattern } from '../../base/ecma-pattern.ts'
-import { isPlain, type Plain } from '../../base/plain.ts'
+
+import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isUnicodePattern } from '../../base/text/patterns.ts'
 import { LIST, MAP, ONE } from '../schema-keywords.ts'
 
 const PARTS_MAX = 20_000

@@ -1,4 +1,4 @@
-import { scopesOf } from '../../base/claims.ts'
+import { scopesOf } from '../../base/crypto/jwt.ts'
 import type { NodeCaller, NodeRun } from '../run.ts'
 
 /** A condition, by the name under which a failure of it is listed. */

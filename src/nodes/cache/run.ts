@@ -1,6 +1,6 @@
-import { mayFit } from '../../base/bounded-json.ts'
-import { toMs } from '../../base/duration.ts'
-import type { Plain } from '../../base/plain.ts'
+import { toMs } from '../../base/clock.ts'
+import { mayFit } from '../../base/json/canonical.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import { keyOf } from '../key.ts'
 import { type Execute, NodeFailure, type NodeRun } from '../run.ts'
 

@@ -1,4 +1,4 @@
-import { toMs } from '../../base/duration.ts'
+import { toMs } from '../../base/clock.ts'
 import type { NodeRun } from '../run.ts'
 
 export const delayRun: NodeRun = {

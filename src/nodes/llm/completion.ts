@@ -2,8 +2,8 @@
  * Answers of `POST /chat/completions`. They come from a server that may send anything: members of another type are left out, and what
  * is missing is a fault. No fault and no failure has a part of the answer, which may repeat the question or the credential.
  */
-import { parseHttpDate } from '../../base/http-date.ts'
-import { isPlain } from '../../base/plain.ts'
+import { parseHttpDate } from '../../base/http/fields.ts'
+import { isPlain } from '../../base/json/plain.ts'
 import { type FailureTold, NodeFailure } from '../run.ts'
 
 /** Characters of names that the server chooses. */

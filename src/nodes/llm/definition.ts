@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isPlain } from '../../base/plain.ts'
+import { isPlain } from '../../base/json/plain.ts'
 import { Ref } from '../../model/slug.ts'
 import type { WorkflowNode } from '../../model/workflow.ts'
 import { exchangedCredential, fixedUrl, MaxBody, ServerTls } from '../http-server.ts'

@@ -1,6 +1,6 @@
 /** Messages to a model: roles and texts. Nothing else of a message is sent, so that no value of a caller adds a member. */
-import { jsonWithin } from '../../base/bounded-json.ts'
-import { isPlain } from '../../base/plain.ts'
+import { jsonWithin } from '../../base/json/canonical.ts'
+import { isPlain } from '../../base/json/plain.ts'
 import { NodeFailure } from '../run.ts'
 
 export const ROLES = ['system', 'developer', 'user', 'assistant'] as const

@@ -1,5 +1,5 @@
-import type { Plain } from '../../base/plain.ts'
-import { parseStrictJson } from '../../base/strict-json.ts'
+import type { Plain } from '../../base/json/plain.ts'
+import { parseStrictJson } from '../../base/json/scan.ts'
 import type { JsonSchema } from '../../model/proxy.ts'
 import { createSchemaJudges, type Judge } from '../../snapshot/schema/judge.ts'
 import { NodeFailure, type NodeRun } from '../run.ts'

@@ -1,6 +1,5 @@
 /** Arguments of a tool, as far as they are the same in every run, against its input schema. */
-import { isPlain, type Plain } from '../../base/plain.ts'
-import { pointerTo } from '../../base/pointer.ts'
+import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { JsonSchema } from '../../model/proxy.ts'
 import { createSchemaJudges } from '../../snapshot/schema/judge.ts'

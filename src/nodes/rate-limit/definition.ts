@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DURATION_PATTERN, toMs } from '../../base/duration.ts'
+import { DURATION_PATTERN, toMs } from '../../base/clock.ts'
 import { MAX_MAX, RATE_WINDOW } from '../../model/limit-bounds.ts'
 import { Duration } from '../../model/time.ts'
 import { EITHER, type NodeType } from '../node-type.ts'

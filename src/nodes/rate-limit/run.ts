@@ -1,4 +1,4 @@
-import { toMs } from '../../base/duration.ts'
+import { toMs } from '../../base/clock.ts'
 import { keyOf } from '../key.ts'
 import { NodeFailure, type NodeRate, type NodeResult, type NodeRun, type RateTaken } from '../run.ts'
 

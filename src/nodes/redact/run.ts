@@ -1,5 +1,5 @@
-import { mayFit } from '../../base/bounded-json.ts'
-import type { Plain } from '../../base/plain.ts'
+import { mayFit } from '../../base/json/canonical.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import { type Act, type Action, compileAction, HASH_KEY_MIN, type Hits } from '../../detectors/act.ts'
 import { compileDetectors } from '../../detectors/compile.ts'
 import { actedJson } from '../../detectors/json.ts'

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Plain } from '../../base/plain.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import { NodeFailure, type NodeRun } from '../run.ts'
 import { boundValues, placeOf } from '../service-question.ts'
 import { isAddress } from './address.ts'

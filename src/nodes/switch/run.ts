@@ -1,5 +1,4 @@
-import { mayFit } from '../../base/bounded-json.ts'
-import { canonicalJson } from '../../base/canonical.ts'
+import { canonicalJson, mayFit } from '../../base/json/canonical.ts'
 import type { NodeRun } from '../run.ts'
 
 interface Case {

@@ -1,5 +1,5 @@
 /** Comma-separated values (RFC 4180). Lines end in CRLF or LF. */
-import { isPlain, type Plain, scalarText } from '../../base/plain.ts'
+import { isPlain, type Plain, scalarText } from '../../base/json/plain.ts'
 import { NodeFailure } from '../run.ts'
 
 const CELLS_MAX = 200_000

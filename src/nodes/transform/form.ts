@@ -1,5 +1,5 @@
 /** `application/x-www-form-urlencoded`. */
-import { isPlain, type Plain, scalarText } from '../../base/plain.ts'
+import { isPlain, type Plain, scalarText } from '../../base/json/plain.ts'
 import { NodeFailure } from '../run.ts'
 
 const FIELDS_MAX = 10_000

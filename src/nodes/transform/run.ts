@@ -1,5 +1,5 @@
-import { isDeep, isPlain, type Plain } from '../../base/plain.ts'
-import { linkTemplate, type Template } from '../../base/template.ts'
+import { linkTemplate, type Template } from '../../base/expression/template.ts'
+import { isDeep, isPlain, type Plain } from '../../base/json/plain.ts'
 import { type Execute, NodeFailure, type NodeRun } from '../run.ts'
 import { readCsv, writeCsv } from './csv.ts'
 import { readForm, writeForm } from './form.ts'

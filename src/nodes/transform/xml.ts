@@ -8,7 +8,7 @@
  * 4. A document type is refused: there are no entities but those of XML itself, and nothing is fetched.
  */
 import { createRequire } from 'node:module'
-import { isPlain, type Plain, scalarText } from '../../base/plain.ts'
+import { isPlain, type Plain, scalarText } from '../../base/json/plain.ts'
 import { NodeFailure } from '../run.ts'
 import { CHARS_MAX, DEPTH_MAX } from './formats.ts'
 

@@ -7,9 +7,10 @@
  * 4. What comes back from a server is stored only in the place of the tokens that were sent there: an answer that comes after a
  *    connection was ended revives nothing.
  */
-import { FetchFailure } from '../../base/guarded-fetch.ts'
-import { InLine } from '../../base/in-line.ts'
-import { Lru } from '../../base/lru.ts'
+
+import { Lru } from '../../base/memory/lru.ts'
+import { FetchFailure } from '../../base/net/guarded-fetch.ts'
+import { InLine } from '../../base/threads/in-line.ts'
 import { type ConnectionAnswer, type RefusedConnection, SHARED } from '../../model/connection.ts'
 import type { StoredConnection } from '../../store/ports/connections.ts'
 import { type Discovery, sourceOf } from './discovery.ts'

@@ -7,10 +7,10 @@
  * 3. Results are kept for {@link KEPT_MS}. Requests for one origin at the same time share one search.
  */
 import type { Clock } from '../../base/clock.ts'
-import { discoveredFrom, type UrlSource } from '../../base/egress.ts'
-import { FetchFailure, type GuardedFetch } from '../../base/guarded-fetch.ts'
-import { Lru } from '../../base/lru.ts'
-import { type Plain, plainIn } from '../../base/plain.ts'
+import { type Plain, plainIn } from '../../base/json/plain.ts'
+import { Lru } from '../../base/memory/lru.ts'
+import { discoveredFrom, type UrlSource } from '../../base/net/egress.ts'
+import { FetchFailure, type GuardedFetch } from '../../base/net/guarded-fetch.ts'
 import { type ResourceChallenge, resourceChallengeOf } from './challenges.ts'
 import {
   type AuthorizationServer,

@@ -10,8 +10,9 @@
  * 1. Of calls of one person for one origin at the same time, one exchanges.
  * 2. The access token of an identity provider is sent to no other server.
  */
-import { FetchFailure } from '../../base/guarded-fetch.ts'
-import { Lru } from '../../base/lru.ts'
+
+import { Lru } from '../../base/memory/lru.ts'
+import { FetchFailure } from '../../base/net/guarded-fetch.ts'
 import { Refusal } from '../../base/refusal.ts'
 import type { ConnectionAnswer, RefusedConnection } from '../../model/connection.ts'
 import type { StoredConnection } from '../../store/ports/connections.ts'

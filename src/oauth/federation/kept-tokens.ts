@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { readJwt } from '../../base/jwt.ts'
+import { readJwt } from '../../base/crypto/jwt.ts'
 import type { StoredConnection } from '../../store/ports/connections.ts'
 import type { Sealed } from '../server/sealed.ts'
 import type { AuthorizationServer } from './metadata.ts'

@@ -1,7 +1,8 @@
 /** What the servers around an origin say of themselves, judged before anything of it is used. */
-import { isSecureUrl } from '../../base/address.ts'
-import { listedTexts, type Plain } from '../../base/plain.ts'
-import { urlTextFault } from '../../base/url-text.ts'
+
+import { listedTexts, type Plain } from '../../base/json/plain.ts'
+import { isSecureUrl } from '../../base/net/address.ts'
+import { urlTextFault } from '../../base/text/url.ts'
 
 /** A document, or a server, cannot be used. The message is a sentence without subject and period, for administrators. */
 export class Unusable extends Error {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
-import type { GuardedFetch } from '../../base/guarded-fetch.ts'
+import type { GuardedFetch } from '../../base/net/guarded-fetch.ts'
 import type { Links } from '../../shared-state/ports/links.ts'
 import type { ConnectionReader, ConnectionWriter } from '../../store/ports/connections.ts'
 import type { OAuthReader, OAuthWriter } from '../../store/ports/oauth.ts'

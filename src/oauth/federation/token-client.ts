@@ -4,9 +4,9 @@
  */
 import type { Configuration, CustomFetch, TokenEndpointResponse } from 'openid-client'
 import type { Clock } from '../../base/clock.ts'
-import type { UrlSource } from '../../base/egress.ts'
-import { FetchFailure, type GuardedFetch } from '../../base/guarded-fetch.ts'
-import { type Plain, plainIn } from '../../base/plain.ts'
+import { type Plain, plainIn } from '../../base/json/plain.ts'
+import type { UrlSource } from '../../base/net/egress.ts'
+import { FetchFailure, type GuardedFetch } from '../../base/net/guarded-fetch.ts'
 import { type ClientAuthMethod, toClientAuth } from '../sign-in/client-auth.ts'
 import { shownError } from '../sign-in/oidc.ts'
 import { type AuthorizationServer, scopesIn } from './metadata.ts'

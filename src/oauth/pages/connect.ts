@@ -1,5 +1,5 @@
 import type { ConnectedOrigin } from '../../access/origin-access.ts'
-import { type Html, html, type Page } from '../../base/page.ts'
+import { type Html, html, type Page } from '../../base/http/page.ts'
 import { isExchanging } from '../../model/origin.ts'
 import type { ConnectOffer, ShownConnection } from '../federation/port.ts'
 

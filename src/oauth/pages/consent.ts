@@ -1,5 +1,5 @@
 import type { McpOffer, OfferedProfile } from '../../access/mcp-access.ts'
-import { type Html, html, type Page } from '../../base/page.ts'
+import { type Html, html, type Page } from '../../base/http/page.ts'
 import type { NeededAccount } from '../server/needed-accounts.ts'
 import { connectionText } from './connect.ts'
 

@@ -1,4 +1,4 @@
-import { html, type Page } from '../../base/page.ts'
+import { html, type Page } from '../../base/http/page.ts'
 
 interface DeviceForm {
   readonly action: string

@@ -1,4 +1,4 @@
-import { html, type Page } from '../../base/page.ts'
+import { html, type Page } from '../../base/http/page.ts'
 
 /**
  * What cannot go on, and cannot be told to the client by a redirect.

@@ -1,4 +1,4 @@
-import { html, type Page } from '../../base/page.ts'
+import { html, type Page } from '../../base/http/page.ts'
 
 export interface HeldView {
   readonly path: string

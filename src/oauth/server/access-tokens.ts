@@ -2,11 +2,17 @@ import type { Provider } from 'oidc-provider'
 import type { Agents } from '../../access/agents.ts'
 import type { McpAccess } from '../../access/mcp-access.ts'
 import type { OAuthTokens } from '../../access/oauth-tokens.ts'
-import { looksLikeJwt, readJwt } from '../../base/jwt.ts'
-import type { Plain } from '../../base/plain.ts'
-import { isConsumer, isVirtualMcp, type ProtectedResources } from '../../base/protected-resources.ts'
+import {
+  BINDING_CLAIM,
+  CREDENTIAL_CLAIM,
+  HOST_CLAIM,
+  looksLikeJwt,
+  readJwt,
+  SUBJECT_HOST_CLAIM,
+} from '../../base/crypto/jwt.ts'
+import { isConsumer, isVirtualMcp, type ProtectedResources } from '../../base/http/origins.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import { Refusal } from '../../base/refusal.ts'
-import { BINDING_CLAIM, CREDENTIAL_CLAIM, HOST_CLAIM, SUBJECT_HOST_CLAIM } from '../../base/sign-in-claims.ts'
 
 /** Stands before an access token where the engine is asked about one: what looks like a JWT it refuses unread. */
 const MARK = 'jwt:'

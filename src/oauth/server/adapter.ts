@@ -4,7 +4,7 @@
  */
 import { type Adapter, type AdapterFactory, type AdapterPayload, errors } from 'oidc-provider'
 import { type Clock, hasEnded } from '../../base/clock.ts'
-import { isStorable } from '../../base/storable.ts'
+import { isStorable } from '../../base/json/storable.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { OAuthArtifact, OAuthReader } from '../../store/ports/oauth.ts'
 import { StoreUnavailable } from '../../store/ports/unavailable.ts'

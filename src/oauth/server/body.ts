@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
-import { isStorable, toStorable } from '../../base/storable.ts'
+import { isStorable, toStorable } from '../../base/json/storable.ts'
 
 const BYTES_MAX = 56 * 1024
 

@@ -1,9 +1,9 @@
 import type { Agent } from '../../access/agents.ts'
 import type { ServiceClient } from '../../access/service-clients.ts'
-import { isLoopbackHost } from '../../base/address.ts'
-import { listedTexts, type Plain } from '../../base/plain.ts'
-import { hashToken } from '../../base/token.ts'
-import { urlTextFault } from '../../base/url-text.ts'
+import { hashToken } from '../../base/crypto/token.ts'
+import { listedTexts, type Plain } from '../../base/json/plain.ts'
+import { isLoopbackHost } from '../../base/net/address.ts'
+import { urlTextFault } from '../../base/text/url.ts'
 import { isReservedName } from './client-names.ts'
 
 export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'

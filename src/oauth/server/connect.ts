@@ -5,9 +5,9 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { ConnectedOrigin, OriginAccess } from '../../access/origin-access.ts'
 import { isAtOrBelow } from '../../base/doors.ts'
-import { maskText } from '../../base/mask.ts'
+import { UNSTORABLE } from '../../base/json/storable.ts'
 import { Refusal } from '../../base/refusal.ts'
-import { UNSTORABLE } from '../../base/storable.ts'
+import { maskText } from '../../base/text/mask.ts'
 import { SHARED } from '../../model/connection.ts'
 import type { ConnectOffer, Federation } from '../federation/port.ts'
 import {

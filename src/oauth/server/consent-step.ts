@@ -1,7 +1,7 @@
 import type { Accounts } from '../../access/accounts.ts'
 import type { McpAccess, McpOffer } from '../../access/mcp-access.ts'
 import { isTickedByHand, OIDC_SCOPES } from '../../access/scopes.ts'
-import { isConsumer, type ProtectedResources } from '../../base/protected-resources.ts'
+import { isConsumer, type ProtectedResources } from '../../base/http/origins.ts'
 import { consentPage } from '../pages/consent.ts'
 import { heldPage } from '../pages/held.ts'
 import type { Happening } from './audit.ts'

@@ -10,8 +10,8 @@ import {
   tokensFor,
 } from '../../../test/support/authorization.ts'
 import { EGRESS } from '../../../test/support/egress.ts'
-import { FetchFailure } from '../../base/guarded-fetch.ts'
-import { createPublicGetJson } from '../../base/public-fetch.ts'
+import { createPublicGetJson } from '../../base/net/fetch-json.ts'
+import { FetchFailure } from '../../base/net/guarded-fetch.ts'
 import { readClientPins } from '../../control/client-pins.ts'
 
 const PINNED = 'https://internal.example/agent.json'

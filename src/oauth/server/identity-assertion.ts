@@ -7,7 +7,7 @@ import { broadestOf, DEFAULT_SCOPE, MCP_SCOPES, SCOPES } from '../../access/scop
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Protected } from '../../base/doors.ts'
-import { isConsumer, type ProtectedResources } from '../../base/protected-resources.ts'
+import { isConsumer, type ProtectedResources } from '../../base/http/origins.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { askerOf, type Happening } from './audit.ts'
 import { JWT_BEARER } from './clients.ts'

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { isAtOrBelow } from '../../base/doors.ts'
-import { UNSTORABLE } from '../../base/storable.ts'
+import { UNSTORABLE } from '../../base/json/storable.ts'
 import { errorPage } from '../pages/error.ts'
 import { CALLBACK_PATH } from '../sign-in/port.ts'
 import type { Asker } from './audit.ts'

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import type { JWK } from 'oidc-provider'
 import type { Clock } from '../../base/clock.ts'
-import { readJwk } from '../../base/jwk.ts'
+import { readJwk } from '../../base/crypto/jws.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { OAuthKey, OAuthWriter } from '../../store/ports/oauth.ts'
 import type { Sealed } from './sealed.ts'

@@ -5,8 +5,9 @@
  * 1. Scheme, host and port compare; all names of the loopback are one host. Other ports of the loopback belong to programs of the user.
  * 2. A host name of a collection is Postern at every port: a proxy in front of Postern may listen at another one.
  */
-import { isLoopbackHost } from '../../base/address.ts'
-import { listedTexts } from '../../base/plain.ts'
+
+import { listedTexts } from '../../base/json/plain.ts'
+import { isLoopbackHost } from '../../base/net/address.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 
 export interface OwnRedirects {

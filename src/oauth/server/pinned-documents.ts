@@ -1,4 +1,4 @@
-import type { Plain } from '../../base/plain.ts'
+import type { Plain } from '../../base/json/plain.ts'
 
 const program = (client_id: string, client_name: string, redirect_uris: readonly string[]): Plain => ({
   client_id,

@@ -15,20 +15,20 @@ import { DEFAULT_SCOPE, MCP_SCOPES, scopeAsked } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
 import type { Clock } from '../../base/clock.ts'
-import { isAtOrBelow } from '../../base/doors.ts'
-import { ownCookieNames } from '../../base/own-cookies.ts'
-import { pageHeaders, pageText } from '../../base/page.ts'
-import { isDeep, isPlain, listedTexts, NESTED_MAX, type Plain } from '../../base/plain.ts'
-import { isConsumer, isVirtualMcp, type ProtectedResources } from '../../base/protected-resources.ts'
-import type { GetJson } from '../../base/public-fetch.ts'
 import {
   BINDING_CLAIM,
   CREDENTIAL_CLAIM,
   HOST_CLAIM,
   PROFILE_CLAIM,
   SUBJECT_HOST_CLAIM,
-} from '../../base/sign-in-claims.ts'
-import { UNSTORABLE, unstorableIn } from '../../base/storable.ts'
+} from '../../base/crypto/jwt.ts'
+import { isAtOrBelow } from '../../base/doors.ts'
+import { ownCookieNames } from '../../base/http/fields.ts'
+import { isConsumer, isVirtualMcp, type ProtectedResources } from '../../base/http/origins.ts'
+import { pageHeaders, pageText } from '../../base/http/page.ts'
+import { isDeep, isPlain, listedTexts, NESTED_MAX, type Plain } from '../../base/json/plain.ts'
+import { UNSTORABLE, unstorableIn } from '../../base/json/storable.ts'
+import type { GetJson } from '../../base/net/fetch-json.ts'
 import type { Throttle } from '../../shared-state/ports/throttle.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { Federation } from '../federation/port.ts'

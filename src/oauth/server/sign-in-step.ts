@@ -1,5 +1,5 @@
 import type { Account, Accounts } from '../../access/accounts.ts'
-import { cookieValues, ownCookieNames } from '../../base/own-cookies.ts'
+import { cookieValues, ownCookieNames } from '../../base/http/fields.ts'
 import { Refusal } from '../../base/refusal.ts'
 import { errorPage } from '../pages/error.ts'
 import { signInPage } from '../pages/sign-in.ts'

@@ -2,7 +2,7 @@ import { errors, type Provider, type TokenEndpointGrantContext } from 'oidc-prov
 import { TRUST_RULE } from '../../access/oauth-tokens.ts'
 import { DEFAULT_SCOPE, SCOPES } from '../../access/scopes.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
-import { isConsumer } from '../../base/protected-resources.ts'
+import { isConsumer } from '../../base/http/origins.ts'
 import { Refusal } from '../../base/refusal.ts'
 import { ACCESS_TOKEN, type ActingParts, exchangeForPerson } from './acting.ts'
 import { TOKEN_EXCHANGE } from './clients.ts'

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Configuration, Provider } from 'oidc-provider'
-import { formActionOf, type Page, pageHeaders, pageText } from '../../base/page.ts'
+import { formActionOf, type Page, pageHeaders, pageText } from '../../base/http/page.ts'
 import type { Asker } from './audit.ts'
 import { type ShownClient, shownClient } from './clients.ts'
 import type { ClientDocuments } from './documents.ts'

@@ -1,9 +1,9 @@
 import type { Arrival } from '../../access/accounts.ts'
 import { parseGrant } from '../../access/grant-text.ts'
-import { claimOf } from '../../base/claims.ts'
-import type { Plain } from '../../base/plain.ts'
+import { claimOf } from '../../base/crypto/jwt.ts'
+import type { Plain } from '../../base/json/plain.ts'
+import { isStorable, UNSTORABLE } from '../../base/json/storable.ts'
 import { refuse } from '../../base/refusal.ts'
-import { isStorable, UNSTORABLE } from '../../base/storable.ts'
 
 /** What people with a claim may do. */
 export interface RoleRule {

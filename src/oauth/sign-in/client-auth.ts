@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject, randomUUID } from 'node:crypto'
 import type { ClientAuth } from 'openid-client'
-import { signingAlgorithm, signJws } from '../../base/jws.ts'
-import { isPlain } from '../../base/plain.ts'
+import { signingAlgorithm, signJws } from '../../base/crypto/jws.ts'
+import { isPlain } from '../../base/json/plain.ts'
 
 /** How the gateway proves itself at the token endpoint of the identity provider (RFC 6749 section 2.3, RFC 7523). */
 export type ClientAuthMethod =

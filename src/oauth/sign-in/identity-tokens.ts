@@ -7,8 +7,8 @@
  */
 import type { TokenEndpointResponse } from 'openid-client'
 import type { Clock } from '../../base/clock.ts'
-import type { GuardedFetch } from '../../base/guarded-fetch.ts'
-import { readJwt } from '../../base/jwt.ts'
+import { readJwt } from '../../base/crypto/jwt.ts'
+import type { GuardedFetch } from '../../base/net/guarded-fetch.ts'
 import type { OAuthReader, OAuthWriter } from '../../store/ports/oauth.ts'
 import type { IdentityExchange, IdentityTokens } from '../federation/parts.ts'
 import { outcomeOf } from '../federation/token-client.ts'

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { mintToken } from '../../base/crypto/token.ts'
 import { refuse } from '../../base/refusal.ts'
-import { mintToken } from '../../base/token.ts'
 import { createSignInPages, PASSWORD_PATH, SET_UP_PATH } from './pages.ts'
 
 const ORIGIN = 'https://gateway.example'

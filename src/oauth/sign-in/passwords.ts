@@ -1,8 +1,8 @@
 /** One password is hashed at a time, so that sign-ins cannot use up the CPU. */
 import { type Argon2Parameters, argon2, randomBytes, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
-import { InLine } from '../../base/in-line.ts'
 import { refuse } from '../../base/refusal.ts'
+import { InLine } from '../../base/threads/in-line.ts'
 
 const derive = promisify(argon2)
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { discoveredFrom } from '../../base/egress.ts'
-import { type Plain, plainIn } from '../../base/plain.ts'
+import { type Plain, plainIn } from '../../base/json/plain.ts'
+import { discoveredFrom } from '../../base/net/egress.ts'
 import { type ClientAuthMethod, methodFor, SECRET_METHODS, toClientAuth } from './client-auth.ts'
 import { discover, type OidcParts, reasonOf, shownError } from './oidc.ts'
 import { callbackPathOf } from './port.ts'

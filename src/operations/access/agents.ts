@@ -1,5 +1,4 @@
-import type { Agent, Agents } from '../../access/agents.ts'
-import { isAgentId } from '../../access/agents.ts'
+import { type Agent, type Agents, isAgentId } from '../../access/agents.ts'
 import type { Clock } from '../../base/clock.ts'
 import { type BindingSpec, fingerprintOfKeys } from '../../model/host.ts'
 import type { ConfigReader, StoredToken } from '../../store/ports/config.ts'

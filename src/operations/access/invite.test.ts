@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type Control, refused, startControl } from '../../../test/control.ts'
 import { createClock } from '../../base/clock.ts'
-import { hashToken } from '../../base/token.ts'
+import { hashToken } from '../../base/crypto/token.ts'
 import { createAccounts } from './accounts.ts'
 
 /** May change users and nothing else. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { SEALED_CHARS_MAX, sessionNameOf } from '../../base/crypto/sealing.ts'
 import { refuse } from '../../base/refusal.ts'
-import { SEALED_CHARS_MAX, sessionNameOf } from '../../base/sealed-name.ts'
 import { refersTo } from '../../model/annotations.ts'
 import { AuditEntry } from '../../model/audit.ts'
 import { HttpMethod } from '../../model/http-method.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DURATION_PATTERN, toMs } from '../../base/duration.ts'
+import { DURATION_PATTERN, toMs } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
 import { CAPTURE_KEEP_MS, CAPTURED_MAX } from '../../model/capture.ts'
 import { CaptureView, MatchInput } from '../../model/capture-view.ts'

@@ -1,4 +1,4 @@
-import { isPlain } from '../../base/plain.ts'
+import { isPlain } from '../../base/json/plain.ts'
 import { type Refusal, refuse } from '../../base/refusal.ts'
 import type { AuditEntry } from '../../model/audit.ts'
 import { NOUNS } from '../../model/resource-types.ts'

@@ -1,6 +1,5 @@
-import { canonicalJson } from '../../base/canonical.ts'
-import { isPlain, type Plain, scalarText } from '../../base/plain.ts'
-import { pointerTo, tokenText } from '../../base/pointer.ts'
+import { canonicalJson } from '../../base/json/canonical.ts'
+import { isPlain, type Plain, pointerTo, scalarText, tokenText } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { JsonSchema, Parameter, ProxySpec } from '../../model/proxy.ts'
 

@@ -2,9 +2,7 @@
  * A newer description is read and compared with a collection in a thread apart, since both may be tens of megabytes. The main thread gets
  * what there is to write, ready.
  */
-import { mayFit } from '../../base/bounded-json.ts'
-import { canonicalJson } from '../../base/canonical.ts'
-import { unpackJson } from '../../base/packed-text.ts'
+import { canonicalJson, mayFit, unpackJson } from '../../base/json/canonical.ts'
 import { tooMuchToRead } from '../../import/text/plain-data.ts'
 import { type JsonSchema, ProxySpec } from '../../model/proxy.ts'
 import type { Resource } from '../../store/ports/resource.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { unpackJson } from '../../base/packed-text.ts'
+import { unpackJson } from '../../base/json/canonical.ts'
 import type { JsonSchema } from '../../model/proxy.ts'
 import { Ref } from '../../model/slug.ts'
 import { toDocument } from '../../snapshot/offer/openapi-document.ts'

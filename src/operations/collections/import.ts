@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Refusal, refuse } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/yield.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import { BasePath, CollectionSpec } from '../../model/collection.ts'
 import { IMPORTED_VALIDATION, ValidationMode } from '../../model/contract.ts'
 import { Name } from '../../model/display.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/yield.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import { refersTo } from '../../model/annotations.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import { Ref } from '../../model/slug.ts'

@@ -1,4 +1,4 @@
-import { certificatesOf } from '../../base/certificate.ts'
+import { certificatesOf } from '../../base/crypto/certificate.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import type { Resource } from '../../store/ports/resource.ts'

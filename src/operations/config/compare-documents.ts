@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { canonicalJson } from '../../base/canonical.ts'
+import { canonicalJson } from '../../base/json/canonical.ts'
 import { tooMuchToRead } from '../../import/text/plain-data.ts'
 import type { Fields } from '../../store/ports/resource.ts'
 import type { Job } from '../engine/apart.ts'

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
-import { createEgress, destinationOf, type EgressSettings } from '../../base/egress.ts'
-import type { Plain } from '../../base/plain.ts'
+import type { Plain } from '../../base/json/plain.ts'
+import { createEgress, destinationOf, type EgressSettings } from '../../base/net/egress.ts'
 import { type ConvertOptions, fromConfiguration } from '../../import/configurations.ts'
 import { readConfiguration } from '../../import/text/configuration.ts'
 import { tooMuchToRead } from '../../import/text/plain-data.ts'

@@ -1,5 +1,5 @@
-import { contentHash } from '../../base/canonical.ts'
-import { isPlain } from '../../base/plain.ts'
+import { contentHash } from '../../base/json/canonical.ts'
+import { isPlain } from '../../base/json/plain.ts'
 import { type FieldError, Refusal } from '../../base/refusal.ts'
 import { IMPORTED_VALIDATION } from '../../model/contract.ts'
 import { withoutHeaderTexts } from '../../model/injected-header.ts'

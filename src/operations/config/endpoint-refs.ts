@@ -1,4 +1,4 @@
-import { isPlain } from '../../base/plain.ts'
+import { isPlain } from '../../base/json/plain.ts'
 import type { Fields } from '../../store/ports/resource.ts'
 import type { Kind } from '../engine/kind.ts'
 

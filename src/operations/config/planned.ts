@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { type FieldError, refuse } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/yield.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import type { StoredPlan } from '../../store/ports/config.ts'
 import type { Fields } from '../../store/ports/resource.ts'
 import type { Step } from './order.ts'

@@ -1,5 +1,4 @@
-import { isPlain } from '../../base/plain.ts'
-import { pointerTo } from '../../base/pointer.ts'
+import { isPlain, pointerTo } from '../../base/json/plain.ts'
 import { type FieldError, Refusal, refuse, type Sought } from '../../base/refusal.ts'
 import { fromDescription, isDescription, type Placed } from '../../import/openapi/documents.ts'
 import { readYamlStream } from '../../import/text/yaml.ts'

@@ -1,4 +1,4 @@
-import { yieldThread } from '../../base/yield.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import { idsWithSealedHeaders } from '../../model/injected-header.ts'
 import { isReference } from '../../model/secret-reference.ts'
 import type { ConfigReader, StoredSecret } from '../../store/ports/config.ts'

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type FieldError, Refusal, refuse, type Sought } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/yield.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import { secretHeadersOf, withHeaderSecrets, withKeptReferences } from '../../model/injected-header.ts'
 import { inWords, NOUNS, type ResourceType } from '../../model/resource-types.ts'
 import { isReference } from '../../model/secret-reference.ts'

@@ -1,8 +1,8 @@
 /** Documents are read and judged in a thread apart: there are very many of them, and texts of YAML among them. */
-import { contentHash } from '../../base/canonical.ts'
-import { isPlain } from '../../base/plain.ts'
+import { contentHash } from '../../base/json/canonical.ts'
+import { isPlain } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/yield.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import { tooMuchToRead } from '../../import/text/plain-data.ts'
 import type { ProxySpec } from '../../model/proxy.ts'
 import type { ResourceType } from '../../model/resource-types.ts'

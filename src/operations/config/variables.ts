@@ -1,4 +1,4 @@
-import { isPlain } from '../../base/plain.ts'
+import { isPlain } from '../../base/json/plain.ts'
 
 export type Variables = Readonly<Record<string, string | number | boolean>>
 

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import { isPlain } from '../../base/plain.ts'
+import { isPlain } from '../../base/json/plain.ts'
 
 /**
  * A value that its schema has parsed, without the members, at any depth, that are as they are by default; undefined where

@@ -1,4 +1,4 @@
-import { certificatesOf } from '../../base/certificate.ts'
+import { certificatesOf } from '../../base/crypto/certificate.ts'
 import type { CredentialAuth } from '../../model/credential.ts'
 import { EXPIRES_SOON_MS } from '../../model/expiring.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'

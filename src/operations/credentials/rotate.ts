@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
-import { toInputInvalid } from '../../base/field-errors.ts'
+import { toInputInvalid } from '../../base/json/field-errors.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import {
   type CredentialAuth,

@@ -1,5 +1,4 @@
-import { toTime } from '../../base/clock.ts'
-import { toMs } from '../../base/duration.ts'
+import { toMs, toTime } from '../../base/clock.ts'
 import { type CredentialAuth, secretFieldsOf } from '../../model/credential.ts'
 import { isReference } from '../../model/secret-reference.ts'
 import type { StoredSecret } from '../../store/ports/config.ts'

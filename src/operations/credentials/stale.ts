@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
-import { toMs } from '../../base/duration.ts'
+import { toMs } from '../../base/clock.ts'
 import { unit } from '../../model/annotations.ts'
 import { Slug } from '../../model/slug.ts'
 import { Duration } from '../../model/time.ts'

@@ -1,7 +1,7 @@
 /**
  * Work of operations that takes long by what their callers send: it is done in threads apart, so that the main thread answers others.
  *
- * 1. A job is a pure function of plain data. What crosses between threads is cut into pieces (`base/json-pieces`).
+ * 1. A job is a pure function of plain data. What crosses between threads is cut into pieces (`base/json/pieces`).
  * 2. A caller has one place. Its further jobs wait in their order, callers take turns, and too many are refused with `overloaded`.
  * 3. A job that takes longer than its time, or more than the memory of a thread, is refused, and its thread ends.
  * 4. Small inputs are worked on by the main thread: a thread costs more than they do.
@@ -9,12 +9,12 @@
  * 6. A job whose caller has left ends, and its place is free.
  */
 import { type ResourceLimits, Worker } from 'node:worker_threads'
-import { mayFit } from '../../base/bounded-json.ts'
-import { fromPieces, type JsonPieces, toPieces } from '../../base/json-pieces.ts'
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { mayFit } from '../../base/json/canonical.ts'
+import { fromPieces, type JsonPieces, toPieces } from '../../base/json/pieces.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { entryUrl } from '../../base/program.ts'
 import { Refusal, type RefusalCode, type RefusalFacts, refuse } from '../../base/refusal.ts'
-import { inSlices } from '../../base/time-slices.ts'
+import { inSlices } from '../../base/threads/time-slices.ts'
 import { isUnread, type UnreadDocument } from './unread.ts'
 
 /** A function of plain data that threads apart know by its name. */

@@ -1,6 +1,6 @@
 /** Idempotency keys of management: a repeated write gets the answer of the first one. */
 import type { Grant, Principal } from '../../access/principal.ts'
-import { canonicalJson } from '../../base/canonical.ts'
+import { canonicalJson } from '../../base/json/canonical.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { ConfigReader, ConfigWriter } from '../../store/ports/config.ts'
 import type { Vault } from '../../vault/vault.ts'

@@ -1,9 +1,15 @@
 import { CLIENT_SECRET } from '../../access/service-clients.ts'
 import { AUDIENCE } from '../../access/tokens.ts'
 import { type Clock, toTime } from '../../base/clock.ts'
+import {
+  hashToken,
+  mintClientSecret,
+  mintLookup,
+  mintSigningSecret,
+  mintToken,
+  Secret,
+} from '../../base/crypto/token.ts'
 import { newId } from '../../base/ids.ts'
-import { Secret } from '../../base/secret.ts'
-import { hashToken, mintClientSecret, mintLookup, mintSigningSecret, mintToken } from '../../base/token.ts'
 import { HASH_KEY } from '../../guardrails/names.ts'
 import { isHeaderField } from '../../model/header-field.ts'
 import {

@@ -6,11 +6,11 @@
  */
 import type { Permission } from '../../access/principal.ts'
 import { endStored, switchStored } from '../../access/stored-connections.ts'
-import { canonicalJson } from '../../base/canonical.ts'
 import { type Clock, toTime } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
+import { canonicalJson } from '../../base/json/canonical.ts'
 import { refuse } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/yield.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import type { Status } from '../../model/envelope.ts'
 import { inWords, NOUNS, type ResourceType } from '../../model/resource-types.ts'
 import type { ConfigWriter } from '../../store/ports/config.ts'

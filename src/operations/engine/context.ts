@@ -1,6 +1,6 @@
 import type { Permission, Principal } from '../../access/principal.ts'
 import type { Clock } from '../../base/clock.ts'
-import type { Egress } from '../../base/egress.ts'
+import type { Egress } from '../../base/net/egress.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
 import type { ShownSetting } from '../../model/setting.ts'
 import type { AuditTrail } from '../../record/audit-chain.ts'

@@ -1,7 +1,6 @@
-import { canonicalJsonPaused, textHash } from '../../base/canonical.ts'
+import { canonicalJsonPaused, textHash } from '../../base/json/canonical.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
-import { inSlices } from '../../base/time-slices.ts'
-import { yieldThread } from '../../base/yield.ts'
+import { inSlices, yieldThread } from '../../base/threads/time-slices.ts'
 import {
   type Compiled,
   compileOrClose,

@@ -1,9 +1,8 @@
 /** Bounds of inputs before schemas judge them: a schema gathers an error for each of a million items, and takes seconds for it. */
-import { mayFit } from '../../base/bounded-json.ts'
-import { isPlain } from '../../base/plain.ts'
-import { pointerTo } from '../../base/pointer.ts'
+import { mayFit } from '../../base/json/canonical.ts'
+import { isPlain, pointerTo } from '../../base/json/plain.ts'
+import { toStorable } from '../../base/json/storable.ts'
 import { refuse } from '../../base/refusal.ts'
-import { toStorable } from '../../base/storable.ts'
 import { INPUT_BYTES_MAX } from './call.ts'
 import { isUnread } from './unread.ts'
 

@@ -1,4 +1,4 @@
-import { canonicalJson } from '../../base/canonical.ts'
+import { canonicalJson } from '../../base/json/canonical.ts'
 import { NAMES } from '../../snapshot/compile/sources.ts'
 import type { Fragment } from '../../snapshot/fragments.ts'
 import type { ConfigWriter } from '../../store/ports/config.ts'

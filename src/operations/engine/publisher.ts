@@ -1,5 +1,5 @@
-import { InLine } from '../../base/in-line.ts'
-import { yieldThread } from '../../base/yield.ts'
+import { InLine } from '../../base/threads/in-line.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import type { TextDelta } from '../../snapshot/fragments.ts'
 import type { Publisher } from '../../snapshot/publisher.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'

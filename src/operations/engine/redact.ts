@@ -4,8 +4,8 @@
  * a secret, a document or traffic is declared where it is defined.
  */
 import { z } from 'zod'
-import { isSecretName, MASKED, maskText } from '../../base/mask.ts'
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isSecretName, MASKED, maskText } from '../../base/text/mask.ts'
 import { type Confidentiality, confidentialityOf } from '../../model/confidential.ts'
 import { isReference } from '../../model/secret-reference.ts'
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { canonicalJson } from '../../base/canonical.ts'
-import { isPlain } from '../../base/plain.ts'
+import { canonicalJson } from '../../base/json/canonical.ts'
+import { isPlain } from '../../base/json/plain.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import {
   headerReferencesOf,

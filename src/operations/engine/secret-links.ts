@@ -4,10 +4,9 @@
  */
 import { hkdfSync, randomBytes } from 'node:crypto'
 import type { Principal } from '../../access/principal.ts'
-import { decrypt, encrypt } from '../../base/aes-gcm.ts'
 import type { Clock } from '../../base/clock.ts'
-import { Secret } from '../../base/secret.ts'
-import { hashToken } from '../../base/token.ts'
+import { decrypt, encrypt } from '../../base/crypto/sealing.ts'
+import { hashToken, Secret } from '../../base/crypto/token.ts'
 import type { AuditEntry } from '../../model/audit.ts'
 import { newAuditEntry } from '../../model/new-audit-entry.ts'
 import type { Links } from '../../shared-state/ports/links.ts'

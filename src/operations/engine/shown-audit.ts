@@ -3,7 +3,7 @@
  * resources. Filters look in what is shown alone, and a page is cut after that: its items and its end are the same whatever
  * the hidden parts of entries hold.
  */
-import { yieldThread } from '../../base/yield.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import type { AuditEntry } from '../../model/audit.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import type { AuditFilter, ConfigReader } from '../../store/ports/config.ts'

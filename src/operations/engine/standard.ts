@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { toInputInvalid } from '../../base/field-errors.ts'
+import { toInputInvalid } from '../../base/json/field-errors.ts'
 import { refuse } from '../../base/refusal.ts'
 import { Status } from '../../model/envelope.ts'
 import { inWords, withArticle } from '../../model/resource-types.ts'

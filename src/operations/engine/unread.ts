@@ -3,8 +3,8 @@
  * them out of the body of a request (`surfaces/rest/body.ts`), and the thread that does the job of the operation reads them. No JSON
  * has such a value, so what a caller sends is never taken for one.
  */
-import { canonicalJson, textHash } from '../../base/canonical.ts'
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { canonicalJson, textHash } from '../../base/json/canonical.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 
 /** A document as bytes of UTF-8, in memory that threads share, so that it is never copied. */
 export interface UnreadDocument {

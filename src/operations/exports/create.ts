@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { toInputInvalid } from '../../base/field-errors.ts'
 import { newId } from '../../base/ids.ts'
+import { toInputInvalid } from '../../base/json/field-errors.ts'
 import { refuse } from '../../base/refusal.ts'
 import { ExportView, FORMATS } from '../../model/export.ts'
 import { SURFACES } from '../../model/record.ts'

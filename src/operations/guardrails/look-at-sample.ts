@@ -1,6 +1,6 @@
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { Secret } from '../../base/crypto/token.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { refuse } from '../../base/refusal.ts'
-import { Secret } from '../../base/secret.ts'
 import { applyContent } from '../../guardrails/content.ts'
 import { listedItem } from '../../guardrails/listed.ts'
 import type { Leg } from '../../guardrails/names.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { isRefusedHost } from '../../base/address.ts'
-import { canonicalJson } from '../../base/canonical.ts'
+import { canonicalJson } from '../../base/json/canonical.ts'
+import { isRefusedHost } from '../../base/net/address.ts'
 import { refuse } from '../../base/refusal.ts'
 import { CollectionSpec } from '../../model/collection.ts'
 import { Status } from '../../model/envelope.ts'

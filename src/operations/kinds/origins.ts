@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isRefusedHost } from '../../base/address.ts'
+import { isRefusedHost } from '../../base/net/address.ts'
 import { refuse } from '../../base/refusal.ts'
 import { OriginSpec } from '../../model/origin.ts'
 import { NOUNS } from '../../model/resource-types.ts'

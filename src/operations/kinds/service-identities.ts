@@ -1,5 +1,5 @@
 import { CLIENT_SECRET } from '../../access/service-clients.ts'
-import { canonicalJson } from '../../base/canonical.ts'
+import { canonicalJson } from '../../base/json/canonical.ts'
 import { ServiceIdentitySpec } from '../../model/access.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import { Time } from '../../model/time.ts'

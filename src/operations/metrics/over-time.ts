@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import { toTime } from '../../base/clock.ts'
-import { toMs } from '../../base/duration.ts'
+import { toMs, toTime } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
 import { Duration } from '../../model/time.ts'
 import type { MetricsGroup } from '../../record/metrics.ts'

@@ -2,9 +2,9 @@
  * What came of the last probe of an origin: a part of its state that is written with every probe, and counts no revision. From it follow
  * the status that reads show, and when the timer probes again.
  */
-import { contentHash } from '../../base/canonical.ts'
-import { toTime } from '../../base/clock.ts'
-import { toMs } from '../../base/duration.ts'
+
+import { toMs, toTime } from '../../base/clock.ts'
+import { contentHash } from '../../base/json/canonical.ts'
 import type { OriginSpec } from '../../model/origin.ts'
 import type { OriginProbed, ProbeStep } from '../../model/origin-probe.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Plain } from '../../base/plain.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
 import { approvalOf, itemsByKey } from '../../model/capability-drift.ts'
 import { findingOf, fitItem, nameFinding } from '../../model/mcp/listed-item.ts'

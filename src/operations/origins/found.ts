@@ -5,8 +5,8 @@
  * 1. A catalogue is bounded, whatever the probe has found.
  * 2. It is written only where it differs: the same probe twice counts no revision.
  */
-import { canonicalJson } from '../../base/canonical.ts'
-import type { Plain } from '../../base/plain.ts'
+import { canonicalJson } from '../../base/json/canonical.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import { CAPABILITY_TYPES, type CapabilityType, KEY_OF } from '../../model/capability.ts'
 import type { Catalogue } from '../../model/capability-drift.ts'
 import { CATALOGUE, type CatalogueState } from '../../model/catalogue.ts'

@@ -1,7 +1,6 @@
-import type { Certificate } from '../../base/certificate.ts'
-import { toMs } from '../../base/duration.ts'
-import { readJwk } from '../../base/jwk.ts'
-import { keyFits } from '../../base/jws.ts'
+import { toMs } from '../../base/clock.ts'
+import type { Certificate } from '../../base/crypto/certificate.ts'
+import { keyFits, readJwk } from '../../base/crypto/jws.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import {

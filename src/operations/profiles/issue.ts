@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import { toTime } from '../../base/clock.ts'
-import { toMs } from '../../base/duration.ts'
+import { toMs, toTime } from '../../base/clock.ts'
 import { confidential } from '../../model/confidential.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'

@@ -1,4 +1,4 @@
-import { canonicalJson } from '../../base/canonical.ts'
+import { canonicalJson } from '../../base/json/canonical.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import type { OidcAuth } from '../../model/profile-auth.ts'
 import type { Resource } from '../../store/ports/resource.ts'

@@ -1,5 +1,5 @@
 import { toTime } from '../../base/clock.ts'
-import { readJwk } from '../../base/jwk.ts'
+import { readJwk } from '../../base/crypto/jws.ts'
 import { EXPIRES_SOON_MS } from '../../model/expiring.ts'
 import type { ProfileCredentialState, ProfileSpec } from '../../model/profile.ts'
 import type { MtlsAuth } from '../../model/profile-auth.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { SEALED_CHARS_MAX } from '../../base/crypto/sealing.ts'
 import { refuse } from '../../base/refusal.ts'
-import { SEALED_CHARS_MAX } from '../../base/sealed-name.ts'
 import { refersTo, unit } from '../../model/annotations.ts'
 import { Ref } from '../../model/slug.ts'
 import { define } from '../engine/define.ts'

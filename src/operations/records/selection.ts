@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { sessionNameOf } from '../../base/sealed-name.ts'
+import { sessionNameOf } from '../../base/crypto/sealing.ts'
 import { HttpMethod } from '../../model/http-method.ts'
 import { CACHES, FAILURE_ORIGINS, OUTCOME_CLASSES } from '../../model/record.ts'
 import { RECORD_SURFACES } from '../../model/record-surfaces.ts'

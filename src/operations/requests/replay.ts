@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ownedText } from '../../base/owned-bytes.ts'
+import { ownedText } from '../../base/memory/bytes.ts'
 import { type RefusalCode, refuse } from '../../base/refusal.ts'
 import { refersTo, unit } from '../../model/annotations.ts'
 import { confidential } from '../../model/confidential.ts'

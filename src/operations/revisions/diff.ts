@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
 import { refuse } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/yield.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import { define } from '../engine/define.ts'
 import { boundedDiff, diffOf } from '../engine/diff.ts'
 import { kindOf } from '../kinds/kinds.ts'

@@ -1,5 +1,5 @@
 import { refuse } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/yield.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import { RESOURCE_TYPES } from '../../model/resource-types.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'

@@ -1,6 +1,6 @@
-import { canonicalJson } from '../../base/canonical.ts'
+import { canonicalJson } from '../../base/json/canonical.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/yield.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import { RESOURCE_TYPES, type ResourceType } from '../../model/resource-types.ts'
 import { isReference } from '../../model/secret-reference.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'

@@ -1,4 +1,4 @@
-import type { Plain } from '../../base/plain.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import type { DriftType } from '../../model/capability.ts'
 import { inReadingOrder } from '../../model/capability-drift.ts'
 import { diffOf } from '../engine/diff.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { contentHash, textHash } from '../../base/canonical.ts'
-import type { Plain } from '../../base/plain.ts'
+import { contentHash, textHash } from '../../base/json/canonical.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import { refersTo } from '../../model/annotations.ts'
 import { DRIFT_TYPES, type DriftType } from '../../model/capability.ts'
 import {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { estimateTokens } from '../../base/token-estimate.ts'
+import { estimateTokens } from '../../base/text/token-estimate.ts'
 import { refersTo, unit } from '../../model/annotations.ts'
 import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
 import { Ref } from '../../model/slug.ts'

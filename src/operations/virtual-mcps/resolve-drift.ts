@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { contentHash } from '../../base/canonical.ts'
+import { contentHash } from '../../base/json/canonical.ts'
 import { refuse } from '../../base/refusal.ts'
 import { DRIFT_TYPES } from '../../model/capability.ts'
 import type { Approved } from '../../model/capability-drift.ts'

@@ -5,8 +5,8 @@
  * 2. Saving the capability policy of a member approves what its origin lists then. Before the first catalogue, that one is approved.
  * 3. Of an approved item that has changed or is gone, what was approved is kept, so that the difference can be shown.
  */
-import { canonicalJson, textHash } from '../../base/canonical.ts'
-import type { Plain } from '../../base/plain.ts'
+import { canonicalJson, textHash } from '../../base/json/canonical.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import { CAPABILITY_TYPES, type DriftType } from '../../model/capability.ts'
 import {
   type Approved,

@@ -1,6 +1,5 @@
 /** The servers that nodes of a definition ask beside the upstream. */
-import { isPlain, scalarText } from '../../base/plain.ts'
-import { pointerTo } from '../../base/pointer.ts'
+import { isPlain, pointerTo, scalarText } from '../../base/json/plain.ts'
 import type { WorkflowDefinition } from '../../model/workflow.ts'
 import { nodeType } from '../../nodes/definitions.ts'
 import type { NodeDestination } from '../../nodes/node-type.ts'

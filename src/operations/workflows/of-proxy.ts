@@ -1,4 +1,4 @@
-import { toInputInvalid } from '../../base/field-errors.ts'
+import { toInputInvalid } from '../../base/json/field-errors.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { ProxySpec } from '../../model/proxy.ts'
 import { WorkflowDefinition } from '../../model/workflow.ts'

@@ -1,6 +1,6 @@
 /** Tests that a definition holds: run on demand, and those with `gate` before a workflow is in force. */
 import { isDeepStrictEqual } from 'node:util'
-import { pointerTo, tokenText } from '../../base/pointer.ts'
+import { pointerTo, tokenText } from '../../base/json/plain.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { WorkflowDefinition } from '../../model/workflow.ts'
 import type { WorkflowTest } from '../../model/workflow-test.ts'

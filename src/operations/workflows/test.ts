@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ownedText } from '../../base/owned-bytes.ts'
+import { ownedText } from '../../base/memory/bytes.ts'
 import { refuse } from '../../base/refusal.ts'
 import { refersTo } from '../../model/annotations.ts'
 import { Ref } from '../../model/slug.ts'

@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
-import { Lru } from '../../base/lru.ts'
+import { Lru } from '../../base/memory/lru.ts'
 import type { Attempted, Backoff, BackoffKey, Throttle, ThrottleKey } from '../ports/throttle.ts'
 
 /** Keys of one kind that are told apart; beyond that, those not seen for longest are forgotten. */

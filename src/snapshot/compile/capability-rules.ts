@@ -1,4 +1,4 @@
-import type { Program } from '../../base/expression.ts'
+import type { Program } from '../../base/expression/expression.ts'
 import { CAPABILITY_TYPES, CAPABILITY_VARIABLES } from '../../model/capability.ts'
 import type { CapabilityPolicy } from '../../model/capability-policy.ts'
 import type {

@@ -1,7 +1,8 @@
 /** What keeps fragments of each kind from being served: they are linked as gateway threads will, with other secrets. */
-import { isPacked } from '../../base/packed-text.ts'
+
+import { Secret } from '../../base/crypto/token.ts'
+import { isPacked } from '../../base/json/canonical.ts'
 import type { FieldError } from '../../base/refusal.ts'
-import { Secret } from '../../base/secret.ts'
 import { BasePath } from '../../model/collection.ts'
 import { patternFault } from '../../model/proxy.ts'
 import { toTarget } from '../find/target.ts'

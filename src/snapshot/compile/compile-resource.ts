@@ -1,4 +1,4 @@
-import { yieldThread } from '../../base/yield.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { Fragment, FragmentKey, FragmentKind } from '../fragments.ts'

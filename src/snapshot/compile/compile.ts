@@ -1,6 +1,6 @@
 /** Desired state to fragments: pure, so that the same state gives the same snapshot. References are ids by now. */
-import { toMs } from '../../base/duration.ts'
-import { withoutPause } from '../../base/time-slices.ts'
+import { toMs } from '../../base/clock.ts'
+import { withoutPause } from '../../base/threads/time-slices.ts'
 import type { ClientSpec } from '../../model/client.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import { type CredentialType, previousUntil, secretFieldsOf } from '../../model/credential.ts'

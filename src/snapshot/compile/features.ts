@@ -1,4 +1,4 @@
-import { toMs } from '../../base/duration.ts'
+import { toMs } from '../../base/clock.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import { GraphqlLimits } from '../../model/contract.ts'
 import type { Cors } from '../../model/cors.ts'

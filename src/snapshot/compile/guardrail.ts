@@ -1,4 +1,4 @@
-import { toMs } from '../../base/duration.ts'
+import { toMs } from '../../base/clock.ts'
 import type { DetectorSettings, InjectionKind, PiiKind, SecretKind } from '../../detectors/settings.ts'
 import type { GuardrailSpec } from '../../model/guardrail.ts'
 import { UpstreamSpec } from '../../model/upstream.ts'

@@ -1,6 +1,6 @@
-import { packJsonBeside } from '../../base/packed-text.ts'
+import { packJsonBeside } from '../../base/json/canonical.ts'
 import type { FieldError } from '../../base/refusal.ts'
-import { inSlices } from '../../base/time-slices.ts'
+import { inSlices } from '../../base/threads/time-slices.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { FragmentKind, Fragments } from '../fragments.ts'

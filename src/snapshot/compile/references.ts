@@ -1,5 +1,5 @@
-import { contentHash } from '../../base/canonical.ts'
-import { Secret } from '../../base/secret.ts'
+import { Secret } from '../../base/crypto/token.ts'
+import { contentHash } from '../../base/json/canonical.ts'
 import type { SecretReference } from '../../model/secret.ts'
 import type { SecretSources } from '../../vault/sources.ts'
 import type { Vault } from '../../vault/vault.ts'

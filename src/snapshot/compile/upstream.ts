@@ -1,4 +1,4 @@
-import { toMs } from '../../base/duration.ts'
+import { toMs } from '../../base/clock.ts'
 import { type ProxyTimeouts, UpstreamSpec } from '../../model/upstream.ts'
 import type { TargetFragment, TimeoutsFragment, UpstreamFragment, UpstreamRules } from '../fragments.ts'
 

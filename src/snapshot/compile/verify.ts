@@ -1,7 +1,7 @@
 /** How signed tokens are judged: from the settings of a profile to its fragment. Pure. */
 
-import type { ClaimRule } from '../../base/claims.ts'
-import { toMs } from '../../base/duration.ts'
+import { toMs } from '../../base/clock.ts'
+import type { ClaimRule } from '../../base/crypto/jwt.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import { type JwtAuth, KEY_ALGS, type OidcAuth, SECRET_ALGS, toClaimRule } from '../../model/profile-auth.ts'
 import type { KeysFragment, SigningSecretFragment, VerifyFragment } from '../fragments.ts'

@@ -1,8 +1,9 @@
 /** Workflow definitions to plans. Pure: the same definition gives the same plan. */
-import { contentHash } from '../../base/canonical.ts'
-import { toMs } from '../../base/duration.ts'
-import { Lru } from '../../base/lru.ts'
-import { isPlain } from '../../base/plain.ts'
+
+import { toMs } from '../../base/clock.ts'
+import { contentHash } from '../../base/json/canonical.ts'
+import { isPlain } from '../../base/json/plain.ts'
+import { Lru } from '../../base/memory/lru.ts'
 import { valueReader } from '../../model/expression.ts'
 import type { ProxySpec } from '../../model/proxy.ts'
 import { readTemplate } from '../../model/template.ts'

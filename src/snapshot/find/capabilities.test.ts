@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Plain } from '../../base/plain.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import { approvedOf, type Catalogue, capabilityHash } from '../../model/capability-drift.ts'
 import { CapabilityPolicy } from '../../model/capability-policy.ts'
 import {

@@ -12,10 +12,10 @@
  * 6. Equal lists are one object. At most {@link LISTS_MAX} of them are kept for each type.
  * 7. An item that does not fit the schema of the client's era is repaired, or hidden from the clients of that era.
  */
-import { textHash } from '../../base/canonical.ts'
-import { Lru } from '../../base/lru.ts'
-import type { Plain } from '../../base/plain.ts'
-import { estimateTokens } from '../../base/token-estimate.ts'
+import { textHash } from '../../base/json/canonical.ts'
+import type { Plain } from '../../base/json/plain.ts'
+import { Lru } from '../../base/memory/lru.ts'
+import { estimateTokens } from '../../base/text/token-estimate.ts'
 import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
 import {
   type Approved,

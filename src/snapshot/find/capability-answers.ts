@@ -1,5 +1,5 @@
 /** What the capabilities of a virtual MCP answer. `capabilities.ts` keeps their invariants. */
-import type { Plain } from '../../base/plain.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import type { CapabilityType } from '../../model/capability.ts'
 import type { CapabilityKey, Held } from '../../model/capability-drift.ts'
 import type { Caller } from './capability-caller.ts'

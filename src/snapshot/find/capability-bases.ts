@@ -1,4 +1,4 @@
-import type { Plain } from '../../base/plain.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import { type CapabilityType, KEY_OF } from '../../model/capability.ts'
 import { itemsByKey } from '../../model/capability-drift.ts'
 import type { CapabilityRules } from '../../model/capability-rules.ts'

@@ -1,7 +1,7 @@
 /** Callers as a capability policy sees them, and the part of its rules that is about callers. */
-import { claimOf } from '../../base/claims.ts'
-import { type Expression, toExpression, UNDECIDED } from '../../base/expression.ts'
-import type { Plain } from '../../base/plain.ts'
+import { claimOf } from '../../base/crypto/jwt.ts'
+import { type Expression, toExpression, UNDECIDED } from '../../base/expression/expression.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import { CAPABILITY_VARIABLES } from '../../model/capability.ts'
 import type { CapabilityRule, CapabilitySubjects } from '../../model/capability-rules.ts'
 import type { CallerAccess } from './offered-endpoints.ts'

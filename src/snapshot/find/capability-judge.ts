@@ -2,8 +2,8 @@
  * The decision about one item for one caller, whatever the method: a list, a call, a completion, a read and a subscription are all
  * judged here.
  */
-import { joined, withoutDigits } from '../../base/exact-json.ts'
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { joined, withoutDigits } from '../../base/json/exact.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { type CapabilityType, KEY_OF } from '../../model/capability.ts'
 import type { Held } from '../../model/capability-drift.ts'
 import type { Projection } from '../../model/capability-rules.ts'

@@ -1,5 +1,5 @@
-import { toGlob } from '../../base/glob.ts'
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { toGlob } from '../../base/text/patterns.ts'
 import { type CapabilityType, HINT_DEFAULTS, KEY_OF, type MatchField } from '../../model/capability.ts'
 import type { CapabilityMatch } from '../../model/capability-rules.ts'
 

@@ -4,8 +4,7 @@
  * 1. What is left out is answered like what does not exist, by the same object.
  * 2. Lists and calls are decided by the same question, which is asked of the item as the caller's list has it.
  */
-import type { CapabilityType } from '../../model/capability.ts'
-import { CAPABILITY_TYPES } from '../../model/capability.ts'
+import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
 import type { CapabilitySelection } from '../../model/capability-rules.ts'
 import { listOf } from './capabilities.ts'
 import { type Capabilities, UNKNOWN, type VisibleList } from './capability-answers.ts'

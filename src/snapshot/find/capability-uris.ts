@@ -1,5 +1,5 @@
 /** URIs that no list of a virtual MCP has, and URIs on their way out. */
-import type { Plain } from '../../base/plain.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import type { PublicNames } from '../../model/public-names.ts'
 import { fromPublicUri, toPublicUri } from '../../model/public-uri.ts'
 import { type Admission, type Capabilities, type ReadAdmission, UNKNOWN } from './capability-answers.ts'

@@ -1,6 +1,7 @@
 /** Items as callers see them: with their public name, and with what a policy projects. */
-import { FoldedNames } from '../../base/folded-names.ts'
-import { isPlain, type Plain } from '../../base/plain.ts'
+
+import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { FoldedNames } from '../../base/text/folded-names.ts'
 import { type CapabilityType, KEY_OF } from '../../model/capability.ts'
 import type { Projection } from '../../model/capability-rules.ts'
 

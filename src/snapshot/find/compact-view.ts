@@ -2,9 +2,9 @@
  * The compact view of a list of tools: three tools that find, describe and call the others, so that a long list costs a model few
  * tokens. It is made of what one caller sees, so nothing that is hidden from the caller has a part in it.
  */
-import { isPlain, type Plain } from '../../base/plain.ts'
-import { indexTexts, type SearchField, type TextIndex } from '../../base/text-search.ts'
-import { estimateTokens } from '../../base/token-estimate.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { indexTexts, type SearchField, type TextIndex } from '../../base/text/search.ts'
+import { estimateTokens } from '../../base/text/token-estimate.ts'
 import type { VisibleList } from './capability-answers.ts'
 import type { Visible } from './capability-view.ts'
 

@@ -5,9 +5,9 @@
  *
  * Steps and depth are bounded, and what is beyond a bound is refused: schemas come from origins, and arguments from callers.
  */
-import { FoldedNames, shownName } from '../../base/folded-names.ts'
-import { isPlain, type Plain } from '../../base/plain.ts'
-import { pointerTo, tokenText } from '../../base/pointer.ts'
+
+import { isPlain, type Plain, pointerTo, tokenText } from '../../base/json/plain.ts'
+import { FoldedNames, shownName } from '../../base/text/folded-names.ts'
 
 /** Members, containers and the schemas about them that one judgement looks at. */
 const STEPS_MAX = 500_000

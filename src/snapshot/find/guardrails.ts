@@ -1,4 +1,4 @@
-import { textHash } from '../../base/canonical.ts'
+import { textHash } from '../../base/json/canonical.ts'
 import type { Leg } from '../../guardrails/names.ts'
 import type { Chain, Rule } from '../../guardrails/rule.ts'
 import type { GuardedRoute, LinkedCollection, LinkedProxy } from '../linked/collection.ts'

@@ -3,8 +3,7 @@ import type { LinkedProfile } from '../linked/client.ts'
 import type { LinkedCollection, LinkedProxy } from '../linked/collection.ts'
 import type { CalledThrough } from '../linked/mcp.ts'
 import type { LinkedLimit, LinkedPolicy } from '../linked/policy.ts'
-import type { LimitKey } from './limit-key.ts'
-import { chosenKeyOf, counterKeyOf, limitKeyOf, within } from './limit-key.ts'
+import { chosenKeyOf, counterKeyOf, type LimitKey, limitKeyOf, within } from './limit-key.ts'
 import { networkOf } from './network.ts'
 
 /** A limit at one place of attachment, with the key of its counter. */

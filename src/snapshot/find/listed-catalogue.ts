@@ -1,5 +1,5 @@
 /** Catalogues as guardrails of the leg `list` leave them. */
-import type { Plain } from '../../base/plain.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import { listedItem } from '../../guardrails/listed.ts'
 import type { Chain } from '../../guardrails/rule.ts'
 import { Tally } from '../../guardrails/tally.ts'

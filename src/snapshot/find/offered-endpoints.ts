@@ -4,7 +4,7 @@
  *
  * What a caller reaches is decided by the collection and the profile in force, not by those of the moment of linking.
  */
-import { textHash } from '../../base/canonical.ts'
+import { textHash } from '../../base/json/canonical.ts'
 import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
 import type { OfferedEndpoint, OfferedEndpoints } from '../../model/offered-endpoint.ts'
 import type { LinkedProfile } from '../linked/client.ts'

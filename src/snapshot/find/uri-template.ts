@@ -1,4 +1,4 @@
-import { linearPattern } from '../../base/linear-pattern.ts'
+import { linearPattern } from '../../base/text/patterns.ts'
 
 /** What an expression of RFC 6570 may stand for, by its operator. Only `+` and `#` give reserved characters. */
 const EXPANSIONS: Readonly<Record<string, string>> = {

@@ -1,6 +1,10 @@
-import { type Certificate, readCertificate } from '../../base/certificate.ts'
-import { type Crl, readCrl } from '../../base/crl.ts'
-import { readPem } from '../../base/pem.ts'
+import {
+  type Certificate,
+  type Crl,
+  readCertificate,
+  readCrl,
+  readPem,
+} from '../../base/crypto/certificate.ts'
 import type { ProfileFragment } from '../fragments.ts'
 import type { LinkedCertificates } from '../linked/client.ts'
 

@@ -1,4 +1,4 @@
-import { Lru } from '../../base/lru.ts'
+import { Lru } from '../../base/memory/lru.ts'
 import type { LinkedClient, LinkedProfile, LinkedToken } from '../linked/client.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { CopiedMap } from './copied-map.ts'

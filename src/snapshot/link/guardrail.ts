@@ -1,4 +1,4 @@
-import { contentHash } from '../../base/canonical.ts'
+import { contentHash } from '../../base/json/canonical.ts'
 import { HASH_KEY } from '../../guardrails/names.ts'
 import { compileRule } from '../../guardrails/rule.ts'
 import type { JsonSchema } from '../../model/proxy.ts'

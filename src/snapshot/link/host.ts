@@ -1,4 +1,4 @@
-import { Secret } from '../../base/secret.ts'
+import { Secret } from '../../base/crypto/token.ts'
 import type { HostFragment, ProfileFragment } from '../fragments.ts'
 import type { LinkedHost } from '../linked/client.ts'
 import { linkClient } from './client.ts'

@@ -11,7 +11,7 @@ import {
   rate,
   token,
 } from '../../../test/gateway/fragments.ts'
-import { Secret } from '../../base/secret.ts'
+import { Secret } from '../../base/crypto/token.ts'
 import type { Opener } from '../../vault/opener.ts'
 import { methodBit } from '../find/methods.ts'
 import { FORM, type Fragment } from '../fragments.ts'

@@ -1,4 +1,4 @@
-import { Lru } from '../../base/lru.ts'
+import { Lru } from '../../base/memory/lru.ts'
 
 /** Different lists that are remembered for each kind of value. */
 const LISTS_MAX = 256

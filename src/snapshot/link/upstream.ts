@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
-import { isRefusedHost } from '../../base/address.ts'
+import { isRefusedHost } from '../../base/net/address.ts'
 import { limitKeyOf } from '../find/limit-key.ts'
 import type { TargetFragment, TimeoutsFragment, UpstreamFragment, UpstreamTlsFragment } from '../fragments.ts'
 import type { LinkedTarget, LinkedUpstream, TargetState } from '../linked/upstream.ts'

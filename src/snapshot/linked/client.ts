@@ -1,7 +1,6 @@
 import type { KeyObject } from 'node:crypto'
-import type { Certificate } from '../../base/certificate.ts'
-import type { Crl } from '../../base/crl.ts'
-import type { Plain } from '../../base/plain.ts'
+import type { Certificate, Crl } from '../../base/crypto/certificate.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import type { LimitKey } from '../find/limit-key.ts'
 import type { Networks } from '../find/network.ts'
 import type {

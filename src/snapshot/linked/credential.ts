@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
-import type { AwsSigner } from '../../base/aws-signature.ts'
-import type { Lru } from '../../base/lru.ts'
-import type { Secret } from '../../base/secret.ts'
+import type { AwsSigner } from '../../base/crypto/aws-signature.ts'
+import type { Secret } from '../../base/crypto/token.ts'
+import type { Lru } from '../../base/memory/lru.ts'
 
 /** A credential; its own line and pair are empty where `grant` fetches what is sent. */
 export interface LinkedCredential extends Sent {

@@ -8,7 +8,7 @@
  * 3. An input schema stands for itself and has at most {@link SCHEMA_BYTES_MAX} bytes for its body, and a bound for all arguments beside it.
  */
 import { hash } from 'node:crypto'
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { bodyFormOf, isJson, isMultipart, isUrlEncoded } from '../../model/body-form.ts'
 import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
 import type { Catalogue } from '../../model/capability-drift.ts'

@@ -1,5 +1,4 @@
-import { isPlain, type Plain } from '../../base/plain.ts'
-import { pointerTo } from '../../base/pointer.ts'
+import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { HttpMethod } from '../../model/http-method.ts'
 import type { JsonSchema, Parameter } from '../../model/proxy.ts'

@@ -1,5 +1,5 @@
 /** Schemas of parameters: of one, and of all that a tool takes within one bound. */
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 import type { JsonSchema, Parameter } from '../../model/proxy.ts'
 import { boundedSchema } from '../schema/bounded.ts'
 import { bytesOf, shorten } from '../schema/parts.ts'

@@ -1,8 +1,8 @@
 /** Keywords that look at one value alone, without schemas inside. Each spends steps for what it looks at. */
-import { canonicalJson } from '../../base/canonical.ts'
-import { isMultipleOf } from '../../base/decimal.ts'
-import { linearPattern } from '../../base/linear-pattern.ts'
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { canonicalJson } from '../../base/json/canonical.ts'
+import { isMultipleOf } from '../../base/json/exact.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { linearPattern } from '../../base/text/patterns.ts'
 import type { Effort } from './effort.ts'
 import { FORMATS } from './formats.ts'
 import type { Tags } from './tags.ts'

@@ -1,4 +1,4 @@
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 import type { JsonSchema } from '../../model/proxy.ts'
 import { LIST, MAP, ONE } from '../../model/schema-keywords.ts'
 import { createLooseness, NO_NAMES, type Way } from '../../model/schema-looseness.ts'

@@ -1,5 +1,4 @@
-import { isDeep } from '../../base/plain.ts'
-import { pointerTo } from '../../base/pointer.ts'
+import { isDeep, pointerTo } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
 
 /** Steps that the smallest value may take. One step is one keyword at one part of the value, whether it fits or not. */

@@ -1,5 +1,5 @@
 /** Keywords of arrays. */
-import type { Plain } from '../../base/plain.ts'
+import type { Plain } from '../../base/json/plain.ts'
 import type { Check, Places } from './assertions.ts'
 import type { Effort } from './effort.ts'
 

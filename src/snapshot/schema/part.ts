@@ -2,7 +2,7 @@
  * A prepared schema as functions that judge a value. Parts are made when a value first reaches them, so a schema costs
  * what its values use of it. Every function spends steps of {@link Effort} before it looks.
  */
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
 import {
   type Applied,
   areItemsUnique,

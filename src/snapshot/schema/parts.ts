@@ -1,10 +1,9 @@
 /**
  * Reading of JSON schemas that may be anything: what was imported or written by hand is only known to be JSON.
  */
-import { isUnicodePattern } from '../../base/ecma-pattern.ts'
-import { linearPattern } from '../../base/linear-pattern.ts'
-import { isPlain, type Plain } from '../../base/plain.ts'
-import { tokenText } from '../../base/pointer.ts'
+
+import { isPlain, type Plain, tokenText } from '../../base/json/plain.ts'
+import { isUnicodePattern, linearPattern } from '../../base/text/patterns.ts'
 import { LIST, MAP, ONE } from '../../model/schema-keywords.ts'
 
 /** Keywords with a plain value of each type. */

@@ -1,6 +1,5 @@
-import { linearPattern } from '../../base/linear-pattern.ts'
-import { isPlain, type Plain } from '../../base/plain.ts'
-import { pointerTo } from '../../base/pointer.ts'
+import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
+import { linearPattern } from '../../base/text/patterns.ts'
 import type { JsonSchema } from '../../model/proxy.ts'
 import { LIST, MAP, NOT_JUDGED, ONE } from '../../model/schema-keywords.ts'
 import {

@@ -1,6 +1,7 @@
 /** What values keywords may have. The judge relies on it: it checks no keyword again. */
-import { linearPattern } from '../../base/linear-pattern.ts'
-import { isPlain, type Plain } from '../../base/plain.ts'
+
+import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { linearPattern } from '../../base/text/patterns.ts'
 
 const TYPES = new Set(['string', 'number', 'integer', 'boolean', 'null', 'array', 'object'])
 

@@ -2,7 +2,7 @@
  * Where the data of an instance is kept, as a start, a backup and the doctor see it: places that open asynchronously, and
  * what is to know of a place that is not open.
  */
-import type { AccessFault } from '../../base/file-access.ts'
+import type { AccessFault } from '../../base/files.ts'
 import type { ConfigStore } from './config.ts'
 import type { KeyStore } from './idempotency-keys.ts'
 import type { LastGoodStore } from './last-good.ts'

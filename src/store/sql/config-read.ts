@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import { yieldThread } from '../../base/yield.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import {
   type ConfigReader,
   type StoredApplied,

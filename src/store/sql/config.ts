@@ -1,13 +1,13 @@
 /**
  * The configuration store over any SQL engine.
- * 1. Writes, consistent reads, probes and the end take turns in order of arrival (`base/in-line.ts`). Both write lanes share these turns:
+ * 1. Writes, consistent reads, probes and the end take turns in order of arrival (`base/threads/in-line.ts`). Both write lanes share these turns:
  *    SQLite has one connection that writes, and a second queue would wait for that connection. The engine is told the lane, so that
  *    one with several connections can lock each lane for itself.
  * 2. A dry run is rolled back after its result is known.
  * 3. The order of a commit: the engine, then `committed` (what is published is kept), then the mark of the audit trail.
  */
 import type { Kysely } from 'kysely'
-import { createTurns } from '../../base/in-line.ts'
+import { createTurns } from '../../base/threads/in-line.ts'
 import type { TrailSeal } from '../ports/audit-chain.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter, WriteSettings } from '../ports/config.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'

@@ -5,7 +5,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'
-import { CannotStart } from '../../base/cannot-start.ts'
+import { CannotStart } from '../../base/refusal.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
 import type { ConfigStore } from '../ports/config.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'

@@ -10,7 +10,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
-import { Lru } from '../../base/lru.ts'
+import { Lru } from '../../base/memory/lru.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
 import { BUSY_MS, patiently } from './busy.ts'
 import { toStoreError } from './fault.ts'

@@ -10,8 +10,8 @@
  */
 import { statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { CannotStart } from '../../base/cannot-start.ts'
-import type { AccessFault } from '../../base/file-access.ts'
+import type { AccessFault } from '../../base/files.ts'
+import { CannotStart } from '../../base/refusal.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
 import { isOfDevelopment, type Migration } from '../migrations/migration.ts'
 import { RECORD_MIGRATIONS } from '../migrations/records.ts'

@@ -1,4 +1,4 @@
-import { CannotStart } from '../../base/cannot-start.ts'
+import { CannotStart } from '../../base/refusal.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
 
 /** Codes of SQLite for a file that is damaged, or none of its own. */

@@ -5,8 +5,8 @@
 import { chmodSync, existsSync, mkdirSync, rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { CannotStart } from '../../base/cannot-start.ts'
-import { faultOfAccess } from '../../base/file-access.ts'
+import { faultOfAccess } from '../../base/files.ts'
+import { CannotStart } from '../../base/refusal.ts'
 import type { DirectoryLock, StartLock } from '../ports/places.ts'
 import { isDamage } from './damage.ts'
 

@@ -1,6 +1,6 @@
 import { chmodSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { type AccessFault, faultOfAccess } from '../../base/file-access.ts'
+import { type AccessFault, faultOfAccess } from '../../base/files.ts'
 import { type StoreFault, StoreUnavailable } from '../ports/unavailable.ts'
 
 /** Primary result codes of SQLite after which the file cannot be used for now. Any other code is a fault of the program. */

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { CannotStart } from '../../base/cannot-start.ts'
+import { CannotStart } from '../../base/refusal.ts'
 import { KEY_MIGRATIONS } from '../migrations/idempotency-keys.ts'
 import type { KeyRow, KeyStore } from '../ports/idempotency-keys.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'

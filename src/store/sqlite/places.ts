@@ -3,7 +3,7 @@
  * and load this module while they wait for their data. What the main thread alone needs is loaded when it is asked for.
  */
 import { join } from 'node:path'
-import { CannotStart } from '../../base/cannot-start.ts'
+import { CannotStart } from '../../base/refusal.ts'
 import type { ServedPlace, StorePlace, StorePlaces } from '../ports/places.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
 import { faultOfStoreAccess, toStoreError } from './fault.ts'

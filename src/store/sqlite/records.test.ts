@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { CannotStart } from '../../base/cannot-start.ts'
+import { CannotStart } from '../../base/refusal.ts'
 import { openRecordStore } from './records.ts'
 
 test('a records file is for its owner alone, and one that is no database is named', async () => {

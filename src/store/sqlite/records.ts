@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
-import { CannotStart } from '../../base/cannot-start.ts'
+import { CannotStart } from '../../base/refusal.ts'
 import { RECORD_MIGRATIONS } from '../migrations/records.ts'
 import type { BlockRange, QuotaRow, RecordBlock, RecordStore, StoredBlock } from '../ports/records.ts'
 import { guarded, mendSideFiles } from './fault.ts'

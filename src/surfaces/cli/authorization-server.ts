@@ -1,9 +1,8 @@
 import type * as OpenIdClient from 'openid-client'
-import { isLoopbackHost } from '../../base/address.ts'
-import { RESOURCE_METADATA } from '../../base/challenge.ts'
-import { connectionFault, plainHttpFault } from '../../base/connection-fault.ts'
-import { isPlain, listedTexts, type Plain } from '../../base/plain.ts'
-import { PROTECTED } from '../../base/protected-resources.ts'
+import { PROTECTED, RESOURCE_METADATA } from '../../base/http/origins.ts'
+import { isPlain, listedTexts, type Plain } from '../../base/json/plain.ts'
+import { isLoopbackHost } from '../../base/net/address.ts'
+import { connectionFault, plainHttpFault } from '../../base/net/connection-fault.ts'
 import { API_ROOT } from '../route.ts'
 import type { CliPorts } from './ports.ts'
 

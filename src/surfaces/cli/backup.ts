@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
-import { printable } from '../../base/visible.ts'
+import { printable } from '../../base/text/visible.ts'
 import { addFormat } from './common-flags.ts'
 import { dataDirOf } from './connect.ts'
 import type { CliPorts } from './ports.ts'

@@ -1,4 +1,4 @@
-import { parseExact, rawNumber } from '../../base/exact-json.ts'
+import { parseExact, rawNumber } from '../../base/json/exact.ts'
 import { type RpcId, writableId } from '../../mcp/protocol/message.ts'
 import { encodeMirrored } from '../../mcp/protocol/mirrored.ts'
 import { NAMED_BY, PROTOCOL_VERSION } from '../../mcp/protocol/modern.ts'

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type * as OpenIdClient from 'openid-client'
-import { html, pageHeaders, pageText } from '../../base/page.ts'
+import { html, pageHeaders, pageText } from '../../base/http/page.ts'
 import { reasonOf } from './authorization-server.ts'
 import type { CliPorts } from './ports.ts'
 

@@ -1,4 +1,4 @@
-import { printable } from '../../base/visible.ts'
+import { printable } from '../../base/text/visible.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import type { WriteOptions } from '../../operations/engine/write-options.ts'
 import type { Client } from '../client/client.ts'

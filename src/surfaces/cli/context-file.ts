@@ -5,7 +5,7 @@
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
-import { replaceOwnFile } from '../../base/own-file.ts'
+import { replaceOwnFile } from '../../base/files.ts'
 import type { CliPorts } from './ports.ts'
 
 /** What a sign-in left: tokens, and where they are renewed and revoked. */

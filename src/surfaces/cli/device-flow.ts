@@ -1,5 +1,5 @@
 import type * as OpenIdClient from 'openid-client'
-import { printable } from '../../base/visible.ts'
+import { printable } from '../../base/text/visible.ts'
 import type { CliPorts } from './ports.ts'
 
 /** Signs a person in by another device (RFC 8628): shows where to go and what to enter, and asks until that is done. */

@@ -1,4 +1,4 @@
-import { printable, visibleJson } from '../../base/visible.ts'
+import { printable, visibleJson } from '../../base/text/visible.ts'
 import type { DiffEntry } from '../../operations/engine/write-options.ts'
 
 /**

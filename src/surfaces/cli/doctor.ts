@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
 import { Command } from 'commander'
-import { printable } from '../../base/visible.ts'
+import { printable } from '../../base/text/visible.ts'
 import { addFormat } from './common-flags.ts'
 import { EXIT, Failed } from './exit.ts'
 import type { CliPorts, Finding } from './ports.ts'

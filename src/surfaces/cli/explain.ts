@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { printable } from '../../base/visible.ts'
+import { printable } from '../../base/text/visible.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import { addCommonFlags } from './common-flags.ts'
 import { connect, type Where } from './connect.ts'

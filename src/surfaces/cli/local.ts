@@ -1,5 +1,5 @@
 import { request } from 'node:http'
-import { findSocket, LOCAL_SOCKET } from '../../base/socket-path.ts'
+import { findSocket, LOCAL_SOCKET } from '../../base/net/socket-path.ts'
 
 const TIMEOUT_MS = 10_000
 const ANSWER_BYTES_MAX = 64 * 1024

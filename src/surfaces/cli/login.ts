@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { TokenEndpointResponse } from 'openid-client'
-import { printable } from '../../base/visible.ts'
+import { printable } from '../../base/text/visible.ts'
 import { CLIENT_ID, discoverIssuer, discoverResource, reasonOf } from './authorization-server.ts'
 import { signInByBrowser } from './browser-flow.ts'
 import { addFormat } from './common-flags.ts'

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { printable } from '../../base/visible.ts'
+import { printable } from '../../base/text/visible.ts'
 import { bridge } from './bridge.ts'
 import { addPlace } from './common-flags.ts'
 import { findGateway, findTarget, type Where } from './connect.ts'

@@ -2,7 +2,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import { connect, type TLSSocket } from 'node:tls'
-import { isPlain } from '../../base/plain.ts'
+import { isPlain } from '../../base/json/plain.ts'
 
 const NO_BODY: ReadonlySet<number> = new Set([101, 204, 205, 304])
 

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
-import { CannotStart } from '../../base/cannot-start.ts'
-import { printable } from '../../base/visible.ts'
+import { CannotStart } from '../../base/refusal.ts'
+import { printable } from '../../base/text/visible.ts'
 import type { ChangeRequest } from '../../model/approval.ts'
 import { DIFF_COLUMNS } from '../../model/diff.ts'
 import type { Operation } from '../../operations/engine/define.ts'

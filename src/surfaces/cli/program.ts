@@ -1,5 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { printable } from '../../base/visible.ts'
+import { printable } from '../../base/text/visible.ts'
 import { inWords } from '../../model/resource-types.ts'
 import { SHOWN_ONCE } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'

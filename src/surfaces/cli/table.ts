@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { printable, visibleJson } from '../../base/visible.ts'
+import { printable, visibleJson } from '../../base/text/visible.ts'
 import { diffLines, isDiff } from './diff-lines.ts'
 
 /** Longest text in a cell of a list; `-o json` has all of it. */

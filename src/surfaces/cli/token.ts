@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import { DURATION_PATTERN } from '../../base/duration.ts'
+import { DURATION_PATTERN } from '../../base/clock.ts'
 import { ROLES } from '../../model/access.ts'
 import { dataDirOf } from './connect.ts'
 import { UsageError } from './exit.ts'

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { isPlain } from '../../base/plain.ts'
-import { printable } from '../../base/visible.ts'
+import { isPlain } from '../../base/json/plain.ts'
+import { printable } from '../../base/text/visible.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import { addCommonFlags } from './common-flags.ts'
 import { clientOf, findTarget, type Where } from './connect.ts'

@@ -49,7 +49,7 @@ test('the client loads six small modules, no package and no module of Node.js, t
       else others.add(name!)
   assert.deepEqual([...others], [])
   assert.deepEqual([...loaded].map((file) => relative(source, file).replaceAll('\\', '/')).toSorted(), [
-    'base/connection-fault.ts',
+    'base/net/connection-fault.ts',
     'base/refusal.ts',
     'operations/engine/write-options.ts',
     'surfaces/client/named.ts',

@@ -2,7 +2,7 @@
  * Sends a call to Management REST and reads the answer. Browsers load this module: it imports no package, no module of Node.js
  * and no schema.
  */
-import { connectionFault, plainHttpFault } from '../../base/connection-fault.ts'
+import { connectionFault, plainHttpFault } from '../../base/net/connection-fault.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import { type DiffEntry, fromWriteOptions, type WriteOptions } from '../../operations/engine/write-options.ts'
 

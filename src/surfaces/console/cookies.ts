@@ -1,4 +1,4 @@
-import { CONSOLE_HEADER } from '../../base/own-cookies.ts'
+import { CONSOLE_HEADER } from '../../base/http/fields.ts'
 
 /**
  * True for a request that a page of this very origin made for the console. Another port of the host is another origin that browsers

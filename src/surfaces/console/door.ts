@@ -7,16 +7,16 @@
  * 3. Over plain HTTP nobody signs in, but at an address of the loopback.
  */
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { isLoopbackHost } from '../../base/address.ts'
-import { createOriginFor, type Origins } from '../../base/challenge.ts'
 import { DOORS } from '../../base/doors.ts'
 import {
   CONSOLE_LOGOUT_PATH,
   CONSOLE_SESSION_PATH,
   cookieValues,
   ownCookieNames,
-} from '../../base/own-cookies.ts'
-import { faultPage, html, page } from '../../base/page.ts'
+} from '../../base/http/fields.ts'
+import { createOriginFor, type Origins } from '../../base/http/origins.ts'
+import { faultPage, html, page } from '../../base/http/page.ts'
+import { isLoopbackHost } from '../../base/net/address.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { type BundleSource, encodingFor } from './bundle.ts'
 import { isFromConsole } from './cookies.ts'

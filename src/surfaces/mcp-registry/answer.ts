@@ -3,10 +3,9 @@
  * https://github.com/modelcontextprotocol/registry/blob/main/docs/reference/api/openapi.yaml
  */
 import type { Principal } from '../../access/principal.ts'
-import { bearerOf } from '../../base/bearer.ts'
-import { createChallenge, isChallenged, type Origins } from '../../base/challenge.ts'
 import { DOORS } from '../../base/doors.ts'
-import { PROTECTED } from '../../base/protected-resources.ts'
+import { bearerOf } from '../../base/http/fields.ts'
+import { createChallenge, isChallenged, type Origins, PROTECTED } from '../../base/http/origins.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { Time } from '../../model/time.ts'
 import type { Via } from '../../operations/engine/call.ts'

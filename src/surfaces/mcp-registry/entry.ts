@@ -2,8 +2,9 @@
  * Virtual MCPs as entries of an MCP registry: the `server.json` of each, with what the registry says of it.
  * https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json
  */
-import { plainAddress } from '../../base/address.ts'
+
 import { DOORS } from '../../base/doors.ts'
+import { plainAddress } from '../../base/net/address.ts'
 import type { ListedMcp } from '../../operations/virtual-mcps/listed.ts'
 
 const SCHEMA = 'https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json'

@@ -2,7 +2,7 @@
  * Lists for models are bounded. A page that is too large is requested again with fewer items, so that its cursor is
  * that of the list itself.
  */
-import { visibleJson } from '../../base/visible.ts'
+import { visibleJson } from '../../base/text/visible.ts'
 import type { Invoked } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 

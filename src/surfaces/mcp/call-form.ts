@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { isPlain, type Plain } from '../../base/plain.ts'
-import { pointerTo, tokenText } from '../../base/pointer.ts'
+import { isPlain, type Plain, pointerTo, tokenText } from '../../base/json/plain.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import { inputInvalid } from './arguments.ts'
 

@@ -1,5 +1,4 @@
-import type { Plain } from '../../base/plain.ts'
-import { tokenText } from '../../base/pointer.ts'
+import { type Plain, tokenText } from '../../base/json/plain.ts'
 import { type FieldError, Refusal, refuse } from '../../base/refusal.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import { inputInvalid } from './arguments.ts'

@@ -1,12 +1,16 @@
 import type { Principal } from '../../access/principal.ts'
-import type { AllowsOrigin } from '../../base/allowed-origins.ts'
-import { createChallenge, isChallenged, type Origins } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
 import { ALL_DOORS } from '../../base/doors.ts'
-import { Lru } from '../../base/lru.ts'
-import { PROTECTED } from '../../base/protected-resources.ts'
+import {
+  type AllowsOrigin,
+  createChallenge,
+  isChallenged,
+  type Origins,
+  PROTECTED,
+} from '../../base/http/origins.ts'
+import { Lru } from '../../base/memory/lru.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
-import { visibleJson } from '../../base/visible.ts'
+import { visibleJson } from '../../base/text/visible.ts'
 import { jsonAnswer, type McpAnswer } from '../../mcp/protocol/answer.ts'
 import type { Tool, ToolDoor } from '../../mcp/protocol/door.ts'
 import { createMcpEndpoint } from '../../mcp/protocol/endpoint.ts'

@@ -1,6 +1,6 @@
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { parseStrictJson } from '../../base/json/scan.ts'
 import { refuse } from '../../base/refusal.ts'
-import { parseStrictJson } from '../../base/strict-json.ts'
 import { notJson, parseObject } from '../rest/body.ts'
 import { inputInvalid } from './arguments.ts'
 

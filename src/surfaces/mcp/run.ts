@@ -1,6 +1,6 @@
 import type { Principal } from '../../access/principal.ts'
+import type { Secret } from '../../base/crypto/token.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
-import type { Secret } from '../../base/secret.ts'
 import type { Invoked, Subject, Via } from '../../operations/engine/call.ts'
 import type { Invoke, Operation } from '../../operations/engine/define.ts'
 import type { WriteOptions } from '../../operations/engine/write-options.ts'

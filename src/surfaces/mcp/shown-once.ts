@@ -1,5 +1,5 @@
-import { isPlain } from '../../base/plain.ts'
-import { Secret } from '../../base/secret.ts'
+import { Secret } from '../../base/crypto/token.ts'
+import { isPlain } from '../../base/json/plain.ts'
 import { SHOWN_ONCE } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 

@@ -2,7 +2,7 @@
  * Schemas of operations with the annotations that follow from the registry: references, sections and columns of the kind of
  * resource, and what is listed by default. Annotations of single members stand at their schemas (`model/annotations`).
  */
-import { isPlain } from '../../base/plain.ts'
+import { isPlain } from '../../base/json/plain.ts'
 import { isResourceType } from '../../model/resource-types.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import type { KindSchema, RefField } from '../../operations/engine/kind-schema.ts'

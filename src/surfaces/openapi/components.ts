@@ -1,4 +1,4 @@
-import { canonicalJson } from '../../base/canonical.ts'
+import { canonicalJson } from '../../base/json/canonical.ts'
 import type { JsonSchema } from '../fields.ts'
 
 /** Named schemas of the document. */

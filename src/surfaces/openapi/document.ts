@@ -1,5 +1,5 @@
 import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'
-import { withoutPause } from '../../base/time-slices.ts'
+import { withoutPause } from '../../base/threads/time-slices.ts'
 import { APPROVABLE } from '../../model/approval.ts'
 import { WriteOptionsInput, writeOptionNames } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'

@@ -1,6 +1,6 @@
 import { DOORS } from '../../base/doors.ts'
-import { isPlain } from '../../base/plain.ts'
-import { withoutPause } from '../../base/time-slices.ts'
+import { isPlain } from '../../base/json/plain.ts'
+import { withoutPause } from '../../base/threads/time-slices.ts'
 import { KINDS_IN_ORDER } from '../../operations/config/address.ts'
 import type { Kind } from '../../operations/engine/kind.ts'
 import { writableSchema } from '../../operations/engine/kind-schema.ts'

@@ -1,21 +1,28 @@
 import { type Context, Hono } from 'hono'
 import type { Principal } from '../../access/principal.ts'
-import { bearerOf } from '../../base/bearer.ts'
-import type { Reservation } from '../../base/byte-buffer.ts'
-import { createChallenge, createOriginFor, isChallenged, type Origins } from '../../base/challenge.ts'
 import { DOORS } from '../../base/doors.ts'
-import { jsonBytesInPieces } from '../../base/json-pieces.ts'
-import { CONSOLE_HEADER, cookieValues, ownCookieNames } from '../../base/own-cookies.ts'
-import { isConsumerResource, PROTECTED } from '../../base/protected-resources.ts'
+import { bearerOf, CONSOLE_HEADER, cookieValues, ownCookieNames } from '../../base/http/fields.ts'
+import {
+  createChallenge,
+  createOriginFor,
+  isChallenged,
+  isConsumerResource,
+  type Origins,
+  PROTECTED,
+} from '../../base/http/origins.ts'
+import { jsonBytesInPieces } from '../../base/json/pieces.ts'
+import type { Reservation } from '../../base/memory/bytes.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
-import { inSlices, jsonText } from '../../base/time-slices.ts'
+import { inSlices, jsonText } from '../../base/threads/time-slices.ts'
 import { confidentialityOf } from '../../model/confidential.ts'
 import { runApartFor } from '../../operations/engine/apart.ts'
-import type { Content, Invoked, Via } from '../../operations/engine/call.ts'
 import {
+  type Content,
   INPUT_BYTES_MAX,
+  type Invoked,
   LARGE_INPUT_BYTES_MAX,
   toWriteOptions,
+  type Via,
   writeOptionNames,
 } from '../../operations/engine/call.ts'
 import type { Invoke, Operation } from '../../operations/engine/define.ts'

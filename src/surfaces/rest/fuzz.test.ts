@@ -6,8 +6,8 @@ import {
   sampleAuthenticate,
   sampleOperations,
 } from '../../../test/fixtures/sample-operations.ts'
-import { bearerOf } from '../../base/bearer.ts'
-import { createOriginFor } from '../../base/challenge.ts'
+import { bearerOf } from '../../base/http/fields.ts'
+import { createOriginFor } from '../../base/http/origins.ts'
 import { Refusal } from '../../base/refusal.ts'
 import { CallerMemory } from '../../wire/caller-memory.ts'
 import { createRestApp } from './app.ts'

@@ -1,7 +1,6 @@
 import { MCP_SCOPES } from '../../access/scopes.ts'
-import { RESOURCE_METADATA } from '../../base/challenge.ts'
 import { ALL_DOORS, withoutSlash } from '../../base/doors.ts'
-import { isConsumerResource, PROTECTED } from '../../base/protected-resources.ts'
+import { isConsumerResource, PROTECTED, RESOURCE_METADATA } from '../../base/http/origins.ts'
 
 /** Paths that are protected resources of management (RFC 9728 section 3.1); the empty one stands for Management MCP. */
 const RESOURCES: ReadonlySet<string> = new Set([

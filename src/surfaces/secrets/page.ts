@@ -1,7 +1,7 @@
 import { toTime } from '../../base/clock.ts'
+import type { Secret } from '../../base/crypto/token.ts'
 import { DOORS } from '../../base/doors.ts'
-import { type Html, html, pageHeaders, pageText } from '../../base/page.ts'
-import type { Secret } from '../../base/secret.ts'
+import { type Html, html, pageHeaders, pageText } from '../../base/http/page.ts'
 import { inWords } from '../../model/resource-types.ts'
 import type { LinkFacts, SecretLinks } from '../../operations/engine/secret-links.ts'
 

@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { CannotStart } from '../../base/cannot-start.ts'
+import { CannotStart } from '../../base/refusal.ts'
 import type { ConfigPlace, RecordsPlace, StorePlaces } from '../../store/ports/places.ts'
 import type { BackupRequest, BackupSummary } from '../../surfaces/cli/ports.ts'
 import { keyIdOf } from '../../vault/envelope.ts'

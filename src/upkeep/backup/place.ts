@@ -11,8 +11,8 @@ import {
   rmSync,
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { CannotStart } from '../../base/cannot-start.ts'
-import { CONTROL_SOCKET, LOCAL_SOCKET, SOCKETS_FILE } from '../../base/socket-path.ts'
+import { CONTROL_SOCKET, LOCAL_SOCKET, SOCKETS_FILE } from '../../base/net/socket-path.ts'
+import { CannotStart } from '../../base/refusal.ts'
 import { AUDIT_MARK } from '../../record/audit-mark-place.ts'
 import { RESTORE_PART } from '../data-files.ts'
 import { CONFIG, KEY, RECORDS } from './manifest.ts'

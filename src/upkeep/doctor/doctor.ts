@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CannotStart } from '../../base/cannot-start.ts'
+import { CannotStart } from '../../base/refusal.ts'
 import { readSettings, type Settings } from '../../settings.ts'
 import type { StorePlaces } from '../../store/ports/places.ts'
 import type { ExamineRequest, Finding } from '../../surfaces/cli/ports.ts'

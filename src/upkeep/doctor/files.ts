@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { faultOfAccess, otherThanFile } from '../../base/file-access.ts'
+import { faultOfAccess, otherThanFile } from '../../base/files.ts'
 import { AUDIT_MARK } from '../../record/audit-mark-place.ts'
 import type { RecordsPlace, StorePlace } from '../../store/ports/places.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'

@@ -1,8 +1,8 @@
 /** Origins at which people have accounts: whether their authorization servers can be used, and whether accounts have ended. */
 import type { ConnectedOrigin } from '../../access/origin-access.ts'
 import { createClock } from '../../base/clock.ts'
-import { createEgress, NO_LISTENER } from '../../base/egress.ts'
-import { createGuardedFetch, FetchFailure } from '../../base/guarded-fetch.ts'
+import { createEgress, NO_LISTENER } from '../../base/net/egress.ts'
+import { createGuardedFetch, FetchFailure } from '../../base/net/guarded-fetch.ts'
 import { SHARED } from '../../model/connection.ts'
 import { isExchanging } from '../../model/origin.ts'
 import { createDiscovery } from '../../oauth/federation/discovery.ts'

@@ -1,6 +1,6 @@
 import { request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
-import type { RunnerPlace } from '../../base/runner-address.ts'
+import type { RunnerPlace } from '../../base/net/runner-address.ts'
 import { type RunnerSettings, readRunnerPlace } from '../../settings/runner-place.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
 

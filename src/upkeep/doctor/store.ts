@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { CannotStart } from '../../base/cannot-start.ts'
 import { createClock } from '../../base/clock.ts'
+import { CannotStart } from '../../base/refusal.ts'
 import { faultOfRoles } from '../../control/identity-provider.ts'
 import { fullSnapshot } from '../../operations/engine/fragments.ts'
 import { createAuditTrail } from '../../record/audit-chain.ts'

@@ -9,11 +9,10 @@
  * 4. When the file cannot be written, the memory continues alone, and writes everything as soon as it can.
  */
 import { createSecretKey } from 'node:crypto'
-import { decrypt, encrypt } from '../../base/aes-gcm.ts'
-import { type Clock, steadyOf } from '../../base/clock.ts'
-import type { AccessFault } from '../../base/file-access.ts'
-import { ownedBytes } from '../../base/owned-bytes.ts'
-import { type Repeating, repeat } from '../../base/repeat.ts'
+import { type Clock, type Repeating, repeat, steadyOf } from '../../base/clock.ts'
+import { decrypt, encrypt } from '../../base/crypto/sealing.ts'
+import type { AccessFault } from '../../base/files.ts'
+import { ownedBytes } from '../../base/memory/bytes.ts'
 import {
   IdempotencyMemory,
   KEYS_BOUNDS,

@@ -6,7 +6,7 @@
  * 2. A copy that cannot be written is deleted as a whole, and a damaged copy is not used: an older state could admit a
  *    caller that was revoked since.
  */
-import { contentHash, textHash } from '../../base/canonical.ts'
+import { contentHash, textHash } from '../../base/json/canonical.ts'
 import { KEPT_MS, type KeptKeySet, type KeptKeySets } from '../../gateway/identify/key-sets.ts'
 import { type FragmentKey, FragmentText } from '../../snapshot/fragments.ts'
 import { createPacker, type PackedSnapshot } from '../../snapshot/packed-fragments.ts'

@@ -12,7 +12,7 @@ test('another source, schema or version is another compiler; a test is not', () 
   const seen = new Set<string>()
   const isNew = (): boolean => seen.size < seen.add(compilerVersion('1.0.0', 1, root)).size
   assert.equal(isNew(), true)
-  for (const file of ['snapshot/compile/compile.ts', 'model/policy.ts', 'base/duration.ts']) {
+  for (const file of ['snapshot/compile/compile.ts', 'model/policy.ts', 'base/clock.ts']) {
     writeFileSync(join(root, file), 'one')
     assert.equal(isNew(), true, file)
     writeFileSync(join(root, file), 'two')

@@ -5,7 +5,7 @@
  */
 import { statSync } from 'node:fs'
 import type { Worker } from 'node:worker_threads'
-import { type Repeating, repeat } from '../../base/repeat.ts'
+import { type Repeating, repeat } from '../../base/clock.ts'
 import type { StorePlaces } from '../../store/ports/places.ts'
 import { filesIn } from '../data-files.ts'
 

@@ -1,8 +1,8 @@
 import { chmodSync, copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { CannotStart } from '../../base/cannot-start.ts'
-import type { AccessFault } from '../../base/file-access.ts'
+import type { AccessFault } from '../../base/files.ts'
+import { CannotStart } from '../../base/refusal.ts'
 import type { DataFiles } from '../data-files.ts'
 
 /** Where a start opens the files that it can serve from. */

@@ -11,7 +11,7 @@ import {
   nativeAlone,
   startGateway,
 } from '../../../test/wire/peers.ts'
-import type { ByteBudget } from '../../base/byte-buffer.ts'
+import type { ByteBudget } from '../../base/memory/bytes.ts'
 import type { AnswerStream, AnswerWriter, Incoming } from '../port.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'

@@ -9,7 +9,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2'
 import type { Socket } from 'node:net'
-import type { ByteBudget } from '../../base/byte-buffer.ts'
+import type { ByteBudget } from '../../base/memory/bytes.ts'
 import type { IdleBounds } from '../drain.ts'
 import { LINGER_MS } from '../limits.ts'
 import { Connection, type Origin } from './connection.ts'

@@ -1,6 +1,6 @@
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import { Duplex } from 'node:stream'
-import type { ByteBudget } from '../../base/byte-buffer.ts'
+import type { ByteBudget } from '../../base/memory/bytes.ts'
 import { UNSENT_BYTES_MAX } from '../limits.ts'
 import { BodyReader, CHUNKED, UNTIL_CLOSE } from './body-reader.ts'
 import { headEnd } from './grammar.ts'

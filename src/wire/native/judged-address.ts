@@ -1,5 +1,5 @@
 import type { LookupFunction } from 'node:net'
-import { bareHost } from '../../base/address.ts'
+import { bareHost } from '../../base/net/address.ts'
 import type { UpstreamOptions } from '../port.ts'
 import type { Context } from './context.ts'
 

@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from 'node:tls'
-import { PoolShare, WaitingLine } from '../../base/pool-share.ts'
+import { PoolShare, WaitingLine } from '../../base/memory/pool-share.ts'
 import type { CallAnswer } from '../call-answer.ts'
 import { Gathering } from '../gathering.ts'
 import { HandingOver } from '../handing-over.ts'

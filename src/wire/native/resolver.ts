@@ -1,7 +1,7 @@
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
-import { Lru } from '../../base/lru.ts'
+import { Lru } from '../../base/memory/lru.ts'
 import { RESOLVED_MS, RESOLVED_NAMES_MAX, UNRESOLVED_MS } from './limits.ts'
 
 interface Resolved {

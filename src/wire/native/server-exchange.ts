@@ -1,4 +1,4 @@
-import type { ByteBudget } from '../../base/byte-buffer.ts'
+import type { ByteBudget } from '../../base/memory/bytes.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { Collecting } from '../collecting.ts'
 import { kindFieldsOf } from '../content-kind.ts'

@@ -1,4 +1,4 @@
-import { ByteBuffer } from '../../base/byte-buffer.ts'
+import { ByteBuffer } from '../../base/memory/bytes.ts'
 import type { AnswerTap, Substitute } from '../port.ts'
 
 /** Copies an answer for its tap while it passes. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { ByteBudget } from '../../base/byte-buffer.ts'
+import type { ByteBudget } from '../../base/memory/bytes.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { Collecting } from '../collecting.ts'
 import { kindFieldsOf } from '../content-kind.ts'

@@ -1,7 +1,7 @@
 import { Agent as PlainAgent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 import type { Socket } from 'node:net'
-import { PoolShare, WaitingLine } from '../../base/pool-share.ts'
+import { PoolShare, WaitingLine } from '../../base/memory/pool-share.ts'
 import { Gathering } from '../gathering.ts'
 import { HandingOver } from '../handing-over.ts'
 import { POOLED_MS } from '../limits.ts'

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { RevisionImage, StoredRevision } from '../../../src/store/ports/revisions.ts'
-import { REVISIONS_KEPT } from '../../../src/store/ports/revisions.ts'
+import {
+  REVISIONS_KEPT,
+  type RevisionImage,
+  type StoredRevision,
+} from '../../../src/store/ports/revisions.ts'
 import { type MakePlace, policy } from '../place.ts'
 
 const revision = (number: number): StoredRevision => ({

@@ -1,4 +1,3 @@
-import type { LucideIcon } from 'lucide-react'
 import {
   Activity,
   AppWindow,
@@ -18,6 +17,7 @@ import {
   KeyRound,
   Link2,
   Lock,
+  type LucideIcon,
   Network,
   Plug,
   ScrollText,

@@ -9,8 +9,7 @@ import {
   type OperationName,
   type WriteOptions,
 } from '../api/client.ts'
-import type { OperationRow } from '../api/operations.ts'
-import { nameOf } from '../api/operations.ts'
+import { nameOf, type OperationRow } from '../api/operations.ts'
 import { type Fault, faultOf, type WaitingChange, waitingChange } from '../api/problem.ts'
 import { refreshPage } from '../api/refresh.ts'
 

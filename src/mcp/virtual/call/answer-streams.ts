@@ -5,9 +5,8 @@
  * 1. The request itself is sent once. A stream that told no id is not taken up again.
  * 2. All streams together take no longer than a call of the origin may.
  */
-import type { Clock } from '../../../base/clock.ts'
+import { type Clock, timerMs } from '../../../base/clock.ts'
 import { problemOf, type RefusalCode } from '../../../base/refusal.ts'
-import { timerMs } from '../../../base/timer.ts'
 import { fieldValue } from '../../../gateway/header-lines.ts'
 import type { AnswerVerdict, GatewayPort, InnerCall, InnerCallHandle } from '../../../gateway/port.ts'
 import type { OriginReply } from '../../origin/answer.ts'

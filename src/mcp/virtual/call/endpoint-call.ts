@@ -2,7 +2,7 @@
  * One call of an endpoint that a virtual MCP offers as a tool, prompt or resource. It runs in process, through the checks, limits and
  * record of any request to the endpoint; the policies of the virtual MCP and of its origin are taken besides.
  */
-import { withDigits } from '../../../base/exact-json.ts'
+import { withDigits } from '../../../base/json/exact.ts'
 import type { LocatedEndpoint } from '../../../snapshot/find/offered-endpoints.ts'
 import type { Member } from '../../../snapshot/find/virtual-mcps.ts'
 import type { CallHandle } from '../../../wire/port.ts'

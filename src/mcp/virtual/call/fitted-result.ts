@@ -7,7 +7,7 @@
  * 3. In the place of a content that cannot be repaired, or that the revision of the client does not have, stands a text that says so.
  */
 
-import { withDigits } from '../../../base/exact-json.ts'
+import { withDigits } from '../../../base/json/exact.ts'
 import { RESOURCE } from '../../../model/mcp/listed-item.ts'
 import { ANNOTATIONS, META } from '../../../model/mcp/parts.ts'
 import {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parseKeepingDigits, withDigits } from '../../../base/exact-json.ts'
+import { parseKeepingDigits, withDigits } from '../../../base/json/exact.ts'
 import type { RuleAction } from '../../../guardrails/names.ts'
 import { compileRule, type Rule } from '../../../guardrails/rule.ts'
 import type { McpGuardrails } from '../../../snapshot/linked/guardrail.ts'

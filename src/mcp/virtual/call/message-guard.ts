@@ -7,8 +7,8 @@
  *    notifications. A notification or question that is blocked is left out.
  * 3. Structured content that a rule has changed still fits the output schema of its tool, or the result is refused.
  */
-import { parseKeepingDigits, withoutDigits } from '../../../base/exact-json.ts'
-import { isPlain } from '../../../base/plain.ts'
+import { parseKeepingDigits, withoutDigits } from '../../../base/json/exact.ts'
+import { isPlain } from '../../../base/json/plain.ts'
 import type { RefusalCode, RefusalFacts } from '../../../base/refusal.ts'
 import type { CallGuard } from '../../../gateway/called-capability.ts'
 import { stopFacts, stopReason } from '../../../gateway/guardrails/exchange-guard.ts'

@@ -1,6 +1,6 @@
 /** One request to an origin on behalf of a caller, until its answer. */
 import { randomUUID } from 'node:crypto'
-import { withDigits, withoutDigits } from '../../../base/exact-json.ts'
+import { withDigits, withoutDigits } from '../../../base/json/exact.ts'
 import { PROBLEMS, problemOf, type RefusalCode } from '../../../base/refusal.ts'
 import { connectionFacts } from '../../../gateway/forward/connected.ts'
 import type { Connection, NotConnected } from '../../../gateway/forward/connections.ts'

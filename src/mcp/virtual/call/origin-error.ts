@@ -1,6 +1,7 @@
 /** Errors of origins, as their callers get them: each era and revision has codes of its own. */
+
+import { RUNNER_ERROR } from '../../../base/net/runner-address.ts'
 import type { RefusalCode } from '../../../base/refusal.ts'
-import { RUNNER_ERROR } from '../../../base/runner-error.ts'
 import type { AnswerVerdict } from '../../../gateway/port.ts'
 import type { OriginReply, RpcError } from '../../origin/answer.ts'
 import { RPC } from '../../protocol/answer.ts'

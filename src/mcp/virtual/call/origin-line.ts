@@ -2,8 +2,9 @@
  * The transport of one call to its origin: the session that an origin of an earlier era needs, the requests of the call, and what Postern
  * itself sends meanwhile. It does not interpret requests and responses.
  */
-import type { ByteBudget } from '../../../base/byte-buffer.ts'
+
 import type { Clock } from '../../../base/clock.ts'
+import type { ByteBudget } from '../../../base/memory/bytes.ts'
 import type { RefusalCode } from '../../../base/refusal.ts'
 import type { CallGuard } from '../../../gateway/called-capability.ts'
 import type { Connection } from '../../../gateway/forward/connections.ts'
@@ -25,8 +26,14 @@ import type { OriginAnswer, OriginPlace, OriginRequest, ReadFromOrigin } from '.
 import type { Members } from '../../protocol/message.ts'
 import type { RelayedRequest } from '../../protocol/relay-port.ts'
 import { isModernVersion } from '../../protocol/versions.ts'
-import type { NoSession, OriginSession, OriginSessions } from '../sessions/sessions.ts'
-import { MOST_VERBOSE, takesLevels, withLogs } from '../sessions/sessions.ts'
+import {
+  MOST_VERBOSE,
+  type NoSession,
+  type OriginSession,
+  type OriginSessions,
+  takesLevels,
+  withLogs,
+} from '../sessions/sessions.ts'
 import type { SseSessions, TakenStream } from '../sessions/sse-sessions.ts'
 import type { StandaloneStreams } from '../sessions/standalone-streams.ts'
 import { readingStream, sseTools, toOriginAnswer } from '../streams/sse-tools.ts'

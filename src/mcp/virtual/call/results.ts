@@ -1,5 +1,5 @@
 /** Results of origins in the form of the revision that the client speaks. */
-import { withDigits } from '../../../base/exact-json.ts'
+import { withDigits } from '../../../base/json/exact.ts'
 import { PROBLEMS, type RefusalCode, type RefusalFacts } from '../../../base/refusal.ts'
 import type { Sender } from '../../http/caller.ts'
 import { messageId } from '../../http/message-record.ts'

@@ -2,7 +2,7 @@
  * Calls of tools that no client of a virtual MCP makes: nodes of workflows do. The origin is spoken to as in a call through a virtual
  * MCP. There is no client that could answer an origin that asks for something, so such a call is refused.
  */
-import { isPlain } from '../../../base/plain.ts'
+import { isPlain } from '../../../base/json/plain.ts'
 import { PROBLEMS, type RefusalCode } from '../../../base/refusal.ts'
 import type { CallTool, ToolAnswer, ToolCall } from '../../../gateway/workflow/tool-port.ts'
 import { joinedAlone } from '../../../snapshot/find/lone-origin.ts'

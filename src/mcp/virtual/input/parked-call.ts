@@ -7,7 +7,7 @@
  * 3. What waits is counted in the memory of the caller: the call itself, its questions and its answer.
  * 4. The call is given up when a turn leaves, when nobody takes it up in time, and when its caller loses the right to it.
  */
-import type { Reservation } from '../../../base/byte-buffer.ts'
+import type { Reservation } from '../../../base/memory/bytes.ts'
 import type { RefusalCode } from '../../../base/refusal.ts'
 import type {
   CallLine,

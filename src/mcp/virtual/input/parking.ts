@@ -9,7 +9,7 @@
  */
 import { setInterval } from 'node:timers'
 import type { Clock } from '../../../base/clock.ts'
-import { PoolShare } from '../../../base/pool-share.ts'
+import { PoolShare } from '../../../base/memory/pool-share.ts'
 import { PROBLEMS, problemOf, type RefusalCode } from '../../../base/refusal.ts'
 import type { GatewayPort } from '../../../gateway/port.ts'
 import type { HeldCalls } from '../../../shared-state/ports/held-calls.ts'

@@ -8,8 +8,9 @@
  *    an origin shares its sessions, one serves all callers whose clients can be asked the same.
  * 4. A session belongs to the account at the origin that opened it. Where each person has an account, it is shared with nobody.
  */
-import { canonicalJson, contentHash, textHash } from '../../../base/canonical.ts'
+
 import type { Clock } from '../../../base/clock.ts'
+import { canonicalJson, contentHash, textHash } from '../../../base/json/canonical.ts'
 import type { NotConnected } from '../../../gateway/forward/connections.ts'
 import type { Caller, GatewayPort } from '../../../gateway/port.ts'
 import type {

@@ -9,7 +9,7 @@
  * 4. A server gives a session one stream. A thread that keeps the stream for no call leaves it to a thread that has one, and that for
  *    nobody to any. What becomes of tasks is told to all threads.
  */
-import { textHash } from '../../../base/canonical.ts'
+import { textHash } from '../../../base/json/canonical.ts'
 import { fieldValue } from '../../../gateway/header-lines.ts'
 import type { Caller, GatewayPort } from '../../../gateway/port.ts'
 import type { Events } from '../../../shared-state/ports/events.ts'

@@ -1,5 +1,5 @@
 import type { Clock } from '../../../base/clock.ts'
-import type { RunnerAddress } from '../../../base/runner-address.ts'
+import type { RunnerAddress } from '../../../base/net/runner-address.ts'
 import type { Gateway } from '../../../gateway/gateway.ts'
 import type { OriginProbed } from '../../../model/origin-probe.ts'
 import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'

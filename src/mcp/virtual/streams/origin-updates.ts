@@ -3,7 +3,7 @@
  * whose credential is made of the token of the caller, or at which each person has an account, has a stream for each caller, in the
  * thread of the caller.
  */
-import { PoolShare } from '../../../base/pool-share.ts'
+import { PoolShare } from '../../../base/memory/pool-share.ts'
 import type { Caller, GatewayPort } from '../../../gateway/port.ts'
 import type { Member } from '../../../snapshot/find/virtual-mcps.ts'
 import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'

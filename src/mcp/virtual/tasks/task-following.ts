@@ -2,7 +2,7 @@
  * Asks after a task of 2026-07-28 until it has ended, for a client of an earlier era that waits for its result. Questions of the task
  * are put to the client where it can be asked, each once.
  */
-import { timerMs } from '../../../base/timer.ts'
+import { timerMs } from '../../../base/clock.ts'
 import type { Member } from '../../../snapshot/find/virtual-mcps.ts'
 import type { CallHandle } from '../../../wire/port.ts'
 import type { Sender } from '../../http/caller.ts'

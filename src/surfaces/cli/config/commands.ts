@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { printable } from '../../../base/visible.ts'
+import { printable } from '../../../base/text/visible.ts'
 import { kindCalled } from '../../../operations/config/address.ts'
 import { toDesired } from '../../../operations/config/desired.ts'
 import { readDocuments } from '../../../operations/config/read-documents.ts'

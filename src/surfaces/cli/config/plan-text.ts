@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { printable } from '../../../base/visible.ts'
+import { printable } from '../../../base/text/visible.ts'
 import type { DriftItem, PlanItem } from '../../../operations/config/schemas.ts'
 import type { DiffEntry } from '../../../operations/engine/write-options.ts'
 import { diffLines } from '../diff-lines.ts'

@@ -1,5 +1,5 @@
 import { Option } from 'commander'
-import { printable } from '../../../base/visible.ts'
+import { printable } from '../../../base/text/visible.ts'
 import { Shown } from '../../../operations/config/schemas.ts'
 import type { Operation } from '../../../operations/engine/define.ts'
 import type { Warning } from '../../../operations/engine/kind.ts'

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { isPlain } from '../../../base/plain.ts'
-import { printable } from '../../../base/visible.ts'
+import { isPlain } from '../../../base/json/plain.ts'
+import { printable } from '../../../base/text/visible.ts'
 import { Exported } from '../../../operations/config/schemas.ts'
 import type { Variables } from '../../../operations/config/variables.ts'
 import type { Client } from '../../client/client.ts'

@@ -1,5 +1,5 @@
 import { parse } from 'yaml'
-import { isPlain } from '../../../base/plain.ts'
+import { isPlain } from '../../../base/json/plain.ts'
 import { VARIABLE_NAME, type Variables } from '../../../operations/config/variables.ts'
 import { UsageError } from '../exit.ts'
 import { readText } from '../flags.ts'
