@@ -74,3 +74,12 @@ test('an ID token that cannot be verified does not cost the tokens beside it', a
   assert.ok(outcome.kind === 'tokens')
   assert.deepEqual([outcome.tokens.refresh, outcome.tokens.idToken], ['next', 'nonsense'])
 })
+
+test('members that are null are those that a server leaves out', async () => {
+  const answer = { ...good, expires_in: null, refresh_token: null, scope: null, id_token: null }
+  server.acts.set('/token', (_, outgoing) => outgoing.writeHead(200).end(JSON.stringify(answer)))
+  const outcome = await client.refresh(party, 'refresh', {})
+  assert.ok(outcome.kind === 'tokens')
+  const { access, refresh, lifetime, scope } = outcome.tokens
+  assert.deepEqual([access, refresh, lifetime, scope], ['token', null, null, null])
+})

@@ -231,6 +231,8 @@ function toCustomFetch(
     if (value === null) return new Response(null, { status })
     if (typeof value['id_token'] === 'string') kept.idToken = value['id_token']
     delete value['id_token']
+    // Some say so what they leave out
+    for (const [name, member] of Object.entries(value)) if (member === null) delete value[name]
     // Some answer 200 with an error
     const isError =
       status === 200 && typeof value['error'] === 'string' && value['access_token'] === undefined
