@@ -83,6 +83,8 @@ export class Issuer extends Loopback {
   userInfo: Claims = {}
   /** Overrides of the claims of ID tokens, and of the parameters that go back to the client. */
   idToken: Claims = {}
+  /** Overrides of the members of token answers. */
+  tokenAnswer: Claims = {}
   callback: Readonly<Record<string, string>> = {}
   /** What clients show at the token endpoint: `id:secret`, or the id alone. */
   client = 'postern:secret'
@@ -180,6 +182,7 @@ export class Issuer extends Loopback {
         token_type: 'Bearer',
         access_token: 'opaque',
         id_token: signedBy(this.keys[0]!, claims),
+        ...this.tokenAnswer,
       }),
     )
   }

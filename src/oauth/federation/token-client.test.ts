@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test'
 import fc from 'fast-check'
 import { EGRESS } from '../../../test/support/egress.ts'
 import { connectedOrigin } from '../../../test/support/federation.ts'
-import { ScriptedServer } from '../../../test/support/scripted-as.ts'
+import { json, ScriptedServer } from '../../../test/support/scripted-as.ts'
 import { createClock } from '../../base/clock.ts'
 import { createGuardedFetch } from '../../base/net/guarded-fetch.ts'
 import { sourceOf } from './discovery.ts'
@@ -64,6 +64,31 @@ test('any answer of a token endpoint is tokens that a header can carry, a refusa
     { numRuns: 300 },
   )
 })
+
+const EMPTY: readonly object[] = [
+  { scope: null, expires_in: null, issued_token_type: null, id_token: null },
+  { scope: {}, expires_in: 'never', issued_token_type: 7 },
+  { scope: ['read', 7, 'write'], expires_in: -1 },
+]
+for (const odd of EMPTY)
+  test(`a refresh token that replaced another is kept beside ${JSON.stringify(odd)}`, async () => {
+    server.acts.set('/token', (_, outgoing) =>
+      json(outgoing, 200, { ...good, refresh_token: 'next', ...odd }),
+    )
+    const outcome = await client.refresh(party, 'refresh', {})
+    assert.ok(outcome.kind === 'tokens', JSON.stringify(outcome))
+    assert.equal(outcome.tokens.refresh, 'next')
+    assert.ok([null, 0].includes(outcome.tokens.lifetime))
+    assert.ok([null, 'read write'].includes(outcome.tokens.scope))
+  })
+
+for (const refresh_token of [null, '', 5, {}])
+  test(`the refresh token ${JSON.stringify(refresh_token)} is none`, async () => {
+    server.acts.set('/token', (_, outgoing) => json(outgoing, 200, { ...good, refresh_token }))
+    const outcome = await client.refresh(party, 'refresh', {})
+    assert.ok(outcome.kind === 'tokens', JSON.stringify(outcome))
+    assert.equal(outcome.tokens.refresh, null)
+  })
 
 test('an ID token that cannot be verified does not cost the tokens beside it', async () => {
   const told = { ...good, refresh_token: 'next', id_token: 'nonsense' }

@@ -9,6 +9,7 @@ import type { UrlSource } from '../../base/net/egress.ts'
 import { FetchFailure, type GuardedFetch } from '../../base/net/guarded-fetch.ts'
 import { type ClientAuthMethod, toClientAuth } from '../sign-in/client-auth.ts'
 import { shownError } from '../sign-in/oidc.ts'
+import { withoutEmptyMembers } from '../token-answer.ts'
 import { type AuthorizationServer, scopesIn } from './metadata.ts'
 
 /** Postern as a client of one authorization server. */
@@ -231,13 +232,11 @@ function toCustomFetch(
     if (value === null) return new Response(null, { status })
     if (typeof value['id_token'] === 'string') kept.idToken = value['id_token']
     delete value['id_token']
-    // Some say so what they leave out
-    for (const [name, member] of Object.entries(value)) if (member === null) delete value[name]
     // Some answer 200 with an error
     const isError =
       status === 200 && typeof value['error'] === 'string' && value['access_token'] === undefined
     // No field of the head counts, and a challenge would hide the error in the body (RFC 6749 section 5.2)
-    return new Response(JSON.stringify(value), {
+    return new Response(JSON.stringify(withoutEmptyMembers(value)), {
       status: isError ? 400 : status,
       headers: { 'content-type': 'application/json' },
     })

@@ -151,6 +151,12 @@ test('claims that the ID token lacks are asked for, and it wins over what is tol
   await refused(arrive(), 'credential_invalid')
 })
 
+test('a token answer with optional members that say nothing lets people in', async () => {
+  issuer.person = { sub: 'edith', email: 'edith@example.com' }
+  issuer.tokenAnswer = { refresh_token: null, scope: null, expires_in: null }
+  assert.equal((await arrive()).account.email, 'edith@example.com')
+})
+
 test('the request has a challenge, a state and a nonce, and the provider leads back to the callback', async () => {
   const asked = (await signIn.begin('one', null, BROWSER)).searchParams
   assert.equal(asked.get('redirect_uri'), `${ORIGIN}/oauth/callback`)

@@ -4,13 +4,14 @@ import type { Account, Accounts } from '../../access/accounts.ts'
 import type { Clock } from '../../base/clock.ts'
 import { claimOf } from '../../base/crypto/jwt.ts'
 import { hashToken } from '../../base/crypto/token.ts'
-import { listedTexts, type Plain } from '../../base/json/plain.ts'
+import { listedTexts, type Plain, plainIn } from '../../base/json/plain.ts'
 import { isSecureUrl } from '../../base/net/address.ts'
 import { discoveredFrom } from '../../base/net/egress.ts'
 import { FetchFailure, type GuardedFetch } from '../../base/net/guarded-fetch.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import type { Links } from '../../shared-state/ports/links.ts'
 import { tellFew } from '../tell-few.ts'
+import { withoutEmptyMembers } from '../token-answer.ts'
 import { type ClaimReading, toArrival } from './arrivals.ts'
 import { type ClientAuthMethod, type ClientProof, methodFor, toClientAuth } from './client-auth.ts'
 import { callbackPathOf } from './port.ts'
@@ -248,8 +249,11 @@ function toCustomFetch(send: GuardedFetch, issuer: string): CustomFetch {
     // 205 has no body (RFC 9110 section 15.3.6), and statuses that no response can have are no answer either
     if (answer.status < 200 || answer.status === 205 || answer.status === 429 || answer.status >= 500)
       throw new FetchFailure(`it answered ${answer.status}`, answer.status)
+    // Token endpoints alone are asked by POST
+    const told = method === 'POST' && answer.status === 200 ? plainIn(answer.body) : null
+    const bodyBytes = told === null ? answer.body : Buffer.from(JSON.stringify(withoutEmptyMembers(told)))
     // A status without a body allows none
-    const content = answer.body.length === 0 ? null : new Uint8Array(answer.body)
+    const content = bodyBytes.length === 0 ? null : new Uint8Array(bodyBytes)
     // Beside a challenge the body would not be read, and it names the error (RFC 6749 section 5.2)
     const { 'www-authenticate': _, ...rest } = answer.headers
     return new Response(content, { status: answer.status, headers: rest })
