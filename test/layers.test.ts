@@ -95,7 +95,7 @@ const ARROWS: Record<string, readonly string[]> = {
     ...['gateway', 'wire', 'guardrails', 'mcp/protocol', 'mcp/http', 'mcp/endpoints', 'mcp/origin'],
   ],
   oauth: ['base', 'model', 'store/ports', 'shared-state/ports', 'vault', 'access', 'record', 'wire'],
-  runner: ['base', 'model/time', 'import/text', 'mcp/protocol', 'version'],
+  runner: ['base', 'model/members', 'import/text', 'mcp/protocol', 'version'],
   settings: ['base', 'import/text'],
   version: ['base'],
   // What all threads say to each other and share

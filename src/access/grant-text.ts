@@ -1,6 +1,6 @@
 import { refuse } from '../base/refusal.ts'
-import { ROLES, SCOPE_TYPES } from '../model/access.ts'
-import { Slug } from '../model/slug.ts'
+import { ROLES, SCOPE_TYPES } from '../model/access/access.ts'
+import { Slug } from '../model/members.ts'
 import type { Role, Scope } from './principal.ts'
 
 /** A grant as people write it: collections and virtual MCPs are slugs or ids, and so is a role that was made here. */

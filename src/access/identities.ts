@@ -2,7 +2,7 @@
  * The permissions of a user are computed for each request from grants, teams, groups and mapped claims. The credential
  * that proved the user may narrow them (`intersect`).
  */
-import type { GrantSpec, RoleSpec, TeamSpec } from '../model/access.ts'
+import type { GrantSpec, RoleSpec, TeamSpec } from '../model/access/access.ts'
 import type { ResourceType } from '../model/resource-types.ts'
 import type { ConfigReader, StoredGrant } from '../store/ports/config.ts'
 import type { Resource } from '../store/ports/resource.ts'

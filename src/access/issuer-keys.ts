@@ -1,7 +1,7 @@
 import { type NamedKey, signingKeyOf } from '../base/crypto/jws.ts'
 import type { Jwt } from '../base/crypto/jwt.ts'
 import { refuse } from '../base/refusal.ts'
-import { KEY_ALGS } from '../model/profile-auth.ts'
+import { KEY_ALGS } from '../model/access/profile.ts'
 
 /** Tolerance for clocks that differ, milliseconds. */
 const SKEW_MS = 60_000

@@ -1,5 +1,5 @@
 import { refuse } from '../base/refusal.ts'
-import type { GrantSpec, TeamSpec } from '../model/access.ts'
+import type { GrantSpec, TeamSpec } from '../model/access/access.ts'
 import type { ResourceType } from '../model/resource-types.ts'
 import type { ConfigReader, ListQuery } from '../store/ports/config.ts'
 import type { Resource } from '../store/ports/resource.ts'

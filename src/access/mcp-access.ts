@@ -39,7 +39,7 @@ export interface KnownHost {
 export interface McpAccess {
   /** Null where there is nothing that the person may use: the same for what does not exist. */
   offer(account: string, resource: `/mcp${string}`): Promise<McpOffer | null>
-  /** The host of an application; undefined before its first consent. @param software see `model/host` */
+  /** The host of an application; undefined before its first consent. @param software see `model/access/host` */
   host(software: string): Promise<KnownHost | undefined>
   /** True while a new application waits for an administrator. */
   holdsNew(): Promise<boolean>

@@ -1,5 +1,5 @@
 /** At which origins people may connect accounts, as far as the authorization server needs it. */
-import type { OriginSpec } from '../model/origin.ts'
+import type { OriginSpec } from '../model/mcp/origin.ts'
 
 /** An origin as far as connections to it need. */
 export interface ConnectedOrigin {

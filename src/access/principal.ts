@@ -1,4 +1,4 @@
-import type { ROLES } from '../model/access.ts'
+import type { ROLES } from '../model/access/access.ts'
 
 /**
  * Who is asking a management surface. Whatever proves it (an access token, or the token of a workload), the rest of

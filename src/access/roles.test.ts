@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { ROLES } from '../model/access.ts'
+import { ROLES } from '../model/access/access.ts'
 import type { Grant, Permission, Touched } from './principal.ts'
 import { allows, intersect, isWithin, missingOf, partsOf, permits, UNPLACED } from './roles.ts'
 

@@ -1,4 +1,4 @@
-import { PERMISSIONS } from '../model/access.ts'
+import { PERMISSIONS } from '../model/access/access.ts'
 import type { Grant, Permission } from './principal.ts'
 import { allows } from './roles.ts'
 

@@ -2,7 +2,7 @@
 import type { Accounts } from '../access/accounts.ts'
 import type { OriginAccess } from '../access/origin-access.ts'
 import { createGuardedFetch } from '../base/net/guarded-fetch.ts'
-import { SHARED } from '../model/connection.ts'
+import { SHARED } from '../model/access/caller.ts'
 import { createFederation } from '../oauth/federation/federation.ts'
 import type { IdentityExchange } from '../oauth/federation/parts.ts'
 import type {

@@ -8,7 +8,7 @@ import type { Clock } from '../base/clock.ts'
 import { hashToken } from '../base/crypto/token.ts'
 import { Lru } from '../base/memory/lru.ts'
 import { Refusal } from '../base/refusal.ts'
-import type { ConsoleCall, ConsoleCaller } from '../model/console-caller.ts'
+import type { ConsoleCall, ConsoleCaller } from '../model/access/caller.ts'
 import type { ConsoleToken, ConsoleTokens } from '../oauth/server/console-tokens.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
 

@@ -1,6 +1,6 @@
 import type { OriginAccess } from '../access/origin-access.ts'
 import { createGuardedFetch } from '../base/net/guarded-fetch.ts'
-import { isExchanging } from '../model/origin.ts'
+import { isExchanging } from '../model/mcp/origin.ts'
 import type { Federation } from '../oauth/federation/port.ts'
 import { createSealed } from '../oauth/server/sealed.ts'
 import { createIdentityTokens, type KeptIdentityTokens } from '../oauth/sign-in/identity-tokens.ts'

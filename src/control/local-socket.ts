@@ -4,8 +4,8 @@ import { toMs } from '../base/clock.ts'
 import { toInputInvalid } from '../base/json/field-errors.ts'
 import { demandStorable } from '../base/json/storable.ts'
 import { Refusal, refuse, toProblem } from '../base/refusal.ts'
-import { ROLES } from '../model/access.ts'
-import { Duration } from '../model/time.ts'
+import { ROLES } from '../model/access/access.ts'
+import { Duration } from '../model/members.ts'
 import type { SetUpLink } from './set-up-link.ts'
 
 /** Longest life of a break-glass token, milliseconds. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { EMPTY_FOUND, startControl } from '../../test/control.ts'
 import { createClock } from '../base/clock.ts'
-import type { OriginProbed } from '../model/origin-probe.ts'
+import type { OriginProbed } from '../model/mcp/origin.ts'
 import { createOriginOutages } from './origin-outages.ts'
 import { isAsked, refreshOrigin } from './origin-refresh.ts'
 

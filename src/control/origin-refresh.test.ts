@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import { EMPTY_FOUND, startControl } from '../../test/control.ts'
 import { createClock, jumpClock } from '../base/clock.ts'
-import { type CatalogueState, EMPTY_CATALOGUE } from '../model/catalogue.ts'
+import { type CatalogueState, EMPTY_CATALOGUE } from '../model/mcp/capability-drift.ts'
 import { refreshOrigins } from './origin-refresh.ts'
 
 const MINUTE = 60_000

@@ -9,7 +9,7 @@
 import type { Principal } from '../access/principal.ts'
 import type { Clock } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
-import type { OriginProbed } from '../model/origin-probe.ts'
+import type { OriginProbed } from '../model/mcp/origin.ts'
 import type { Invoke } from '../operations/engine/define.ts'
 import type { OriginProbe } from '../operations/engine/ports.ts'
 import { attemptsOf, isDue } from '../operations/origins/attempt.ts'

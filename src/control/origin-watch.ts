@@ -7,7 +7,7 @@
  * 3. An origin that is down is asked each {@link DOWN_MS}, until it answers.
  */
 import type { Clock } from '../base/clock.ts'
-import type { OriginNews } from '../model/origin-news.ts'
+import type { OriginNews } from '../model/mcp/origin.ts'
 
 export interface OriginWatch {
   /** A thread has heard something about the lists of an origin. */

@@ -11,7 +11,7 @@ import {
   isOverride,
   OVERRIDE_HEADERS,
   OVERRIDE_PREFIXES,
-} from '../model/header-names.ts'
+} from '../model/http-names.ts'
 import type { FieldRules, Incoming } from '../wire/port.ts'
 import { fieldValue } from './header-lines.ts'
 

@@ -10,7 +10,7 @@
  * The two ends, `ends/socket.ts` and `ends/in-process.ts`, make the exchange and hand its answer over.
  */
 import type { RefusalCode } from '../base/refusal.ts'
-import { HTTP_METHODS } from '../model/methods.ts'
+import { HTTP_METHODS } from '../model/http-names.ts'
 import type { ForwardRequest } from '../wire/port.ts'
 import { answerFields } from './answer/fields.ts'
 import { judgeGathered } from './answer/gathered.ts'

@@ -1,4 +1,4 @@
-import { slugOf } from '../model/slug.ts'
+import { slugOf } from '../model/members.ts'
 
 /** `listOrders`, `Orders_list2` -> words for a slug. */
 function toWords(identifier: string): string {

@@ -5,8 +5,26 @@
  */
 import { z } from 'zod'
 import { isPlain } from '../base/json/plain.ts'
-import { confidentialityOf } from './confidential.ts'
 import { NOUNS, type ResourceType } from './resource-types.ts'
+
+/**
+ * Why a value is not told: it is a secret; a document, of which the secrets cannot be told from the rest; or what callers
+ * send and are answered, which is theirs.
+ */
+export type Confidentiality = 'secret' | 'document' | 'traffic'
+
+const known = z.registry<{ readonly confidentiality: Confidentiality }>()
+
+/** The schema, of whose values only that there is one leaves the operation that takes or gives it. */
+export function confidential<T extends z.ZodType>(confidentiality: Confidentiality, schema: T): T {
+  known.add(schema, { confidentiality })
+  return schema
+}
+
+/** What the schema itself is declared as; undefined where it is not confidential. */
+export function confidentialityOf(schema: z.core.$ZodType): Confidentiality | undefined {
+  return known.get(schema)?.confidentiality
+}
 
 /** Units of numbers. `fraction` is 0 to 1, `percent` 0 to 100. */
 const NUMBER_UNITS = [
@@ -52,7 +70,7 @@ export function refersTo(resource: ResourceType | 'records'): Readonly<Record<st
 /** An absolute URL (RFC 3986). */
 export const URL_FORMAT = { format: 'uri' } as const
 
-/** A JSON Schema of a zod schema: secrets are marked, and each id or slug (`model/slug`) has the type of resource that its member is named by. */
+/** A JSON Schema of a zod schema: secrets are marked, and each id or slug (`model/members`) has the type of resource that its member is named by. */
 export function annotatedSchema(
   schema: z.ZodType,
   options: Parameters<typeof z.toJSONSchema>[1],

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { unit } from './annotations.ts'
-import { Time } from './time.ts'
+import { Time } from './members.ts'
 
 export const FORMATS = ['csv', 'ndjson'] as const
 

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { ExpressionFailure, toEvaluator } from '../base/expression/expression.ts'
 import type { Ambient } from '../base/expression/functions/evaluation.ts'
 import { NAMESPACES, VALUE_FUNCTIONS } from '../base/expression/functions/table.ts'
-import { conditionReader, valueReader } from './expression.ts'
+import { conditionReader, valueReader } from './workflow/expression.ts'
 
 const NAMES = ['http', 'call']
 const read = valueReader({ http: 'dyn', call: 'dyn' })

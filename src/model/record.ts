@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { refersTo, unit } from './annotations.ts'
-import { RECORD_SURFACES } from './record-surfaces.ts'
-import { WorkflowTrace } from './workflow-trace.ts'
+import { RECORD_SURFACES } from './resource-types.ts'
+import { WorkflowTrace } from './workflow/trace.ts'
 
 /** The doors through which calls and changes come. */
 export const SURFACES = [

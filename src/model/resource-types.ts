@@ -48,3 +48,6 @@ export function inWords(name: string): string {
 export function withArticle(name: string): string {
   return `${/^[aeiou]/.test(name) && !name.startsWith('user') ? 'an' : 'a'} ${inWords(name)}`
 }
+
+/** The surfaces of request records. A record keeps the number of its own in this list, so that the order never changes. */
+export const RECORD_SURFACES = ['gateway', 'gateway_mcp', 'virtual_mcp'] as const

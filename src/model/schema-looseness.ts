@@ -2,10 +2,31 @@
  * Where a schema is judged less strictly than it is written. A part that takes too much does no harm where it stands alone;
  * inside of `not`, `oneOf` and `if` it would refuse values that the schema takes.
  */
-
 import { isPlain, type Plain, tokenText } from '../base/json/plain.ts'
 import { linearPattern } from '../base/text/patterns.ts'
-import { LIST, MAP, NOT_JUDGED, ONE } from './schema-keywords.ts'
+
+/**
+ * Keywords of JSON Schema by what they hold: one schema, a list of schemas, a map of schemas. Those of definitions and
+ * the ones that few schemas have are left out: summaries do not show them.
+ */
+export const ONE = [
+  'items',
+  'additionalProperties',
+  'not',
+  'if',
+  'then',
+  'else',
+  'contains',
+  'propertyNames',
+] as const
+export const LIST = ['prefixItems', 'allOf', 'anyOf', 'oneOf'] as const
+export const MAP = ['properties', 'patternProperties', 'dependentSchemas'] as const
+
+/**
+ * Keyword of stored schemas that lists keywords of the description that were left out because they cannot be judged
+ * exactly. Without it a `oneOf` or `not` around them would refuse what the description takes.
+ */
+export const NOT_JUDGED = 'x-not-judged'
 
 /** Which way the value goes: what is read-only is never required of a request, what is write-only never of an answer. */
 export type Way = 'request' | 'response'
@@ -318,4 +339,29 @@ function decoded(text: string): string {
   } catch {
     return text
   }
+}
+
+/** Formats of JSON Schema that contracts assert; other formats are annotations. Each is a simple expression or function. */
+export const CHECKED_FORMATS = [
+  'date',
+  'time',
+  'date-time',
+  'email',
+  'hostname',
+  'ipv4',
+  'ipv6',
+  'uri',
+  'uri-reference',
+  'uuid',
+  'json-pointer',
+  'byte',
+  'int32',
+  'int64',
+  'float',
+  'double',
+] as const
+
+/** True for formats that contracts assert. */
+export function isCheckedFormat(name: string): boolean {
+  return CHECKED_FORMATS.some((format) => format === name)
 }

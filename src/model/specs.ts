@@ -1,16 +1,22 @@
-import type { GrantSpec, RoleSpec, ServiceIdentitySpec, TeamSpec, TrustRuleSpec, UserSpec } from './access.ts'
-import type { ClientSpec } from './client.ts'
-import type { CollectionSpec } from './collection.ts'
-import type { CredentialSpec } from './credential.ts'
-import type { GuardrailSpec } from './guardrail.ts'
-import type { BindingSpec, HostSpec } from './host.ts'
-import type { OriginSpec } from './origin.ts'
-import type { PolicySpec } from './policy.ts'
-import type { ProfileSpec } from './profile.ts'
-import type { ProxySpec } from './proxy.ts'
+import type {
+  GrantSpec,
+  RoleSpec,
+  ServiceIdentitySpec,
+  TeamSpec,
+  TrustRuleSpec,
+  UserSpec,
+} from './access/access.ts'
+import type { BindingSpec, HostSpec } from './access/host.ts'
+import type { ClientSpec, ProfileSpec } from './access/profile.ts'
+import type { CollectionSpec } from './api/collection.ts'
+import type { CredentialSpec } from './api/credential.ts'
+import type { GuardrailSpec } from './api/guardrail.ts'
+import type { PolicySpec } from './api/policy.ts'
+import type { ProxySpec } from './api/proxy.ts'
+import type { OriginSpec } from './mcp/origin.ts'
+import type { VirtualMcpSpec } from './mcp/virtual-mcp.ts'
 import type { ResourceType } from './resource-types.ts'
-import type { VirtualMcpSpec } from './virtual-mcp.ts'
-import type { WorkflowSpec } from './workflow.ts'
+import type { WorkflowSpec } from './workflow/workflow.ts'
 
 /** The members of something, of which no more is known. */
 export type Fields = Readonly<Record<string, unknown>>

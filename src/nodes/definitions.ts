@@ -1,4 +1,4 @@
-import type { WorkflowNode } from '../model/workflow.ts'
+import type { WorkflowNode } from '../model/workflow/workflow.ts'
 import { authCheckNode } from './auth-check/definition.ts'
 import { cacheNode } from './cache/definition.ts'
 import { codeNode } from './code/definition.ts'

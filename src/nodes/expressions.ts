@@ -1,8 +1,8 @@
 import { linkTemplate } from '../base/expression/template.ts'
 import { isPlain, pointerTo } from '../base/json/plain.ts'
-import { isNameable, type Variables, valueReader } from '../model/expression.ts'
-import { readTemplate } from '../model/template.ts'
-import type { Finding, WorkflowDefinition } from '../model/workflow.ts'
+import { isNameable, type Variables, valueReader } from '../model/workflow/expression.ts'
+import { readTemplate } from '../model/workflow/template.ts'
+import type { Finding, WorkflowDefinition } from '../model/workflow/workflow.ts'
 import { ancestorsOf } from './graph.ts'
 
 /** As the type checker says it. */

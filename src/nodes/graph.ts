@@ -1,5 +1,5 @@
 import { pointerTo } from '../base/json/plain.ts'
-import type { Finding, WorkflowDefinition, WorkflowEdge, WorkflowNode } from '../model/workflow.ts'
+import type { Finding, WorkflowDefinition, WorkflowEdge, WorkflowNode } from '../model/workflow/workflow.ts'
 import { handlesOf, nodeType } from './definitions.ts'
 
 /** What is wrong with the graph as a whole. */

@@ -1,8 +1,7 @@
 /** Settings of nodes that send requests to an HTTP server of their own, and what is wrong with them. */
 import { z } from 'zod'
-import { UpstreamUrl } from '../model/upstream.ts'
-import { UpstreamTlsSpec } from '../model/upstream-tls.ts'
-import type { WorkflowNode } from '../model/workflow.ts'
+import { UpstreamTlsSpec, UpstreamUrl } from '../model/api/upstream.ts'
+import type { WorkflowNode } from '../model/workflow/workflow.ts'
 import type { Known } from './known.ts'
 import type { NodeFault } from './node-type.ts'
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { JsonSchema } from '../model/proxy.ts'
+import type { JsonSchema } from '../model/api/proxy.ts'
 import { createSchemaJudges } from '../snapshot/schema/judge.ts'
 
 /** A JSON Schema in the settings of a node, which is compiled when the workflow is saved. */

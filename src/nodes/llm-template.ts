@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import { Ref } from '../model/slug.ts'
-import { Duration } from '../model/time.ts'
+import { Duration, Ref } from '../model/members.ts'
 import { BaseUrl, MaxTokens, ModelName } from './llm/definition.ts'
 import { REDACT_DETECTORS } from './redact/definition.ts'
 import { limited, type NodeInput, problem, type Template, template } from './template.ts'

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { DriverName } from '../base/drivers.ts'
-import type { CredentialType } from '../model/credential.ts'
-import type { UpstreamTlsSpec } from '../model/upstream-tls.ts'
-import type { Finding, WorkflowNode } from '../model/workflow.ts'
+import type { CredentialType } from '../model/api/credential.ts'
+import type { UpstreamTlsSpec } from '../model/api/upstream.ts'
+import type { Finding, WorkflowNode } from '../model/workflow/workflow.ts'
 import type { Known } from './known.ts'
 
 /** What a node is for. */

@@ -1,6 +1,6 @@
 /** Templates that keep answers of GET requests. Other methods, and answers other than 200, pass as without a workflow. */
 import { z } from 'zod'
-import { Duration } from '../model/time.ts'
+import { Duration } from '../model/members.ts'
 import { type NodeInput, passed, problem, type Template, template, upstream } from './template.ts'
 
 const Shared = z

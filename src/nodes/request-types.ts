@@ -4,9 +4,8 @@
  */
 import type { ObjectSchema } from '@marcbachmann/cel-js'
 import { isPlain, type Plain } from '../base/json/plain.ts'
-import type { ValidationMode } from '../model/contract.ts'
-import { parameterNames } from '../model/parameter-names.ts'
-import type { ProxySpec } from '../model/proxy.ts'
+import type { ProxySpec, ValidationMode } from '../model/api/proxy.ts'
+import { parameterNames } from '../model/http-names.ts'
 
 /** A type of CEL, or the members of an object. */
 export type Shape = string | ObjectSchema

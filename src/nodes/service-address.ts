@@ -1,8 +1,8 @@
 /** Settings of nodes that ask a database or a mail server. Hosts are static: no expression chooses a server. */
 import { isIPv6 } from 'node:net'
 import { z } from 'zod'
-import { Ref } from '../model/slug.ts'
-import { CertificatesPem } from '../model/upstream-tls.ts'
+import { CertificatesPem } from '../model/api/upstream.ts'
+import { Ref } from '../model/members.ts'
 import type { NodeType } from './node-type.ts'
 
 const HOST_NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/

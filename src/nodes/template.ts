@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { WorkflowDefinition } from '../model/workflow.ts'
+import { WorkflowDefinition } from '../model/workflow/workflow.ts'
 
 /** A definition with parameters. */
 export interface Template {

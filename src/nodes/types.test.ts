@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { WorkflowDefinition } from '../model/workflow.ts'
+import { WorkflowDefinition } from '../model/workflow/workflow.ts'
 import { NODE_TYPES } from './definitions.ts'
 import { requestTypesOf } from './request-types.ts'
 import { typeFindings } from './types.ts'

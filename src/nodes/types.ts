@@ -4,9 +4,9 @@
  */
 import type { ObjectSchema } from '@marcbachmann/cel-js'
 import { isPlain, pointerTo } from '../base/json/plain.ts'
-import { isNameable, type TypedReader, typedReader } from '../model/expression.ts'
-import { readTemplate } from '../model/template.ts'
-import type { Finding, WorkflowDefinition, WorkflowNode } from '../model/workflow.ts'
+import { isNameable, type TypedReader, typedReader } from '../model/workflow/expression.ts'
+import { readTemplate } from '../model/workflow/template.ts'
+import type { Finding, WorkflowDefinition, WorkflowNode } from '../model/workflow/workflow.ts'
 import { nodeType } from './definitions.ts'
 import { textsIn } from './expressions.ts'
 import { membersOf, type RequestTypes, type Shape } from './request-types.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { WorkflowDefinition } from '../model/workflow.ts'
+import { WorkflowDefinition } from '../model/workflow/workflow.ts'
 import { NODE_TYPES } from './definitions.ts'
 import type { Known, KnownOrigin } from './known.ts'
 import { TEMPLATES } from './templates.ts'

@@ -1,7 +1,7 @@
 import { missingDriver } from '../base/drivers.ts'
 import { fieldErrorsOf } from '../base/json/field-errors.ts'
 import { pointerTo } from '../base/json/plain.ts'
-import type { Finding, WorkflowDefinition, WorkflowEdge, WorkflowNode } from '../model/workflow.ts'
+import type { Finding, WorkflowDefinition, WorkflowEdge, WorkflowNode } from '../model/workflow/workflow.ts'
 import { handlesOf, nodeType } from './definitions.ts'
 import { expressionFaults } from './expressions.ts'
 import { graphFindings } from './graph.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { PROBLEMS } from '../base/refusal.ts'
-import { PERMISSIONS } from '../model/access.ts'
+import { PERMISSIONS } from '../model/access/access.ts'
 import { OPERATIONS } from './registry.ts'
 
 const nameOf = (one: { resource: string; action: string }): string => `${one.resource}.${one.action}`

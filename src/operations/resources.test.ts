@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Control, example, ORDERS, refused, startControl } from '../../test/control.ts'
-import { UpstreamSpec } from '../model/upstream.ts'
+import { UpstreamSpec } from '../model/api/upstream.ts'
 import type { CollectionFragment, Fragment } from '../snapshot/fragments.ts'
 import { fullSnapshot } from './engine/fragments.ts'
 

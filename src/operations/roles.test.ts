@@ -6,7 +6,7 @@ import { example, ORDERS, principalOf, refused, startControl } from '../../test/
 import type { Role } from '../access/principal.ts'
 import { allows } from '../access/roles.ts'
 import type { RefusalCode } from '../base/refusal.ts'
-import { ROLES } from '../model/access.ts'
+import { ROLES } from '../model/access/access.ts'
 import { publishTools } from '../surfaces/mcp/list.ts'
 import { toTools } from '../surfaces/mcp/tools.ts'
 import type { Operation } from './engine/define.ts'

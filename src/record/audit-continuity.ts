@@ -3,8 +3,8 @@
  * are keyed: if it says so, a trail without the keyed anchor has been changed.
  */
 import { type Clock, toTime } from '../base/clock.ts'
-import type { AuditEntry } from '../model/audit.ts'
-import { newAuditEntry } from '../model/new-audit-entry.ts'
+import type { AuditEntry } from '../model/access/audit.ts'
+import { newAuditEntry } from '../model/access/new-audit-entry.ts'
 import { ACCESS_TYPES, RESOURCE_TYPES } from '../model/resource-types.ts'
 import {
   type AuditPlace,

@@ -4,8 +4,8 @@
  * makes no entry older.
  */
 import { agingOf, type Clock, toTime } from '../base/clock.ts'
-import type { AuditEntry } from '../model/audit.ts'
-import { newAuditEntry } from '../model/new-audit-entry.ts'
+import type { AuditEntry } from '../model/access/audit.ts'
+import { newAuditEntry } from '../model/access/new-audit-entry.ts'
 import type { StoredCheckpoint } from '../store/ports/audit-chain.ts'
 import type { ConfigReader, ConfigStore } from '../store/ports/config.ts'
 import { readKeyedPart } from './audit-key-anchor.ts'

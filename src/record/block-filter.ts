@@ -1,4 +1,4 @@
-import { RECORD_SURFACES } from '../model/record-surfaces.ts'
+import { RECORD_SURFACES } from '../model/resource-types.ts'
 import type { BlockRange } from '../store/ports/records.ts'
 import { classOf, type Rows } from './block.ts'
 import { checkNamesOf } from './check-name.ts'

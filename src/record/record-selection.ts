@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { refuse } from '../base/refusal.ts'
+import { Time } from '../model/members.ts'
 import { CACHES, FAILURE_ORIGINS, OUTCOME_CLASSES } from '../model/record.ts'
-import { RECORD_SURFACES } from '../model/record-surfaces.ts'
-import { Time } from '../model/time.ts'
+import { RECORD_SURFACES } from '../model/resource-types.ts'
 
 const STATUS = /^[1-5]([0-9]{2}|xx)$/
 

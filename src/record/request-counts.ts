@@ -8,7 +8,7 @@
  *    so that no series ever falls.
  */
 import { PROBLEMS } from '../base/refusal.ts'
-import { RECORD_SURFACES } from '../model/record-surfaces.ts'
+import { RECORD_SURFACES } from '../model/resource-types.ts'
 import type { RecordFields } from './fields.ts'
 
 /** Slugs of collections that have a row of their own. */

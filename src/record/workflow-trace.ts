@@ -1,4 +1,4 @@
-import type { WorkflowTrace } from '../model/workflow-trace.ts'
+import type { WorkflowTrace } from '../model/workflow/trace.ts'
 
 /** [node, type, start, duration (microseconds), handle, attempts, error, within]; the last two may be missing. */
 type StepEntry = [string, string, number, number, string, number, string?, string?]

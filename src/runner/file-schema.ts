@@ -6,7 +6,7 @@ import { isAbsolute } from 'node:path'
 import { z } from 'zod'
 import { toMs } from '../base/clock.ts'
 import { linearPattern } from '../base/text/patterns.ts'
-import { Duration } from '../model/time.ts'
+import { Duration } from '../model/members.ts'
 
 const UNIT_BYTES = { K: 1024, M: 1024 ** 2, G: 1024 ** 3 } as const
 

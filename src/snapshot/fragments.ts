@@ -8,15 +8,14 @@
 import type { ClaimRule } from '../base/crypto/jwt.ts'
 import type { DetectorSettings } from '../detectors/settings.ts'
 import type { Leg, RuleAction } from '../guardrails/names.ts'
-import type { Approved } from '../model/capability-drift.ts'
-import type { CapabilityRules, CapabilitySelection } from '../model/capability-rules.ts'
-import type { GraphqlLimits } from '../model/contract.ts'
-import type { CredentialType } from '../model/credential.ts'
-import type { HttpMethod } from '../model/http-method.ts'
-import type { LimitKind } from '../model/policy.ts'
-import type { EndpointCapability, JsonSchema, Parameter } from '../model/proxy.ts'
-import type { PublicNames } from '../model/public-names.ts'
-import type { SecretReference } from '../model/secret.ts'
+import type { CredentialType } from '../model/api/credential.ts'
+import type { LimitKind } from '../model/api/policy.ts'
+import type { EndpointCapability, GraphqlLimits, JsonSchema, Parameter } from '../model/api/proxy.ts'
+import type { SecretReference } from '../model/api/secret.ts'
+import type { CapabilityRules, CapabilitySelection } from '../model/mcp/capability.ts'
+import type { Approved } from '../model/mcp/capability-drift.ts'
+import type { PublicNames } from '../model/mcp/public-names.ts'
+import type { HttpMethod } from '../model/members.ts'
 import type { PlanFragment, ServerFragment } from './plan.ts'
 
 /** The kinds of fragments. Each has a row in `compile/kinds.ts`, which the main thread loads, and in `link/kinds.ts`. */
@@ -597,7 +596,7 @@ export interface GuardrailFragment extends Formed {
 interface VirtualMcpMemberFragment {
   /** Id. */
   readonly origin: string
-  /** What stands before names that are taken; see model/public-names. */
+  /** What stands before names that are taken; see model/mcp/public-names. */
   readonly prefix: string
   readonly rules: CapabilityRules
   /** Hashes of approved items; null holds nothing back. */

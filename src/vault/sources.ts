@@ -8,7 +8,7 @@ import type { Clock } from '../base/clock.ts'
 import { isPlain } from '../base/json/plain.ts'
 import type { FetchJson } from '../base/net/fetch-json.ts'
 import { FetchFailure } from '../base/net/guarded-fetch.ts'
-import type { SecretReference } from '../model/secret.ts'
+import type { SecretReference } from '../model/api/secret.ts'
 import { createRemoteVault, type RemoteVault, type VaultProof } from './remote-vault.ts'
 
 /** What a reference leads to now: the text, or why there is none, without any secret. */

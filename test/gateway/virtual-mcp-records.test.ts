@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { OriginSpec } from '../../src/model/origin.ts'
+import { OriginSpec } from '../../src/model/mcp/origin.ts'
 import type { RecordFields } from '../../src/record/fields.ts'
 import { estimatedTokens } from '../../src/record/token-estimate.ts'
 import { compileOrigin } from '../../src/snapshot/compile/mcp.ts'

@@ -1,7 +1,7 @@
 /** A broker of accounts at origins that stands for the main thread: people connect, tokens are renewed, connections end. */
 import { createClock } from '../../src/base/clock.ts'
 import { type Connections, createConnections } from '../../src/gateway/forward/connections.ts'
-import type { ConnectionAnswer, RefusedConnection } from '../../src/model/connection.ts'
+import type { ConnectionAnswer, RefusedConnection } from '../../src/model/access/caller.ts'
 import type { AccountOrigin } from './account-origin.ts'
 
 interface Account {

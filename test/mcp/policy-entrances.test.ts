@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { GuardrailSpec } from '../../src/model/guardrail.ts'
+import { GuardrailSpec } from '../../src/model/api/guardrail.ts'
 import { compileGuardrail } from '../../src/snapshot/compile/guardrail.ts'
 import { eventually } from '../support/eventually.ts'
 import { startFixture } from './fixture/fixture.ts'

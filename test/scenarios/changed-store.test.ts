@@ -3,7 +3,7 @@ import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
-import type { AuditEntry } from '../../src/model/audit.ts'
+import type { AuditEntry } from '../../src/model/access/audit.ts'
 import { openVaultAlone } from '../../src/vault/open.ts'
 import { openAuditFile } from '../support/audit-file.ts'
 import { backUp, examine, issueOffline, restore } from '../support/upkeep.ts'

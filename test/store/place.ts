@@ -1,4 +1,4 @@
-import type { AuditEntry } from '../../src/model/audit.ts'
+import type { AuditEntry } from '../../src/model/access/audit.ts'
 import { CHAIN_START, type MarkedPlace } from '../../src/store/ports/audit-chain.ts'
 import type { ConfigStore } from '../../src/store/ports/config.ts'
 import type { Resource } from '../../src/store/ports/resource.ts'

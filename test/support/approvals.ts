@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Principal } from '../../src/access/principal.ts'
 import { createClock } from '../../src/base/clock.ts'
-import type { ChangeRequest } from '../../src/model/approval.ts'
+import type { ChangeRequest } from '../../src/model/access/approval.ts'
 import { createAccounts } from '../../src/operations/access/accounts.ts'
 import type { Invoked } from '../../src/operations/engine/call.ts'
 import type { WriteOptions } from '../../src/operations/engine/write-options.ts'

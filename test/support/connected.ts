@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { ConnectionAnswer } from '../../src/model/connection.ts'
+import type { ConnectionAnswer } from '../../src/model/access/caller.ts'
 import type { ConnectedOrigin, Federation } from '../../src/oauth/federation/port.ts'
 
 /** A browser goes there and comes back. */

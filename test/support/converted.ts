@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
 import type { Plain } from '../../src/base/json/plain.ts'
 import type { Converted } from '../../src/import/converted.ts'
-import { ClientSpec } from '../../src/model/client.ts'
-import { CollectionSpec } from '../../src/model/collection.ts'
-import { CredentialSpec } from '../../src/model/credential.ts'
-import { OriginSpec } from '../../src/model/origin.ts'
-import { PolicySpec } from '../../src/model/policy.ts'
-import { ProfileSpec } from '../../src/model/profile.ts'
-import { ProxySpec } from '../../src/model/proxy.ts'
-import { VirtualMcpSpec } from '../../src/model/virtual-mcp.ts'
+import { ClientSpec, ProfileSpec } from '../../src/model/access/profile.ts'
+import { CollectionSpec } from '../../src/model/api/collection.ts'
+import { CredentialSpec } from '../../src/model/api/credential.ts'
+import { PolicySpec } from '../../src/model/api/policy.ts'
+import { ProxySpec } from '../../src/model/api/proxy.ts'
+import { OriginSpec } from '../../src/model/mcp/origin.ts'
+import { VirtualMcpSpec } from '../../src/model/mcp/virtual-mcp.ts'
 
 const SPECS: Readonly<Record<string, { parse(spec: unknown): unknown }>> = {
   collection: CollectionSpec,

@@ -10,7 +10,7 @@ import type {
   InnerCall,
   MessageOutcome,
 } from '../../src/gateway/port.ts'
-import type { HttpMethod } from '../../src/model/http-method.ts'
+import type { HttpMethod } from '../../src/model/members.ts'
 import type { CollectionFragment, Contract } from '../../src/snapshot/fragments.ts'
 import {
   client as clientFragment,

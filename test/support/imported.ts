@@ -1,7 +1,7 @@
 import { takeDocument } from '../../src/import/descriptions.ts'
 import { type Imported, type ImportOptions, toCollection } from '../../src/import/openapi/collection.ts'
-import { CollectionSpec } from '../../src/model/collection.ts'
-import { ProxySpec } from '../../src/model/proxy.ts'
+import { CollectionSpec } from '../../src/model/api/collection.ts'
+import { ProxySpec } from '../../src/model/api/proxy.ts'
 
 /** An operation without anything else. */
 export const ok = { responses: { 200: { description: 'ok' } } }

@@ -1,6 +1,6 @@
 /** Schemas of all keywords of JSON Schema 2020-12, at random. */
 import fc from 'fast-check'
-import type { JsonSchema } from '../../src/model/proxy.ts'
+import type { JsonSchema } from '../../src/model/api/proxy.ts'
 
 const NAMES = ['a', 'b', 'c', 'constructor', 'toString'] as const
 const name = fc.constantFrom(...NAMES)

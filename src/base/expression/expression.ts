@@ -1,5 +1,5 @@
 /**
- * Evaluates expressions that were read elsewhere (`model/expression.ts`) from the Common Expression Language. A program is plain
+ * Evaluates expressions that were read elsewhere (`model/workflow/expression.ts`) from the Common Expression Language. A program is plain
  * JSON, so that a gateway thread needs neither the parser nor the type checker.
  *
  * Invariants:

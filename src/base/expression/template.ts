@@ -1,5 +1,5 @@
 /**
- * Values with expressions in them: the inputs of workflow nodes. `model/template.ts` reads them when they are saved; a gateway thread
+ * Values with expressions in them: the inputs of workflow nodes. `model/workflow/template.ts` reads them when they are saved; a gateway thread
  * links the result, which is plain JSON, and fills it in each run.
  */
 

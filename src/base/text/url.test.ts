@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { z } from 'zod'
-import { Cors } from '../../model/cors.ts'
-import { KeyUrl } from '../../model/profile-auth.ts'
-import { UpstreamUrl } from '../../model/upstream.ts'
+import { KeyUrl } from '../../model/access/profile.ts'
+import { Cors } from '../../model/api/collection.ts'
+import { UpstreamUrl } from '../../model/api/upstream.ts'
 import { IssuerUrl, Origin, OriginList, VaultUrl } from '../../settings/values.ts'
 import { urlTextFault, withQuery } from './url.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
-import type { ConnectionAnswer, RefusedConnection } from '../../model/connection.ts'
+import type { ConnectionAnswer, RefusedConnection } from '../../model/access/caller.ts'
 import {
   createThreadRequests,
   type ThreadRequest,

@@ -1,6 +1,6 @@
 import { createQuestions, type Questions } from '../../base/threads/in-line.ts'
 import { type Connections, createConnections } from '../../gateway/forward/connections.ts'
-import type { ConnectionAnswer } from '../../model/connection.ts'
+import type { ConnectionAnswer } from '../../model/access/caller.ts'
 import type { FromGateway } from '../shared/messages.ts'
 
 /** The main thread may have to refresh a token first, milliseconds. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { Lru } from '../../base/memory/lru.ts'
 import { PoolShare } from '../../base/memory/pool-share.ts'
 import { createQuestions, type Questions } from '../../base/threads/in-line.ts'
-import type { ConsoleCall, ConsoleCaller } from '../../model/console-caller.ts'
+import type { ConsoleCall, ConsoleCaller } from '../../model/access/caller.ts'
 import type { FromGateway } from '../shared/messages.ts'
 
 /**

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FIELD_RULES } from '../../gateway/fields.ts'
-import type { ConsoleCall, ConsoleCaller } from '../../model/console-caller.ts'
+import type { ConsoleCall, ConsoleCaller } from '../../model/access/caller.ts'
 import type { Incoming } from '../../wire/port.ts'
 import { createConsoleMcp } from './console-mcp.ts'
 

@@ -7,7 +7,7 @@
  */
 import type { MessagePort } from 'node:worker_threads'
 import type { Gateway } from '../../gateway/gateway.ts'
-import type { OriginProbed } from '../../model/origin-probe.ts'
+import type { OriginProbed } from '../../model/mcp/origin.ts'
 import type { Event } from '../../shared-state/ports/events.ts'
 import type { OriginFragment } from '../../snapshot/fragments.ts'
 import { unpack } from '../../snapshot/packed-fragments.ts'

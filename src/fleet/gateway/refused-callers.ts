@@ -7,7 +7,7 @@
  *    before it signs in or refreshes its token.
  */
 import { BEYOND_BINDING, NOT_SHARED } from '../../gateway/refusal-reasons.ts'
-import { RECORD_SURFACES } from '../../model/record-surfaces.ts'
+import { RECORD_SURFACES } from '../../model/resource-types.ts'
 import { isProved, type RecordFields, type RecordQueue } from '../../record/fields.ts'
 import type { FromGateway } from '../shared/messages.ts'
 import type { RefusedCallers } from '../shared/refused-callers.ts'

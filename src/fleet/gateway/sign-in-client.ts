@@ -1,7 +1,7 @@
 import { PoolShare } from '../../base/memory/pool-share.ts'
 import { createQuestions, type Questions } from '../../base/threads/in-line.ts'
 import type { SignIns } from '../../gateway/identify/sign-ins.ts'
-import type { SignInProof } from '../../model/sign-in-proof.ts'
+import type { SignInProof } from '../../model/access/caller.ts'
 import type { FromGateway } from '../shared/messages.ts'
 
 /** Tokens of one thread that are being verified; sources share these places. */

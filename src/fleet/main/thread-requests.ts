@@ -1,9 +1,13 @@
 import type { Protected } from '../../base/doors.ts'
 import type { IdempotencyMemory } from '../../gateway/idempotency/keys.ts'
 import type { LoadKeySet } from '../../gateway/identify/key-sets.ts'
-import type { ConnectionAnswer, RefusedConnection } from '../../model/connection.ts'
-import type { ConsoleCall, ConsoleCaller } from '../../model/console-caller.ts'
-import type { SignInProof } from '../../model/sign-in-proof.ts'
+import type {
+  ConnectionAnswer,
+  ConsoleCall,
+  ConsoleCaller,
+  RefusedConnection,
+  SignInProof,
+} from '../../model/access/caller.ts'
 import type { FromGateway, ToGateway } from '../shared/messages.ts'
 
 /** What gateway threads ask of the main thread, which does it once for all of them. */

@@ -14,18 +14,21 @@ import type { CertificateField } from '../../gateway/identify/certificate-fields
 import type { KeySetAnswer } from '../../gateway/identify/key-sets.ts'
 import type { KeptAnswer } from '../../gateway/kept-answer.ts'
 import type { WorkflowTrial } from '../../gateway/try-workflow.ts'
-import type { ArmedCapture, Taken } from '../../model/capture.ts'
-import type { ConnectionAnswer, RefusedConnection } from '../../model/connection.ts'
-import type { ConsoleCall, ConsoleCaller } from '../../model/console-caller.ts'
-import type { CredentialTest } from '../../model/credential-test.ts'
+import type {
+  ConnectionAnswer,
+  ConsoleCall,
+  ConsoleCaller,
+  RefusedConnection,
+  SignInProof,
+} from '../../model/access/caller.ts'
+import type { CredentialTest } from '../../model/api/credential.ts'
+import type { GuardrailTried } from '../../model/api/guardrail.ts'
+import type { UpstreamHealth } from '../../model/api/upstream.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
-import type { GuardrailTried } from '../../model/guardrail-trial.ts'
-import type { OriginNews } from '../../model/origin-news.ts'
-import type { OriginProbed } from '../../model/origin-probe.ts'
+import type { OriginNews, OriginProbed } from '../../model/mcp/origin.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
-import type { SignInProof } from '../../model/sign-in-proof.ts'
-import type { UpstreamHealth } from '../../model/upstream-health.ts'
-import type { TrialAnswer } from '../../model/workflow-trial.ts'
+import type { ArmedCapture, Taken } from '../../model/workflow/capture.ts'
+import type { TrialAnswer } from '../../model/workflow/trial.ts'
 import type { HttpEngine } from '../../settings/values.ts'
 import type { SharedCells } from '../../shared-state/memory/shared-cells.ts'
 import type { Event } from '../../shared-state/ports/events.ts'

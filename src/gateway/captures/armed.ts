@@ -6,7 +6,7 @@
  * 2. A capture leaves the table when it has taken its requests here, and when the main thread says so, which keeps its time.
  * 3. At most {@link OPEN_MAX} bodies of a thread are watched for each capture.
  */
-import { type ArmedCapture, CAPTURED_MAX, type Taken } from '../../model/capture.ts'
+import { type ArmedCapture, CAPTURED_MAX, type Taken } from '../../model/workflow/capture.ts'
 
 /** Requests whose bodies are awaited: a slow one holds up no other. */
 export const OPEN_MAX = CAPTURED_MAX

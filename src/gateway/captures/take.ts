@@ -7,7 +7,7 @@
  * 3. Nothing here fails a request.
  */
 import { ByteBuffer } from '../../base/memory/bytes.ts'
-import { CAPTURE_BYTES_MAX } from '../../model/capture.ts'
+import { CAPTURE_BYTES_MAX } from '../../model/workflow/capture.ts'
 import type { BodyWatch } from '../../wire/port.ts'
 import type { Routed } from '../exchange.ts'
 import { OPEN_MAX, type Waiting } from './armed.ts'

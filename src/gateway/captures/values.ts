@@ -1,6 +1,6 @@
 /** The values that the nodes of a workflow give in the run for a request that a capture has taken. */
-import { VALUE_CHARS_MAX, VALUES_CHARS_MAX } from '../../model/capture.ts'
-import type { TrialStep } from '../../model/workflow-trial.ts'
+import { VALUE_CHARS_MAX, VALUES_CHARS_MAX } from '../../model/workflow/capture.ts'
+import type { TrialStep } from '../../model/workflow/trial.ts'
 import type { LinkedPlan } from '../workflow/linked-plan.ts'
 import { TrialWatch } from '../workflow/watched-plan.ts'
 import type { Captures } from './armed.ts'

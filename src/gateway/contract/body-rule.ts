@@ -1,5 +1,5 @@
 import { isPlain } from '../../base/json/plain.ts'
-import type { JsonSchema } from '../../model/proxy.ts'
+import type { JsonSchema } from '../../model/api/proxy.ts'
 import type { Contract } from '../../snapshot/fragments.ts'
 import type { Judge, SchemaJudges } from '../../snapshot/schema/judge.ts'
 

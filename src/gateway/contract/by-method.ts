@@ -1,4 +1,4 @@
-import type { HttpMethod } from '../../model/http-method.ts'
+import type { HttpMethod } from '../../model/members.ts'
 import type { Contract } from '../../snapshot/fragments.ts'
 
 /** A contract with what differs for a method put in place. HEAD is held to what holds for GET. */

@@ -3,7 +3,7 @@
  * tells, and sometimes not even that. A parameter fits when one of its readings fits.
  */
 import { isExactNumber } from '../../base/json/exact.ts'
-import type { Parameter } from '../../model/proxy.ts'
+import type { Parameter } from '../../model/api/proxy.ts'
 import { ALL_TYPES, type Type } from '../../snapshot/schema/types.ts'
 
 /** Lists of items that may each be read in several ways: more combinations than these are not tried. */

@@ -1,6 +1,6 @@
 import { pointerTo } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
-import type { Parameter } from '../../model/proxy.ts'
+import type { Parameter } from '../../model/api/proxy.ts'
 import type { Judge, SchemaJudges } from '../../snapshot/schema/judge.ts'
 import { ALL_TYPES, itemTypesOf, propertyTypesOf, typesOf } from '../../snapshot/schema/types.ts'
 import { isJsonType } from './body-rule.ts'

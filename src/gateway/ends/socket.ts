@@ -1,6 +1,6 @@
 import { DOORS, isAtOrBelow } from '../../base/doors.ts'
 import { mayHaveOwnCookies, withoutOwnCookies } from '../../base/http/fields.ts'
-import { isReserved } from '../../model/reserved-paths.ts'
+import { isReserved } from '../../model/http-names.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { type Handler, type Incoming, withoutFields } from '../../wire/port.ts'
 import { isDocument, leavingFields } from '../answer/shared-origin.ts'

@@ -3,7 +3,7 @@
  * is refused, because the upstream may serve the other endpoint.
  */
 import type { RefusalCode } from '../../base/refusal.ts'
-import { isReserved } from '../../model/reserved-paths.ts'
+import { isReserved } from '../../model/http-names.ts'
 import { methodBit } from '../../snapshot/find/methods.ts'
 import {
   hasBareParameters,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SHARED } from '../../model/connection.ts'
+import { SHARED } from '../../model/access/caller.ts'
 import { accountOf, connectionFacts, NO_PERSON } from './connected.ts'
 
 const signIn = { user: 'usr_ann', grant: 'gra_a', epoch: 0, scopes: new Set<string>() }

@@ -1,6 +1,6 @@
 /** The check `credential` at origins with connections: the token or key of the person who calls, or of the account that all callers share. */
 import type { RefusalCode, RefusalFacts } from '../../base/refusal.ts'
-import { SHARED } from '../../model/connection.ts'
+import { SHARED } from '../../model/access/caller.ts'
 import { clientOf } from '../../snapshot/find/client-of.ts'
 import type { OriginFragment } from '../../snapshot/fragments.ts'
 import type { LinkedProfile } from '../../snapshot/linked/client.ts'

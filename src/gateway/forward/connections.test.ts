@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type ConnectionAnswer, type RefusedConnection, SHARED } from '../../model/connection.ts'
+import { type ConnectionAnswer, type RefusedConnection, SHARED } from '../../model/access/caller.ts'
 import { type Connected, type Connection, createConnections } from './connections.ts'
 
 interface Question {

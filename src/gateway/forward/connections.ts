@@ -13,7 +13,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/memory/lru.ts'
 import { PoolShare } from '../../base/memory/pool-share.ts'
-import type { ConnectionAnswer, RefusedConnection } from '../../model/connection.ts'
+import type { ConnectionAnswer, RefusedConnection } from '../../model/access/caller.ts'
 import { headerOf } from '../../snapshot/link/credential.ts'
 import type { Sent } from '../../snapshot/linked/credential.ts'
 

@@ -1,4 +1,4 @@
-import { twinOf } from '../../model/header-names.ts'
+import { twinOf } from '../../model/http-names.ts'
 import type { NameSet } from '../../snapshot/linked/collection.ts'
 import { keepsByAddress } from '../cache/cache-rules.ts'
 import type { Routed } from '../exchange.ts'

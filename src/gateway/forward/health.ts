@@ -1,5 +1,5 @@
 import { toTime } from '../../base/clock.ts'
-import type { TargetHealth, UpstreamHealth } from '../../model/upstream-health.ts'
+import type { TargetHealth, UpstreamHealth } from '../../model/api/upstream.ts'
 import type { LinkedTarget, LinkedUpstream, UpstreamState } from '../../snapshot/linked/upstream.ts'
 import { isEjected } from './targets.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toRunnerAddress } from '../../base/net/runner-address.ts'
-import { OriginSpec } from '../../model/origin.ts'
+import { OriginSpec } from '../../model/mcp/origin.ts'
 import { compileOrigin } from '../../snapshot/compile/mcp.ts'
 import { linkOrigin } from '../../snapshot/link/origin.ts'
 import type { Upstream, UpstreamOptions } from '../../wire/port.ts'

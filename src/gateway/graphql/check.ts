@@ -1,6 +1,6 @@
 import { isPlain } from '../../base/json/plain.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import type { GraphqlLimits } from '../../model/contract.ts'
+import type { GraphqlLimits } from '../../model/api/proxy.ts'
 import { isUtf8, mediaTypeOf } from '../contract/body-rule.ts'
 import { bodyOf } from '../contract/collect.ts'
 import { readJsonBody } from '../contract/json-body.ts'

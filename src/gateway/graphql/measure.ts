@@ -1,4 +1,4 @@
-import type { GraphqlLimits } from '../../model/contract.ts'
+import type { GraphqlLimits } from '../../model/api/proxy.ts'
 import type { Document, Selection } from './document.ts'
 import { Unreadable } from './lexer.ts'
 

@@ -1,4 +1,4 @@
-import type { SignInProof } from '../../model/sign-in-proof.ts'
+import type { SignInProof } from '../../model/access/caller.ts'
 
 /** Sign-ins of people at MCP endpoints, as one thread knows them. */
 export interface SignIns {

@@ -1,5 +1,5 @@
 import { isPlain, type Plain, scalarText } from '../../base/json/plain.ts'
-import { isNeverPassed } from '../../model/header-names.ts'
+import { isNeverPassed } from '../../model/http-names.ts'
 import { NodeFailure } from '../../nodes/run.ts'
 import { bodyBytes } from './body.ts'
 import { readFields, toFieldObject, toLines } from './fields.ts'

@@ -1,4 +1,4 @@
-import { CAPTURE_BYTES_MAX } from '../../model/capture.ts'
+import { CAPTURE_BYTES_MAX } from '../../model/workflow/capture.ts'
 import { takeForCaptures } from '../captures/take.ts'
 import { bodyOf } from '../contract/collect.ts'
 import type { Located, Routed } from '../exchange.ts'

@@ -1,7 +1,7 @@
 /** Tools that origins list, as nodes of workflows call them. */
 import { isPlain, type Plain } from '../../base/json/plain.ts'
-import { type Approved, type Catalogue, hashIn, itemsByKey } from '../../model/capability-drift.ts'
-import type { JsonSchema } from '../../model/proxy.ts'
+import type { JsonSchema } from '../../model/api/proxy.ts'
+import { type Approved, type Catalogue, hashIn, itemsByKey } from '../../model/mcp/capability-drift.ts'
 import type { CatalogueFragment } from '../../snapshot/fragments.ts'
 import { createSchemaJudges, type Judge } from '../../snapshot/schema/judge.ts'
 import { keptIn } from '../contract/parsed-contracts.ts'

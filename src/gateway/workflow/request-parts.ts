@@ -1,6 +1,6 @@
 /** Parts of a request that a node has computed. */
 import { isPlain, scalarText } from '../../base/json/plain.ts'
-import { isNeverPassed, isOverride } from '../../model/header-names.ts'
+import { isNeverPassed, isOverride } from '../../model/http-names.ts'
 import { NodeFailure } from '../../nodes/run.ts'
 import { canonicalTarget } from '../../wire/target.ts'
 

@@ -5,7 +5,7 @@
  */
 import { SYSTEM_AMBIENT } from '../../base/expression/expression.ts'
 import type { Plain } from '../../base/json/plain.ts'
-import { WORKFLOW_LEVELS_MAX } from '../../model/workflow-levels.ts'
+import { WORKFLOW_LEVELS_MAX } from '../../model/bounds.ts'
 import { type NodeCaller, NodeFailure } from '../../nodes/run.ts'
 import type { NodeServers } from '../../snapshot/linked/collection.ts'
 import type { Routed } from '../exchange.ts'

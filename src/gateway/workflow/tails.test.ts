@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { WorkflowDefinition } from '../../model/workflow.ts'
+import { WorkflowDefinition } from '../../model/workflow/workflow.ts'
 import { compilePlan } from '../../snapshot/compile/workflow.ts'
 import { linkedPlan } from './linked.ts'
 

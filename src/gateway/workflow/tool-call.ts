@@ -6,7 +6,7 @@
 import { mayFit } from '../../base/json/canonical.ts'
 import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { PROBLEMS } from '../../base/refusal.ts'
-import { isAsApproved } from '../../model/capability-drift.ts'
+import { isAsApproved } from '../../model/mcp/capability-drift.ts'
 import { NodeFailure, type NodeTool } from '../../nodes/run.ts'
 import { namesIn } from '../../snapshot/find/declared-names.ts'
 import type { Routed } from '../exchange.ts'

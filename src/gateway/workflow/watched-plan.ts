@@ -5,7 +5,7 @@
  * that is added later has no effects in a trial.
  */
 import type { Plain } from '../../base/json/plain.ts'
-import type { NodeMock, TrialStep } from '../../model/workflow-trial.ts'
+import type { NodeMock, TrialStep } from '../../model/workflow/trial.ts'
 import { NodeFailure, type NodeResult } from '../../nodes/run.ts'
 import type { LinkedNode, LinkedPlan } from './linked-plan.ts'
 

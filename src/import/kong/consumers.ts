@@ -1,5 +1,5 @@
 import type { Plain } from '../../base/json/plain.ts'
-import { ProfileSpec } from '../../model/profile.ts'
+import { ProfileSpec } from '../../model/access/profile.ts'
 import type { MadeCollection, Making } from './made.ts'
 import { CONSUMER_MEMBERS, OF_CONSUMERS, unknownMembers } from './members.ts'
 import { listIn, nameOf, oddLists, refOf, tagsOf } from './parts.ts'

@@ -1,7 +1,6 @@
 import { type Plain, scalarText } from '../../base/json/plain.ts'
 import { refuse } from '../../base/refusal.ts'
-import type { HttpMethod } from '../../model/http-method.ts'
-import { slugOf } from '../../model/slug.ts'
+import { type HttpMethod, slugOf } from '../../model/members.ts'
 import type { Converted, MadeDocument } from '../converted.ts'
 import { consumersOf, withOwnParts } from './consumers.ts'
 import type { MadeCollection, MadeRoute, Making } from './made.ts'

@@ -1,5 +1,5 @@
 import type { Plain } from '../../base/json/plain.ts'
-import type { HttpMethod } from '../../model/http-method.ts'
+import type { HttpMethod } from '../../model/members.ts'
 import type { MadeDocument } from '../converted.ts'
 import type { PluginInForce, Plugins, PluginsByName } from './plugins-in-force.ts'
 import type { ReadRoute } from './routes.ts'

@@ -1,5 +1,5 @@
 import { isPlain, type Plain } from '../../base/json/plain.ts'
-import { Slug } from '../../model/slug.ts'
+import { Slug } from '../../model/members.ts'
 
 /** Objects of a list; none where there is no list. */
 export function listIn(owner: Plain, member: string): Plain[] {

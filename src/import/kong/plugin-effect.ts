@@ -1,8 +1,8 @@
 import { isPlain, listedTexts, type Plain, scalarText } from '../../base/json/plain.ts'
-import { Cors } from '../../model/cors.ts'
-import { MAX_MAX } from '../../model/limit-bounds.ts'
-import { HTTP_METHODS } from '../../model/methods.ts'
-import { PolicySpec } from '../../model/policy.ts'
+import { Cors } from '../../model/api/collection.ts'
+import { PolicySpec } from '../../model/api/policy.ts'
+import { MAX_MAX } from '../../model/bounds.ts'
+import { HTTP_METHODS } from '../../model/http-names.ts'
 import { PLUGIN_MEMBERS, unknownMembers } from './members.ts'
 import { isText, oddLists } from './parts.ts'
 

@@ -1,8 +1,8 @@
 import { listedTexts, type Plain } from '../../base/json/plain.ts'
 import { withoutEndSlashes } from '../../base/text/url.ts'
-import { BasePath, CollectionSpec } from '../../model/collection.ts'
-import type { HttpMethod } from '../../model/http-method.ts'
-import { HTTP_METHODS } from '../../model/methods.ts'
+import { BasePath, CollectionSpec } from '../../model/api/collection.ts'
+import { HTTP_METHODS } from '../../model/http-names.ts'
+import type { HttpMethod } from '../../model/members.ts'
 import { ROUTE_MEMBERS, unknownMembers } from './members.ts'
 import { isText, nameOf, oddLists } from './parts.ts'
 

@@ -1,6 +1,6 @@
 import { isPlain, type Plain, scalarText } from '../../base/json/plain.ts'
 import { withoutEndSlashes } from '../../base/text/url.ts'
-import { UpstreamSpec } from '../../model/upstream.ts'
+import { UpstreamSpec } from '../../model/api/upstream.ts'
 import { POOL_MEMBERS, SERVICE_MEMBERS, TARGET_MEMBERS, unknownMembers } from './members.ts'
 import { listIn, oddLists } from './parts.ts'
 

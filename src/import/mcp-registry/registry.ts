@@ -4,7 +4,7 @@
  */
 import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { refuse } from '../../base/refusal.ts'
-import { slugOf } from '../../model/slug.ts'
+import { slugOf } from '../../model/members.ts'
 import type { Converted, MadeDocument } from '../converted.ts'
 import { createUnused, toName } from '../names.ts'
 import type { RegistryEntry } from './entries.ts'

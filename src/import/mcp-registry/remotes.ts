@@ -2,7 +2,7 @@
 
 import { isPlain } from '../../base/json/plain.ts'
 import { isLoopbackHost } from '../../base/net/address.ts'
-import { HeaderName } from '../../model/settable-header.ts'
+import { HeaderName } from '../../model/members.ts'
 import { isTelling } from '../mcp-client/secrets.ts'
 import { type Filled, filled, type GivenValues, template } from './inputs.ts'
 

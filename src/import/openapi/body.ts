@@ -1,7 +1,6 @@
 import { canonicalJson, type Json } from '../../base/json/canonical.ts'
 import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
-import { MediaType } from '../../model/contract.ts'
-import type { JsonSchema } from '../../model/proxy.ts'
+import { type JsonSchema, MediaType } from '../../model/api/proxy.ts'
 import { localTokens, lookUp, tokensOf } from './pointer.ts'
 import { type Found, resolve } from './resolve.ts'
 import type { Schemas } from './schemas.ts'

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { canonicalJson } from '../../base/json/canonical.ts'
-import type { Parameter, ProxySpec } from '../../model/proxy.ts'
+import type { Parameter, ProxySpec } from '../../model/api/proxy.ts'
 
 /** What a description says of the requests and answers of one operation. */
 export type ImportedContract = Pick<

@@ -1,5 +1,5 @@
 import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
-import type { HttpMethod } from '../../model/http-method.ts'
+import type { HttpMethod } from '../../model/members.ts'
 import { broken } from '../text/plain-data.ts'
 import { ambiguousParameter, matrixPrefixes, type ParameterList } from './parameters.ts'
 import { type ReadPath, toPattern } from './paths.ts'

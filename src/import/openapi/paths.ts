@@ -1,4 +1,4 @@
-import { patternFault } from '../../model/proxy.ts'
+import { patternFault } from '../../model/api/proxy.ts'
 import { broken } from '../text/plain-data.ts'
 
 /** A path of the description as a pattern of ours. */

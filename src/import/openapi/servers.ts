@@ -1,6 +1,6 @@
 import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
 import { withoutEndSlashes } from '../../base/text/url.ts'
-import { UpstreamUrl } from '../../model/upstream.ts'
+import { UpstreamUrl } from '../../model/api/upstream.ts'
 import { broken } from '../text/plain-data.ts'
 import type { Warn } from './warnings.ts'
 

@@ -1,5 +1,5 @@
 import type { Endpoint } from '../../gateway/port.ts'
-import { HTTP_METHODS } from '../../model/methods.ts'
+import { HTTP_METHODS } from '../../model/http-names.ts'
 import type { CollectionFragment } from '../../snapshot/fragments.ts'
 import {
   firstLiteral,

@@ -1,6 +1,6 @@
 import { withDigits } from '../../base/json/exact.ts'
 import type { FieldError } from '../../base/refusal.ts'
-import { HTTP_METHODS } from '../../model/methods.ts'
+import { HTTP_METHODS } from '../../model/http-names.ts'
 import { type DeclaredNames, flatNames, namesIn } from '../../snapshot/find/declared-names.ts'
 import type { Contract } from '../../snapshot/fragments.ts'
 import { answerOutcome } from '../endpoints/answer-outcome.ts'

@@ -10,7 +10,7 @@
 import { hash } from 'node:crypto'
 import { isPlain, type Plain } from '../../base/json/plain.ts'
 import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
-import { CAPABILITY_TYPES, type CapabilityType, KEY_OF } from '../../model/capability.ts'
+import { CAPABILITY_TYPES, type CapabilityType, KEY_OF } from '../../model/mcp/capability.ts'
 import { type DeclaredNames, namesIn } from '../../snapshot/find/declared-names.ts'
 import { isPlainUri, toUriMatch } from '../../snapshot/find/uri-template.ts'
 import type { CollectionFragment, Contract, ProxyFragment } from '../../snapshot/fragments.ts'

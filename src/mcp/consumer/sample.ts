@@ -3,7 +3,7 @@
  * cannot be told gives a plausible value. The work is bounded by {@link STEPS_MAX} schemas.
  */
 import { isPlain, type Plain } from '../../base/json/plain.ts'
-import { isJson } from '../../model/body-form.ts'
+import { isJson } from '../../model/api/body-form.ts'
 import { nameIn } from '../../model/schema-looseness.ts'
 import { textOfPattern } from './pattern-sample.ts'
 
@@ -24,7 +24,7 @@ const NESTED = 2
 const ITEMS_MAX = 20
 const TEXT_MAX = 2000
 
-/** Texts by format; those of `src/model/schema-formats.ts` and others that are common. */
+/** Texts by format; those of `src/model/schema-looseness.ts` and others that are common. */
 const FORMATS: Readonly<Record<string, string>> = {
   date: '2026-01-31',
   'date-time': '2026-01-31T12:00:00Z',

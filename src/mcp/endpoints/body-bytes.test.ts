@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { bodyFormOf } from '../../model/body-form.ts'
+import { bodyFormOf } from '../../model/api/body-form.ts'
 import { bodyBytes } from './body-bytes.ts'
 
 const FILE = { type: 'string', format: 'binary' }

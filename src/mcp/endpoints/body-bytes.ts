@@ -4,7 +4,7 @@
 import { hash } from 'node:crypto'
 import { pointerTo } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
-import { type BodyForm, isJson, isMultipart, isUrlEncoded } from '../../model/body-form.ts'
+import { type BodyForm, isJson, isMultipart, isUrlEncoded } from '../../model/api/body-form.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import { ifEncodable, isDocument, queryText, scalarText } from './parameter-text.ts'
 

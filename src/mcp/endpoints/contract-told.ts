@@ -1,5 +1,5 @@
-import { bodyFormOf } from '../../model/body-form.ts'
-import type { Parameter } from '../../model/proxy.ts'
+import { bodyFormOf } from '../../model/api/body-form.ts'
+import type { Parameter } from '../../model/api/proxy.ts'
 import type { Contract } from '../../snapshot/fragments.ts'
 import type { Place, Told } from './target.ts'
 

@@ -1,7 +1,7 @@
 /** The request that is made of the arguments of a tool or prompt that stands for one endpoint, or of the URI of a resource. */
 import { pointerTo } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
-import type { OfferedEndpoint } from '../../model/offered-endpoint.ts'
+import type { OfferedEndpoint } from '../../model/mcp/capability.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import { matchPath, toPattern } from './pattern.ts'
 import { buildTarget, type Told } from './target.ts'

@@ -1,8 +1,8 @@
 import { pointerTo } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
-import type { BodyForm } from '../../model/body-form.ts'
-import { isOfMessage } from '../../model/header-names.ts'
-import type { Parameter } from '../../model/proxy.ts'
+import type { BodyForm } from '../../model/api/body-form.ts'
+import type { Parameter } from '../../model/api/proxy.ts'
+import { isOfMessage } from '../../model/http-names.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import { bodyBytes } from './body-bytes.ts'
 import {

@@ -1,6 +1,6 @@
 /** Probes an entry of the runner: what the runner offers comes first, so that a name that it does not know is told with those that it does. */
 import { printable } from '../../base/text/visible.ts'
-import type { OriginProbed, ProbeStep } from '../../model/origin-probe.ts'
+import type { OriginProbed, ProbeStep } from '../../model/mcp/origin.ts'
 import { readJson } from '../protocol/json.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import { type ProbeTools, probeOrigin } from './probe.ts'

@@ -11,11 +11,15 @@ import { type Clock, toTime } from '../../base/clock.ts'
 import type { Plain } from '../../base/json/plain.ts'
 import { RUNNER_ERROR } from '../../base/net/runner-address.ts'
 import { hasUnseen, isDeceptive, printable } from '../../base/text/visible.ts'
-import { type CapabilityType, KEY_OF } from '../../model/capability.ts'
-import type { Catalogue } from '../../model/capability-drift.ts'
-import { type CatalogueState, EMPTY_CATALOGUE, type Verdict } from '../../model/catalogue.ts'
+import { type CapabilityType, KEY_OF } from '../../model/mcp/capability.ts'
+import {
+  type Catalogue,
+  type CatalogueState,
+  EMPTY_CATALOGUE,
+  type Verdict,
+} from '../../model/mcp/capability-drift.ts'
 import { findingsOf } from '../../model/mcp/listed-item.ts'
-import type { OriginProbed, ProbeStep } from '../../model/origin-probe.ts'
+import type { OriginProbed, ProbeStep } from '../../model/mcp/origin.ts'
 import { RPC } from '../protocol/answer.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import { isLegacyVersion, LEGACY_VERSIONS, MODERN_VERSIONS } from '../protocol/versions.ts'

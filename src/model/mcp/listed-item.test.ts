@@ -9,7 +9,7 @@ import {
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv'
 import fc from 'fast-check'
 import type { Plain } from '../../base/json/plain.ts'
-import { CAPABILITY_TYPES, type CapabilityType, KEY_OF } from '../capability.ts'
+import { CAPABILITY_TYPES, type CapabilityType, KEY_OF } from './capability.ts'
 import { findingOf, findingsOf, fitItem } from './listed-item.ts'
 
 const OBJECT = { type: 'object' }

@@ -9,7 +9,7 @@
  */
 import { isPlain, type Plain, scalarText } from '../../base/json/plain.ts'
 import { printable } from '../../base/text/visible.ts'
-import { type CapabilityType, KEY_OF } from '../capability.ts'
+import { type CapabilityType, KEY_OF } from './capability.ts'
 import { schemaFault } from './output-schema.ts'
 import { ANNOTATIONS, ICONS, META } from './parts.ts'
 import {

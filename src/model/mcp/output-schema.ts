@@ -9,7 +9,7 @@
 
 import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { isUnicodePattern } from '../../base/text/patterns.ts'
-import { LIST, MAP, ONE } from '../schema-keywords.ts'
+import { LIST, MAP, ONE } from '../schema-looseness.ts'
 
 const PARTS_MAX = 20_000
 const DEPTH_MAX = 64

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Ref } from '../../model/slug.ts'
+import { Ref } from '../../model/members.ts'
 import { EITHER, type NodeType } from '../node-type.ts'
 
 const CONDITIONS_MAX = 50

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Duration } from '../../model/time.ts'
+import { Duration } from '../../model/members.ts'
 import { type NodeType, ONWARD } from '../node-type.ts'
 
 export const cacheNode: NodeType = {

@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import { HttpMethod } from '../../model/http-method.ts'
-import { Ref } from '../../model/slug.ts'
+import { HttpMethod, Ref } from '../../model/members.ts'
 import { ANSWER } from '../answer.ts'
 import { exchangedCredential, fixedUrl, MaxBody, ServerTls } from '../http-server.ts'
 import { ASKING, type NodeType } from '../node-type.ts'

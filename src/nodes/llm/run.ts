@@ -1,6 +1,6 @@
 import type { Plain } from '../../base/json/plain.ts'
 import { parseStrictJson } from '../../base/json/scan.ts'
-import type { JsonSchema } from '../../model/proxy.ts'
+import type { JsonSchema } from '../../model/api/proxy.ts'
 import { createSchemaJudges, type Judge } from '../../snapshot/schema/judge.ts'
 import { NodeFailure, type NodeRun } from '../run.ts'
 import { type Completion, readCompletion, statusFailure } from './completion.ts'

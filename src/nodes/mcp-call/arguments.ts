@@ -1,7 +1,7 @@
 /** Arguments of a tool, as far as they are the same in every run, against its input schema. */
 import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
-import type { JsonSchema } from '../../model/proxy.ts'
+import type { JsonSchema } from '../../model/api/proxy.ts'
 import { createSchemaJudges } from '../../snapshot/schema/judge.ts'
 
 const DEPTH_MAX = 32

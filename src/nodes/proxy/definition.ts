@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { HttpMethod } from '../../model/http-method.ts'
+import { HttpMethod } from '../../model/members.ts'
 import { ANSWER } from '../answer.ts'
 import { ASKING, type NodeType } from '../node-type.ts'
 

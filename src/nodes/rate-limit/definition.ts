@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { DURATION_PATTERN, toMs } from '../../base/clock.ts'
-import { MAX_MAX, RATE_WINDOW } from '../../model/limit-bounds.ts'
-import { Duration } from '../../model/time.ts'
+import { MAX_MAX, RATE_WINDOW } from '../../model/bounds.ts'
+import { Duration } from '../../model/members.ts'
 import { EITHER, type NodeType } from '../node-type.ts'
 
 export const rateLimitNode: NodeType = {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Ref } from '../../model/slug.ts'
+import { Ref } from '../../model/members.ts'
 import { ANSWER } from '../answer.ts'
 import { ASKING, type NodeType } from '../node-type.ts'
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { valueReader } from '../../model/expression.ts'
-import { readTemplate } from '../../model/template.ts'
+import { valueReader } from '../../model/workflow/expression.ts'
+import { readTemplate } from '../../model/workflow/template.ts'
 import { type NodeType, ONWARD, Text } from '../node-type.ts'
 import { FORMATS } from './formats.ts'
 

@@ -1,4 +1,4 @@
-import type { JsonSchema } from '../../model/proxy.ts'
+import type { JsonSchema } from '../../model/api/proxy.ts'
 import { createSchemaJudges } from '../../snapshot/schema/judge.ts'
 import { hasBytes, type NodeRun, UNREAD_BODY } from '../run.ts'
 

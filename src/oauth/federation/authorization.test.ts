@@ -7,7 +7,7 @@ import { connectedOrigin, type StartedFederation, startFederation } from '../../
 import { part } from '../../../test/support/issuer.ts'
 import { json, ScriptedServer } from '../../../test/support/scripted-as.ts'
 import { Refusal } from '../../base/refusal.ts'
-import { SHARED } from '../../model/connection.ts'
+import { SHARED } from '../../model/access/caller.ts'
 import { scopesFor } from './authorization.ts'
 import { defaultServer } from './metadata.ts'
 import type { ConnectedOrigin } from './port.ts'

@@ -11,7 +11,7 @@
 import { Lru } from '../../base/memory/lru.ts'
 import { FetchFailure } from '../../base/net/guarded-fetch.ts'
 import { InLine } from '../../base/threads/in-line.ts'
-import { type ConnectionAnswer, type RefusedConnection, SHARED } from '../../model/connection.ts'
+import { type ConnectionAnswer, type RefusedConnection, SHARED } from '../../model/access/caller.ts'
 import type { StoredConnection } from '../../store/ports/connections.ts'
 import { type Discovery, sourceOf } from './discovery.ts'
 import {

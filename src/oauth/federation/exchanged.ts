@@ -14,7 +14,7 @@
 import { Lru } from '../../base/memory/lru.ts'
 import { FetchFailure } from '../../base/net/guarded-fetch.ts'
 import { Refusal } from '../../base/refusal.ts'
-import type { ConnectionAnswer, RefusedConnection } from '../../model/connection.ts'
+import type { ConnectionAnswer, RefusedConnection } from '../../model/access/caller.ts'
 import type { StoredConnection } from '../../store/ports/connections.ts'
 import type { Broker } from './broker.ts'
 import { type Discovered, type Discovery, sourceOf } from './discovery.ts'

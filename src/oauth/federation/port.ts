@@ -1,5 +1,5 @@
 import type { ConnectedOrigin } from '../../access/origin-access.ts'
-import type { ConnectionAnswer, RefusedConnection } from '../../model/connection.ts'
+import type { ConnectionAnswer, RefusedConnection } from '../../model/access/caller.ts'
 import type { StoredConnection } from '../../store/ports/connections.ts'
 
 export type { ConnectedOrigin } from '../../access/origin-access.ts'

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { beginAt } from '../../../test/support/connected.ts'
 import { connectedOrigin, POSTERN, startFederation } from '../../../test/support/federation.ts'
 import { ScriptedServer } from '../../../test/support/scripted-as.ts'
-import type { ConnectionAnswer } from '../../model/connection.ts'
+import type { ConnectionAnswer } from '../../model/access/caller.ts'
 
 /** A federation with an account that Ada has connected. */
 async function connected(server: ScriptedServer) {

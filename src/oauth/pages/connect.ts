@@ -1,6 +1,6 @@
 import type { ConnectedOrigin } from '../../access/origin-access.ts'
 import { type Html, html, type Page } from '../../base/http/page.ts'
-import { isExchanging } from '../../model/origin.ts'
+import { isExchanging } from '../../model/mcp/origin.ts'
 import type { ConnectOffer, ShownConnection } from '../federation/port.ts'
 
 /** An origin with the account of the person there. */

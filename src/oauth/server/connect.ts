@@ -8,7 +8,7 @@ import { isAtOrBelow } from '../../base/doors.ts'
 import { UNSTORABLE } from '../../base/json/storable.ts'
 import { Refusal } from '../../base/refusal.ts'
 import { maskText } from '../../base/text/mask.ts'
-import { SHARED } from '../../model/connection.ts'
+import { SHARED } from '../../model/access/caller.ts'
 import type { ConnectOffer, Federation } from '../federation/port.ts'
 import {
   agreePage,

@@ -1,6 +1,6 @@
 import type { McpOffer } from '../../access/mcp-access.ts'
 import type { OriginAccess } from '../../access/origin-access.ts'
-import { isExchanging } from '../../model/origin.ts'
+import { isExchanging } from '../../model/mcp/origin.ts'
 import type { Federation, ShownConnection } from '../federation/port.ts'
 
 /** An MCP server behind a virtual MCP, as a person who allows an application sees it. */

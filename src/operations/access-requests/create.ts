@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { newId } from '../../base/ids.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
-import { Ref } from '../../model/slug.ts'
+import { Ref } from '../../model/members.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'

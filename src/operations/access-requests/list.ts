@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
-import { Ref } from '../../model/slug.ts'
+import { Ref } from '../../model/members.ts'
 import { define } from '../engine/define.ts'
 import { firstThat, hasText, page, pageOf, textFilter, timeCursors, timeOrder } from '../engine/lists.ts'
 import { findRef } from '../engine/refs.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
 import { refersTo } from '../../model/annotations.ts'
-import { Time } from '../../model/time.ts'
+import { Time } from '../../model/members.ts'
 import { type StoredAccessRequest, stateAt } from '../../store/ports/access-requests.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { subjectById } from '../engine/define.ts'

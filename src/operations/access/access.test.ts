@@ -4,7 +4,7 @@ import { type Control, example, refused, startControl } from '../../../test/cont
 import { grantsOf } from '../../access/identities.ts'
 import type { Grant } from '../../access/principal.ts'
 import { permits } from '../../access/roles.ts'
-import { PERMISSIONS } from '../../model/access.ts'
+import { PERMISSIONS } from '../../model/access/access.ts'
 import { OPERATIONS } from '../registry.ts'
 
 const GITHUB = {

@@ -1,6 +1,6 @@
 import { type Agent, type Agents, isAgentId } from '../../access/agents.ts'
 import type { Clock } from '../../base/clock.ts'
-import { type BindingSpec, fingerprintOfKeys } from '../../model/host.ts'
+import { type BindingSpec, fingerprintOfKeys } from '../../model/access/host.ts'
 import type { ConfigReader, StoredToken } from '../../store/ports/config.ts'
 import { membershipsOf, reasonsAmong } from './shared-with.ts'
 

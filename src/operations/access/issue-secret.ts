@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { confidential } from '../../model/confidential.ts'
-import { Ref, Slug } from '../../model/slug.ts'
+import { confidential } from '../../model/annotations.ts'
+import { Ref, Slug } from '../../model/members.ts'
 import { about, define } from '../engine/define.ts'
 import { serviceIdentityKind } from '../kinds/service-identities.ts'
 import { demandHoldsOf } from './authority.ts'

@@ -1,7 +1,7 @@
 /** What is shared with a user at the MCP endpoints, and by what. A draft, or what is inactive, can be shared and yet not be used. */
 import { teamsAbove, teamsOf } from '../../access/teams.ts'
-import type { CollectionSpec } from '../../model/collection.ts'
-import type { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
+import type { CollectionSpec } from '../../model/api/collection.ts'
+import type { VirtualMcpSpec } from '../../model/mcp/virtual-mcp.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import { type Fields, isOfType, type Resource } from '../../store/ports/resource.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type Control, example, refused, startControl } from '../../../test/control.ts'
-import type { AuditEntry } from '../../model/audit.ts'
+import type { AuditEntry } from '../../model/access/audit.ts'
 
 const DAY_MS = 86_400_000
 

@@ -1,6 +1,6 @@
 import { type Clock, toTime } from '../../base/clock.ts'
-import type { AuditEntry } from '../../model/audit.ts'
-import { newAuditEntry } from '../../model/new-audit-entry.ts'
+import type { AuditEntry } from '../../model/access/audit.ts'
+import { newAuditEntry } from '../../model/access/new-audit-entry.ts'
 import type { Surface } from '../../model/record.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 

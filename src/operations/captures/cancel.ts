@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CaptureSummary } from '../../model/capture-view.ts'
+import { CaptureSummary } from '../../model/workflow/trial.ts'
 import { define, ONCE } from '../engine/define.ts'
 import { CaptureId } from './get.ts'
 import {

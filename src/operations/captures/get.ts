@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CaptureSummary, CaptureView } from '../../model/capture-view.ts'
+import { CaptureSummary, CaptureView } from '../../model/workflow/trial.ts'
 import { define } from '../engine/define.ts'
 import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
 import {

@@ -14,7 +14,7 @@ import {
   CAPTURED_MAX,
   type CapturedRequest,
   type Taken,
-} from '../../model/capture.ts'
+} from '../../model/workflow/capture.ts'
 import type { CaptureOrder, KeptCapture, TriggerCaptures } from '../engine/ports.ts'
 
 /** Captures without any request that are told of; the oldest give way. */

@@ -1,6 +1,6 @@
 /** Captured requests in the place of requests and samples that are given. */
 import { refuse } from '../../base/refusal.ts'
-import { RequestFixture } from '../../model/workflow-trial.ts'
+import { RequestFixture } from '../../model/workflow/trial.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { KeptCapture } from '../engine/ports.ts'
 import { CaptureId } from './get.ts'

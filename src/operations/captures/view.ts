@@ -1,8 +1,12 @@
 import type { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
-import type { CAPTURE_STATES, CaptureSummary, CaptureView } from '../../model/capture-view.ts'
-import type { RequestFixture } from '../../model/workflow-trial.ts'
+import type {
+  CAPTURE_STATES,
+  CaptureSummary,
+  CaptureView,
+  RequestFixture,
+} from '../../model/workflow/trial.ts'
 import type { Subject } from '../engine/call.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Placed } from '../engine/permission.ts'

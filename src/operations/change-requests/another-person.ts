@@ -1,6 +1,6 @@
 import { isPlain } from '../../base/json/plain.ts'
 import { type Refusal, refuse } from '../../base/refusal.ts'
-import type { AuditEntry } from '../../model/audit.ts'
+import type { AuditEntry } from '../../model/access/audit.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import type { ChangeRequestFacts } from '../../store/ports/change-requests.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { ChangeRequest } from '../../model/approval.ts'
-import { Ref } from '../../model/slug.ts'
+import { ChangeRequest } from '../../model/access/approval.ts'
+import { Ref } from '../../model/members.ts'
 import { askerOf, viewOfRequest } from '../engine/change-request.ts'
 import { define } from '../engine/define.ts'
 import { holdsLengths, tooLargeToReview } from '../engine/review.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { DIFF_COLUMNS, Difference } from '../../model/diff.ts'
-import { Ref } from '../../model/slug.ts'
+import { DIFF_COLUMNS, Difference } from '../../model/access/approval.ts'
+import { Ref } from '../../model/members.ts'
 import { define } from '../engine/define.ts'
 import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
 import { findRequest, subject } from './find.ts'

@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
-import { newAuditEntry } from '../../model/new-audit-entry.ts'
+import { newAuditEntry } from '../../model/access/new-audit-entry.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 
 /** So long after its time a change request can be looked at. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type JsonSchema, ProxySpec } from '../../model/proxy.ts'
+import { type JsonSchema, ProxySpec } from '../../model/api/proxy.ts'
 import { breakingChanges, sharedBy } from './breaking.ts'
 
 type Part = Partial<ProxySpec>

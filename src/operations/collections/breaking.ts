@@ -1,7 +1,7 @@
 import { canonicalJson } from '../../base/json/canonical.ts'
 import { isPlain, type Plain, pointerTo, scalarText, tokenText } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
-import type { JsonSchema, Parameter, ProxySpec } from '../../model/proxy.ts'
+import type { JsonSchema, Parameter, ProxySpec } from '../../model/api/proxy.ts'
 
 /** Part of a proxy that its callers rely on. */
 export type Contract = Pick<

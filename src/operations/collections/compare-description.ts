@@ -4,7 +4,7 @@
  */
 import { canonicalJson, mayFit, unpackJson } from '../../base/json/canonical.ts'
 import { tooMuchToRead } from '../../import/text/plain-data.ts'
-import { type JsonSchema, ProxySpec } from '../../model/proxy.ts'
+import { type JsonSchema, ProxySpec } from '../../model/api/proxy.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { Job } from '../engine/apart.ts'
 import type { Warning } from '../engine/kind.ts'

@@ -7,8 +7,8 @@ import { type Imported, type ImportOptions, toCollection } from '../../import/op
 import { extensionWarnings } from '../../import/openapi/extension.ts'
 import { broken, tooMuchToRead } from '../../import/text/plain-data.ts'
 import { DOCUMENT_BYTES_MAX } from '../../import/text/read.ts'
-import { confidential } from '../../model/confidential.ts'
-import { type JsonSchema, ProxySpec } from '../../model/proxy.ts'
+import { confidential } from '../../model/annotations.ts'
+import { type JsonSchema, ProxySpec } from '../../model/api/proxy.ts'
 import type { Job } from '../engine/apart.ts'
 import { readUnread, type UnreadDocument } from '../engine/unread.ts'
 

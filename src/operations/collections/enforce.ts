@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { refersTo } from '../../model/annotations.ts'
-import { Ref } from '../../model/slug.ts'
+import { Ref } from '../../model/members.ts'
 import { CHANGE_REFUSES, define } from '../engine/define.ts'
 import { viewOf } from '../engine/views.ts'
 import { replaceResource } from '../engine/write-resource.ts'

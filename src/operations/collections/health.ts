@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { Ref } from '../../model/slug.ts'
-import { UpstreamHealth } from '../../model/upstream-health.ts'
+import { UpstreamHealth } from '../../model/api/upstream.ts'
+import { Ref } from '../../model/members.ts'
 import { about, define } from '../engine/define.ts'
 import { collectionKind } from '../kinds/collections.ts'
 

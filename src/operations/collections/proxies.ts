@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Ref } from '../../model/slug.ts'
+import { Ref } from '../../model/members.ts'
 import { about, define } from '../engine/define.ts'
 import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
 import { viewsOf } from '../engine/views.ts'

@@ -1,6 +1,6 @@
 import { certificatesOf } from '../../base/crypto/certificate.ts'
 import { refuse } from '../../base/refusal.ts'
-import type { CollectionSpec } from '../../model/collection.ts'
+import type { CollectionSpec } from '../../model/api/collection.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import { endWarnings } from '../credentials/expiry.ts'
 import type { OperationContext } from '../engine/context.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import { type Control, example, refused, startControl } from '../../../test/control.ts'
 import type { Grant } from '../../access/principal.ts'
-import type { AuditEntry } from '../../model/audit.ts'
+import type { AuditEntry } from '../../model/access/audit.ts'
 import type { WriteOptions } from '../engine/write-options.ts'
 import { PLANS_EACH_MAX } from './plan.ts'
 

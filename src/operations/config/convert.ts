@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { DOCUMENT_BYTES_MAX } from '../../import/text/read.ts'
-import { confidential } from '../../model/confidential.ts'
+import { confidential } from '../../model/annotations.ts'
 import { define } from '../engine/define.ts'
 import { hasRunner } from '../origins/runner.ts'
 import { convertDocument } from './convert-document.ts'

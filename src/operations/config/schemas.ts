@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { confidential } from '../../model/confidential.ts'
+import { confidential } from '../../model/annotations.ts'
 import { Warning } from '../engine/kind.ts'
 import type { DiffEntry } from '../engine/write-options.ts'
 import { VARIABLE_NAME } from './variables.ts'

@@ -1,6 +1,6 @@
 import { yieldThread } from '../../base/threads/time-slices.ts'
-import { idsWithSealedHeaders } from '../../model/injected-header.ts'
-import { isReference } from '../../model/secret-reference.ts'
+import { isReference } from '../../model/api/credential-facts.ts'
+import { idsWithSealedHeaders } from '../../model/api/injected-header.ts'
 import type { ConfigReader, StoredSecret } from '../../store/ports/config.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { Kind } from '../engine/kind.ts'

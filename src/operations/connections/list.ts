@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { permits, UNPLACED } from '../../access/roles.ts'
 import { refuse } from '../../base/refusal.ts'
-import { Ref } from '../../model/slug.ts'
+import { Ref } from '../../model/members.ts'
 import { TIME_ORDERS, type TimeOrder } from '../../store/ports/time-order.ts'
 import { define, subjectById } from '../engine/define.ts'
 import { firstThat, fromCursor, hasText, page, pageOf, textFilter, toCursor } from '../engine/lists.ts'

@@ -1,6 +1,6 @@
 import { certificatesOf } from '../../base/crypto/certificate.ts'
-import type { CredentialAuth } from '../../model/credential.ts'
-import { EXPIRES_SOON_MS } from '../../model/expiring.ts'
+import type { CredentialAuth } from '../../model/api/credential.ts'
+import { EXPIRES_SOON_MS } from '../../model/bounds.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Warning } from '../engine/kind.ts'

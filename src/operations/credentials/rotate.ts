@@ -8,11 +8,9 @@ import {
   isFetched,
   previousField,
   secretFieldsOf,
-} from '../../model/credential.ts'
-import { Overlap, overlapMsOf } from '../../model/rotation-overlap.ts'
-import { isReference } from '../../model/secret-reference.ts'
-import { Ref } from '../../model/slug.ts'
-import { Time } from '../../model/time.ts'
+} from '../../model/api/credential.ts'
+import { isReference } from '../../model/api/credential-facts.ts'
+import { Overlap, overlapMsOf, Ref, Time } from '../../model/members.ts'
 import { compileCredential } from '../../snapshot/compile/compile.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'

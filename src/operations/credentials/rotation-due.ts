@@ -1,6 +1,6 @@
 import { toMs, toTime } from '../../base/clock.ts'
-import { type CredentialAuth, secretFieldsOf } from '../../model/credential.ts'
-import { isReference } from '../../model/secret-reference.ts'
+import { type CredentialAuth, secretFieldsOf } from '../../model/api/credential.ts'
+import { isReference } from '../../model/api/credential-facts.ts'
 import type { StoredSecret } from '../../store/ports/config.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { Warning } from '../engine/kind.ts'

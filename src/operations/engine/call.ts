@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { toInputInvalid } from '../../base/json/field-errors.ts'
-import type { AuditEntry } from '../../model/audit.ts'
+import type { AuditEntry } from '../../model/access/audit.ts'
 import type { Surface } from '../../model/record.ts'
 import type { DiffEntry, WriteOptions } from './write-options.ts'
 

@@ -4,8 +4,8 @@ import { intersect, permits, UNPLACED } from '../../access/roles.ts'
 import { toTime } from '../../base/clock.ts'
 import { canonicalJson, contentHash } from '../../base/json/canonical.ts'
 import { type Refusal, refuse } from '../../base/refusal.ts'
-import type { GrantSpec } from '../../model/access.ts'
-import type { ChangeRequest } from '../../model/approval.ts'
+import type { GrantSpec } from '../../model/access/access.ts'
+import type { ChangeRequest } from '../../model/access/approval.ts'
 import { isResourceType } from '../../model/resource-types.ts'
 import type {
   ChangeRequestFacts,

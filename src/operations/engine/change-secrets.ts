@@ -11,7 +11,7 @@ import {
 } from '../../base/crypto/token.ts'
 import { newId } from '../../base/ids.ts'
 import { HASH_KEY } from '../../guardrails/names.ts'
-import { isHeaderField } from '../../model/header-field.ts'
+import { isHeaderField } from '../../model/http-names.ts'
 import {
   type ConfigWriter,
   isSigningSecret,

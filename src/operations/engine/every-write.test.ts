@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { ORDERS } from '../../../test/control.ts'
 import { requestOf, startApprovals } from '../../../test/support/approvals.ts'
-import { APPROVABLE, type ChangeRequest } from '../../model/approval.ts'
+import { APPROVABLE, type ChangeRequest } from '../../model/access/approval.ts'
 import { OPERATIONS } from '../registry.ts'
 
 const { control, past, rule, as, revision } = await startApprovals()

@@ -6,7 +6,7 @@ import { demandStorable, demandStorablePaused } from '../../base/json/storable.t
 import { Refusal, refuse } from '../../base/refusal.ts'
 import { maskText } from '../../base/text/mask.ts'
 import { inSlices } from '../../base/threads/time-slices.ts'
-import type { OriginSpec } from '../../model/origin.ts'
+import type { OriginSpec } from '../../model/mcp/origin.ts'
 import { inWords } from '../../model/resource-types.ts'
 import type { Publisher, Sent } from '../../snapshot/publisher.ts'
 import type { StoredChangeRequest } from '../../store/ports/change-requests.ts'

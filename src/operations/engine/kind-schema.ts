@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Envelope } from '../../model/envelope.ts'
+import { Envelope } from '../../model/members.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
 import type { FacetName } from '../../store/ports/facets.ts'
 import type { Fields } from '../../store/ports/resource.ts'

@@ -7,7 +7,7 @@ import type { Permission, Principal, Touched } from '../../access/principal.ts'
 import { isWithin, partsOf, permits, permitsForSome, UNPLACED } from '../../access/roles.ts'
 import { scopesFor } from '../../access/scopes.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
-import { PERMISSIONS } from '../../model/access.ts'
+import { PERMISSIONS } from '../../model/access/access.ts'
 import { inWords, NOUNS, type ResourceType } from '../../model/resource-types.ts'
 import {
   type AuditFilter,

@@ -1,13 +1,13 @@
 /**
- * What an audit entry shows of an input or an answer. A value whose schema is `confidential` (`model/confidential`) is
+ * What an audit entry shows of an input or an answer. A value whose schema is `confidential` (`model/annotations`) is
  * masked, or named by its length; then names and patterns of secrets are searched for, within a bound. A new member that carries
  * a secret, a document or traffic is declared where it is defined.
  */
 import { z } from 'zod'
 import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { isSecretName, MASKED, maskText } from '../../base/text/mask.ts'
-import { type Confidentiality, confidentialityOf } from '../../model/confidential.ts'
-import { isReference } from '../../model/secret-reference.ts'
+import { type Confidentiality, confidentialityOf } from '../../model/annotations.ts'
+import { isReference } from '../../model/api/credential-facts.ts'
 
 export type Redacted = z.core.util.JSONType
 

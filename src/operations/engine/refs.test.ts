@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { CAPABILITY_REFS } from '../../model/capability-policy.ts'
+import { CAPABILITY_REFS } from '../../model/mcp/capability-policy.ts'
 import type { KindSchema, RefField } from './kind-schema.ts'
 import { idsAt, mapRefs } from './refs.ts'
 

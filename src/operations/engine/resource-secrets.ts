@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { canonicalJson } from '../../base/json/canonical.ts'
 import { isPlain } from '../../base/json/plain.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
+import { isReference } from '../../model/api/credential-facts.ts'
 import {
   headerReferencesOf,
   type SecretHeader,
@@ -11,9 +12,8 @@ import {
   withHeaderSecrets,
   withKeptReferences,
   withoutHeaderTexts,
-} from '../../model/injected-header.ts'
-import type { SecretSource } from '../../model/secret.ts'
-import { isReference } from '../../model/secret-reference.ts'
+} from '../../model/api/injected-header.ts'
+import type { SecretSource } from '../../model/api/secret.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from './context.ts'
 import type { Kind } from './kind.ts'

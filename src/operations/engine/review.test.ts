@@ -12,7 +12,7 @@ import {
 } from '../../../test/control.ts'
 import type { Principal } from '../../access/principal.ts'
 import { createClock } from '../../base/clock.ts'
-import type { ChangeRequest } from '../../model/approval.ts'
+import type { ChangeRequest } from '../../model/access/approval.ts'
 import { createAccounts } from '../access/accounts.ts'
 import { differencesOf, diffOf } from './diff.ts'
 import { holdsLengths, reviewOf } from './review.ts'

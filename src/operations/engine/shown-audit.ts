@@ -4,7 +4,7 @@
  * the hidden parts of entries hold.
  */
 import { yieldThread } from '../../base/threads/time-slices.ts'
-import type { AuditEntry } from '../../model/audit.ts'
+import type { AuditEntry } from '../../model/access/audit.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import type { AuditFilter, ConfigReader } from '../../store/ports/config.ts'
 

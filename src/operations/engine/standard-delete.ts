@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
+import { Ref, Slug } from '../../model/members.ts'
 import { type ResourceType, withArticle } from '../../model/resource-types.ts'
-import { Ref, Slug } from '../../model/slug.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from './context.ts'
 import { about, define, type Operation } from './define.ts'

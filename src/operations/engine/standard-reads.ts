@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
+import { Ref, Slug } from '../../model/members.ts'
 import { inWords, withArticle } from '../../model/resource-types.ts'
-import { Ref, Slug } from '../../model/slug.ts'
 import { LIST_ORDERS, type ListOrder, type ListQuery } from '../../store/ports/config.ts'
 import type { FacetName } from '../../store/ports/facets.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { z } from 'zod'
-import { AuditEntry } from '../../model/audit.ts'
+import { AuditEntry } from '../../model/access/audit.ts'
 import { csvHeader, csvRow } from './csv.ts'
 import { COLUMNS } from './rows.ts'
 

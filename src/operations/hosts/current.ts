@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
-import { Time } from '../../model/time.ts'
+import { Time } from '../../model/members.ts'
 import type { StoredToken } from '../../store/ports/config.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { SealingKey } from '../../model/key.ts'
+import { SealingKey } from '../../model/members.ts'
 import { keyIdOf } from '../../vault/envelope.ts'
 import { define } from '../engine/define.ts'
 

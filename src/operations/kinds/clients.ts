@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import { ClientSpec } from '../../model/client.ts'
-import { ProfileSpec } from '../../model/profile.ts'
+import { ClientSpec, ProfileSpec } from '../../model/access/profile.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'

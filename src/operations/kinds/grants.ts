@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { toGrant } from '../../access/identities.ts'
 import { refuse } from '../../base/refusal.ts'
-import { GrantSpec, ROLES, SUBJECTS } from '../../model/access.ts'
+import { GrantSpec, ROLES, SUBJECTS } from '../../model/access/access.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import type { Fields } from '../../store/ports/resource.ts'
 import { demandHolds } from '../access/authority.ts'

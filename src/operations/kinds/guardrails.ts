@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Refusal, refuse } from '../../base/refusal.ts'
 import { HASH_KEY } from '../../guardrails/names.ts'
-import { GuardrailSpec, guardrailFaults } from '../../model/guardrail.ts'
+import { GuardrailSpec, guardrailFaults } from '../../model/api/guardrail.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import { createSchemaJudges } from '../../snapshot/schema/judge.ts'
 import type { Resource } from '../../store/ports/resource.ts'

@@ -1,5 +1,5 @@
 import { refuse } from '../../base/refusal.ts'
-import { HostSpec } from '../../model/host.ts'
+import { HostSpec } from '../../model/access/host.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'

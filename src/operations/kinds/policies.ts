@@ -1,6 +1,6 @@
 import { type FieldError, refuse } from '../../base/refusal.ts'
-import { LIMITS_MAX } from '../../model/limit-bounds.ts'
-import { limitsOf, PolicySpec } from '../../model/policy.ts'
+import { limitsOf, PolicySpec } from '../../model/api/policy.ts'
+import { LIMITS_MAX } from '../../model/bounds.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import type { Kind } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'

@@ -1,7 +1,7 @@
 import { isBuiltIn, parseGrant } from '../../access/grant-text.ts'
 import { toGrant } from '../../access/identities.ts'
 import { refuse } from '../../base/refusal.ts'
-import { type GrantSpec, RoleSpec } from '../../model/access.ts'
+import { type GrantSpec, RoleSpec } from '../../model/access/access.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import { demandHolds } from '../access/authority.ts'

@@ -1,4 +1,4 @@
-import { TrustRuleSpec } from '../../model/access.ts'
+import { TrustRuleSpec } from '../../model/access/access.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import { demandHoldsOf } from '../access/authority.ts'
 import type { Kind } from '../engine/kind.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { NOUNS } from '../../model/resource-types.ts'
-import { type WorkflowDefinition, WorkflowSpec } from '../../model/workflow.ts'
+import { type WorkflowDefinition, WorkflowSpec } from '../../model/workflow/workflow.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { Kind } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { DOORS } from '../../base/doors.ts'
 import { refuse } from '../../base/refusal.ts'
-import { Ref } from '../../model/slug.ts'
+import { Ref } from '../../model/members.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import { membershipsOf, sharedProfiles, sharedVirtualMcps } from '../access/shared-with.ts'
 import type { OperationContext } from '../engine/context.ts'

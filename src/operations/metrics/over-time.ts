@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { toMs, toTime } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
-import { Duration } from '../../model/time.ts'
+import { Duration } from '../../model/members.ts'
 import type { MetricsGroup } from '../../record/metrics.ts'
 import { define } from '../engine/define.ts'
 import { asked, counts, coverage, measured, metricsOperation, Percentiles, toCounts } from './measure.ts'

@@ -5,8 +5,7 @@
 
 import { toMs, toTime } from '../../base/clock.ts'
 import { contentHash } from '../../base/json/canonical.ts'
-import type { OriginSpec } from '../../model/origin.ts'
-import type { OriginProbed, ProbeStep } from '../../model/origin-probe.ts'
+import type { OriginProbed, OriginSpec, ProbeStep } from '../../model/mcp/origin.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Fields } from '../../store/ports/resource.ts'
 

@@ -1,7 +1,7 @@
 /** What an administrator must know to register Postern by hand at the authorization server of an origin. */
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { Ref } from '../../model/slug.ts'
+import { Ref } from '../../model/members.ts'
 import { toConnected } from '../access/origin-access.ts'
 import { about, define } from '../engine/define.ts'
 import { originKind } from '../kinds/origins.ts'

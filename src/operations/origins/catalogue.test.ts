@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import { EMPTY_FOUND, refused, startControl } from '../../../test/control.ts'
-import type { Catalogue } from '../../model/capability-drift.ts'
-import { type CatalogueState, EMPTY_CATALOGUE } from '../../model/catalogue.ts'
-import type { OriginProbed } from '../../model/origin-probe.ts'
+import { type Catalogue, type CatalogueState, EMPTY_CATALOGUE } from '../../model/mcp/capability-drift.ts'
+import type { OriginProbed } from '../../model/mcp/origin.ts'
 import type { CatalogueFragment, OriginFragment } from '../../snapshot/fragments.ts'
 
 const found = (catalogue: Partial<Catalogue>, changed: Partial<CatalogueState> = {}): OriginProbed => ({

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
+import { CAPABILITY_TYPES, type CapabilityType } from '../../model/mcp/capability.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { attemptsOf, downSince, probedKeyOf } from './attempt.ts'

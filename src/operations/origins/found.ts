@@ -7,9 +7,8 @@
  */
 import { canonicalJson } from '../../base/json/canonical.ts'
 import type { Plain } from '../../base/json/plain.ts'
-import { CAPABILITY_TYPES, type CapabilityType, KEY_OF } from '../../model/capability.ts'
-import type { Catalogue } from '../../model/capability-drift.ts'
-import { CATALOGUE, type CatalogueState } from '../../model/catalogue.ts'
+import { CAPABILITY_TYPES, type CapabilityType, KEY_OF } from '../../model/mcp/capability.ts'
+import { CATALOGUE, type Catalogue, type CatalogueState } from '../../model/mcp/capability-drift.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'

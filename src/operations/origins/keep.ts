@@ -1,4 +1,4 @@
-import type { OriginProbed } from '../../model/origin-probe.ts'
+import type { OriginProbed } from '../../model/mcp/origin.ts'
 import type { ConfigReader, ConfigWriter } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'

@@ -1,6 +1,6 @@
 /** Probes a server that is not stored: what an administrator wants to know before the origin is saved. */
 import { z } from 'zod'
-import { OriginSpec } from '../../model/origin.ts'
+import { OriginSpec } from '../../model/mcp/origin.ts'
 import { define } from '../engine/define.ts'
 import { parseSpec, settle } from '../engine/write-resource.ts'
 import { originKind } from '../kinds/origins.ts'

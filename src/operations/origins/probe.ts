@@ -1,8 +1,7 @@
 /** Has a gateway thread probe an origin, before the transaction of a change: others wait for that. */
 import { refuse } from '../../base/refusal.ts'
-import type { CatalogueState } from '../../model/catalogue.ts'
-import type { OriginSpec } from '../../model/origin.ts'
-import type { OriginProbed } from '../../model/origin-probe.ts'
+import type { CatalogueState } from '../../model/mcp/capability-drift.ts'
+import type { OriginProbed, OriginSpec } from '../../model/mcp/origin.ts'
 import { compileOrigin } from '../../snapshot/compile/mcp.ts'
 import type { ConnectionReader } from '../../store/ports/connections.ts'
 import type { Fields } from '../../store/ports/resource.ts'

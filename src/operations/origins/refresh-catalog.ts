@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { Ref } from '../../model/slug.ts'
+import { Ref } from '../../model/members.ts'
 import { about, define } from '../engine/define.ts'
 import { originKind } from '../kinds/origins.ts'
 import { probedKeyOf } from './attempt.ts'

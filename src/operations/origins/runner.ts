@@ -1,4 +1,4 @@
-import type { ShownSetting } from '../../model/setting.ts'
+import type { ShownSetting } from '../../model/members.ts'
 
 /** True where the settings of the process name a runner of stdio servers. */
 export function hasRunner(settings: readonly ShownSetting[]): boolean {

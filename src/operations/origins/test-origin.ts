@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { type OriginProbed, ProbeStep } from '../../model/origin-probe.ts'
-import { Ref } from '../../model/slug.ts'
+import { type OriginProbed, ProbeStep } from '../../model/mcp/origin.ts'
+import { Ref } from '../../model/members.ts'
 import type { Fields } from '../../store/ports/resource.ts'
 import { about, define } from '../engine/define.ts'
 import { originKind } from '../kinds/origins.ts'

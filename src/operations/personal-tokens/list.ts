@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Ref } from '../../model/slug.ts'
+import { Ref } from '../../model/members.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
 import { firstThat, hasText, page, pageOf, textFilter, timeCursors, timeOrder } from '../engine/lists.ts'

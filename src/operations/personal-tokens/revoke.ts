@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { permits, UNPLACED } from '../../access/roles.ts'
 import { toTime } from '../../base/clock.ts'
-import { Ref } from '../../model/slug.ts'
+import { Ref } from '../../model/members.ts'
 import { define } from '../engine/define.ts'
 import { findToken, isUser, PersonalToken, refuseNarrowed, subject, viewsOf } from './view.ts'
 

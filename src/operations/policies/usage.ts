@@ -9,9 +9,9 @@ import {
   limitsOf,
   type PolicySpec,
   WARN_AT_DEFAULT,
-} from '../../model/policy.ts'
+} from '../../model/api/policy.ts'
+import { Ref } from '../../model/members.ts'
 import { inWords, NOUNS, type ResourceType } from '../../model/resource-types.ts'
-import { Ref } from '../../model/slug.ts'
 import { compilePolicy } from '../../snapshot/compile/compile.ts'
 import { type LimitKey, limitKeyOf } from '../../snapshot/find/limit-key.ts'
 import { keyFor, type PlannedLimit, planLimit } from '../../snapshot/find/limit-plan.ts'

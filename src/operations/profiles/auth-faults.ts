@@ -2,14 +2,14 @@ import { toMs } from '../../base/clock.ts'
 import type { Certificate } from '../../base/crypto/certificate.ts'
 import { keyFits, readJwk } from '../../base/crypto/jws.ts'
 import type { FieldError } from '../../base/refusal.ts'
-import type { ProfileSpec } from '../../model/profile.ts'
 import {
   type JwtAuth,
   KEY_ALGS,
   type MtlsAuth,
   type OidcAuth,
+  type ProfileSpec,
   SECRET_ALGS,
-} from '../../model/profile-auth.ts'
+} from '../../model/access/profile.ts'
 import { readAuthorities, readCrls } from '../../snapshot/link/certificates.ts'
 import type { OperationContext } from '../engine/context.ts'
 

@@ -1,5 +1,9 @@
 import { z } from 'zod'
-import { CREDENTIAL_STATES, type ProfileCredentialState, type ProfileSpec } from '../../model/profile.ts'
+import {
+  CREDENTIAL_STATES,
+  type ProfileCredentialState,
+  type ProfileSpec,
+} from '../../model/access/profile.ts'
 import { isSigningSecret } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { toMs, toTime } from '../../base/clock.ts'
-import { confidential } from '../../model/confidential.ts'
-import type { ProfileSpec } from '../../model/profile.ts'
+import type { ProfileSpec } from '../../model/access/profile.ts'
+import { confidential } from '../../model/annotations.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 

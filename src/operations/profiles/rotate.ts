@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { Overlap, overlapMsOf } from '../../model/rotation-overlap.ts'
-import { Ref } from '../../model/slug.ts'
+import { Overlap, overlapMsOf, Ref } from '../../model/members.ts'
 import { isSigningSecret, type StoredToken } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import { about, define } from '../engine/define.ts'

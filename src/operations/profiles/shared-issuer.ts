@@ -1,6 +1,5 @@
 import { canonicalJson } from '../../base/json/canonical.ts'
-import type { ProfileSpec } from '../../model/profile.ts'
-import type { OidcAuth } from '../../model/profile-auth.ts'
+import type { OidcAuth, ProfileSpec } from '../../model/access/profile.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Warning } from '../engine/kind.ts'

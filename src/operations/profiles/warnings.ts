@@ -1,5 +1,5 @@
 import { toTime } from '../../base/clock.ts'
-import { EXPIRES_SOON_MS } from '../../model/expiring.ts'
+import { EXPIRES_SOON_MS } from '../../model/bounds.ts'
 import { readAuthorities, readCrls } from '../../snapshot/link/certificates.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'

@@ -2,7 +2,7 @@ import { unpackJson } from '../../base/json/canonical.ts'
 import { pointerTo } from '../../base/json/plain.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import { linearPattern } from '../../base/text/patterns.ts'
-import type { JsonSchema, ProxySpec } from '../../model/proxy.ts'
+import type { JsonSchema, ProxySpec } from '../../model/api/proxy.ts'
 import { createSchemaJudges } from '../../snapshot/schema/judge.ts'
 import type { OperationContext } from '../engine/context.ts'
 

@@ -1,4 +1,4 @@
-import type { HttpMethod } from '../../model/http-method.ts'
+import type { HttpMethod } from '../../model/members.ts'
 import { comparePatterns, overlap, reasonFor } from '../../snapshot/find/precedence.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ShownSetting } from '../../model/setting.ts'
+import { ShownSetting } from '../../model/members.ts'
 import { readStoredSettings } from '../engine/approval-rules.ts'
 import { define } from '../engine/define.ts'
 import { RunSettings, viewOfSettings } from './view.ts'

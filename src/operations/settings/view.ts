@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { ApprovalRule } from '../../model/approval.ts'
-import { NewHosts } from '../../model/host.ts'
-import { Time } from '../../model/time.ts'
+import { ApprovalRule } from '../../model/access/approval.ts'
+import { NewHosts } from '../../model/access/host.ts'
+import { Time } from '../../model/members.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import { idsIn, type StoredSettings } from '../engine/approval-rules.ts'
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Ref, Slug } from '../../model/slug.ts'
+import { Ref, Slug } from '../../model/members.ts'
 import { about, define } from '../engine/define.ts'
 import { userKind } from '../kinds/users.ts'
 import { PARTS } from './parts.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { permits, UNPLACED } from '../../access/roles.ts'
-import { Ref, Slug } from '../../model/slug.ts'
+import { Ref, Slug } from '../../model/members.ts'
 import { membershipsOf } from '../access/shared-with.ts'
 import { about, define } from '../engine/define.ts'
 import { userKind } from '../kinds/users.ts'

@@ -1,10 +1,9 @@
 import { z } from 'zod'
 import { leads } from '../../access/teams.ts'
 import { DOORS } from '../../base/doors.ts'
+import type { BindingSpec } from '../../model/access/host.ts'
+import type { ClientSpec, ProfileSpec } from '../../model/access/profile.ts'
 import { refersTo } from '../../model/annotations.ts'
-import type { ClientSpec } from '../../model/client.ts'
-import type { BindingSpec } from '../../model/host.ts'
-import type { ProfileSpec } from '../../model/profile.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import {
   isCollectionShared,

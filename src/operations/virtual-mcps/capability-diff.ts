@@ -1,6 +1,6 @@
 import type { Plain } from '../../base/json/plain.ts'
-import type { DriftType } from '../../model/capability.ts'
-import { inReadingOrder } from '../../model/capability-drift.ts'
+import type { DriftType } from '../../model/mcp/capability.ts'
+import { inReadingOrder } from '../../model/mcp/capability-drift.ts'
 import { diffOf } from '../engine/diff.ts'
 import type { DiffEntry } from '../engine/write-options.ts'
 

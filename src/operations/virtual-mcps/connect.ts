@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { DOORS } from '../../base/doors.ts'
-import { Ref } from '../../model/slug.ts'
+import { Ref } from '../../model/members.ts'
 import { about, define } from '../engine/define.ts'
 import { virtualMcpKind } from '../kinds/virtual-mcps.ts'
 import { Connect } from '../mcp-endpoints/list.ts'

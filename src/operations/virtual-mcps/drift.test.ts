@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { EMPTY_FOUND, operationOf, principalOf, refused, startControl, VIA } from '../../../test/control.ts'
-import type { Catalogue } from '../../model/capability-drift.ts'
-import { EMPTY_CATALOGUE } from '../../model/catalogue.ts'
+import { type Catalogue, EMPTY_CATALOGUE } from '../../model/mcp/capability-drift.ts'
 import type { VirtualMcpFragment } from '../../snapshot/fragments.ts'
 
 /** What each origin lists, by slug; the slug of one that is about to be made is known from its name. */

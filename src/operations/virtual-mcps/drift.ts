@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { contentHash, textHash } from '../../base/json/canonical.ts'
 import type { Plain } from '../../base/json/plain.ts'
 import { refersTo } from '../../model/annotations.ts'
-import { DRIFT_TYPES, type DriftType } from '../../model/capability.ts'
+import { type CapabilityRules, DRIFT_TYPES, type DriftType } from '../../model/mcp/capability.ts'
 import {
   type Approved,
   approvalOf,
@@ -16,9 +16,8 @@ import {
   NO_INSTRUCTIONS,
   type Uncovered,
   uncoveredIn,
-} from '../../model/capability-drift.ts'
-import type { CapabilityRules } from '../../model/capability-rules.ts'
-import { Ref } from '../../model/slug.ts'
+} from '../../model/mcp/capability-drift.ts'
+import { Ref } from '../../model/members.ts'
 import { rulesOf } from '../../snapshot/compile/capability-rules.ts'
 import { publicNamesOf } from '../../snapshot/compile/mcp.ts'
 import { virtualMcpSource } from '../../snapshot/compile/sources.ts'

@@ -1,4 +1,4 @@
-import { Icons, type VirtualMcpSpec } from '../../model/virtual-mcp.ts'
+import { Icons, type VirtualMcpSpec } from '../../model/mcp/virtual-mcp.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import { membershipsOf, reasonsFor } from '../access/shared-with.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type Control, EMPTY_FOUND, operationOf, refused, startControl } from '../../../test/control.ts'
-import { EMPTY_CATALOGUE } from '../../model/catalogue.ts'
+import { EMPTY_CATALOGUE } from '../../model/mcp/capability-drift.ts'
 
 type Item = Readonly<Record<string, unknown>>
 

@@ -7,17 +7,18 @@
  */
 import { canonicalJson, textHash } from '../../base/json/canonical.ts'
 import type { Plain } from '../../base/json/plain.ts'
-import { CAPABILITY_TYPES, type DriftType } from '../../model/capability.ts'
+import { CAPABILITY_TYPES, type DriftType } from '../../model/mcp/capability.ts'
 import {
   type Approved,
   approvalOf,
   approvedOf,
+  CATALOGUE,
+  type CatalogueState,
   coveredPart,
   isAsApproved,
   itemsByKey,
   type Listed,
-} from '../../model/capability-drift.ts'
-import { CATALOGUE, type CatalogueState } from '../../model/catalogue.ts'
+} from '../../model/mcp/capability-drift.ts'
 import { APPROVED } from '../../snapshot/compile/sources.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'

@@ -1,6 +1,6 @@
 /** The servers that nodes of a definition ask beside the upstream. */
 import { isPlain, pointerTo, scalarText } from '../../base/json/plain.ts'
-import type { WorkflowDefinition } from '../../model/workflow.ts'
+import type { WorkflowDefinition } from '../../model/workflow/workflow.ts'
 import { nodeType } from '../../nodes/definitions.ts'
 import type { NodeDestination } from '../../nodes/node-type.ts'
 import { referencesOf } from '../../nodes/validate.ts'

@@ -1,6 +1,6 @@
 import { type FieldError, refuse } from '../../base/refusal.ts'
-import type { ProxySpec } from '../../model/proxy.ts'
-import type { WorkflowDefinition } from '../../model/workflow.ts'
+import type { ProxySpec } from '../../model/api/proxy.ts'
+import type { WorkflowDefinition } from '../../model/workflow/workflow.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { calledBy } from '../engine/refs.ts'
 import { findingsOf } from './findings.ts'

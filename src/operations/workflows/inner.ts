@@ -1,8 +1,8 @@
 /** Workflows that run other workflows: they never lead back to themselves, and the depth is bounded. */
 import { pointerTo } from '../../base/json/plain.ts'
 import { refuse } from '../../base/refusal.ts'
-import type { WorkflowDefinition } from '../../model/workflow.ts'
-import { WORKFLOW_LEVELS_MAX } from '../../model/workflow-levels.ts'
+import { WORKFLOW_LEVELS_MAX } from '../../model/bounds.ts'
+import type { WorkflowDefinition } from '../../model/workflow/workflow.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 

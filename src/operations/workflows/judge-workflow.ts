@@ -1,6 +1,6 @@
 import { isDriverInstalled } from '../../base/drivers.ts'
 import { refuse } from '../../base/refusal.ts'
-import type { Finding, WorkflowDefinition } from '../../model/workflow.ts'
+import type { Finding, WorkflowDefinition } from '../../model/workflow/workflow.ts'
 import { handlesOf, nodeType } from '../../nodes/definitions.ts'
 import type { KnownOrigin } from '../../nodes/known.ts'
 import type { RequestTypes } from '../../nodes/request-types.ts'

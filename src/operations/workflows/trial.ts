@@ -2,17 +2,16 @@
 
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { unit } from '../../model/annotations.ts'
-import { confidential } from '../../model/confidential.ts'
-import type { WorkflowDefinition } from '../../model/workflow.ts'
-import { WorkflowTrace } from '../../model/workflow-trace.ts'
+import { confidential, unit } from '../../model/annotations.ts'
+import { WorkflowTrace } from '../../model/workflow/trace.ts'
 import {
   type NodeMock,
   NodeResults,
   type RequestFixture,
   type TrialAnswer,
   type TrialAsked,
-} from '../../model/workflow-trial.ts'
+} from '../../model/workflow/trial.ts'
+import type { WorkflowDefinition } from '../../model/workflow/workflow.ts'
 import { handlesOf, nodeType } from '../../nodes/definitions.ts'
 import { readWorkflowTrace } from '../../record/workflow-trace.ts'
 import { compilePlan } from '../../snapshot/compile/workflow.ts'

@@ -1,6 +1,6 @@
 /** Which rollups answer a question about metrics. */
 
-import { RECORD_SURFACES } from '../../model/record-surfaces.ts'
+import { RECORD_SURFACES } from '../../model/resource-types.ts'
 import { ENDPOINT_SEPARATOR, type MetricsGrouping, type MetricsQuestion } from '../metrics.ts'
 import type { RecordSelection } from '../record-selection.ts'
 import { type FacetName, facet, SEPARATOR, shardOf } from './facets.ts'

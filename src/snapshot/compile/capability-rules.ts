@@ -1,14 +1,14 @@
 import type { Program } from '../../base/expression/expression.ts'
-import { CAPABILITY_TYPES, CAPABILITY_VARIABLES } from '../../model/capability.ts'
-import type { CapabilityPolicy } from '../../model/capability-policy.ts'
-import type {
-  CapabilityMatch,
-  CapabilityRule,
-  CapabilityRules,
-  CapabilitySelection,
-} from '../../model/capability-rules.ts'
-import type { CapabilitySubset } from '../../model/capability-subset.ts'
-import { conditionReader } from '../../model/expression.ts'
+import {
+  CAPABILITY_TYPES,
+  CAPABILITY_VARIABLES,
+  type CapabilityMatch,
+  type CapabilityRule,
+  type CapabilityRules,
+  type CapabilitySelection,
+} from '../../model/mcp/capability.ts'
+import type { CapabilityPolicy, CapabilitySubset } from '../../model/mcp/capability-policy.ts'
+import { conditionReader } from '../../model/workflow/expression.ts'
 
 const readCondition = conditionReader(CAPABILITY_VARIABLES)
 

@@ -1,6 +1,6 @@
 /** Which certificates are of a profile: from its settings to its fragment. Pure. */
 import { hash } from 'node:crypto'
-import { BINDING_NAMES, type MtlsAuth } from '../../model/profile-auth.ts'
+import { BINDING_NAMES, type MtlsAuth } from '../../model/access/profile.ts'
 import { subjectName } from '../find/subject-name.ts'
 import type { CertificatesFragment } from '../fragments.ts'
 

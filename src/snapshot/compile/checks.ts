@@ -3,8 +3,8 @@
 import { Secret } from '../../base/crypto/token.ts'
 import { isPacked } from '../../base/json/canonical.ts'
 import type { FieldError } from '../../base/refusal.ts'
-import { BasePath } from '../../model/collection.ts'
-import { patternFault } from '../../model/proxy.ts'
+import { BasePath } from '../../model/api/collection.ts'
+import { patternFault } from '../../model/api/proxy.ts'
 import { toTarget } from '../find/target.ts'
 import type {
   ClientFragment,

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ClientSpec } from '../../model/client.ts'
-import { CollectionSpec } from '../../model/collection.ts'
-import { PolicySpec } from '../../model/policy.ts'
-import { ProfileSpec } from '../../model/profile.ts'
-import { ProxySpec } from '../../model/proxy.ts'
+import { ClientSpec, ProfileSpec } from '../../model/access/profile.ts'
+import { CollectionSpec } from '../../model/api/collection.ts'
+import { PolicySpec } from '../../model/api/policy.ts'
+import { ProxySpec } from '../../model/api/proxy.ts'
 import type { Contracts } from '../fragments.ts'
 import {
   compileClient,

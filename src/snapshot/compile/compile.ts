@@ -1,12 +1,11 @@
 /** Desired state to fragments: pure, so that the same state gives the same snapshot. References are ids by now. */
 import { toMs } from '../../base/clock.ts'
 import { withoutPause } from '../../base/threads/time-slices.ts'
-import type { ClientSpec } from '../../model/client.ts'
-import type { CollectionSpec } from '../../model/collection.ts'
-import { type CredentialType, previousUntil, secretFieldsOf } from '../../model/credential.ts'
-import { type LimitSpec, limitsOf, type PolicySpec } from '../../model/policy.ts'
-import type { ProfileSpec } from '../../model/profile.ts'
-import type { ProxySpec } from '../../model/proxy.ts'
+import type { ClientSpec, ProfileSpec } from '../../model/access/profile.ts'
+import type { CollectionSpec } from '../../model/api/collection.ts'
+import { type CredentialType, previousUntil, secretFieldsOf } from '../../model/api/credential.ts'
+import { type LimitSpec, limitsOf, type PolicySpec } from '../../model/api/policy.ts'
+import type { ProxySpec } from '../../model/api/proxy.ts'
 import type {
   ClientFragment,
   CollectionFragment,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CollectionSpec } from '../../model/collection.ts'
-import { ProxySpec } from '../../model/proxy.ts'
+import { CollectionSpec } from '../../model/api/collection.ts'
+import { ProxySpec } from '../../model/api/proxy.ts'
 import { linkCollection } from '../link/collection.ts'
 import { compileCollection, compileContracts } from './compile.ts'
 

@@ -1,8 +1,6 @@
 import { toMs } from '../../base/clock.ts'
-import type { CollectionSpec } from '../../model/collection.ts'
-import { GraphqlLimits } from '../../model/contract.ts'
-import type { Cors } from '../../model/cors.ts'
-import type { ProxySpec } from '../../model/proxy.ts'
+import type { CollectionSpec, Cors } from '../../model/api/collection.ts'
+import { GraphqlLimits, type ProxySpec } from '../../model/api/proxy.ts'
 import type { ContractFragment, CorsFragment, FeaturesFragment } from '../fragments.ts'
 
 /** Cross-origin rules; ages become seconds. */

@@ -1,11 +1,16 @@
 import { toMs } from '../../base/clock.ts'
-import { type Approved, approvedOf, type Catalogue } from '../../model/capability-drift.ts'
-import type { CapabilityRules } from '../../model/capability-rules.ts'
-import { type CatalogueState, EMPTY_CATALOGUE } from '../../model/catalogue.ts'
-import type { OriginSpec } from '../../model/origin.ts'
-import { assignNames, assignUris, type PublicNames, prefixesOf } from '../../model/public-names.ts'
-import { UpstreamSpec } from '../../model/upstream.ts'
-import type { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
+import { UpstreamSpec } from '../../model/api/upstream.ts'
+import type { CapabilityRules } from '../../model/mcp/capability.ts'
+import {
+  type Approved,
+  approvedOf,
+  type Catalogue,
+  type CatalogueState,
+  EMPTY_CATALOGUE,
+} from '../../model/mcp/capability-drift.ts'
+import type { OriginSpec } from '../../model/mcp/origin.ts'
+import { assignNames, assignUris, type PublicNames, prefixesOf } from '../../model/mcp/public-names.ts'
+import type { VirtualMcpSpec } from '../../model/mcp/virtual-mcp.ts'
 import { basesOf } from '../find/capability-bases.ts'
 import type { CatalogueFragment, OriginFragment, VirtualMcpFragment } from '../fragments.ts'
 import { type Offer, offeredBy } from '../offer/endpoint-catalogue.ts'

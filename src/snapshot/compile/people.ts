@@ -1,5 +1,5 @@
-import type { TeamSpec, UserSpec } from '../../model/access.ts'
-import { type BindingSpec, fingerprintOfKeys, type HostSpec } from '../../model/host.ts'
+import type { TeamSpec, UserSpec } from '../../model/access/access.ts'
+import { type BindingSpec, fingerprintOfKeys, type HostSpec } from '../../model/access/host.ts'
 import type {
   HostFragment,
   PersonFragment,

@@ -1,6 +1,6 @@
 import { Secret } from '../../base/crypto/token.ts'
 import { contentHash } from '../../base/json/canonical.ts'
-import type { SecretReference } from '../../model/secret.ts'
+import type { SecretReference } from '../../model/api/secret.ts'
 import type { SecretSources } from '../../vault/sources.ts'
 import type { Vault } from '../../vault/vault.ts'
 import {

@@ -3,8 +3,9 @@
  * fragment of the collection. A thread makes the header lines when it links that fragment, and closes the proxies
  * whose secret it cannot read.
  */
-import type { SecretReference } from '../../model/secret.ts'
-import { isReference } from '../../model/secret-reference.ts'
+
+import { isReference } from '../../model/api/credential-facts.ts'
+import type { SecretReference } from '../../model/api/secret.ts'
 import type { CollectionFragment, HeaderFragment } from '../fragments.ts'
 import { placeAt, placeOf } from '../link/header-place.ts'
 

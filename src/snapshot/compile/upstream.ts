@@ -1,5 +1,5 @@
 import { toMs } from '../../base/clock.ts'
-import { type ProxyTimeouts, UpstreamSpec } from '../../model/upstream.ts'
+import { type ProxyTimeouts, UpstreamSpec } from '../../model/api/upstream.ts'
 import type { TargetFragment, TimeoutsFragment, UpstreamFragment, UpstreamRules } from '../fragments.ts'
 
 /** The fragment of an upstream as it was stored, by this version or an earlier one. */

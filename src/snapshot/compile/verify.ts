@@ -2,8 +2,14 @@
 
 import { toMs } from '../../base/clock.ts'
 import type { ClaimRule } from '../../base/crypto/jwt.ts'
-import type { ProfileSpec } from '../../model/profile.ts'
-import { type JwtAuth, KEY_ALGS, type OidcAuth, SECRET_ALGS, toClaimRule } from '../../model/profile-auth.ts'
+import {
+  type JwtAuth,
+  KEY_ALGS,
+  type OidcAuth,
+  type ProfileSpec,
+  SECRET_ALGS,
+  toClaimRule,
+} from '../../model/access/profile.ts'
 import type { KeysFragment, SigningSecretFragment, VerifyFragment } from '../fragments.ts'
 
 /** Null for types without signed tokens. `client` is the slug that stands for an issuer that is not given. */

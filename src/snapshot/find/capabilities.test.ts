@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Plain } from '../../base/json/plain.ts'
-import { approvedOf, type Catalogue, capabilityHash } from '../../model/capability-drift.ts'
-import { CapabilityPolicy } from '../../model/capability-policy.ts'
+import { approvedOf, type Catalogue, capabilityHash } from '../../model/mcp/capability-drift.ts'
+import { CapabilityPolicy } from '../../model/mcp/capability-policy.ts'
 import {
   assignNames,
   assignUris,
   type NamedMember,
   type PublicName,
   prefixesOf,
-} from '../../model/public-names.ts'
+} from '../../model/mcp/public-names.ts'
 import { rulesOf } from '../compile/capability-rules.ts'
 import { linkCapabilities } from './capabilities.ts'
 import {

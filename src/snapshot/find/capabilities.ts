@@ -16,7 +16,7 @@ import { textHash } from '../../base/json/canonical.ts'
 import type { Plain } from '../../base/json/plain.ts'
 import { Lru } from '../../base/memory/lru.ts'
 import { estimateTokens } from '../../base/text/token-estimate.ts'
-import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
+import { CAPABILITY_TYPES, type CapabilityRules, type CapabilityType } from '../../model/mcp/capability.ts'
 import {
   type Approved,
   approvalOf,
@@ -26,10 +26,9 @@ import {
   hashIn,
   heldBack,
   itemsByKey,
-} from '../../model/capability-drift.ts'
-import type { CapabilityRules } from '../../model/capability-rules.ts'
+} from '../../model/mcp/capability-drift.ts'
 import { type Era, findingOf, fitItem, nameFinding } from '../../model/mcp/listed-item.ts'
-import type { PublicNames } from '../../model/public-names.ts'
+import type { PublicNames } from '../../model/mcp/public-names.ts'
 import { type Capabilities, UNKNOWN, type VisibleList } from './capability-answers.ts'
 import { type Caller, type FactsOf, factsBy, type SubjectClaims, toCondition } from './capability-caller.ts'
 import {

@@ -1,7 +1,7 @@
 /** What the capabilities of a virtual MCP answer. `capabilities.ts` keeps their invariants. */
 import type { Plain } from '../../base/json/plain.ts'
-import type { CapabilityType } from '../../model/capability.ts'
-import type { CapabilityKey, Held } from '../../model/capability-drift.ts'
+import type { CapabilityType } from '../../model/mcp/capability.ts'
+import type { CapabilityKey, Held } from '../../model/mcp/capability-drift.ts'
 import type { Caller } from './capability-caller.ts'
 import type { Visible } from './capability-view.ts'
 import type { SpellingFault } from './declared-names.ts'

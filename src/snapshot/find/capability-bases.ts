@@ -1,7 +1,6 @@
 import type { Plain } from '../../base/json/plain.ts'
-import { type CapabilityType, KEY_OF } from '../../model/capability.ts'
-import { itemsByKey } from '../../model/capability-drift.ts'
-import type { CapabilityRules } from '../../model/capability-rules.ts'
+import { type CapabilityRules, type CapabilityType, KEY_OF } from '../../model/mcp/capability.ts'
+import { itemsByKey } from '../../model/mcp/capability-drift.ts'
 import { toMatch } from './capability-match.ts'
 
 /**

@@ -2,8 +2,11 @@
 import { claimOf } from '../../base/crypto/jwt.ts'
 import { type Expression, toExpression, UNDECIDED } from '../../base/expression/expression.ts'
 import type { Plain } from '../../base/json/plain.ts'
-import { CAPABILITY_VARIABLES } from '../../model/capability.ts'
-import type { CapabilityRule, CapabilitySubjects } from '../../model/capability-rules.ts'
+import {
+  CAPABILITY_VARIABLES,
+  type CapabilityRule,
+  type CapabilitySubjects,
+} from '../../model/mcp/capability.ts'
 import type { CallerAccess } from './offered-endpoints.ts'
 
 /** Who asks, with everything proven. */

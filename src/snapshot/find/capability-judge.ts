@@ -4,9 +4,8 @@
  */
 import { joined, withoutDigits } from '../../base/json/exact.ts'
 import { isPlain, type Plain } from '../../base/json/plain.ts'
-import { type CapabilityType, KEY_OF } from '../../model/capability.ts'
-import type { Held } from '../../model/capability-drift.ts'
-import type { Projection } from '../../model/capability-rules.ts'
+import { type CapabilityType, KEY_OF, type Projection } from '../../model/mcp/capability.ts'
+import type { Held } from '../../model/mcp/capability-drift.ts'
 import {
   type Admission,
   type Explanation,

@@ -1,7 +1,12 @@
 import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { toGlob } from '../../base/text/patterns.ts'
-import { type CapabilityType, HINT_DEFAULTS, KEY_OF, type MatchField } from '../../model/capability.ts'
-import type { CapabilityMatch } from '../../model/capability-rules.ts'
+import {
+  type CapabilityMatch,
+  type CapabilityType,
+  HINT_DEFAULTS,
+  KEY_OF,
+  type MatchField,
+} from '../../model/mcp/capability.ts'
 
 /** A question to an item as its server lists it. Members that are no text fit nothing. */
 export function toMatch(type: CapabilityType, match: CapabilityMatch): (item: Plain) => boolean {

@@ -4,8 +4,11 @@
  * 1. What is left out is answered like what does not exist, by the same object.
  * 2. Lists and calls are decided by the same question, which is asked of the item as the caller's list has it.
  */
-import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
-import type { CapabilitySelection } from '../../model/capability-rules.ts'
+import {
+  CAPABILITY_TYPES,
+  type CapabilitySelection,
+  type CapabilityType,
+} from '../../model/mcp/capability.ts'
 import { listOf } from './capabilities.ts'
 import { type Capabilities, UNKNOWN, type VisibleList } from './capability-answers.ts'
 import { toMatch } from './capability-match.ts'

@@ -1,7 +1,6 @@
 /** URIs that no list of a virtual MCP has, and URIs on their way out. */
 import type { Plain } from '../../base/json/plain.ts'
-import type { PublicNames } from '../../model/public-names.ts'
-import { fromPublicUri, toPublicUri } from '../../model/public-uri.ts'
+import { fromPublicUri, type PublicNames, toPublicUri } from '../../model/mcp/public-names.ts'
 import { type Admission, type Capabilities, type ReadAdmission, UNKNOWN } from './capability-answers.ts'
 import type { Caller } from './capability-caller.ts'
 import {

@@ -2,8 +2,7 @@
 
 import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { FoldedNames } from '../../base/text/folded-names.ts'
-import { type CapabilityType, KEY_OF } from '../../model/capability.ts'
-import type { Projection } from '../../model/capability-rules.ts'
+import { type CapabilityType, KEY_OF, type Projection } from '../../model/mcp/capability.ts'
 
 export interface Visible {
   readonly type: CapabilityType

@@ -1,4 +1,4 @@
-import type { Attachment } from '../../model/policy.ts'
+import type { Attachment } from '../../model/api/policy.ts'
 import type { LinkedProfile } from '../linked/client.ts'
 import type { LinkedCollection, LinkedProxy } from '../linked/collection.ts'
 import type { CalledThrough } from '../linked/mcp.ts'

@@ -3,7 +3,7 @@ import type { Plain } from '../../base/json/plain.ts'
 import { listedItem } from '../../guardrails/listed.ts'
 import type { Chain } from '../../guardrails/rule.ts'
 import { Tally } from '../../guardrails/tally.ts'
-import { type CapabilityType, KEY_OF } from '../../model/capability.ts'
+import { type CapabilityType, KEY_OF } from '../../model/mcp/capability.ts'
 import type { CatalogueFragment } from '../fragments.ts'
 
 /** The items of one catalogue under one chain of rules. */

@@ -1,4 +1,4 @@
-import type { PublicNames } from '../../model/public-names.ts'
+import type { PublicNames } from '../../model/mcp/public-names.ts'
 import type { LinkedOrigin, LinkedVirtualMcp } from '../linked/mcp.ts'
 import { linkCapabilities } from './capabilities.ts'
 import { limitKeyOf } from './limit-key.ts'

@@ -1,5 +1,5 @@
-import type { HttpMethod } from '../../model/http-method.ts'
-import { HTTP_METHODS } from '../../model/methods.ts'
+import { HTTP_METHODS } from '../../model/http-names.ts'
+import type { HttpMethod } from '../../model/members.ts'
 
 /** Sets of HTTP methods as bits, so that lists are met with one `&`. */
 const BITS = new Map<string, number>(HTTP_METHODS.map((method, index) => [method, 1 << index]))

@@ -5,8 +5,12 @@
  * What a caller reaches is decided by the collection and the profile in force, not by those of the moment of linking.
  */
 import { textHash } from '../../base/json/canonical.ts'
-import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
-import type { OfferedEndpoint, OfferedEndpoints } from '../../model/offered-endpoint.ts'
+import {
+  CAPABILITY_TYPES,
+  type CapabilityType,
+  type OfferedEndpoint,
+  type OfferedEndpoints,
+} from '../../model/mcp/capability.ts'
 import type { LinkedProfile } from '../linked/client.ts'
 import type { LinkedCollection, LinkedProxy } from '../linked/collection.ts'
 import { methodBit } from './methods.ts'

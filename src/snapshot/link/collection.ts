@@ -1,4 +1,4 @@
-import { isNeverPassed, twinOf } from '../../model/header-names.ts'
+import { isNeverPassed, twinOf } from '../../model/http-names.ts'
 import type { Opener } from '../../vault/opener.ts'
 import { limitKeyOf } from '../find/limit-key.ts'
 import { methodBit, methodBits } from '../find/methods.ts'

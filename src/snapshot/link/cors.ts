@@ -1,4 +1,4 @@
-import { HTTP_METHODS } from '../../model/methods.ts'
+import { HTTP_METHODS } from '../../model/http-names.ts'
 import type { CorsFragment } from '../fragments.ts'
 import type { LinkedCors } from '../linked/collection.ts'
 import { lineOf } from './header-line.ts'

@@ -1,6 +1,6 @@
-import type { CredentialType } from '../../model/credential.ts'
-import type { SecretReference } from '../../model/secret.ts'
-import { isReference } from '../../model/secret-reference.ts'
+import type { CredentialType } from '../../model/api/credential.ts'
+import { isReference } from '../../model/api/credential-facts.ts'
+import type { SecretReference } from '../../model/api/secret.ts'
 
 /** Settings of a credential as fragments hold them, and where its secrets are read. */
 export function partsOf(auth: { readonly type: CredentialType }): {

@@ -1,7 +1,7 @@
 import { contentHash } from '../../base/json/canonical.ts'
 import { HASH_KEY } from '../../guardrails/names.ts'
 import { compileRule } from '../../guardrails/rule.ts'
-import type { JsonSchema } from '../../model/proxy.ts'
+import type { JsonSchema } from '../../model/api/proxy.ts'
 import type { Opener } from '../../vault/opener.ts'
 import type { GuardrailFragment } from '../fragments.ts'
 import type { LinkedGuardrail } from '../linked/guardrail.ts'

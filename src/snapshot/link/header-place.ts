@@ -1,4 +1,4 @@
-import { headerField } from '../../model/header-field.ts'
+import { headerField } from '../../model/http-names.ts'
 
 /** Where a collection fragment has the secret of a header: of the collection itself, or of one of its proxies. */
 export function placeOf(owner: string, name: string): string {

@@ -6,7 +6,7 @@ import {
   RATE_WINDOW,
   ROLLING_WINDOW,
   WAIT_MS_MAX,
-} from '../../model/limit-bounds.ts'
+} from '../../model/bounds.ts'
 import { limitKeyOf } from '../find/limit-key.ts'
 import type { LimitFragment, PolicyFragment } from '../fragments.ts'
 import type { Algorithm, LinkedLimit, LinkedPolicy } from '../linked/policy.ts'

@@ -9,14 +9,18 @@
  */
 import { hash } from 'node:crypto'
 import { isPlain, type Plain } from '../../base/json/plain.ts'
-import { bodyFormOf, isJson, isMultipart, isUrlEncoded } from '../../model/body-form.ts'
-import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
-import type { Catalogue } from '../../model/capability-drift.ts'
-import { isOfMessage } from '../../model/header-names.ts'
-import type { HttpMethod } from '../../model/http-method.ts'
-import type { ArgumentPlace, OfferedEndpoint, OfferedEndpoints } from '../../model/offered-endpoint.ts'
-import { parameterNames } from '../../model/parameter-names.ts'
-import type { JsonSchema, Parameter, ProxySpec } from '../../model/proxy.ts'
+import { bodyFormOf, isJson, isMultipart, isUrlEncoded } from '../../model/api/body-form.ts'
+import type { JsonSchema, Parameter, ProxySpec } from '../../model/api/proxy.ts'
+import { isOfMessage, parameterNames } from '../../model/http-names.ts'
+import {
+  type ArgumentPlace,
+  CAPABILITY_TYPES,
+  type CapabilityType,
+  type OfferedEndpoint,
+  type OfferedEndpoints,
+} from '../../model/mcp/capability.ts'
+import type { Catalogue } from '../../model/mcp/capability-drift.ts'
+import type { HttpMethod } from '../../model/members.ts'
 import { boundedSchema } from '../schema/bounded.ts'
 import { shorten } from '../schema/parts.ts'
 import { type Argument, argumentSchemas, DESCRIPTION_CHARS_MAX } from './parameter-schema.ts'

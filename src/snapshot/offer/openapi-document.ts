@@ -1,7 +1,7 @@
 import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
-import type { HttpMethod } from '../../model/http-method.ts'
-import type { JsonSchema, Parameter } from '../../model/proxy.ts'
+import type { JsonSchema, Parameter } from '../../model/api/proxy.ts'
+import type { HttpMethod } from '../../model/members.ts'
 
 interface Contract {
   readonly parameters: readonly Parameter[]

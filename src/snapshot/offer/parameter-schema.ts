@@ -1,6 +1,6 @@
 /** Schemas of parameters: of one, and of all that a tool takes within one bound. */
 import { isPlain, type Plain } from '../../base/json/plain.ts'
-import type { JsonSchema, Parameter } from '../../model/proxy.ts'
+import type { JsonSchema, Parameter } from '../../model/api/proxy.ts'
 import { boundedSchema } from '../schema/bounded.ts'
 import { bytesOf, shorten } from '../schema/parts.ts'
 

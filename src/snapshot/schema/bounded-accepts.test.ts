@@ -6,7 +6,7 @@ import { anySchema, anyValue } from '../../../test/support/keyword-schemas.ts'
 import { fuzzCases } from '../../../test/support/long.ts'
 import { made } from '../../../test/support/made-schemas.ts'
 import { isPlain } from '../../base/json/plain.ts'
-import type { JsonSchema } from '../../model/proxy.ts'
+import type { JsonSchema } from '../../model/api/proxy.ts'
 import { boundedSchema } from './bounded.ts'
 import { createSchemaJudges } from './judge.ts'
 

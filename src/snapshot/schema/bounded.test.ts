@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { JsonSchema } from '../../model/proxy.ts'
+import type { JsonSchema } from '../../model/api/proxy.ts'
 import { boundedSchema } from './bounded.ts'
 
 const bytes = (value: unknown): number => Buffer.byteLength(JSON.stringify(value))

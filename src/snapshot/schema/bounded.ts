@@ -1,7 +1,6 @@
 import { isPlain, type Plain } from '../../base/json/plain.ts'
-import type { JsonSchema } from '../../model/proxy.ts'
-import { LIST, MAP, ONE } from '../../model/schema-keywords.ts'
-import { createLooseness, NO_NAMES, type Way } from '../../model/schema-looseness.ts'
+import type { JsonSchema } from '../../model/api/proxy.ts'
+import { createLooseness, LIST, MAP, NO_NAMES, ONE, type Way } from '../../model/schema-looseness.ts'
 import {
   bytesOf,
   type Chain,

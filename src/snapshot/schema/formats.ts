@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net'
-import { CHECKED_FORMATS } from '../../model/schema-formats.ts'
+import { CHECKED_FORMATS } from '../../model/schema-looseness.ts'
 
 /** A format that is asserted. Each check is linear in the text. */
 export type Format =

@@ -4,7 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import fc from 'fast-check'
 import { anySchema, anyValue } from '../../../test/support/keyword-schemas.ts'
 import { fuzzCases } from '../../../test/support/long.ts'
-import type { JsonSchema } from '../../model/proxy.ts'
+import type { JsonSchema } from '../../model/api/proxy.ts'
 import { Effort } from './effort.ts'
 import { createSchemaJudges } from './judge.ts'
 

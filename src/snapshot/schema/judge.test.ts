@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { inTime } from '../../../test/support/in-time.ts'
-import type { JsonSchema } from '../../model/proxy.ts'
+import type { JsonSchema } from '../../model/api/proxy.ts'
 import { createSchemaJudges, ERRORS_MAX } from './judge.ts'
 
 const SHARED = {

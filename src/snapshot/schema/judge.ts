@@ -3,7 +3,7 @@
  * anybody, so a judgement takes a number of steps that is bounded by the size of the value, whatever the schema.
  */
 import type { FieldError } from '../../base/refusal.ts'
-import type { JsonSchema } from '../../model/proxy.ts'
+import type { JsonSchema } from '../../model/api/proxy.ts'
 import type { Definitions, Way } from '../../model/schema-looseness.ts'
 import type { Places } from './assertions.ts'
 import { Effort, type Goal, NO_NUMBERS, TooMuch } from './effort.ts'

@@ -4,7 +4,7 @@
 
 import { isPlain, type Plain, tokenText } from '../../base/json/plain.ts'
 import { isUnicodePattern, linearPattern } from '../../base/text/patterns.ts'
-import { LIST, MAP, ONE } from '../../model/schema-keywords.ts'
+import { LIST, MAP, ONE } from '../../model/schema-looseness.ts'
 
 /** Keywords with a plain value of each type. */
 const LIMITS: readonly (readonly [keyword: string, type: 'number' | 'string' | 'boolean'])[] = [

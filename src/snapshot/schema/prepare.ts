@@ -1,13 +1,16 @@
 import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
 import { linearPattern } from '../../base/text/patterns.ts'
-import type { JsonSchema } from '../../model/proxy.ts'
-import { LIST, MAP, NOT_JUDGED, ONE } from '../../model/schema-keywords.ts'
+import type { JsonSchema } from '../../model/api/proxy.ts'
 import {
   createLooseness,
   type Definitions,
+  LIST,
   lookUpLocal,
+  MAP,
   NO_NAMES,
+  NOT_JUDGED,
   nameIn,
+  ONE,
   type Way,
 } from '../../model/schema-looseness.ts'
 import { shapeFault } from './shape.ts'

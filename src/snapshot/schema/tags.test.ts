@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { JsonSchema } from '../../model/proxy.ts'
+import type { JsonSchema } from '../../model/api/proxy.ts'
 import { createSchemaJudges } from './judge.ts'
 
 const PETS: Readonly<Record<string, unknown>> = {

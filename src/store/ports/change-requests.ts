@@ -1,4 +1,4 @@
-import type { ChangeRequest } from '../../model/approval.ts'
+import type { ChangeRequest } from '../../model/access/approval.ts'
 import type { Fields } from './resource.ts'
 import type { TimeOrder } from './time-order.ts'
 

@@ -2,7 +2,7 @@
  * What the control plane asks of its store: questions, not databases. Configuration and audit answer through one
  * transaction, so that a change and its evidence are one thing.
  */
-import type { AuditEntry } from '../../model/audit.ts'
+import type { AuditEntry } from '../../model/access/audit.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
 import type { AccessRequestReader, AccessRequestWriter } from './access-requests.ts'
 import type { AuditLink, StoredAnchor, StoredCheckpoint, StoredKeyAnchor, TrailSeal } from './audit-chain.ts'

@@ -1,4 +1,4 @@
-import type { Status } from '../../model/envelope.ts'
+import type { Status } from '../../model/members.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
 import type { SpecOf } from '../../model/specs.ts'
 

@@ -3,7 +3,7 @@
  * the trail compares it with the entry, so that no change of it hides an entry from a filter unnoticed.
  */
 import type { Kysely } from 'kysely'
-import type { AuditEntry } from '../../model/audit.ts'
+import type { AuditEntry } from '../../model/access/audit.ts'
 import type { ConfigTables } from './tables.ts'
 
 type Db = Kysely<ConfigTables>

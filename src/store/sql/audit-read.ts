@@ -1,5 +1,5 @@
 import { type Expression, expressionBuilder, type Kysely, type SqlBool, sql } from 'kysely'
-import type { AuditEntry } from '../../model/audit.ts'
+import type { AuditEntry } from '../../model/access/audit.ts'
 import { type AuditLink, linkedValues } from '../ports/audit-chain.ts'
 import type { AuditFilter, AuditReader } from '../ports/config.ts'
 import { keysetOf } from '../ports/time-order.ts'

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { AuditEntry } from '../../model/audit.ts'
+import type { AuditEntry } from '../../model/access/audit.ts'
 import { keyedLink, linkedValues } from '../ports/audit-chain.ts'
 import type { ConfigWriter } from '../ports/config.ts'
 import { createAccessRequestWriter, endRequestsAbout } from './access-requests.ts'

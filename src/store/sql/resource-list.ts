@@ -1,5 +1,5 @@
 import { type Expression, type ExpressionBuilder, expressionBuilder, type Kysely, type SqlBool } from 'kysely'
-import type { Status } from '../../model/envelope.ts'
+import type { Status } from '../../model/members.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
 import type { ListOrder, ListQuery, Part } from '../ports/config.ts'
 import { FACETS, type FacetName, TEXT_FACETS } from '../ports/facets.ts'

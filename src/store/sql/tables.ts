@@ -1,4 +1,4 @@
-import type { ChangeRequest } from '../../model/approval.ts'
+import type { ChangeRequest } from '../../model/access/approval.ts'
 import type { StoredAnchor, StoredCheckpoint, StoredKeyAnchor } from '../ports/audit-chain.ts'
 import type { StoredSetUpLink } from '../ports/config.ts'
 import type { StoredConnection } from '../ports/connections.ts'

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import { DURATION_PATTERN } from '../../base/clock.ts'
-import { ROLES } from '../../model/access.ts'
+import { ROLES } from '../../model/access/access.ts'
 import { dataDirOf } from './connect.ts'
 import { UsageError } from './exit.ts'
 import { askLocal } from './local.ts'

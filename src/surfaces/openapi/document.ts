@@ -1,6 +1,6 @@
 import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'
 import { withoutPause } from '../../base/threads/time-slices.ts'
-import { APPROVABLE } from '../../model/approval.ts'
+import { APPROVABLE } from '../../model/access/approval.ts'
 import { WriteOptionsInput, writeOptionNames } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import { ALL_KINDS } from '../../operations/kinds/kinds.ts'

@@ -1,5 +1,5 @@
 import { allows } from '../../access/roles.ts'
-import { ROLES } from '../../model/access.ts'
+import { ROLES } from '../../model/access/access.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import { API_ROOT, nameOf, routeOf } from '../route.ts'
 

@@ -1,5 +1,5 @@
 /**
- * Headers that callers may not send on (`model/header-names`) are dropped when the field section is read. Override
+ * Headers that callers may not send on (`model/http-names`) are dropped when the field section is read. Override
  * headers are kept apart; the check `route` adds those that the collection names.
  */
 import type { RefusalCode } from '../../base/refusal.ts'

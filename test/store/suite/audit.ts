@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { AuditEntry } from '../../../src/model/audit.ts'
+import type { AuditEntry } from '../../../src/model/access/audit.ts'
 import { CHAIN_START, keyedLink } from '../../../src/store/ports/audit-chain.ts'
 import type { AuditFilter, ConfigStore } from '../../../src/store/ports/config.ts'
 import { entry, LINK_KEY, type MakePlace, plain, sealed } from '../place.ts'

@@ -26,7 +26,7 @@ import { type AskWebhook, judgedWith, type Run } from '../../../guardrails/asked
 import { bytesMaxOf } from '../../../guardrails/content.ts'
 import type { Chain, Rule } from '../../../guardrails/rule.ts'
 import { Tally } from '../../../guardrails/tally.ts'
-import type { JsonSchema } from '../../../model/proxy.ts'
+import type { JsonSchema } from '../../../model/api/proxy.ts'
 import type { McpGuardrails } from '../../../snapshot/linked/guardrail.ts'
 import { createSchemaJudges, type Judge } from '../../../snapshot/schema/judge.ts'
 import { isMembers, type Members } from '../../protocol/message.ts'

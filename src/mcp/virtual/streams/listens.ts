@@ -5,7 +5,7 @@
  * call the virtual MCP; `http/standing.ts` has the other rules.
  */
 import type { Caller, GatewayPort } from '../../../gateway/port.ts'
-import type { CapabilityType } from '../../../model/capability.ts'
+import type { CapabilityType } from '../../../model/mcp/capability.ts'
 import type { JoinedVirtualMcp } from '../../../snapshot/find/virtual-mcps.ts'
 import { createStandingStreams, type Standing } from '../../http/standing.ts'
 import type { Wanted } from '../../protocol/subscription.ts'

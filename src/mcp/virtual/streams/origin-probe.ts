@@ -1,7 +1,7 @@
 import type { Clock } from '../../../base/clock.ts'
 import type { RunnerAddress } from '../../../base/net/runner-address.ts'
 import type { Gateway } from '../../../gateway/gateway.ts'
-import type { OriginProbed } from '../../../model/origin-probe.ts'
+import type { OriginProbed } from '../../../model/mcp/origin.ts'
 import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'
 import type { OwnName } from '../../origin/envelope.ts'
 import { probeOrigin } from '../../origin/probe.ts'

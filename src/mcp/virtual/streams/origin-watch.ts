@@ -9,7 +9,7 @@
  * 4. Notifications are collected for a moment, so that many notifications lead to one refresh.
  */
 import type { Gateway } from '../../../gateway/gateway.ts'
-import type { OriginNews } from '../../../model/origin-news.ts'
+import type { OriginNews } from '../../../model/mcp/origin.ts'
 import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'
 import { StandingStream } from '../../origin/change-stream.ts'
 import { type StreamsTools, streamToolsOf, tellsOfLists, tellsOfResources } from './watch-tools.ts'
