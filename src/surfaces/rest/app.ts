@@ -26,6 +26,7 @@ import {
   writeOptionNames,
 } from '../../operations/engine/call.ts'
 import type { Invoke, Operation } from '../../operations/engine/define.ts'
+import { mayCall } from '../../operations/engine/permission.ts'
 import { isFromConsole } from '../console/cookies.ts'
 import type { JsonSchema } from '../fields.ts'
 import { printOpenApi } from '../openapi/document.ts'
@@ -211,6 +212,13 @@ async function call(
     return invoked.content === undefined ? toResponse(operation, invoked) : toFile(invoked.content)
   }
   if (ports.facts(c.req.raw).isBodyWithheld === true) throw bodyWithheld()
+  // The call itself refuses and notes it. Other bodies are read before that: the audit entry has what a small one asks for, and names
+  // the resource of a path only with an input that is whole
+  const isUnread = operation.large === true && !byId && mayBeLarge(c.req.raw.headers)
+  if (isUnread && !mayCall(principal, operation)) {
+    const { options } = liftOptions(operation, {}, query, readOptionHeaders(c.req.raw.headers))
+    return toResponse(operation, await ports.invoke(operation, {}, toWriteOptions(options), principal, via))
+  }
   const budget = ports.keep(principal.id)
   try {
     const apart = runApartFor(principal.id, { left: via.left })
@@ -232,6 +240,12 @@ async function call(
   } finally {
     budget.release()
   }
+}
+
+/** True unless a body is declared to be no larger than that of most operations. */
+function mayBeLarge(headers: Headers): boolean {
+  const declared = headers.get('content-length')
+  return declared === null || Number(declared) > INPUT_BYTES_MAX
 }
 
 /** What the body of an operation may be. */

@@ -262,3 +262,34 @@ test('what was seen to hold the main thread for seconds does so no longer', asyn
   for (const [name, what, make] of HOSTILE) await measured(operationOf(name), bytesOf(make()), what)
   report((text) => t.diagnostic(text))
 })
+
+test('of a large body whose caller may not call the operation, nothing is read before the refusal', async () => {
+  const { method, path } = routeOf(operationOf('collections.import'))
+  for (const [role, code, isRead] of [
+    ['viewer', 'permission_denied', false],
+    ['admin', 'payload_rejected', true],
+  ] as const) {
+    let pieces = 0
+    const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
+      {
+        pull(to) {
+          pieces++
+          to.enqueue(new Uint8Array(1024))
+          to.close()
+        },
+      },
+      { highWaterMark: 0 },
+    )
+    const response = await app.fetch(
+      new Request(`http://control.test${API_ROOT}${path}`, {
+        method,
+        headers: { authorization: `Bearer ${role}`, 'content-type': 'application/json' },
+        body,
+        duplex: 'half',
+      }),
+    )
+    const problem = (await response.json()) as { readonly code: string }
+    assert.equal(problem.code, code)
+    assert.equal(pieces > 0, isRead, role)
+  }
+})
