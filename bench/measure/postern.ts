@@ -53,7 +53,7 @@ export async function startPostern(
   return { process, gateway: `${scheme}://127.0.0.1:${port}`, control, readyMs: performance.now() - begun }
 }
 
-/** As `npm start`: the main thread's young generation, which nothing else bounds, has three times 8 MB at most. */
+/** As `npm start`: the main thread's young generation, which nothing else bounds, has three times 8 MB at most; `postern.js` keeps threads out of it. */
 const FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=8']
 
 function environment(data: string): Record<string, string> {
