@@ -7,8 +7,9 @@ const LINES_PER_SECOND = 16_384
 const LINE_FEED = 0x0a
 
 /**
- * Reads a stream, at most so many bytes and {@link LINES_PER_SECOND} lines in each second, give or take one piece. Who writes more
- * waits.
+ * Reads a stream. After `bytesPerSecond` bytes or {@link LINES_PER_SECOND} lines it reads no more until the second is over, so the
+ * program that writes has to wait. The last piece is taken whole.
+ * @param take gets each piece
  */
 export function paced(
   stream: Readable,

@@ -92,7 +92,7 @@ export function readPem(text: string, label: string): Buffer[] {
     blocks.push(Buffer.from(body, 'base64'))
     return ''
   })
-  // What is no secret is shown to everyone
+  // Certificates are shown to everyone who may read the resource
   if (rest.includes('PRIVATE KEY'))
     throw new RangeError(`holds a PRIVATE KEY, and should hold ${label} alone`)
   if (rest.includes('-----')) throw new RangeError('holds a block that is cut off')

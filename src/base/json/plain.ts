@@ -21,7 +21,7 @@ export function listedTexts(value: unknown): string[] {
 /** Containers inside each other: no document has as many. What reads a document may then call itself for each of them. */
 export const NESTED_MAX = 128
 
-/** True for more objects and lists inside each other than that. */
+/** True for more than `nestedMax` objects and lists inside each other. */
 export function isDeep(root: unknown, nestedMax: number = NESTED_MAX): boolean {
   const isContainer = (value: unknown): value is object => value !== null && typeof value === 'object'
   let level: object[] = [root].filter(isContainer)

@@ -8,8 +8,7 @@ import { type Plain, plainIn } from '../../base/json/plain.ts'
 import type { UrlSource } from '../../base/net/egress.ts'
 import { FetchFailure, type GuardedFetch } from '../../base/net/guarded-fetch.ts'
 import { type ClientAuthMethod, toClientAuth } from '../sign-in/client-auth.ts'
-import { shownError } from '../sign-in/oidc.ts'
-import { withoutEmptyMembers } from '../token-answer.ts'
+import { shownError, withoutEmptyMembers } from '../sign-in/oidc.ts'
 import { type AuthorizationServer, scopesIn } from './metadata.ts'
 
 /** Postern as a client of one authorization server. */

@@ -11,7 +11,6 @@ import { FetchFailure, type GuardedFetch } from '../../base/net/guarded-fetch.ts
 import { Refusal, refuse } from '../../base/refusal.ts'
 import type { Links } from '../../shared-state/ports/links.ts'
 import { tellFew } from '../tell-few.ts'
-import { withoutEmptyMembers } from '../token-answer.ts'
 import { type ClaimReading, toArrival } from './arrivals.ts'
 import { type ClientAuthMethod, type ClientProof, methodFor, toClientAuth } from './client-auth.ts'
 import { callbackPathOf } from './port.ts'
@@ -178,13 +177,15 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
   }
 }
 
-/** What {@link discover} reads, kept for {@link CONFIGURATION_MS} unless it fails. */
+/** Kept for {@link CONFIGURATION_MS} unless reading it fails. */
 interface Configured {
+  /** Rejects as {@link discover}. */
   get(): Promise<Configuration>
   /** Reads it anew next time. */
   forget(): void
 }
 
+/** What {@link discover} reads of a provider, for what asks it again and again. */
 export function createConfigured(parts: Pick<OidcParts, 'provider' | 'fetch' | 'clock'>): Configured {
   let known: { readonly configuration: Promise<Configuration>; readonly until: number } | undefined
   return {
@@ -323,4 +324,24 @@ const SHOWN_MAX = 200
 export function shownError({ error, error_description: text }: Readonly<Record<string, unknown>>): string {
   const said = typeof text === 'string' && text !== '' ? `${String(error)}: ${text}` : String(error)
   return said.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, ' ').slice(0, SHOWN_MAX)
+}
+
+/** Optional members of an answer of a token endpoint that are texts (RFC 6749 section 5.1, RFC 8693 section 2.2.1). */
+const TEXTS = ['refresh_token', 'scope', 'id_token', 'issued_token_type'] as const
+
+/**
+ * An answer of a token endpoint without optional members that say nothing, such as a `refresh_token` that is null. Libraries refuse the
+ * whole answer for one of them, and with it a refresh token that has replaced the one before. A list of scopes becomes a text, and a
+ * lifetime below zero becomes zero.
+ */
+export function withoutEmptyMembers(answer: Plain): Plain {
+  const { scope, expires_in: lifetime } = answer
+  const kept: Plain = { ...answer }
+  if (Array.isArray(scope)) kept['scope'] = listedTexts(scope).join(' ')
+  for (const name of TEXTS) if (typeof kept[name] !== 'string') delete kept[name]
+  if (kept['refresh_token'] === '') delete kept['refresh_token']
+  const seconds = typeof lifetime === 'string' ? Number.parseFloat(lifetime) : lifetime
+  if (typeof seconds === 'number' && Number.isFinite(seconds)) kept['expires_in'] = Math.max(0, seconds)
+  else delete kept['expires_in']
+  return kept
 }

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { keepAnAdmin } from '../../access/last-admin.ts'
 import { permits } from '../../access/roles.ts'
 import type { Clock } from '../../base/clock.ts'
@@ -7,6 +8,7 @@ import { Refusal, refuse } from '../../base/refusal.ts'
 import { maskText } from '../../base/text/mask.ts'
 import { inSlices } from '../../base/threads/time-slices.ts'
 import type { OriginSpec } from '../../model/mcp/origin.ts'
+import { Ref } from '../../model/members.ts'
 import { inWords } from '../../model/resource-types.ts'
 import type { Publisher, Sent } from '../../snapshot/publisher.ts'
 import type { StoredChangeRequest } from '../../store/ports/change-requests.ts'
@@ -128,14 +130,22 @@ function withReason(options: WriteOptions): WriteOptions {
   return options.reason === undefined ? options : { ...options, reason: maskText(options.reason) }
 }
 
-/** Notes a refusal of a known principal and makes it. What was asked is read for the entry alone. */
+/**
+ * Notes a refusal of a known principal and makes it. What was asked is read for the entry alone; of an input that is not valid, or whose
+ * rest was not read, the id that names the resource.
+ */
 async function deny(deps: InvokeDeps, call: Call, input: unknown): Promise<Refusal> {
   const refusal = asStepUp(denial(call.operation.permission), call.principal)
   const parsed = call.operation.input.safeParse(input)
-  const asked = parsed.success ? { ...call, input: parsed.data, isParsed: true } : call
+  const asked = parsed.success
+    ? { ...call, input: parsed.data, isParsed: true }
+    : { ...call, input: Named.safeParse(input).data ?? {} }
   await noteRefusal(asked, undefined, refusal, deps)
   return refusal
 }
+
+/** All that is kept of an input that is not valid. */
+const Named = z.object({ id: Ref })
 
 async function read(deps: InvokeDeps, call: Call): Promise<Invoked> {
   const { selection, input } = takeSelection(call.operation, call.input)

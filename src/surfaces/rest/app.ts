@@ -212,12 +212,11 @@ async function call(
     return invoked.content === undefined ? toResponse(operation, invoked) : toFile(invoked.content)
   }
   if (ports.facts(c.req.raw).isBodyWithheld === true) throw bodyWithheld()
-  // The call itself refuses and notes it. Other bodies are read before that: the audit entry has what a small one asks for, and names
-  // the resource of a path only with an input that is whole
-  const isUnread = operation.large === true && !byId && mayBeLarge(c.req.raw.headers)
+  // The call itself refuses and notes it. A small body is read before that, for the audit entry has what it asks for
+  const isUnread = operation.large === true && mayBeLarge(c.req.raw.headers)
   if (isUnread && !mayCall(principal, operation)) {
     const { options } = liftOptions(operation, {}, query, readOptionHeaders(c.req.raw.headers))
-    return toResponse(operation, await ports.invoke(operation, {}, toWriteOptions(options), principal, via))
+    return toResponse(operation, await ports.invoke(operation, id, toWriteOptions(options), principal, via))
   }
   const budget = ports.keep(principal.id)
   try {

@@ -264,11 +264,12 @@ test('what was seen to hold the main thread for seconds does so no longer', asyn
 })
 
 test('of a large body whose caller may not call the operation, nothing is read before the refusal', async () => {
-  const { method, path } = routeOf(operationOf('collections.import'))
-  for (const [role, code, isRead] of [
-    ['viewer', 'permission_denied', false],
-    ['admin', 'payload_rejected', true],
+  for (const [name, role, code, isRead] of [
+    ['collections.import', 'viewer', 'permission_denied', false],
+    ['collections.reimport', 'viewer', 'permission_denied', false],
+    ['collections.import', 'admin', 'payload_rejected', true],
   ] as const) {
+    const { method, path } = routeOf(operationOf(name))
     let pieces = 0
     const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
       {
@@ -281,7 +282,7 @@ test('of a large body whose caller may not call the operation, nothing is read b
       { highWaterMark: 0 },
     )
     const response = await app.fetch(
-      new Request(`http://control.test${API_ROOT}${path}`, {
+      new Request(`http://control.test${API_ROOT}${path.replace('{id}', 'orders')}`, {
         method,
         headers: { authorization: `Bearer ${role}`, 'content-type': 'application/json' },
         body,
@@ -290,6 +291,10 @@ test('of a large body whose caller may not call the operation, nothing is read b
     )
     const problem = (await response.json()) as { readonly code: string }
     assert.equal(problem.code, code)
-    assert.equal(pieces > 0, isRead, role)
+    assert.equal(pieces > 0, isRead, `${name} as ${role}`)
   }
+  const [entry] = (await control.run('audit.list', { operation: 'collections.reimport', limit: 1 })).output[
+    'items'
+  ] as readonly { readonly outcome: string; readonly resource: { readonly slug: string } }[]
+  assert.deepEqual([entry?.outcome, entry?.resource.slug], ['denied', 'orders'])
 })
