@@ -39,7 +39,16 @@ const ARROWS: Record<string, readonly string[]> = {
   snapshot: ['base', 'model', 'detectors/settings', 'guardrails/names', 'snapshot/linked', 'snapshot/find'],
   'snapshot/schema': ['base', 'model'],
   'snapshot/offer': ['base', 'model', 'snapshot/schema'],
-  'snapshot/linked': ['base', 'guardrails/rule', 'guardrails/names', 'snapshot/fragments', 'snapshot/find'],
+  'snapshot/linked': [
+    ...[
+      'base',
+      'guardrails/rule',
+      'guardrails/names',
+      'snapshot/fragments',
+      'snapshot/plan',
+      'snapshot/find',
+    ],
+  ],
   'snapshot/find': [...['base', 'model', 'guardrails', 'snapshot/fragments', 'snapshot/linked']],
   'snapshot/link': [
     ...['base', 'model', 'vault', 'guardrails/rule', 'guardrails/names', ...SERVED],

@@ -1,9 +1,8 @@
 /**
- * The configuration as gateway threads receive it: plain data in pieces, each known by the hash of its content. A secret
- * that is read elsewhere counts by its text and the key that seals it, not by its ciphertext, which differs at each sealing:
- * the same state has the same hashes in every process.
- * Nothing in a fragment is a closure, a class or a plain-text secret, so it survives structured clone and disk.
- * Only what is published is in it; references are ids.
+ * The configuration as gateway threads receive it: plain data in pieces, each known by the hash of its content. A secret that is read
+ * elsewhere counts by its text and the key that seals it, not by its ciphertext, which differs at each sealing: the same state has the
+ * same hashes in every process. Nothing in a fragment is a closure, a class or a plain-text secret, so it survives structured clone
+ * and disk. Only what is published is in it; references are ids.
  */
 import type { ClaimRule } from '../base/crypto/jwt.ts'
 import type { DetectorSettings } from '../detectors/settings.ts'
@@ -16,7 +15,7 @@ import type { CapabilityRules, CapabilitySelection } from '../model/mcp/capabili
 import type { Approved } from '../model/mcp/capability-drift.ts'
 import type { PublicNames } from '../model/mcp/public-names.ts'
 import type { HttpMethod } from '../model/members.ts'
-import type { PlanFragment, ServerFragment } from './plan.ts'
+import type { PlanFragment, ServerFragment, WorkflowFragment } from './plan.ts'
 
 /** The kinds of fragments. Each has a row in `compile/kinds.ts`, which the main thread loads, and in `link/kinds.ts`. */
 export interface Fragments {
@@ -45,7 +44,8 @@ export interface Fragments {
  */
 export const FORM = 1
 
-interface Formed {
+/** What all fragments have. */
+export interface Formed {
   /**
    * The form that a linker must know to keep all restrictions of the fragment; absent for 1. A linker of an older version
    * quarantines the fragment, because it would ignore the restriction.
@@ -199,15 +199,6 @@ export interface ProxyFragment {
   readonly timeouts?: TimeoutsFragment
   /** Runs in the place of the call of the upstream: id of a {@link WorkflowFragment}, or a plan of its own. Absent for none. */
   readonly workflow?: string | PlanFragment
-}
-
-/** A workflow that several proxies may share. */
-export interface WorkflowFragment extends Formed {
-  readonly kind: 'workflow'
-  readonly id: string
-  readonly slug: string
-  /** Null for a draft with faults: no published proxy refers to it. */
-  readonly plan: PlanFragment | null
 }
 
 /** How requests are held to the contract, which itself is in {@link ContractsFragment}. */
@@ -601,45 +592,4 @@ interface VirtualMcpMemberFragment {
   readonly rules: CapabilityRules
   /** Hashes of approved items; null holds nothing back. */
   readonly approved: Approved | null
-}
-
-/** What a thread gets: the fragments that changed since the revision it holds, or all of them. */
-export interface SnapshotDelta {
-  /** Revision of the whole configuration that holds once it is applied. */
-  readonly revision: number
-  /** Forget everything held before. */
-  readonly full: boolean
-  readonly put: readonly { readonly key: FragmentKey; readonly hash: string; readonly fragment: Fragment }[]
-  readonly drop: readonly FragmentKey[]
-}
-
-/** The key under which a fragment is put, replaced and dropped. */
-export function keyOf(fragment: Fragment): FragmentKey {
-  return `${fragment.kind}:${fragment.id}`
-}
-
-/** A fragment as text that can be read as data. */
-export class FragmentText {
-  readonly key: FragmentKey
-  /** Of the fragment as canonical JSON; of one with filled secrets, of what was filled in. */
-  readonly hash: string
-  /** The fragment as JSON. It has no line break, because JSON writes those in strings as escapes. */
-  readonly text: string
-
-  constructor(key: FragmentKey, hash: string, text: string) {
-    this.key = key
-    this.hash = hash
-    this.text = text
-  }
-
-  /** Parsed anew each time that it is read. */
-  get fragment(): Fragment {
-    // A compiler of this program has written it; what comes from disk was compared with its hash.
-    return JSON.parse(this.text) as Fragment
-  }
-}
-
-/** A {@link SnapshotDelta} whose fragments are parsed when they are asked for, and not before. */
-export interface TextDelta extends Omit<SnapshotDelta, 'put'> {
-  readonly put: readonly FragmentText[]
 }

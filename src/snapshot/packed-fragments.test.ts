@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { fuzzCases } from '../../test/support/long.ts'
-import { type FragmentKey, FragmentText } from './fragments.ts'
+import type { FragmentKey } from './fragments.ts'
 import { createPacker, PackedFragments, unpack } from './packed-fragments.ts'
+import { FragmentText } from './sent-delta.ts'
 
 const KINDS = ['client', 'collection', 'contracts', 'credential', 'policy', 'schemas'] as const
 

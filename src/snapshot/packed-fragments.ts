@@ -8,8 +8,8 @@
  */
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { type OwnedBytes, ownedBytes } from '../base/memory/bytes.ts'
-import { type FragmentKey, type FragmentKind, FragmentText } from './fragments.ts'
-import type { SentFragment } from './sent-delta.ts'
+import type { FragmentKey, FragmentKind } from './fragments.ts'
+import { FragmentText, type SentFragment } from './sent-delta.ts'
 
 /** A piece is the unit that a thread takes at once, and that a change packs anew in about a millisecond. */
 const PIECE_CHARS = 128 * 1024

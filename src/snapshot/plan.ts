@@ -1,6 +1,15 @@
 /** Workflows as gateway threads run them: plain data, with all expressions read and all defaults filled in. */
 import type { Template } from '../base/expression/template.ts'
-import type { UpstreamFragment } from './fragments.ts'
+import type { Formed, UpstreamFragment } from './fragments.ts'
+
+/** A workflow that several proxies may share. */
+export interface WorkflowFragment extends Formed {
+  readonly kind: 'workflow'
+  readonly id: string
+  readonly slug: string
+  /** Null for a draft with faults: no published proxy refers to it. */
+  readonly plan: PlanFragment | null
+}
 
 /** A workflow that can be run. */
 export interface PlanFragment {

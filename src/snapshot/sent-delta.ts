@@ -3,14 +3,48 @@
  * one piece, where structured clone walks every object, and takes a fraction of the memory of the objects. The main thread passes
  * the text on as the store has it, and a gateway thread reads each text while it links it and keeps nothing of it.
  */
-import {
-  type FragmentKey,
-  type FragmentKind,
-  type Fragments,
-  FragmentText,
-  type SnapshotDelta,
-  type TextDelta,
-} from './fragments.ts'
+import type { Fragment, FragmentKey, FragmentKind, Fragments } from './fragments.ts'
+
+/** What a thread gets: the fragments that changed since the revision it holds, or all of them. */
+export interface SnapshotDelta {
+  /** Revision of the whole configuration that holds once it is applied. */
+  readonly revision: number
+  /** Forget everything held before. */
+  readonly full: boolean
+  readonly put: readonly { readonly key: FragmentKey; readonly hash: string; readonly fragment: Fragment }[]
+  readonly drop: readonly FragmentKey[]
+}
+
+/** The key under which a fragment is put, replaced and dropped. */
+export function keyOf(fragment: Fragment): FragmentKey {
+  return `${fragment.kind}:${fragment.id}`
+}
+
+/** A fragment as text that can be read as data. */
+export class FragmentText {
+  readonly key: FragmentKey
+  /** Of the fragment as canonical JSON; of one with filled secrets, of what was filled in. */
+  readonly hash: string
+  /** The fragment as JSON. It has no line break, because JSON writes those in strings as escapes. */
+  readonly text: string
+
+  constructor(key: FragmentKey, hash: string, text: string) {
+    this.key = key
+    this.hash = hash
+    this.text = text
+  }
+
+  /** Parsed anew each time that it is read. */
+  get fragment(): Fragment {
+    // A compiler of this program has written it; what comes from disk was compared with its hash.
+    return JSON.parse(this.text) as Fragment
+  }
+}
+
+/** A {@link SnapshotDelta} whose fragments are parsed when they are asked for, and not before. */
+export interface TextDelta extends Omit<SnapshotDelta, 'put'> {
+  readonly put: readonly FragmentText[]
+}
 
 /** As structured clone leaves a {@link FragmentText}. */
 export type SentFragment = Pick<FragmentText, 'key' | 'hash' | 'text'>

@@ -1,23 +1,20 @@
 import { mintToken } from '../../src/base/crypto/token.ts'
 import { canonicalJson, contentHash } from '../../src/base/json/canonical.ts'
-import {
-  type ClientFragment,
-  type CollectionFragment,
-  type CredentialFragment,
-  type Fragment,
-  type FragmentKey,
-  FragmentText,
-  keyOf,
-  type PolicyFragment,
-  type ProfileFragment,
-  type ProxyFragment,
-  type SnapshotDelta,
-  type TextDelta,
-  type TokenFragment,
-  type UpstreamFragment,
-  type UpstreamRules,
+import type {
+  ClientFragment,
+  CollectionFragment,
+  CredentialFragment,
+  Fragment,
+  FragmentKey,
+  PolicyFragment,
+  ProfileFragment,
+  ProxyFragment,
+  TokenFragment,
+  UpstreamFragment,
+  UpstreamRules,
 } from '../../src/snapshot/fragments.ts'
 import { createPacker, type PackedSnapshot } from '../../src/snapshot/packed-fragments.ts'
+import { FragmentText, keyOf, type SnapshotDelta, type TextDelta } from '../../src/snapshot/sent-delta.ts'
 
 /** Fragments with everything that a test does not care about filled in. Ids follow from slugs. */
 export function collection(slug: string, given: Partial<CollectionFragment> = {}): CollectionFragment {

@@ -13,9 +13,9 @@ import type { ArmedCapture, Taken } from '../../model/workflow/capture.ts'
 import type { TrialAnswer } from '../../model/workflow/trial.ts'
 import type { Event } from '../../shared-state/ports/events.ts'
 import type { OriginSessionMembers } from '../../shared-state/ports/origin-sessions.ts'
-import type { OriginFragment, TextDelta } from '../../snapshot/fragments.ts'
+import type { OriginFragment } from '../../snapshot/fragments.ts'
 import type { PackedSnapshot } from '../../snapshot/packed-fragments.ts'
-import type { SentDelta } from '../../snapshot/sent-delta.ts'
+import type { SentDelta, TextDelta } from '../../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../../wire/port.ts'
 import {
   type Attachment,

@@ -1,7 +1,7 @@
 import type { OwnedBytes } from '../../base/memory/bytes.ts'
-import type { FragmentKey, TextDelta } from '../../snapshot/fragments.ts'
+import type { FragmentKey } from '../../snapshot/fragments.ts'
 import { PackedFragments, type PackedSnapshot } from '../../snapshot/packed-fragments.ts'
-import type { SentDelta, SentFragment } from '../../snapshot/sent-delta.ts'
+import type { SentDelta, SentFragment, TextDelta } from '../../snapshot/sent-delta.ts'
 
 /** Fragments that wait to be packed: most are followed by another change of the same fragment. */
 const RECENT_MAX = 256

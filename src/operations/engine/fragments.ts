@@ -12,15 +12,9 @@ import {
   unusedAfter,
 } from '../../snapshot/compile/compile-resource.ts'
 import { dependentsOf } from '../../snapshot/compile/dependents.ts'
-import {
-  FORM,
-  type Fragment,
-  type FragmentKey,
-  FragmentText,
-  keyOf,
-  type TextDelta,
-} from '../../snapshot/fragments.ts'
+import { FORM, type Fragment, type FragmentKey } from '../../snapshot/fragments.ts'
 import { createPacker, type PackedSnapshot } from '../../snapshot/packed-fragments.ts'
+import { FragmentText, keyOf, type TextDelta } from '../../snapshot/sent-delta.ts'
 import type { ConfigReader, ConfigStore } from '../../store/ports/config.ts'
 import type { FragmentChanges, StoredFragment } from '../../store/ports/fragments.ts'
 import type { Resource } from '../../store/ports/resource.ts'

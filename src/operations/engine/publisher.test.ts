@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { example, refused, startControl } from '../../../test/control.ts'
-import type { SnapshotDelta } from '../../snapshot/fragments.ts'
+import type { SnapshotDelta } from '../../snapshot/sent-delta.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import { StoreUnavailable } from '../../store/ports/unavailable.ts'
 import { createFragmentPublisher } from './publisher.ts'

@@ -1,7 +1,7 @@
 import { InLine } from '../../base/threads/in-line.ts'
 import { yieldThread } from '../../base/threads/time-slices.ts'
-import type { TextDelta } from '../../snapshot/fragments.ts'
 import type { Publisher } from '../../snapshot/publisher.ts'
+import type { TextDelta } from '../../snapshot/sent-delta.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import { StoreUnavailable } from '../../store/ports/unavailable.ts'
 import { deltaSince } from './fragments.ts'

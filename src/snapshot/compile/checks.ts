@@ -15,7 +15,6 @@ import type {
   OriginFragment,
   PolicyFragment,
   VirtualMcpFragment,
-  WorkflowFragment,
 } from '../fragments.ts'
 import { linkClient } from '../link/client.ts'
 import { linkCollection } from '../link/collection.ts'
@@ -26,6 +25,7 @@ import { linkOrigin } from '../link/origin.ts'
 import { linkPolicy } from '../link/policy.ts'
 import { linkVirtualMcp } from '../link/virtual-mcp.ts'
 import { linkWorkflow } from '../link/workflow.ts'
+import type { WorkflowFragment } from '../plan.ts'
 
 /** Escapes of characters that a canonical path never escapes (RFC 3986 2.3), or escapes no path may have. */
 const UNMATCHABLE =

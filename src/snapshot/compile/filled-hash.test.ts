@@ -9,7 +9,8 @@ import { openVaultAlone } from '../../vault/open.ts'
 import { createOpener } from '../../vault/opener.ts'
 import { createSecretSources } from '../../vault/sources.ts'
 import type { Vault } from '../../vault/vault.ts'
-import type { CredentialFragment, SnapshotDelta } from '../fragments.ts'
+import type { CredentialFragment } from '../fragments.ts'
+import type { SnapshotDelta } from '../sent-delta.ts'
 import { createReferences } from './references.ts'
 
 /** Secrets of all kinds: in the store, in the environment and in headers, of credentials, profiles, collections and proxies. */

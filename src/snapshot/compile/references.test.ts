@@ -5,8 +5,9 @@ import { asTexts, client, collection, delta, packed, unpacked } from '../../../t
 import type { SecretReference } from '../../model/api/secret.ts'
 import { createOpener, type Opener } from '../../vault/opener.ts'
 import type { SecretSources } from '../../vault/sources.ts'
-import type { CredentialFragment, Fragment, TextDelta } from '../fragments.ts'
+import type { CredentialFragment, Fragment } from '../fragments.ts'
 import { linkCollection } from '../link/collection.ts'
+import type { TextDelta } from '../sent-delta.ts'
 import { createReferences } from './references.ts'
 
 /** Sources that know what stands in `texts` by path, once they were asked; `asked` waits for `gate`. */

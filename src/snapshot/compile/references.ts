@@ -3,16 +3,10 @@ import { contentHash } from '../../base/json/canonical.ts'
 import type { SecretReference } from '../../model/api/secret.ts'
 import type { SecretSources } from '../../vault/sources.ts'
 import type { Vault } from '../../vault/vault.ts'
-import {
-  type CollectionFragment,
-  type CredentialFragment,
-  type FragmentKey,
-  FragmentText,
-  type TextDelta,
-} from '../fragments.ts'
+import type { CollectionFragment, CredentialFragment, FragmentKey } from '../fragments.ts'
 import { partsOfPlace } from '../link/header-place.ts'
 import type { PackedSnapshot } from '../packed-fragments.ts'
-import { mayRefer, REFERRING_KINDS } from '../sent-delta.ts'
+import { FragmentText, mayRefer, REFERRING_KINDS, type TextDelta } from '../sent-delta.ts'
 
 /**
  * Credentials, and collections with headers, whose secrets are read elsewhere, on their way to the gateway threads: the main thread reads, seals what

@@ -12,8 +12,7 @@ import { WorkflowDefinition, type WorkflowNode, type WorkflowSpec } from '../../
 import { nodeType } from '../../nodes/definitions.ts'
 import { variablesOf } from '../../nodes/expressions.ts'
 import { isRunnable } from '../../nodes/validate.ts'
-import type { WorkflowFragment } from '../fragments.ts'
-import type { PlanFragment, PlanNode } from '../plan.ts'
+import type { PlanFragment, PlanNode, WorkflowFragment } from '../plan.ts'
 import type { Desired } from './compile.ts'
 import { compileUpstream } from './upstream.ts'
 

@@ -1,15 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { made, NONE } from '../../../test/support/made-capabilities.ts'
 import type { Plain } from '../../base/json/plain.ts'
 import { approvedOf, type Catalogue, capabilityHash } from '../../model/mcp/capability-drift.ts'
 import { CapabilityPolicy } from '../../model/mcp/capability-policy.ts'
-import {
-  assignNames,
-  assignUris,
-  type NamedMember,
-  type PublicName,
-  prefixesOf,
-} from '../../model/mcp/public-names.ts'
+import type { PublicName } from '../../model/mcp/public-names.ts'
 import { rulesOf } from '../compile/capability-rules.ts'
 import { linkCapabilities } from './capabilities.ts'
 import {
@@ -19,52 +14,8 @@ import {
   type ReadAdmission,
   UNKNOWN,
 } from './capability-answers.ts'
-import { basesOf } from './capability-bases.ts'
-import type { Caller, SubjectClaims } from './capability-caller.ts'
+import type { Caller } from './capability-caller.ts'
 import { selectedOf } from './capability-selection.ts'
-
-/** Answers of the filter, by name, for a virtual MCP made of policies and catalogues as they are written. */
-interface Made {
-  readonly origin: string
-  readonly policy?: object
-  readonly offers: Partial<Catalogue>
-  readonly approved?: Partial<Catalogue>
-  /** Offers endpoints of a collection. */
-  readonly isOwn?: boolean
-}
-
-const NONE: Catalogue = { tools: [], prompts: [], resources: [], resource_templates: [] }
-
-function made(members: readonly Made[], claims?: SubjectClaims): Capabilities {
-  const prefixes = prefixesOf(members.map(({ origin }, at) => ({ id: `m${at}`, slug: origin })))
-  const linked = members.map(({ policy = {}, offers, approved, isOwn = false }, at) => ({
-    id: `m${at}`,
-    isOwn,
-    prefix: prefixes[at]!,
-    // As a fragment carries them
-    rules: JSON.parse(JSON.stringify(rulesOf(CapabilityPolicy.parse(policy)))) as ReturnType<typeof rulesOf>,
-    catalogue: { ...NONE, ...offers },
-    approved: approved === undefined ? null : approvedOf({ ...NONE, ...approved }),
-  }))
-  const named = (type: 'tools' | 'prompts'): NamedMember[] =>
-    linked.map(({ id, prefix, rules, catalogue, isOwn }) => ({
-      ...{ id, prefix, isOwn },
-      items: basesOf(type, rules, catalogue[type]),
-    }))
-  const names: Record<keyof Catalogue, readonly PublicName[]> = {
-    tools: assignNames('tools', [], named('tools'), 'auto'),
-    prompts: assignNames('prompts', [], named('prompts'), 'auto'),
-    ...assignUris(
-      { resources: [], resource_templates: [] },
-      linked.map(({ id, prefix, rules, catalogue }) => ({
-        ...{ id, prefix },
-        resources: basesOf('resources', rules, catalogue.resources),
-        resource_templates: basesOf('resource_templates', rules, catalogue.resource_templates),
-      })),
-    ),
-  }
-  return linkCapabilities(linked, names, claims)
-}
 
 const acme: Caller = {
   client: { id: 'cli_acme', slug: 'acme' },

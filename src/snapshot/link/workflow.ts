@@ -1,5 +1,5 @@
-import type { WorkflowFragment } from '../fragments.ts'
 import type { LinkedWorkflow } from '../linked/workflow.ts'
+import type { WorkflowFragment } from '../plan.ts'
 import { linkNodeServers } from './own-route.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { WorkflowFragment } from '../fragments.ts'
+import type { WorkflowFragment } from '../plan.ts'
 import type { NodeServers } from './collection.ts'
 
 /** A workflow that several proxies may share. */

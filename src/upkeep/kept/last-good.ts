@@ -8,8 +8,9 @@
  */
 import { contentHash, textHash } from '../../base/json/canonical.ts'
 import { KEPT_MS, type KeptKeySet, type KeptKeySets } from '../../gateway/identify/key-sets.ts'
-import { type FragmentKey, FragmentText } from '../../snapshot/fragments.ts'
+import type { FragmentKey } from '../../snapshot/fragments.ts'
 import { createPacker, type PackedSnapshot } from '../../snapshot/packed-fragments.ts'
+import { FragmentText } from '../../snapshot/sent-delta.ts'
 import type { LastGoodChange, LastGoodEntry, LastGoodStore } from '../../store/ports/last-good.ts'
 import { type Probed, StoreUnavailable } from '../../store/ports/unavailable.ts'
 
