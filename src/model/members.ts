@@ -1,3 +1,4 @@
+/** Members that the schemas of many resources share, and the few rules about them. */
 import { z } from 'zod'
 import { DURATION_PATTERN, toMs } from '../base/clock.ts'
 import { isRefusedHost, isSecureUrl } from '../base/net/address.ts'
@@ -73,8 +74,6 @@ export function slugOf(name: string): string {
     .replace(/-+$/, '')
 }
 
-/** Members by which people tell resources apart. */
-
 export const Name = z.string().trim().min(1).max(120).describe('Display name')
 export const Description = z.string().max(20_000).meta(unit('markdown')).describe('Markdown')
 export const Tags = z.array(Slug).max(20).describe('Labels for filters and grants')
@@ -101,8 +100,6 @@ export type Status = z.infer<typeof Status>
 export const HttpMethod = z.enum(HTTP_METHODS)
 export type HttpMethod = z.infer<typeof HttpMethod>
 
-/** Any value of JSON. Zod judges one by a union of six schemas for each value in it, which takes 0.1 seconds for a body of 1 MiB. */
-
 /** True for plain data of JSON without members named `__proto__`. @param root without circles, as parsed texts are */
 function isJson(root: unknown): boolean {
   const open: unknown[] = [root]
@@ -123,7 +120,10 @@ function isJson(root: unknown): boolean {
   return true
 }
 
-/** As `z.json()`, which judges and copies only what is not JSON at once. */
+/**
+ * As `z.json()`, which judges a value by a union of six schemas for each value in it and takes 0.1 seconds for a body of 1 MiB: here it
+ * judges and copies only what is not JSON at once.
+ */
 export function jsonValue(): z.ZodJSONSchema {
   const schema = z.json()
   const { run } = schema._zod

@@ -27,7 +27,7 @@ export function decrypt(key: CipherKey, encrypted: Uint8Array, place: string): s
   return text + decipher.final('utf8')
 }
 
-/** The names of sealed texts, such as MCP session ids: records have the name, which nobody can use in place of the text. */
+// The names of sealed texts, such as MCP session ids: records have the name, which nobody can use in place of the text.
 
 /** First byte of what is sealed in this form. */
 export const SEALED_FORM = 1

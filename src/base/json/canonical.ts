@@ -1,8 +1,7 @@
+/** Values as JSON text: within a bound, in canonical form, as a hash, and compressed. */
 import { hash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { deflateRaw, deflateRawSync, inflateRawSync } from 'node:zlib'
-
-/** JSON of values that may hold one large value at many places. */
 
 /**
  * The JSON of a value; null if it is longer than `charsMax` characters. Its length is estimated before it is written, so a value
@@ -133,10 +132,8 @@ export function textHash(text: string): string {
   return hash('sha256', text, 'base64url')
 }
 
-/**
- * Large JSON texts as they are stored and sent: compressed. Schemas and contracts of an API description are much alike, and take about a
- * tenth. What writes, hashes, keeps and sends them then takes a tenth of the time.
- */
+// Large JSON texts as they are stored and sent: compressed. Schemas and contracts of an API description are much alike, and take about a
+// tenth. What writes, hashes, keeps and sends them then takes a tenth of the time.
 
 /** Characters up to which a text stays as it is. */
 const PLAIN_CHARS_MAX = 65_536

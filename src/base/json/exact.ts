@@ -142,7 +142,7 @@ function rewritten(
   return Array.isArray(value) ? members.map(([, one]) => one) : Object.fromEntries(members)
 }
 
-/** Decimal numbers as they are written, where the arithmetic of doubles says something else: 19.99 is a multiple of 0.01. */
+// Decimal numbers as they are written, where the arithmetic of doubles says something else: 19.99 is a multiple of 0.01.
 
 interface Decimal {
   readonly digits: bigint

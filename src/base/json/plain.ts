@@ -48,7 +48,7 @@ export function plainIn(body: Buffer): Plain | null {
   }
 }
 
-/** JSON pointers (RFC 6901). */
+// JSON pointers (RFC 6901).
 
 /** Adds reference tokens to a pointer: `pointerTo('/paths', '/orders', 'get')` is `/paths/~1orders/get`. */
 export function pointerTo(base: string, ...tokens: readonly PropertyKey[]): string {

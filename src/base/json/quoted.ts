@@ -3,7 +3,7 @@
  * in three times the time, because they make objects that nobody looks at.
  */
 
-/** Pieces of the grammar of JSON (RFC 8259) for those that look through the bytes of a text, on the path of each request. */
+// Pieces of the grammar of JSON (RFC 8259) for those that look through the bytes of a text, on the path of each request.
 
 /** 1 for what may follow a backslash in a string, besides `u`. */
 export const IS_ESCAPE = flags('"\\/bfnrt')

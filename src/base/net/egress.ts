@@ -26,10 +26,8 @@ import {
 } from './address.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET } from './socket-path.ts'
 
-/**
- * Entries of `POSTERN_EGRESS_ALLOW`: a host name, `*.suffix`, an address or a network, each with a port or for all ports.
- * An entry that could never have an effect is refused, so that nobody believes it in force.
- */
+// Entries of `POSTERN_EGRESS_ALLOW`: a host name, `*.suffix`, an address or a network, each with a port or for all ports.
+// An entry that could never have an effect is refused, so that nobody believes it in force.
 
 /** One entry. Exactly one of `name`, `suffix` and `network` is set. */
 interface AllowEntry {

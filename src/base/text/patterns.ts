@@ -1,10 +1,9 @@
-import { RE2JS } from 're2js'
-import { Lru } from '../memory/lru.ts'
-
 /**
  * ECMA-262 regular expressions (with the `u` flag, as JSON Schema 2020-12 section 6.4 recommends) written for RE2. The two
  * share most of their syntax but not all of its meaning: `\s`, `.`, `[^]` and `[[:alpha:]]` differ.
  */
+import { RE2JS } from 're2js'
+import { Lru } from '../memory/lru.ts'
 
 /** Characters that `\s` stands for (ECMA-262 12.2 and 12.3), as members of a class. */
 const SPACE =

@@ -206,7 +206,7 @@ export const CAPABILITY_REFS = CAPABILITY_TYPES.flatMap((type) =>
   })),
 )
 
-/** A part of the capabilities of a virtual MCP, as a token of a binding may be restricted to it. */
+// A part of the capabilities of a virtual MCP, as a token of a binding may be restricted to it.
 
 const SubsetEntry = z.union([Fit, Match])
 

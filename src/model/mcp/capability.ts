@@ -48,7 +48,7 @@ export const KEY_OF: Readonly<Record<CapabilityType, 'name' | 'uri' | 'uriTempla
   resource_templates: 'uriTemplate',
 }
 
-/** A capability policy as gateway threads get it: plain JSON, with expressions that are read already. */
+// A capability policy as gateway threads get it: plain JSON, with expressions that are read already.
 
 /** A type without a member passes whole. */
 export interface CapabilityRules

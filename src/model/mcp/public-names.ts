@@ -17,13 +17,10 @@ import { hash } from 'node:crypto'
 import { foldName } from '../../base/text/folded-names.ts'
 import type { CapabilityType } from './capability.ts'
 
-/**
- * Public URIs of resources where several members of a virtual MCP may have the same. A prefix stands where URL parsers leave it
- * as it is: before the authority of a hierarchical URI (`file:///a` is `file://<prefix>~/a`), after the scheme of any other
- * (`urn:a` is `urn:<prefix>~a`), and at the start of a text without a scheme. URI templates take it in the same place.
- *
- * Invariant: {@link fromPublicUri} undoes {@link toPublicUri}, and two prefixes never give the same text.
- */
+// Public URIs of resources where several members of a virtual MCP may have the same. A prefix stands where URL parsers leave it
+// as it is: before the authority of a hierarchical URI (`file:///a` is `file://<prefix>~/a`), after the scheme of any other
+// (`urn:a` is `urn:<prefix>~a`), and at the start of a text without a scheme. URI templates take it in the same place.
+// Invariant: {@link fromPublicUri} undoes {@link toPublicUri}, and two prefixes never give the same text.
 
 /** The scheme with its colon, and the two slashes of an authority. */
 const HEAD = /^(?:[A-Za-z][A-Za-z0-9+.-]*:(?:\/\/)?)?/
@@ -43,10 +40,8 @@ export function fromPublicUri(uri: string): { readonly prefix: string; readonly 
   return { prefix: found[1]!, uri: head + uri.slice(head.length + found[0].length) }
 }
 
-/**
- * Which unprefixed URIs of a virtual MCP belong to which member: whole URIs of resources, and the literal beginnings of templates.
- * A question takes a binary search for each member, because origins may list thousands of items.
- */
+// Which unprefixed URIs of a virtual MCP belong to which member: whole URIs of resources, and the literal beginnings of templates.
+// A question takes a binary search for each member, because origins may list thousands of items.
 
 interface Claimed {
   /** Sorted. */
