@@ -1,4 +1,4 @@
-/** What a limit may be: the schema asks, and so do the threads that link what is stored. */
+/** Bounds that schemas ask for, and that threads without schemas hold to. */
 
 export const MAX_MAX = 1_000_000_000
 export const BURST_MAX = 1_000_000

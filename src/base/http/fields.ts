@@ -1,8 +1,9 @@
+/** Fields of HTTP messages that several layers read or write: cookies, bearer tokens, dates, and those of the console. */
+
 /**
  * Cookies that the authorization server and the console give to browsers. Their path holds all that is served at the origin, so a
  * browser sends them with calls of published APIs too, and whoever runs an upstream could use them.
  */
-
 const NAMES = {
   session: 'postern_session',
   interaction: 'postern_interaction',

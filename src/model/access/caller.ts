@@ -1,4 +1,4 @@
-/** Accounts that people, or an administrator for all callers, have connected at origins. */
+/** How threads tell each other of callers: connected accounts, sessions of the console, and what has proved a sign-in. */
 
 /** What the main thread answers a gateway thread that needs the token or key of a connection. */
 export type ConnectionAnswer =
