@@ -1,3 +1,4 @@
+/** Files of the data directory and of the command line: who may read and write them, and how they are written whole. */
 import { randomBytes } from 'node:crypto'
 import {
   accessSync,

@@ -60,9 +60,9 @@ test('the questions to a peer end with it, and those to others are still answere
   assert.equal(await kept, 'here')
 })
 
-test('a question that cannot be sent throws, and waits for no answer', () => {
+test('a question that cannot be sent rejects, and waits for no answer', async () => {
   const questions = createQuestions<string>((why) => why)
-  assert.throws(
+  await assert.rejects(
     () =>
       questions.ask(60_000, () => {
         throw new Error('the port is closed')

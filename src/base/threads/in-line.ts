@@ -63,7 +63,7 @@ export function createTurns(): Turns {
 /** Questions that wait for answers which come by their numbers, such as those of one thread to another. */
 export interface Questions<Answer, Peer = unknown> {
   /**
-   * Asks a question under a number of its own. The answer never rejects; what `say` throws is thrown, and nothing waits.
+   * Asks a question under a number of its own. Rejects with what `say` throws, and with nothing else.
    * @param answerMs how long an answer is waited for, milliseconds
    * @param say sends the question
    * @param peer who is asked, where there are several
@@ -97,7 +97,7 @@ export function createQuestions<Answer, Peer = unknown>(
       } catch (error) {
         clearTimeout(timer)
         waiting.delete(id)
-        throw error
+        return Promise.reject(error)
       }
       return promise
     },

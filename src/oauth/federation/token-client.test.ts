@@ -65,12 +65,15 @@ test('any answer of a token endpoint is tokens that a header can carry, a refusa
   )
 })
 
-const EMPTY: readonly object[] = [
-  { scope: null, expires_in: null, issued_token_type: null, id_token: null },
-  { scope: {}, expires_in: 'never', issued_token_type: 7 },
-  { scope: ['read', 7, 'write'], expires_in: -1 },
+/** Odd members, and the lifetime and scope that are read of them. */
+const ODD: readonly (readonly [object, number | null, string | null])[] = [
+  [{ scope: null, expires_in: null, issued_token_type: null, id_token: null }, null, null],
+  [{ scope: {}, expires_in: 'never', issued_token_type: 7, id_token: '' }, null, null],
+  [{ scope: ['read', 7, 'write'], expires_in: -1 }, null, 'read write'],
+  [{ scope: '', expires_in: '60' }, 60, ''],
+  [{ expires_in: 0 }, 0, null],
 ]
-for (const odd of EMPTY)
+for (const [odd, lifetime, scope] of ODD)
   test(`a refresh token that replaced another is kept beside ${JSON.stringify(odd)}`, async () => {
     server.acts.set('/token', (_, outgoing) =>
       json(outgoing, 200, { ...good, refresh_token: 'next', ...odd }),
@@ -78,8 +81,7 @@ for (const odd of EMPTY)
     const outcome = await client.refresh(party, 'refresh', {})
     assert.ok(outcome.kind === 'tokens', JSON.stringify(outcome))
     assert.equal(outcome.tokens.refresh, 'next')
-    assert.ok([null, 0].includes(outcome.tokens.lifetime))
-    assert.ok([null, 'read write'].includes(outcome.tokens.scope))
+    assert.deepEqual([outcome.tokens.lifetime, outcome.tokens.scope], [lifetime, scope])
   })
 
 for (const refresh_token of [null, '', 5, {}])

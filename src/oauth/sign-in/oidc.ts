@@ -179,7 +179,7 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
 
 /** Kept for {@link CONFIGURATION_MS} unless reading it fails. */
 interface Configured {
-  /** Rejects as {@link discover}. */
+  /** Rejects with a {@link FetchFailure} that says why the provider cannot be used. */
   get(): Promise<Configuration>
   /** Reads it anew next time. */
   forget(): void
@@ -331,17 +331,17 @@ const TEXTS = ['refresh_token', 'scope', 'id_token', 'issued_token_type'] as con
 
 /**
  * An answer of a token endpoint without optional members that say nothing, such as a `refresh_token` that is null. Libraries refuse the
- * whole answer for one of them, and with it a refresh token that has replaced the one before. A list of scopes becomes a text, and a
- * lifetime below zero becomes zero.
+ * whole answer for one of them, and with it a refresh token that has replaced the one before. A list of scopes becomes a text.
  */
 export function withoutEmptyMembers(answer: Plain): Plain {
   const { scope, expires_in: lifetime } = answer
   const kept: Plain = { ...answer }
   if (Array.isArray(scope)) kept['scope'] = listedTexts(scope).join(' ')
-  for (const name of TEXTS) if (typeof kept[name] !== 'string') delete kept[name]
-  if (kept['refresh_token'] === '') delete kept['refresh_token']
+  for (const name of TEXTS)
+    if (typeof kept[name] !== 'string' || (kept[name] === '' && name !== 'scope')) delete kept[name]
   const seconds = typeof lifetime === 'string' ? Number.parseFloat(lifetime) : lifetime
-  if (typeof seconds === 'number' && Number.isFinite(seconds)) kept['expires_in'] = Math.max(0, seconds)
+  // Some write -1 for a token that does not end
+  if (typeof seconds === 'number' && Number.isFinite(seconds) && seconds >= 0) kept['expires_in'] = seconds
   else delete kept['expires_in']
   return kept
 }

@@ -22,6 +22,9 @@ import { signInKey, userKind } from '../kinds/users.ts'
 /** Users whose newest time of issue is remembered. */
 const CLAIMS_MAX = 10_000
 
+/** The clock of a provider may be ahead by so much, seconds. */
+const CLOCKS_DIFFER_S = 60
+
 /** Users and service identities, as those need them who prove who someone is. */
 export function createAccounts(reader: ConfigReader, clock: Clock, invoke: Invoke): Accounts {
   /** Time of issue of the newest claims of each user: an older token gives nobody their groups back. */
@@ -45,8 +48,9 @@ export function createAccounts(reader: ConfigReader, clock: Clock, invoke: Invok
 
     async arrive({ claimsIssuedAt: told, ...arrival }) {
       const known = await arrivedBefore(reader, arrival)
-      // What says that it comes from the future must not make all that follows look old
-      const claimsIssuedAt = told === undefined ? undefined : Math.min(told, Math.floor(clock.now() / 1000))
+      // What says that it comes from the future must not make all that follows look old; clocks differ, though, and their order counts
+      const latest = Math.floor(clock.now() / 1000) + CLOCKS_DIFFER_S
+      const claimsIssuedAt = told === undefined ? undefined : Math.min(told, latest)
       const key = signInKey(arrival)!
       const isLate = claimsIssuedAt !== undefined && claimsIssuedAt < (newestClaims.get(key) ?? 0)
       if (claimsIssuedAt !== undefined && !isLate) newestClaims.set(key, claimsIssuedAt)

@@ -212,7 +212,8 @@ async function call(
     return invoked.content === undefined ? toResponse(operation, invoked) : toFile(invoked.content)
   }
   if (ports.facts(c.req.raw).isBodyWithheld === true) throw bodyWithheld()
-  // The call itself refuses and notes it. A small body is read before that, for the audit entry has what it asks for
+  // The call itself refuses and notes it. A body that says that it is small is read before that: the audit
+  // entry has what it asks for
   const isUnread = operation.large === true && mayBeLarge(c.req.raw.headers)
   if (isUnread && !mayCall(principal, operation)) {
     const { options } = liftOptions(operation, {}, query, readOptionHeaders(c.req.raw.headers))
