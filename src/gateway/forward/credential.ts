@@ -1,5 +1,6 @@
 import { hashToken } from '../../base/crypto/token.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
+import { beforeRotation } from '../../snapshot/link/credential.ts'
 import { CONNECTED } from '../../snapshot/link/origin.ts'
 import type { LinkedCredential, LinkedGrant } from '../../snapshot/linked/credential.ts'
 import type { Exchange, Located, Routed } from '../exchange.ts'
@@ -106,9 +107,9 @@ export function renewed(exchange: Routed): Promise<RefusalCode | null> | null {
   const id = exchange.proxy.credential
   const credential = id === null ? undefined : exchange.snapshot.credentials.get(id)
   if (credential === undefined || exchange.credential === null) return null
-  const { previous } = credential
   if (credential.grant === null) {
-    if (previous === null || exchange.now >= previous.until) return null
+    const previous = beforeRotation(credential.previous, exchange.now)
+    if (previous === null) return null
     exchange.credential = previous.credential
     exchange.signing = previous.credential.signing
     return Promise.resolve(null)

@@ -1,5 +1,6 @@
 import { AWS_FIELDS, signAws } from '../../base/crypto/aws-signature.ts'
 import { fillTarget } from '../../snapshot/find/target.ts'
+import { refusesCredential } from '../../snapshot/link/credential.ts'
 import { CONNECTED } from '../../snapshot/link/origin.ts'
 import { type AnswerTap, type ForwardRequest, withoutFields } from '../../wire/port.ts'
 import { answerFields, answerNames } from '../answer/fields.ts'
@@ -47,7 +48,7 @@ export function forwardRequest(exchange: Targeted, tap: AnswerTap | null): Forwa
   if (exchange.proxy.credential === CONNECTED)
     return { ...request, again: againConnected(exchange, withOther) }
   const again: ForwardRequest['again'] = (status) =>
-    (isRefusal(exchange, status) ? renewed(exchange) : null)?.then((code) =>
+    (refusesCredential(status, exchange.signing !== null) ? renewed(exchange) : null)?.then((code) =>
       code === null ? withOther() : { inner: exchange.reason },
     ) ?? null
   return { ...request, again }
@@ -83,11 +84,6 @@ function scopeChallenge(fields: string): string | null {
     .map(([, value]) => value)
     .join(', ')
   return found.length <= CHALLENGE_MAX && found.includes('insufficient_scope') ? found : null
-}
-
-/** A signature that is not right is answered with 403. */
-function isRefusal({ signing }: Exchange, status: number): boolean {
-  return status === 401 || (status === 403 && signing !== null)
 }
 
 /** @param host as it is sent; for a signature, like the target. */

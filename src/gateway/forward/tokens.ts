@@ -13,7 +13,7 @@ import { signJws } from '../../base/crypto/jws.ts'
 import type { Plain } from '../../base/json/plain.ts'
 import type { FetchJson } from '../../base/net/fetch-json.ts'
 import { FetchFailure } from '../../base/net/guarded-fetch.ts'
-import { headerOf } from '../../snapshot/link/credential.ts'
+import { beforeRotation, headerOf } from '../../snapshot/link/credential.ts'
 import type { CachedToken, LinkedGrant, Sent } from '../../snapshot/linked/credential.ts'
 
 /** A token is not used in its last seconds: it must still hold when it arrives. */
@@ -172,9 +172,9 @@ export async function fetchToken(
 ): Promise<{ readonly sent: Sent; readonly lifetimeMs: number }> {
   const answer = await ask(grant, more, clock, fetchJson).catch((error: unknown) => {
     // The endpoint may know the client of after a rotation a moment later than Postern
-    const { previous } = grant
+    const previous = beforeRotation(grant.previous, clock.now())
     const isRefused = error instanceof FetchFailure && (error.status === 400 || error.status === 401)
-    if (!isRefused || previous === null || clock.now() >= previous.until) throw error
+    if (!isRefused || previous === null) throw error
     return ask(previous.grant, more, clock, fetchJson)
   })
   const { access_token, token_type, expires_in } = answer

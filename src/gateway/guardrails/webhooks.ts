@@ -18,6 +18,7 @@ import {
   webhookBody,
   webhookSignature,
 } from '../../guardrails/webhook.ts'
+import { beforeRotation, refusesCredential } from '../../snapshot/link/credential.ts'
 import type { LinkedCredential } from '../../snapshot/linked/credential.ts'
 import type { LinkedTarget, TargetState } from '../../snapshot/linked/upstream.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
@@ -57,8 +58,8 @@ interface State {
 interface Question {
   readonly rule: Rule
   readonly target: LinkedTarget
-  /** The first, and the same with what the credential was before its rotation. */
-  readonly requests: readonly CallRequest[]
+  readonly credential: LinkedCredential | null
+  readonly request: CallRequest
   readonly texts: readonly AskedText[]
 }
 
@@ -101,17 +102,22 @@ export function createWebhooks(pools: Pools, clock: Clock): Webhooks {
     budget: Reservation,
   ): Promise<WebhookAnswer> {
     const until = clock.monotonic() + timeoutMs
-    let result: CallResult | null = null
-    for (const request of question.requests) {
+    const leftMs = (): number => until - clock.monotonic()
+    const ask = async (request: CallRequest): Promise<CallResult | null> => {
       const asked = { ...request, budget }
-      const leftMs = (): number => until - clock.monotonic()
-      result = await called(pools, question.target, asked, leftMs())
+      const result = await called(pools, question.target, asked, leftMs())
       // The server may have closed a connection that waited: asking changes nothing, so it is asked once more
       const isBroken = result !== null && !result.ok && result.failure !== 'timeout'
-      if (isBroken && leftMs() > 0) result = await called(pools, question.target, asked, leftMs())
-      if (!isRefused(result, question.rule) || leftMs() <= 0) break
+      return isBroken && leftMs() > 0 ? called(pools, question.target, asked, leftMs()) : result
     }
-    return answerIn(result, question)
+    const result = await ask(question.request)
+    const isSigned = question.rule.webhook!.format === 'signed'
+    if (result?.ok !== true || !refusesCredential(result.status, isSigned) || leftMs() <= 0)
+      return answerIn(result, question)
+    const again = requestBefore(question, clock.now())
+    if (again === null) return answerIn(result, question)
+    budget.give(result.body.length)
+    return answerIn(await ask(again), question)
   }
 
   return {
@@ -123,7 +129,7 @@ export function createWebhooks(pools: Pools, clock: Clock): Webhooks {
       if (failures >= FAILURES_MAX && clock.monotonic() - failedAt < REST_MS)
         return failed('the webhook has failed several times')
       const held = holding()
-      if (state.flights >= FLIGHTS_MAX || !held.take(question.requests[0]!.body!.length))
+      if (state.flights >= FLIGHTS_MAX || !held.take(question.request.body!.length))
         return failed('too many questions to webhooks are under way')
       state.flights++
       const asked = answered(question, rule.webhook!.timeout_ms, held)
@@ -155,47 +161,37 @@ function questionFor(
   const text = webhookBody(rule, rule.webhook!, leg, texts)
   const now = clock.now()
   if (credential !== null) credential.usedAt = now
-  const isSigned = rule.webhook!.format === 'signed'
+  const own = fieldsFor(credential?.line ?? '', rule, text, now)
+  if (own === null) return 'the credential of the webhook cannot sign'
   const answerMax = webhookAnswerMax(rule)
-  const body = Buffer.from(text)
-  const requests: CallRequest[] = []
-  for (const line of linesOf(credential, now)) {
-    const own = isSigned ? signatureFields(line, text, now) : line
-    if (own === null) return 'the credential of the webhook cannot sign'
-    requests.push({
-      method: 'POST',
-      target: server.path,
-      host: target.fragment.authority,
-      fields: FIELDS + own,
-      responseFields: '',
-      responseNames: [],
-      body,
-      keepBytesMax: answerMax,
-      readBytesMax: answerMax + 1,
-    })
+  const request: CallRequest = {
+    method: 'POST',
+    target: server.path,
+    host: target.fragment.authority,
+    fields: FIELDS + own,
+    responseFields: '',
+    responseNames: [],
+    body: Buffer.from(text),
+    keepBytesMax: answerMax,
+    readBytesMax: answerMax + 1,
   }
-  return { rule, target, requests, texts }
+  return { rule, target, credential, request, texts }
 }
 
-/** The header line of a credential, and what it was before a rotation whose overlap has not passed. */
-function linesOf(credential: LinkedCredential | null, now: number): readonly string[] {
-  const before = credential?.previous ?? null
-  const line = credential?.line ?? ''
-  return before === null || now >= before.until ? [line] : [line, before.credential.line]
+/** The question again with what its credential was before a rotation; null where there is nothing of before, or it cannot sign. */
+function requestBefore({ rule, credential, request }: Question, now: number): CallRequest | null {
+  const before = beforeRotation(credential?.previous ?? null, now)
+  const own = before && fieldsFor(before.credential.line, rule, Buffer.from(request.body!).toString(), now)
+  return own === null ? null : { ...request, fields: FIELDS + own }
 }
 
-/** Null for a credential that is no key. @param now milliseconds since the epoch */
-function signatureFields(line: string, text: string, now: number): string | null {
+/** The fields that prove Postern with the line of a credential; null for a credential that cannot sign. @param now milliseconds since the epoch */
+function fieldsFor(line: string, { webhook }: Rule, text: string, now: number): string | null {
+  if (webhook!.format !== 'signed') return line
   const [, key] = BEARER.exec(line) ?? []
   if (key === undefined) return null
   const at = Math.floor(now / 1000)
   return `Postern-Timestamp: ${at}\r\nPostern-Signature: ${webhookSignature(key, at, text)}\r\n`
-}
-
-/** The webhook does not know the credential. As upstreams do, it may say so of a signature with 403. */
-function isRefused(result: CallResult | null, { webhook }: Rule): boolean {
-  if (result?.ok !== true) return false
-  return result.status === 401 || (result.status === 403 && webhook!.format === 'signed')
 }
 
 /** Null where no whole answer came in time. */

@@ -1,6 +1,7 @@
 /** Questions of nodes to databases and mail servers, with a credential of the configuration. */
 import { NodeFailure, type ServiceQuestion } from '../../nodes/run.ts'
 import { OVERLOADED, type ServiceLogin, type ServiceResult, type ServiceTask } from '../../services/port.ts'
+import { beforeRotation } from '../../snapshot/link/credential.ts'
 import type { LinkedCredential } from '../../snapshot/linked/credential.ts'
 import { budgetOf } from '../caller-memory.ts'
 import type { Routed } from '../exchange.ts'
@@ -21,15 +22,17 @@ export function askService(
   const { services } = exchange.lane
   if (services === null) throw new NodeFailure('lost', 'no server can be asked here')
   const credential = id === null ? null : credentialOf(exchange, id)
-  const before = credential?.previous ?? null
-  const mayRetry = (): boolean =>
-    before !== null && before.credential.login !== null && exchange.lane.clock.now() < before.until
+  const before = (): LinkedCredential | null => {
+    const previous = beforeRotation(credential?.previous ?? null, exchange.lane.clock.now())
+    return previous === null || previous.credential.login === null ? null : previous.credential
+  }
   const run = (login: ServiceLogin | null, ended: (result: ServiceResult) => void): (() => void) =>
     services.run({ to, login, work } satisfies ServiceTask, ended)
   const end = (result: ServiceResult): void => done(answerOf(exchange, result))
   let giveUp = run(loginOf(credential), (result) => {
     const isRefused = !result.ok && result.kind === REFUSED_LOGIN
-    if (isRefused && mayRetry()) giveUp = run(loginOf(before!.credential), end)
+    const other = isRefused ? before() : null
+    if (other !== null) giveUp = run(loginOf(other), end)
     else end(result)
   })
   return () => giveUp()

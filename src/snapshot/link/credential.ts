@@ -233,3 +233,16 @@ export function keyOf(pem: string): KeyObject {
     throw new RangeError('the private key is not RSA, RSA-PSS, P-256, P-384 or Ed25519')
   return key
 }
+
+/** What there was before a rotation whose overlap has not passed; null where there is nothing else to try. @param now milliseconds since the epoch */
+export function beforeRotation<Before extends { readonly until: number }>(
+  previous: Before | null,
+  now: number,
+): Before | null {
+  return previous !== null && now < previous.until ? previous : null
+}
+
+/** True for a status that refuses a credential: a signature that is not right is answered with 403. */
+export function refusesCredential(status: number, isSigned: boolean): boolean {
+  return status === 401 || (status === 403 && isSigned)
+}
