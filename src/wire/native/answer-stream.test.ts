@@ -162,7 +162,9 @@ for (const [what, ask, status] of [
     answer.end()
     await stream(1)
     await eventually(() => caller.answers === 2)
-    assert.equal(caller.received.slice(head.length), head)
+    // A second may begin between the two
+    const withoutDate = (text: string): string => text.replace(/Date: [^\r]*\r\n/, '')
+    assert.equal(withoutDate(caller.received.slice(head.length)), withoutDate(head))
     assert.equal(gateway.finished[0]!.outcome.bytesOut, 0)
   })
 
