@@ -7,6 +7,7 @@
  * 3. A piece has about `PIECE_CHARS` of text, or one fragment that is longer.
  */
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import { textHash } from '../base/json/canonical.ts'
 import { type OwnedBytes, ownedBytes } from '../base/memory/bytes.ts'
 import type { FragmentKey, FragmentKind } from './fragments.ts'
 import { FragmentText, type SentFragment } from './sent-delta.ts'
@@ -21,6 +22,22 @@ const LEVEL = 1
 export interface PackedSnapshot {
   readonly revision: number
   readonly fragments: PackedFragments
+}
+
+/** One that was kept, with what tells whether another has the same fragments. */
+export interface KeptSnapshot extends PackedSnapshot {
+  /** See {@link digestOf}. */
+  readonly digest: string
+}
+
+/** Equal for the same fragments alone, in whatever order they come: SHA-256 of keys and hashes, base64url. */
+export function digestOf(fragments: readonly Pick<SentFragment, 'key' | 'hash'>[]): string {
+  return textHash(
+    fragments
+      .map(({ key, hash }) => `${key}\n${hash}`)
+      .sort()
+      .join('\n'),
+  )
 }
 
 interface Piece {

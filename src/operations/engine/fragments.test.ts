@@ -5,7 +5,7 @@ import { type Control, example, startControl } from '../../../test/control.ts'
 import { unpacked } from '../../../test/gateway/fragments.ts'
 import { openTamper } from '../../../test/support/tamper.ts'
 import { applyDelta, EMPTY_SNAPSHOT } from '../../snapshot/link/link.ts'
-import type { PackedSnapshot } from '../../snapshot/packed-fragments.ts'
+import { digestOf, type PackedSnapshot } from '../../snapshot/packed-fragments.ts'
 import { fromSent } from '../../snapshot/sent-delta.ts'
 import { createOpener } from '../../vault/opener.ts'
 import { firstSnapshot, fullSnapshot } from './fragments.ts'
@@ -105,6 +105,29 @@ test('a start takes the stored fragments, and compiles anew for another version'
   const compiled = { ...goldOf(first), x_ratelimit: true }
   assert.deepEqual(goldOf(await firstSnapshot(control.store, '2')), compiled)
   assert.deepEqual(goldOf(await firstSnapshot(control.store, '2')), compiled)
+  await control.close()
+})
+
+test('a copy with the stored fragments is taken in their place; another revision, compiler or content is not', async () => {
+  const control = await startControl()
+  await example(control)
+  const { revision, fragments } = await firstSnapshot(control.store, '1')
+  const all = [...fragments]
+  const copy = { revision, fragments, digest: digestOf(all.toReversed()) }
+  assert.equal(await firstSnapshot(control.store, '1', copy), copy)
+  for (const other of [
+    { ...copy, revision: revision - 1 },
+    { ...copy, digest: digestOf(all.slice(1)) },
+    { ...copy, digest: digestOf(all.map((one, at) => (at > 0 ? one : { key: one.key, hash: 'x' }))) },
+  ])
+    assert.deepEqual(
+      unpacked(await firstSnapshot(control.store, '1', other)),
+      unpacked({ revision, fragments }),
+    )
+  await alter(control, `update fragments set form = 2 where key like 'client:%'`)
+  assert.notEqual(await firstSnapshot(control.store, '1', copy), copy)
+  assert.notEqual(await firstSnapshot(control.store, '2', copy), copy)
+  assert.equal(await firstSnapshot(control.store, '2', copy), copy)
   await control.close()
 })
 

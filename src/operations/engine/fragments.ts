@@ -13,7 +13,12 @@ import {
 } from '../../snapshot/compile/compile-resource.ts'
 import { dependentsOf } from '../../snapshot/compile/dependents.ts'
 import { FORM, type Fragment, type FragmentKey } from '../../snapshot/fragments.ts'
-import { createPacker, type PackedSnapshot } from '../../snapshot/packed-fragments.ts'
+import {
+  createPacker,
+  digestOf,
+  type KeptSnapshot,
+  type PackedSnapshot,
+} from '../../snapshot/packed-fragments.ts'
 import { FragmentText, keyOf, type TextDelta } from '../../snapshot/sent-delta.ts'
 import type { ConfigReader, ConfigStore } from '../../store/ports/config.ts'
 import type { FragmentChanges, StoredFragment } from '../../store/ports/fragments.ts'
@@ -152,10 +157,17 @@ async function compiledSnapshot(reader: ConfigReader): Promise<PackedSnapshot> {
 /**
  * The whole configuration at a start: as it is stored if this very version has compiled all of it, else compiled anew and stored.
  * @param version names what compiles them: another one may compile the same configuration to something else
+ * @param copy is answered itself where it has the same fragments, which are not read again then
  */
-export async function firstSnapshot(store: ConfigStore, version: string): Promise<PackedSnapshot> {
+export async function firstSnapshot(
+  store: ConfigStore,
+  version: string,
+  copy: KeptSnapshot | null = null,
+): Promise<PackedSnapshot> {
   const compiler = `${FORM} ${version}`
-  const kept = await store.still((reader) => keptSnapshot(reader, compiler))
+  const kept = await store.still(async (reader) =>
+    copy !== null && (await isCopy(reader, compiler, copy)) ? copy : keptSnapshot(reader, compiler),
+  )
   if (kept !== null) return kept
   return store.write(async (writer) => {
     const revision = await writer.revision()
@@ -173,6 +185,14 @@ export async function firstSnapshot(store: ConfigStore, version: string): Promis
 
 /** Fragments that are read at once. */
 const PAGE = 100
+
+/** Whether a copy has what is stored. */
+async function isCopy(reader: ConfigReader, compiler: string, copy: KeptSnapshot): Promise<boolean> {
+  if ((await reader.revision()) !== copy.revision) return false
+  const stored = await reader.fragmentHashes(compiler, FORM)
+  // Written by toStored from keys of this very type
+  return stored !== null && digestOf(stored as readonly { key: FragmentKey; hash: string }[]) === copy.digest
+}
 
 /** Null where fragments are of another compiler or form, or are not what was written. */
 async function keptSnapshot(reader: ConfigReader, compiler: string): Promise<PackedSnapshot | null> {

@@ -12,6 +12,11 @@ export interface FragmentReader {
    * @param after empty for the first page
    */
   fragments(compiler: string, after: string, limit: number): Promise<readonly StoredFragment[] | null>
+  /** The keys and hashes of them alone, in any order. Null as for `fragments`, and where one is of another form. */
+  fragmentHashes(
+    compiler: string,
+    form: number,
+  ): Promise<readonly Pick<StoredFragment, 'key' | 'hash'>[] | null>
   /**
    * What has changed since a revision, older changes first; of several changes of one key the last one. Null when drops since
    * then are no longer known: the reader must take everything anew.

@@ -35,6 +35,18 @@ export function createFragmentReader(db: Db, meta: Meta): FragmentReader {
         .execute()
       return rows.filter(isLive).map(toStored)
     },
+    fragmentHashes: async (compiler, form) => {
+      if ((await meta(COMPILER)) !== compiler) return null
+      const rows = await db
+        .selectFrom('fragments')
+        .select(['key', 'hash', 'form'])
+        .where('json', 'is not', null)
+        .execute()
+      const known = rows.flatMap(({ key, hash, form: its }) =>
+        hash === null || its !== form ? [] : [{ key, hash }],
+      )
+      return known.length === rows.length ? known : null
+    },
     fragmentsSince: async (after) => {
       // First: what is committed after it is told with the revision of its own
       const revision = Number((await meta('config_revision')) ?? 0)

@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { asTexts, delta as deltaOf, packed, policy, rate, unpacked } from '../../../test/gateway/fragments.ts'
 import type { PolicyFragment } from '../../snapshot/fragments.ts'
-import type { PackedSnapshot } from '../../snapshot/packed-fragments.ts'
+import { digestOf, type PackedSnapshot } from '../../snapshot/packed-fragments.ts'
 import { keyOf, type SnapshotDelta, type TextDelta } from '../../snapshot/sent-delta.ts'
 import type { LastGoodStore } from '../../store/ports/last-good.ts'
 import { openLastGood } from '../../store/sqlite/last-good.ts'
@@ -44,8 +44,9 @@ test('what is kept is the sum of all changes, also for the next process', () => 
   assert.equal(statSync(file).mode & 0o777, 0o600)
   const second = openLastGood(file)
   const again = createLastGood(second, assert.ifError)
-  assert.equal(again.revision(), 3)
-  assert.deepEqual(whole(again.load()), delta(3, [SILVER], { full: true }))
+  const loaded = again.load()
+  assert.deepEqual(whole(loaded), delta(3, [SILVER], { full: true }))
+  assert.equal(loaded?.digest, digestOf(delta(9, [SILVER]).put))
   second.close()
 })
 
@@ -73,8 +74,6 @@ test('of a copy with a damaged entry nothing is served', () => {
   const kept = createLastGood(again, (error) => faults.push(error))
   assert.equal(kept.load(), null)
   assert.match(String(faults[0]), /policy:pol_gold is damaged/)
-  assert.equal(kept.revision(), null)
-  assert.match(String(faults[1]), /policy:pol_gold is damaged/)
   again.close()
 })
 

@@ -9,20 +9,20 @@
 import { contentHash, textHash } from '../../base/json/canonical.ts'
 import { KEPT_MS, type KeptKeySet, type KeptKeySets } from '../../gateway/identify/key-sets.ts'
 import type { FragmentKey } from '../../snapshot/fragments.ts'
-import { createPacker, type PackedSnapshot } from '../../snapshot/packed-fragments.ts'
+import {
+  createPacker,
+  digestOf,
+  type KeptSnapshot,
+  type PackedSnapshot,
+} from '../../snapshot/packed-fragments.ts'
 import { FragmentText } from '../../snapshot/sent-delta.ts'
 import type { LastGoodChange, LastGoodEntry, LastGoodStore } from '../../store/ports/last-good.ts'
 import { type Probed, StoreUnavailable } from '../../store/ports/unavailable.ts'
 
 /** Keeps what is published, so that a start without the store serves it. */
 export interface LastGoodSnapshot extends Probed {
-  /**
-   * The revision of what was published last, or null. Null too when anything of it is damaged: half of it could admit too much.
-   * Everything is read, and nothing of it kept in memory.
-   */
-  revision(): number | null
-  /** The whole of it; null as for `revision`. */
-  load(): PackedSnapshot | null
+  /** What was published last, or null. Null too when anything of it is damaged: half of it could admit too much. */
+  load(): KeptSnapshot | null
   /** On disk when it returns. What cannot be kept is forgotten: an older state might hold what has been revoked. */
   keep(delta: LastGoodChange): void
   /** Likewise for a whole configuration. */
@@ -143,11 +143,14 @@ export function createLastGood(store: LastGoodStore, report: (error: unknown) =>
     async mend(whole) {
       if (!isWhole) await whole(keepWhole)
     },
-    revision: () => read(() => {}),
     load() {
       const packer = createPacker()
-      const revision = read(packer.add)
-      return revision === null ? null : { revision, fragments: packer.done() }
+      const all: Pick<FragmentText, 'key' | 'hash'>[] = []
+      const revision = read((one) => {
+        packer.add(one)
+        all.push({ key: one.key, hash: one.hash })
+      })
+      return revision === null ? null : { revision, fragments: packer.done(), digest: digestOf(all) }
     },
   }
 }

@@ -7,7 +7,7 @@ import { acceptTrail, type Continuity, secureTrail, type TrailParts } from '../.
 import type { AuditMarkFile } from '../../record/audit-mark.ts'
 import { openMarkOf } from '../../record/audit-mark-place.ts'
 import type { Settings } from '../../settings.ts'
-import type { PackedSnapshot } from '../../snapshot/packed-fragments.ts'
+import type { KeptSnapshot, PackedSnapshot } from '../../snapshot/packed-fragments.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { ConfigPlace } from '../../store/ports/places.ts'
 import type { StoreFault } from '../../store/ports/unavailable.ts'
@@ -67,9 +67,9 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
   const { settings, lastGood, clock } = parts
   const place = parts.files.config
   const { file } = place
-  const kept = lastGood.revision()
+  const kept = lastGood.load()
   // One that cannot be used, such as a damaged one, shows as well that something was served: this is no new directory
-  const isKept = kept === null ? existsSync(parts.files.lastGood.file) : kept > 0
+  const isKept = kept === null ? existsSync(parts.files.lastGood.file) : kept.revision > 0
   if (parts.readOnly !== null) return withoutStore(parts, kept, unwritable(parts.readOnly))
   if (isKept && !existsSync(file)) return withoutStore(parts, kept, gone(file))
   const kind = otherThanFile(file)
@@ -94,8 +94,8 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
     const mark = openMarkOf(settings.data, vault, parts.fault)
     const trail = { store, clock, seed: vault.trailKey(), mark, proof: keyedProofOf(vault) }
     const { fault, notes }: Continuity =
-      kept !== null && revision < kept
-        ? { fault: `It has revision ${revision}, and serving.db has revision ${kept}.`, notes: [] }
+      kept !== null && revision < kept.revision
+        ? { fault: `It has revision ${revision}, and serving.db has revision ${kept.revision}.`, notes: [] }
         : isNew
           ? await beginTrail(trail)
           : await secureTrail(trail)
@@ -103,8 +103,8 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
       await store.close()
       return withoutStore(parts, kept, diverged(file, fault))
     }
-    const first = await firstSnapshot(store, parts.version)
-    lastGood.keepWhole(first)
+    const first = await firstSnapshot(store, parts.version, kept)
+    if (first !== kept) lastGood.keepWhole(first)
     return { vault, first, store, mark, fault: null, notes }
   } catch (error) {
     await store.close().catch(() => {})
@@ -231,14 +231,14 @@ function diverged(file: string, fault: string): StoreProblem {
   }
 }
 
-/** Serves what was served last. @param revision of that; null when there is nothing */
+/** Serves what was served last. @param copy of that; null when there is nothing */
 function withoutStore(
   parts: ConfigurationParts,
-  revision: number | null,
+  copy: KeptSnapshot | null,
   { what, fix, detail, fault }: StoreProblem,
 ): Configuration {
   const serving = parts.files.lastGood.file
-  const kept = revision === null || revision === 0 ? null : parts.lastGood.load()
+  const kept = copy?.revision === 0 ? null : copy
   if (kept === null) {
     const access = faultOfAccess(serving, 'read')
     const why =
