@@ -6,7 +6,7 @@
  * 2. Nothing changes: `with` gives new fragments, which share the pieces that hold no changed key.
  * 3. A piece has about `PIECE_CHARS` of text, or one fragment that is longer.
  */
-import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { textHash } from '../base/json/canonical.ts'
 import { type OwnedBytes, ownedBytes } from '../base/memory/bytes.ts'
 import type { FragmentKey, FragmentKind } from './fragments.ts'
@@ -15,8 +15,8 @@ import { FragmentText, type SentFragment } from './sent-delta.ts'
 /** A piece is the unit that a thread takes at once, and that a change packs anew in about a millisecond. */
 const PIECE_CHARS = 128 * 1024
 
-/** The least that compresses well: a higher level takes longer and saves some percent. */
-const LEVEL = 1
+/** Of the fragments of 10,000 clients it makes less than deflate does, in a fifth of the time; a higher level takes longer and saves nothing. */
+const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
 
 /** A whole configuration. */
 export interface PackedSnapshot {
@@ -135,13 +135,13 @@ function merged(
 
 function pack(fragments: readonly SentFragment[]): Piece {
   const lines = fragments.map(({ key, hash, text }) => `${key}\n${hash}\n${text}\n`)
-  const bytes = deflateRawSync(lines.join(''), { level: LEVEL })
+  const bytes = zstdCompressSync(lines.join(''), LEVEL)
   return { first: fragments[0]!.key, bytes: ownedBytes(bytes) }
 }
 
 /** The fragments of a piece. Their strings are parts of nothing larger, which they would keep in memory. */
 export function unpack(piece: Uint8Array): FragmentText[] {
-  const bytes = inflateRawSync(piece)
+  const bytes = zstdDecompressSync(piece)
   const fragments: FragmentText[] = []
   let at = 0
   const line = (): string => {
