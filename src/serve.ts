@@ -1,3 +1,7 @@
+/**
+ * Control plane: operations and interfaces. It owns the configuration store and the master key, compiles and publishes snapshots, and
+ * replaces threads that end. One for the process. Rules: `control`, `operations`, `fleet/main`.
+ */
 import { join } from 'node:path'
 import { type ClockCell, createClock, repeat } from './base/clock.ts'
 import { createAllowedOrigins, createProtectedResources } from './base/http/origins.ts'

@@ -44,6 +44,9 @@ test('every link of the pages leads to a file, and to a heading in it', () => {
     }
 })
 
+/** Pages for those who work on the program. */
+const INTERNALS = PAGES.filter((page) => dirname(page) === 'docs/internals')
+
 /** Paths that a page quotes in code spans: those with a slash, and file names. Placeholders such as `<name>` match anything. */
 function quotedPaths(page: string): string[] {
   const text = read(page).replace(/^```[\s\S]*?^```/gm, '')
@@ -56,12 +59,20 @@ function missingPaths(paths: readonly string[]): string[] {
   return paths.filter((path) => globSync([path, `src/${path}`], { cwd: ROOT }).length === 0)
 }
 
-for (const page of ['ARCHITECTURE.md', 'CONTRIBUTING.md'])
+for (const page of ['ARCHITECTURE.md', 'CONTRIBUTING.md', ...INTERNALS])
   test(`every path that ${page} quotes exists`, () => {
     const paths = quotedPaths(page)
-    assert.ok(paths.length > 20, `${paths.length} paths`)
+    assert.ok(paths.length > (page.startsWith('docs') ? 5 : 20), `${paths.length} paths`)
     assert.deepEqual(missingPaths(paths), [])
   })
+
+test('ARCHITECTURE.md leads to every page of docs/internals', () => {
+  const linked = new Set(linksOf('ARCHITECTURE.md').map(({ page }) => page))
+  assert.deepEqual(
+    INTERNALS.filter((page) => !linked.has(page)),
+    [],
+  )
+})
 
 test('a path that is quoted and does not exist is found', () => {
   assert.deepEqual(
@@ -70,11 +81,11 @@ test('a path that is quoted and does not exist is found', () => {
   )
 })
 
-test('the README leads to every page, and fits on a few screens', () => {
+test('the README leads to every page but those that ARCHITECTURE.md leads to, and fits on a few screens', () => {
   const linked = new Set(linksOf('README.md').map(({ page }) => page))
   const unlinked = PAGES.filter((page) => page !== 'README.md' && !linked.has(page))
   assert.deepEqual(
-    unlinked.filter((page) => !/^docs\/problems\//.test(page)),
+    unlinked.filter((page) => !/^docs\/problems\//.test(page) && !INTERNALS.includes(page)),
     [],
   )
   assert.ok(read('README.md').split('\n').length <= 150)

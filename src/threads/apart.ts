@@ -1,4 +1,7 @@
-/** A thread that does long work of operations, one job after the other. Wiring only: see `operations/engine/apart.ts`. */
+/**
+ * Does the long work of operations, such as imports, one job after the other. At most two such threads, and one more for jobs inside of a
+ * transaction. They have a lower priority, start when they are needed, and end after 30 seconds without work. Rules: `operations/engine/apart.ts`.
+ */
 import { parentPort } from 'node:worker_threads'
 import { yieldToOthers } from '../base/threads/process.ts'
 import { JOBS } from '../operations/apart-jobs.ts'

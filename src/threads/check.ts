@@ -1,4 +1,7 @@
-/** The check thread: reads the files of the stores as a whole, one after the other, says what it found, and ends. */
+/**
+ * Reads the files of all stores for damage, reports and ends. It starts soon after the process and once a day. Rules:
+ * `upkeep/start/file-check.ts`.
+ */
 import { parentPort } from 'node:worker_threads'
 import { PLACES } from '../serve/places.ts'
 import { type CheckSetup, checkFiles } from '../upkeep/start/file-check.ts'

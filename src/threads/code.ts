@@ -1,4 +1,7 @@
-/** A thread that runs the code of workflows, one task after the other. Wiring only: see `sandbox/isolate.ts`. */
+/**
+ * Runs the code of workflows in QuickJS, one task after the other. At most two for each gateway thread, started by the first code,
+ * with a lower priority than all other threads. Rules: `sandbox/pool.ts`, `sandbox/isolate.ts`.
+ */
 import { parentPort } from 'node:worker_threads'
 import { yieldToOthers } from '../base/threads/process.ts'
 import { openIsolate } from '../sandbox/isolate.ts'

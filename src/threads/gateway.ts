@@ -1,5 +1,6 @@
 /**
- * A gateway thread: two listeners, the stages, the /mcp door. Wiring only; what is decided is decided by the parts.
+ * All TCP of both listeners: HTTP, the checks, `/mcp`, health checks and metrics, from its own state and without SQL. `WORKERS` of
+ * them. Rules: `fleet/gateway`, `gateway`, `mcp`.
  */
 import { parentPort, Worker } from 'node:worker_threads'
 import { createClock } from '../base/clock.ts'

@@ -1,4 +1,7 @@
-/** The query thread: answers questions about request records on a read-only connection, one after the other. */
+/**
+ * Reads the records store: answers questions about records and metrics on a read-only connection, one after the other. One for the process.
+ * Rules: `record/answer-query.ts`.
+ */
 import { parentPort } from 'node:worker_threads'
 import { createClock } from '../base/clock.ts'
 import { answerQuery } from '../record/answer-query.ts'

@@ -1,4 +1,7 @@
-/** The recorder thread. It has no other work, so that nothing it waits for is waited for elsewhere. */
+/**
+ * Owns the records store: stores request records and quotas, adds records up by minute, hour and day, and keeps the latest records for
+ * followers. One for the process. It has no other work, so no other work waits for the disk with it. Rules: `record/recorder.ts`.
+ */
 import { parentPort } from 'node:worker_threads'
 import { createClock } from '../base/clock.ts'
 import { COUNTER_SLOT } from '../fleet/shared/messages.ts'

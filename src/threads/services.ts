@@ -1,4 +1,7 @@
-/** A thread that asks databases and mail servers for the workflows of one gateway thread. Wiring only: see `services/desk.ts`. */
+/**
+ * Asks databases and mail servers for the workflows of one gateway thread. It starts with the first question, and ends after two minutes
+ * without one. Rules: `services/client.ts`, `services/desk.ts`.
+ */
 import { parentPort, workerData } from 'node:worker_threads'
 import { type ClockCell, createClock } from '../base/clock.ts'
 import { createEgress, type EgressSettings } from '../base/net/egress.ts'

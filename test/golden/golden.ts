@@ -26,3 +26,15 @@ export function golden(name: string, actual: string): void {
     `${name} is stale; npm run golden writes it anew. Line ${at + 1} was ${before[at]} and is ${now[at]}`,
   )
 }
+
+/**
+ * Compares `actual` with a part of a page, which stands between the comments `<!-- printed by npm run golden: NAME -->` and `<!-- end: NAME -->`.
+ * The rest of the page is written by hand.
+ */
+export function goldenPart(page: string, name: string, actual: string): void {
+  const text = readFileSync(resolve(top, page), 'utf8')
+  const [start, end] = [`<!-- printed by npm run golden: ${name} -->\n`, `<!-- end: ${name} -->`]
+  const [from, to] = [text.indexOf(start) + start.length, text.indexOf(end)]
+  assert.ok(from >= start.length && to >= from, `${page} has no place for the part ${name}`)
+  golden(`./${page}`, `${text.slice(0, from)}${actual}${text.slice(to)}`)
+}

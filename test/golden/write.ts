@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 
 const top = resolve(import.meta.dirname, '../..')
 const tests = globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: top }).filter((file) =>
-  /\bgolden\(/.test(readFileSync(resolve(top, file), 'utf8')),
+  /\bgolden(Part)?\(/.test(readFileSync(resolve(top, file), 'utf8')),
 )
 const { status } = spawnSync(
   process.execPath,
