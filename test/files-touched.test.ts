@@ -119,7 +119,7 @@ test('an execute_call', { skip }, async (t) => {
   const files = await filesOf(await start(), `POST /mcp HTTP/1.1\r\n${HEAD}${lines}\r\n${body}`)
   // The codec, the relay and the tools of each view are apart; scopes of people and hosts are looked at
   // Five of them write arguments as the description says, with their digits, and refuse other spellings of their names
-  check(t, files, 130)
+  check(t, files, 128)
 })
 
 test('proxies.update', { skip }, async (t) => {

@@ -3,7 +3,7 @@
  * texts, which are written once for all callers with the same lists.
  */
 import type { GatewayPort } from '../../gateway/port.ts'
-import type { Sender } from '../http/caller.ts'
+import type { Sender } from '../http/message.ts'
 import type { StandingStreams } from '../http/standing.ts'
 import type { RelayedAnswer, RelayedRequest } from '../protocol/relay-port.ts'
 import { listenTexts, wantedOf } from '../protocol/subscription.ts'

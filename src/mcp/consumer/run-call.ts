@@ -1,8 +1,8 @@
 import type { Endpoint, GatewayPort, InnerAnswer } from '../../gateway/port.ts'
 import type { CallHandle } from '../../wire/port.ts'
 import type { Target } from '../endpoints/target.ts'
-import type { Sender } from '../http/caller.ts'
-import { toRecordAgent } from '../http/message-record.ts'
+import type { Sender } from '../http/message.ts'
+import { toRecordAgent } from '../http/message.ts'
 import { callName, type RunningCalls } from '../http/running.ts'
 import type { RelayedRequest } from '../protocol/relay-port.ts'
 

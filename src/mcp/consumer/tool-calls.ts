@@ -1,6 +1,6 @@
 /** The tools of the compact view over what the gateway lets the caller see. */
 import type { Endpoint } from '../../gateway/port.ts'
-import type { Sender } from '../http/caller.ts'
+import type { Sender } from '../http/message.ts'
 import { parameterInvalid, refused } from '../http/outcome.ts'
 import type { Tool } from '../protocol/door.ts'
 import type { Members } from '../protocol/message.ts'

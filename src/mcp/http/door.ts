@@ -6,6 +6,7 @@
 import { DOORS } from '../../base/doors.ts'
 import { type AllowsOrigin, isConsumerResource } from '../../base/http/origins.ts'
 import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
+import { createFieldReader, fieldValue } from '../../gateway/header-lines.ts'
 import type { Caller, GatewayPort, Identified } from '../../gateway/port.ts'
 import { NOT_SHARED } from '../../gateway/refusal-reasons.ts'
 import { SMALL_BYTES_MAX } from '../../wire/caller-memory.ts'
@@ -13,9 +14,8 @@ import type { Incoming } from '../../wire/port.ts'
 import { type McpAnswer, RPC } from '../protocol/answer.ts'
 import type { McpEndpoint } from '../protocol/endpoint.ts'
 import { createRebindingCheck } from '../protocol/rebinding.ts'
-import type { Sender } from './caller.ts'
-import { headerReader } from './header.ts'
-import { refusalOf } from './message-record.ts'
+import type { Sender } from './message.ts'
+import { refusalOf } from './message.ts'
 import { type Challenges, createChallenges } from './scopes.ts'
 
 export interface HttpDoorOptions<State> {
@@ -31,6 +31,21 @@ export interface HttpDoorOptions<State> {
   readonly taken: readonly string[]
   readonly fault: (error: unknown, requestId: string) => void
 }
+
+/** Headers that the door reads of each request and the wire leaves among the passed lines. */
+const PASSED = [
+  'accept',
+  'content-type',
+  'last-event-id',
+  'mcp-method',
+  'mcp-name',
+  'mcp-protocol-version',
+  'mcp-session-id',
+  'origin',
+  'x-conversation-id',
+]
+const readPassed = createFieldReader(PASSED)
+const isPassed: ReadonlySet<string> = new Set(PASSED)
 
 /** Largest message. Beyond it the wire answers 413. */
 const MESSAGE_BYTES_MAX = 4 * 1024 * 1024
@@ -185,4 +200,25 @@ function answerProblem(
     fields += `www-authenticate: ${challenges(resourceOf(incoming.path))(incoming.host, code)}\r\n`
   if (retryAfterMs !== null) fields += `retry-after: ${Math.max(1, Math.ceil(retryAfterMs / 1000))}\r\n`
   incoming.answer(status, fields, body)
+}
+
+/**
+ * Gives a getter of the headers of one request: those taken by the wire by their place, the others from one pass
+ * over the passed lines. Repeated fields are joined by `, ` (RFC 9110 section 5.3), so that they match nothing.
+ */
+function headerReader(
+  taken: readonly string[],
+): (incoming: Incoming) => (name: string) => string | undefined {
+  const places = new Map(taken.map((name, place) => [name, place]))
+  return (incoming) => {
+    let passed: Readonly<Record<string, string>> | null = null
+    return (name) => {
+      const place = places.get(name)
+      if (place !== undefined) return incoming.taken[place]
+      // Such as a header for an argument of one tool
+      if (!isPassed.has(name)) return fieldValue(incoming.pass, name)
+      passed ??= readPassed(incoming.pass)
+      return passed[name]
+    }
+  }
 }

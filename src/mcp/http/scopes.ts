@@ -2,7 +2,7 @@ import { createChallenge } from '../../base/http/origins.ts'
 import { errorAnswer, type McpAnswer, RPC, withHeaders } from '../protocol/answer.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import { wantedOf } from '../protocol/subscription.ts'
-import type { Sender } from './caller.ts'
+import type { Sender } from './message.ts'
 
 /** What a client asks for that knows no more: all kinds of capabilities. The person may leave some out. */
 const ALL_SCOPES = 'mcp:tools mcp:prompts mcp:resources'

@@ -12,8 +12,8 @@ import {
   compactView,
   SEARCH_LIMIT,
 } from '../../snapshot/find/compact-view.ts'
-import type { Sender } from '../http/caller.ts'
-import { messageId } from '../http/message-record.ts'
+import type { Sender } from '../http/message.ts'
+import { messageId } from '../http/message.ts'
 import { given, parameterInvalid, refused } from '../http/outcome.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../protocol/relay-port.ts'

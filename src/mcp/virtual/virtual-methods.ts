@@ -15,7 +15,7 @@ import type { Caller as PolicySubject } from '../../snapshot/find/capability-cal
 import type { Visible } from '../../snapshot/find/capability-view.ts'
 import type { SpellingFault } from '../../snapshot/find/declared-names.ts'
 import type { JoinedVirtualMcp } from '../../snapshot/find/virtual-mcps.ts'
-import type { Sender } from '../http/caller.ts'
+import type { Sender } from '../http/message.ts'
 import { mirroredMismatch, mirroredParams } from '../origin/mirrored-params.ts'
 import { RPC } from '../protocol/answer.ts'
 import { isLogLevel, type LogLevels } from '../protocol/log-levels.ts'

@@ -11,8 +11,8 @@ import type { Connection } from '../../../gateway/forward/connections.ts'
 import type { AnswerPieces, InnerCall, InnerCallHandle } from '../../../gateway/port.ts'
 import type { OriginGateway } from '../../../gateway/workflow/tool-port.ts'
 import type { JoinedVirtualMcp, Member } from '../../../snapshot/find/virtual-mcps.ts'
-import type { Sender } from '../../http/caller.ts'
-import { toRecordAgent } from '../../http/message-record.ts'
+import type { Sender } from '../../http/message.ts'
+import { toRecordAgent } from '../../http/message.ts'
 import { type OriginReply, readReply } from '../../origin/answer.ts'
 import {
   type OwnName,

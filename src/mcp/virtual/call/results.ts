@@ -1,8 +1,8 @@
 /** Results of origins in the form of the revision that the client speaks. */
 import { withDigits } from '../../../base/json/exact.ts'
 import { PROBLEMS, type RefusalCode, type RefusalFacts } from '../../../base/refusal.ts'
-import type { Sender } from '../../http/caller.ts'
-import { messageId } from '../../http/message-record.ts'
+import type { Sender } from '../../http/message.ts'
+import { messageId } from '../../http/message.ts'
 import { refused } from '../../http/outcome.ts'
 import type { ResultReply } from '../../origin/answer.ts'
 import { RPC } from '../../protocol/answer.ts'

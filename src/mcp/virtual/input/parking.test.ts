@@ -4,7 +4,7 @@ import { parkingOf } from '../../../../test/support/parking.ts'
 import type { GatewayPort } from '../../../gateway/port.ts'
 import type { JoinedVirtualMcp } from '../../../snapshot/find/virtual-mcps.ts'
 import { CALLER_MEMORY_MAX, CallerMemory } from '../../../wire/caller-memory.ts'
-import type { Sender } from '../../http/caller.ts'
+import type { Sender } from '../../http/message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../../protocol/relay-port.ts'
 import type { ClientAnswer } from '../../protocol/relayed-requests.ts'
 

@@ -7,7 +7,7 @@
  *    `resources/unsubscribe` answer with the refusal.
  */
 import type { JoinedVirtualMcp } from '../../../snapshot/find/virtual-mcps.ts'
-import type { Sender } from '../../http/caller.ts'
+import type { Sender } from '../../http/message.ts'
 import type { Members } from '../../protocol/message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../../protocol/relay-port.ts'
 import type { SessionSubscriptions } from '../../protocol/session-subscriptions.ts'

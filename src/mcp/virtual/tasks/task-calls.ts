@@ -1,5 +1,5 @@
 /** Calls of tools that are or become tasks, as client and origin know tasks. */
-import type { Sender } from '../../http/caller.ts'
+import type { Sender } from '../../http/message.ts'
 import { isMembers, type Members } from '../../protocol/message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../../protocol/relay-port.ts'
 import { isOver, needsTasks, readTask, relatedTo, taskMembers, withTasks } from '../../protocol/tasks.ts'

@@ -5,7 +5,7 @@
 import { timerMs } from '../../../base/clock.ts'
 import type { Member } from '../../../snapshot/find/virtual-mcps.ts'
 import type { CallHandle } from '../../../wire/port.ts'
-import type { Sender } from '../../http/caller.ts'
+import type { Sender } from '../../http/message.ts'
 import { callName } from '../../http/running.ts'
 import type { OriginReply, RpcError } from '../../origin/answer.ts'
 import { RPC } from '../../protocol/answer.ts'

@@ -2,7 +2,7 @@
  * A message of a client about one of its tasks. Each goes to the origin as a request of the client, by way of the stages; what the eras
  * divide differently is asked for besides.
  */
-import type { Sender } from '../../http/caller.ts'
+import type { Sender } from '../../http/message.ts'
 import type { OriginReply } from '../../origin/answer.ts'
 import { RPC } from '../../protocol/answer.ts'
 import { isMembers, type Members } from '../../protocol/message.ts'

@@ -9,7 +9,7 @@
 import type { Clock } from '../../../base/clock.ts'
 import type { GatewayPort } from '../../../gateway/port.ts'
 import type { JoinedVirtualMcp, Member } from '../../../snapshot/find/virtual-mcps.ts'
-import type { Sender } from '../../http/caller.ts'
+import type { Sender } from '../../http/message.ts'
 import { RPC } from '../../protocol/answer.ts'
 import { isMembers, type Members } from '../../protocol/message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../../protocol/relay-port.ts'

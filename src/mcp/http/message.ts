@@ -1,9 +1,24 @@
+/** One message at a door of the gateway: who sent it, and what its record says. */
 import type { RefusalCode } from '../../base/refusal.ts'
-import type { MessageOutcome } from '../../gateway/port.ts'
+import type { Caller, MessageOutcome } from '../../gateway/port.ts'
 import type { RecordAgent } from '../../record/fields.ts'
+import type { Incoming } from '../../wire/port.ts'
 import { RPC } from '../protocol/answer.ts'
 import type { ReceivedMessage } from '../protocol/received-message.ts'
 import type { ToolCall } from '../protocol/tool-call.ts'
+
+/** Names the principal of a caller, as sessions and waiting calls are bound to it. */
+export function identityOf({ client, profile, subject }: Caller): string {
+  return subject === '' ? `${client.id}/${profile.id}` : `${client.id}/${profile.id}/${subject}`
+}
+
+/** The sender of a message, and the id that its response carries. */
+export interface Sender {
+  readonly caller: Caller
+  readonly requestId: string
+  /** The HTTP request that contained the message. */
+  readonly incoming: Incoming
+}
 
 /** Codes for what the transport of MCP refuses, by HTTP status. */
 const BY_STATUS: Readonly<Record<number, RefusalCode>> = {
