@@ -13,7 +13,9 @@ import { createThreadEvents } from '../src/shared-state/memory/events.ts'
 import { example, startControl } from './control.ts'
 import { client, collection, policy, profile, rate, token, upstream } from './gateway/fragments.ts'
 import { type Served, serve } from './gateway/serve.ts'
+import { startVirtualMcp } from './mcp/virtual-mcp.ts'
 import { filesTouched } from './support/files-touched.ts'
+import { startSdkServer } from './support/mcp-server.ts'
 import { createSessionMemory } from './support/session-memory.ts'
 import { Caller, nativeAlone } from './wire/peers.ts'
 
@@ -33,6 +35,11 @@ const CALL = {
       'io.modelcontextprotocol/clientCapabilities': {},
     },
   },
+}
+
+/** The other header lines of a call of that tool. */
+function linesOf(tool: string, body: string): string {
+  return `content-type: application/json\r\naccept: application/json\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\nmcp-name: ${tool}\r\ncontent-length: ${body.length}\r\n`
 }
 
 /** On a machine with much load, few are without a timer or a new connection. */
@@ -115,11 +122,27 @@ test('a request over REST', { skip }, async (t) => {
 
 test('an execute_call', { skip }, async (t) => {
   const body = JSON.stringify(CALL)
-  const lines = `content-type: application/json\r\naccept: application/json\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\nmcp-name: execute_call\r\ncontent-length: ${body.length}\r\n`
+  const lines = linesOf('execute_call', body)
   const files = await filesOf(await start(), `POST /mcp HTTP/1.1\r\n${HEAD}${lines}\r\n${body}`)
   // The codec, the relay and the tools of each view are apart; scopes of people and hosts are looked at
   // Five of them write arguments as the description says, with their digits, and refuse other spellings of their names
-  check(t, files, 128)
+  check(t, files, 126)
+})
+
+test('a tools/call at a virtual MCP', { skip }, async (t) => {
+  const sums = await startSdkServer()
+  ends.push(() => sums[Symbol.asyncDispose]())
+  const desk = await startVirtualMcp({ sums: sums.url })
+  ends.push(() => desk[Symbol.asyncDispose]())
+  const body = JSON.stringify({
+    ...CALL,
+    params: { ...CALL.params, name: 'add', arguments: { a: 19, b: 23 } },
+  })
+  const lines = linesOf('add', body)
+  const head = `host: localhost\r\nauthorization: ${desk.headers.authorization}\r\n`
+  const files = await filesOf(desk.served, `POST /mcp/desk HTTP/1.1\r\n${head}${lines}\r\n${body}`)
+  // The client of origins, its sessions and the judges of results are looked at, also where nothing of them applies
+  check(t, files, 123)
 })
 
 test('proxies.update', { skip }, async (t) => {

@@ -5,7 +5,7 @@ import { type Agents, requestOf } from './agents.ts'
 import type { Postern } from './postern.ts'
 import { usageOf } from './processes.ts'
 
-/** Streams that one client may have in one gateway thread (mcp/http/standing.ts). */
+/** Streams that one client may have in one gateway thread (mcp/http/listens.ts). */
 export const LISTENS_EACH_MAX = 100
 /** Sessions that are opened at once. */
 const AT_ONCE = 50

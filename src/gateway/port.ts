@@ -82,7 +82,7 @@ export interface InnerCall {
   /** Set for a request to an origin: then no path is looked up, and `target` is for the record. */
   readonly capability?: CalledCapability
   /** Set for an endpoint that a virtual MCP offers; absent for `execute_call`. */
-  readonly through?: CalledThroughVirtualMcp
+  readonly through?: CalledThroughVirtualMcp | undefined
   /** Header lines ending in CRLF that the caller asked to send; names of identity, framing and forwarding are dropped. */
   readonly fields: string
   /** Header lines ending in CRLF that the door adds by itself; they are passed on as they are. */
@@ -98,6 +98,8 @@ export interface InnerCall {
   readonly reader?: AnswerPieces
   /** The request whose end gives the call up; null for a call that goes on without its caller. */
   readonly until: Incoming | null
+  /** Told of a call that was given up, whose answer never comes. */
+  readonly gaveUp?: () => void
 }
 
 /** Reads an answer while it comes. A throw is reported, and refuses the call as an internal error. */

@@ -6,7 +6,7 @@ import { ByteBuffer, ownedBytes, ownedText } from '../../src/base/memory/bytes.t
 import { AnswerCache } from '../../src/gateway/cache/answer-cache.ts'
 import { IdempotencyMemory, type KeptKey } from '../../src/gateway/idempotency/keys.ts'
 import { toKept } from '../../src/gateway/kept-answer.ts'
-import { listAnswer } from '../../src/mcp/virtual/virtual-methods.ts'
+import { listAnswer } from '../../src/mcp/http/answers.ts'
 import { createBatchWriter } from '../../src/record/batch.ts'
 import { toBlock } from '../../src/record/block.ts'
 import { createKeptValueMemory, openKeptValues } from '../../src/shared-state/memory/kept-values.ts'

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, test } from 'node:test'
 import { createClock, createClockCell } from '../../src/base/clock.ts'
 import { createConsumerDoor } from '../../src/mcp/consumer/door.ts'
-import { EVERY_MS, FIRST_MS } from '../../src/mcp/consumer/progress.ts'
+import { EVERY_MS, FIRST_MS, TICK_MS } from '../../src/mcp/endpoints/call.ts'
 import { createRunningCalls } from '../../src/mcp/http/running.ts'
 import { createThreadEvents } from '../../src/shared-state/memory/events.ts'
 import type { ProfileFragment, ProxyFragment } from '../../src/snapshot/fragments.ts'
@@ -102,8 +102,8 @@ async function start() {
       era: 'modern' | 'legacy',
       accept = 'application/json, text/event-stream',
       query = '',
+      leaving = new AbortController(),
     ) {
-      const leaving = new AbortController()
       const isModern = era === 'modern'
       const _meta = { ...(isModern ? MODERN : {}), ...('_meta' in params ? (params._meta as object) : {}) }
       const response = await fetch(`http://127.0.0.1:${served.port}/mcp${query}`, {
@@ -200,6 +200,25 @@ test('a client of 2026-07-28 that leaves the stream gives its call up, one of an
       assert.equal(gateway.left(), 0)
     }
   }
+})
+
+test('a call that its client has left before the first sign is waited for by nothing', async (t) => {
+  const set = t.mock.method(globalThis, 'setInterval')
+  const clear = t.mock.method(globalThis, 'clearInterval')
+  const ticking = () =>
+    set.mock.calls.filter(
+      ({ arguments: [, ms], result }) =>
+        ms === TICK_MS && !clear.mock.calls.some(({ arguments: [timer] }) => timer === result),
+    )
+  const gateway = await start()
+  const leaving = new AbortController()
+  const asking = gateway.ask('tools/call', WITH_TOKEN, 'modern', undefined, undefined, leaving)
+  await eventually(() => gateway.waiting.length === 1)
+  assert.equal(ticking().length, 1)
+  leaving.abort()
+  await assert.rejects(asking)
+  await eventually(() => gateway.left() === 1)
+  assert.equal(ticking().length, 0)
 })
 
 const ALL = {

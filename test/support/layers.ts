@@ -237,12 +237,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     is: 'The endpoint `/mcp`. Its calls enter the same stages',
   },
   'mcp/endpoints': {
-    may: ['base', 'model', 'snapshot/fragments', 'gateway', 'mcp/protocol'],
+    may: ['base', 'model', 'snapshot/fragments', 'gateway', 'mcp/protocol', 'mcp/http', 'wire'],
     is: 'Arguments of an agent become the request that REST would have sent; its response becomes a bounded result',
   },
   'mcp/http': {
-    may: ['base', 'shared-state/ports', 'gateway', 'record', 'mcp/protocol', 'wire'],
-    is: 'How an MCP endpoint meets HTTP, callers and records',
+    may: ['base', 'model', 'shared-state/ports', 'gateway', 'record', 'mcp/protocol', 'wire'],
+    is: 'How an MCP endpoint meets HTTP, callers and records; its methods, lists and listens',
   },
   'mcp/origin': {
     may: ['base', 'model', 'mcp/protocol'],

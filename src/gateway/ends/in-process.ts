@@ -121,6 +121,7 @@ class InnerRun implements InnerCallHandle, End {
     exchange.outcome.aborted = true
     this.#over()
     try {
+      this.#call.gaveUp?.()
       this.#call.reader?.gaveUp()
     } catch (error) {
       exchange.lane.fault(error)

@@ -26,7 +26,7 @@ test('names of all collections are unlike each other, of few characters, and the
 })
 
 test('a view is made once for a list, and counted without being made', async () => {
-  const views = createExpandedViews(fakeGateway())
+  const views = createExpandedViews(fakeGateway(), (expanded) => expanded)
   // The collections of the fake have no proxies of their own
   assert.equal(views.toolsIn(ENDPOINTS), 0)
   assert.equal(await views.of(ENDPOINTS), await views.of(ENDPOINTS))

@@ -9,7 +9,7 @@
  */
 import { hash } from 'node:crypto'
 import { isPlain, type Plain } from '../../base/json/plain.ts'
-import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
+import type { Caller, Endpoint, GatewayPort } from '../../gateway/port.ts'
 import { CAPABILITY_TYPES, type CapabilityType, KEY_OF } from '../../model/mcp/capability.ts'
 import { type DeclaredNames, namesIn } from '../../snapshot/find/declared-names.ts'
 import { isPlainUri, toUriMatch } from '../../snapshot/find/uri-template.ts'
@@ -19,7 +19,7 @@ import type { CalledOffer } from '../endpoints/offered-request.ts'
 import type { Members } from '../protocol/message.ts'
 
 /** An endpoint with one method, as it is called by its own name. */
-export interface ExpandedItem extends CalledOffer {
+interface ExpandedItem extends CalledOffer {
   readonly endpoint: Endpoint
   /** Names of the arguments of a tool, at every depth. */
   readonly names: DeclaredNames
@@ -36,15 +36,21 @@ export interface Expanded {
 
 export const NAME_CHARS_MAX = 64
 
-/** Expanded views by the list of endpoints that they are made of; they go with it. */
-export function createExpandedViews(gateway: GatewayPort) {
-  const kept = new WeakMap<readonly Endpoint[], Promise<Expanded>>()
+/**
+ * Expanded views by the list of endpoints that they are made of; they go with it.
+ * @param madeOf makes of a view what is kept
+ */
+export function createExpandedViews<T>(
+  gateway: GatewayPort,
+  madeOf: (expanded: Expanded, endpoints: readonly Endpoint[]) => T,
+) {
+  const kept = new WeakMap<readonly Endpoint[], Promise<T>>()
   const counts = new WeakMap<readonly Endpoint[], number>()
   return {
-    of(endpoints: readonly Endpoint[]): Promise<Expanded> {
+    of(endpoints: readonly Endpoint[]): Promise<T> {
       let made = kept.get(endpoints)
       if (made === undefined) {
-        made = expand(gateway, endpoints)
+        made = expand(gateway, endpoints).then((expanded) => madeOf(expanded, endpoints))
         kept.set(endpoints, made)
         // A fault must not be the answer for good
         made.catch(() => kept.delete(endpoints))
@@ -221,4 +227,18 @@ export function freeName(
     const cut = `${whole.slice(0, NAME_CHARS_MAX - length - 1)}_${unlike.slice(0, length)}`
     if (!taken.has(cut) || length > 48) return cut
   }
+}
+
+/** What `?view=` may say. */
+export const VIEWS = ['compact', 'expanded', 'auto'] as const
+export type View = (typeof VIEWS)[number]
+
+/** Tools up to which `auto` expands. */
+export const EXPANDED_TOOLS_MAX = 40
+
+/** The view that a request asks for by `?view=`, else that of the profile; null for an unknown one. */
+export function viewOf({ profile }: Caller, query: string): View | null {
+  const asked = query === '' ? null : new URLSearchParams(query).get('view')
+  if (asked === null) return profile.mcp_view ?? 'compact'
+  return VIEWS.find((view) => view === asked) ?? null
 }

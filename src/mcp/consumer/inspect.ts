@@ -6,15 +6,12 @@ import type { Way } from '../../model/schema-looseness.ts'
 import type { Contract } from '../../snapshot/fragments.ts'
 import { schemaOfParameter } from '../../snapshot/offer/parameter-schema.ts'
 import { boundedSchema } from '../../snapshot/schema/bounded.ts'
-import { type FoundContract, toldByContract } from '../endpoints/contract-told.ts'
 import { scalarText } from '../endpoints/parameter-text.ts'
-import { buildTarget } from '../endpoints/target.ts'
+import { buildTarget, type FoundContract, toldByContract } from '../endpoints/target.ts'
+import { given, refused, type ToolResult } from '../http/answers.ts'
 import type { Sender } from '../http/message.ts'
-import { given, refused } from '../http/outcome.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
-import type { ToolOutcome } from '../protocol/tool-call.ts'
-import { answers, type Catalogue } from './catalogue.ts'
-import { resolve } from './resolve.ts'
+import { answers, type Catalogue, resolve } from './catalogue.ts'
 import { type SampleChoice, sampleOf } from './sample.ts'
 
 /** Bounds of one contract, so that a large description still gives something a model can read. */
@@ -29,7 +26,7 @@ export function inspect(
   catalogue: Catalogue,
   { caller, requestId }: Sender,
   values: ReadonlyMap<string, unknown>,
-): ToolOutcome {
+): ToolResult {
   // The kinds were checked by the rules of the tool.
   const named = values.get('method') as string | undefined
   const resolved = resolve(catalogue, values.get('endpoint') as string, named, requestId)

@@ -10,9 +10,8 @@ import {
 } from '../../../test/support/fake-gateway.ts'
 import { estimateTokens } from '../../base/text/token-estimate.ts'
 import type { Endpoint } from '../../gateway/port.ts'
-import { HIT_TOKENS_MAX, hitOf, listsSearch } from './search.ts'
-import { createSearchIndex, createSearchIndexes } from './search-index.ts'
-import { termsOf } from './search-terms.ts'
+import { HIT_TOKENS_MAX, hitOf, listsSearch } from './discover.ts'
+import { createSearchIndex, createSearchIndexes, termsOf } from './search-index.ts'
 
 const contractOf = ({ proxy }: Endpoint) => CONTRACTS[proxy.id] ?? null
 const shop = await createSearchIndex(ENDPOINTS, contractOf)

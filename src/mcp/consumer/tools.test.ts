@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { golden } from '../../../test/golden/golden.ts'
 import { checkTools } from '../../../test/support/tool-schemas.ts'
-import { TOOL_ARGUMENTS } from './arguments.ts'
-import { TOOLS, TOOLS_WITH_SEARCH } from './tools.ts'
+import { TOOL_ARGUMENTS, TOOLS, TOOLS_WITH_SEARCH } from './tools.ts'
 
 test('the tools of the Gateway MCP are those of the golden file', () => {
   golden('mcp-gateway.json', `${JSON.stringify(TOOLS_WITH_SEARCH, null, 2)}\n`)

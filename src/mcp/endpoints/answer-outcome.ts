@@ -1,9 +1,18 @@
-/** What an agent gets for the answer to a call: the answer of the upstream, or the problem object of the gateway. */
+/**
+ * What an agent gets for the answer to a call: the answer of the upstream, or the problem object of the gateway. `execute_call` has it as
+ * its outcome; the tool, prompt or resource that stands for an endpoint as its result.
+ */
+
+import { isUtf8 } from 'node:buffer'
+import { PROBLEMS } from '../../base/refusal.ts'
 import type { InnerAnswer } from '../../gateway/port.ts'
 import { shownHeaders } from '../../gateway/shown-headers.ts'
+import { RESOURCE_NOT_FOUND, resultOf, type ToolResult, toolAnswer } from '../http/answers.ts'
+import { RPC } from '../protocol/answer.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
-import type { ToolOutcome } from '../protocol/tool-call.ts'
+import type { RelayedAnswer, RelayedRequest } from '../protocol/relay-port.ts'
 import { fitResult } from './fit-result.ts'
+import { argumentPointer, type CalledOffer } from './offered-request.ts'
 
 const NO_FIELDS: readonly string[] = []
 const NO_MEMBERS: Members = Object.freeze({})
@@ -30,7 +39,7 @@ export function answerOutcome(
   bytesMax: number,
   dropped: readonly string[],
   given: ArgumentsOf,
-): ToolOutcome {
+): ToolResult {
   const { status, code, body, bodyBytes, truncated, requestId, durationMs } = answer
   const headers = shownHeaders(answer.fields)
   const mediaType = (headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase()
@@ -55,7 +64,6 @@ export function answerOutcome(
     quoted: `${quoted(head)},\\"body\\":${fitted.quoted ?? quoted(fitted.json)}}`,
     isError: code !== null || status >= 400,
     blocks: fitted.blocks,
-    accounted: true,
   }
 }
 
@@ -118,4 +126,64 @@ function retryMembers(headers: Members): Members {
   return typeof seconds === 'string' && /^[0-9]{1,9}$/.test(seconds)
     ? { retry_after_ms: Number(seconds) * 1000 }
     : NO_MEMBERS
+}
+
+/** Bytes of a body in the result of a tool; more is cut, as `execute_call` does. */
+const RESULT_BYTES_MAX = 64 * 1024
+/** Bytes of a resource or prompt, which are given whole or not at all. */
+const WHOLE_BYTES_MAX = 1024 * 1024
+
+/**
+ * The answer of an endpoint as the result of the tool, prompt or resource that stands for it.
+ * @param name under which the caller knows it: that of the tool or prompt, or the URI
+ * @param dropped headers that were not sent @param meta see `resultOf`
+ */
+export function offeredAnswer(
+  answer: InnerAnswer,
+  endpoint: CalledOffer,
+  request: RelayedRequest,
+  name: string,
+  dropped: readonly string[],
+  meta?: string,
+): RelayedAnswer {
+  const outcome = answerOutcome(answer, NO_FIELDS, RESULT_BYTES_MAX, dropped, {
+    pointer: argumentPointer(endpoint),
+    example: () => null,
+    adviceOnWrong: null,
+  })
+  const { method, isModern } = request
+  if (method === 'tools/call') return toolAnswer(request, outcome, meta)
+  const { status, code, body, truncated } = answer
+  const isTooLarge = truncated || body.length > WHOLE_BYTES_MAX
+  if (code !== null || status >= 400 || isTooLarge) {
+    const data: unknown = JSON.parse(outcome.json)
+    const detail = isMembers(data) && typeof data['detail'] === 'string' ? data['detail'] : null
+    const message =
+      detail ??
+      (status >= 400
+        ? `The endpoint answered with status ${status}.`
+        : `The answer has more than ${WHOLE_BYTES_MAX} bytes.`)
+    const isAbsent = code === null && status === 404 && method === 'resources/read'
+    const own = code === null ? RPC.internalError : PROBLEMS[code].status
+    const absent = isModern ? RPC.invalidParams : RESOURCE_NOT_FOUND
+    return { kind: 'error', code: isAbsent ? absent : own, message, data }
+  }
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+  const result =
+    method === 'resources/read'
+      ? { contents: [{ uri: name, ...typeOf(outcome.json), ...contentOf(bytes) }] }
+      : { messages: [{ role: 'user', content: { type: 'text', text: bytes.toString('utf8') } }] }
+  const kept = isModern && method === 'resources/read' ? { ttlMs: 0, cacheScope: 'private' } : {}
+  return resultOf(JSON.stringify({ ...result, ...kept }).slice(1, -1), isModern, meta)
+}
+
+function contentOf(bytes: Buffer): Members {
+  return isUtf8(bytes) ? { text: bytes.toString('utf8') } : { blob: bytes.toString('base64') }
+}
+
+/** The media type of the answer; none where it has none. */
+function typeOf(json: string): Members {
+  const { headers } = JSON.parse(json) as { readonly headers: Readonly<Record<string, string>> }
+  const type = (headers['content-type'] ?? '').split(';', 1)[0]!.trim()
+  return type === '' ? {} : { mimeType: type }
 }

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type FittedResult, fitResult } from './fit-result.ts'
-import { select, toWanted } from './select.ts'
+import { type FittedResult, fitResult, select, toWanted } from './fit-result.ts'
 
 function fitted(
   body: unknown,

@@ -8,7 +8,7 @@ import { buildTarget, type Told } from './target.ts'
 
 /** An offered endpoint, and where it is. */
 export interface CalledOffer extends OfferedEndpoint {
-  readonly collection: { readonly fragment: { readonly slug: string } }
+  readonly collection: { readonly fragment: { readonly slug: string; readonly hosts: readonly string[] } }
   readonly route: {
     /** Base path and pattern. */
     readonly route: string

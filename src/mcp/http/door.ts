@@ -12,14 +12,18 @@ import { NOT_SHARED } from '../../gateway/refusal-reasons.ts'
 import { SMALL_BYTES_MAX } from '../../wire/caller-memory.ts'
 import type { Incoming } from '../../wire/port.ts'
 import { type McpAnswer, RPC } from '../protocol/answer.ts'
-import type { McpEndpoint } from '../protocol/endpoint.ts'
+import { createMcpEndpoint, type EndpointOptions, type McpEndpoint } from '../protocol/endpoint.ts'
 import { createRebindingCheck } from '../protocol/rebinding.ts'
-import type { Sender } from './message.ts'
-import { refusalOf } from './message.ts'
-import { type Challenges, createChallenges } from './scopes.ts'
+import type { Relay } from '../protocol/relay-port.ts'
+import { NO_ROOM } from './answers.ts'
+import { identityOf, refusalOf, type Sender, toMessageOutcome } from './message.ts'
+import { callName, type RunningCalls } from './running.ts'
+import { type Challenges, createChallenges, createScopeCheck } from './scopes.ts'
 
-export interface HttpDoorOptions<State> {
+export interface HttpDoorOptions<State> extends Omit<EndpointOptions, 'fault'> {
   readonly gateway: GatewayPort
+  readonly running: RunningCalls
+  readonly version: string
   /** Public origin: `https://api.example.com`. */
   readonly origin: string
   readonly allowsOrigin: AllowsOrigin
@@ -50,18 +54,40 @@ const isPassed: ReadonlySet<string> = new Set(PASSED)
 /** Largest message. Beyond it the wire answers 413. */
 const MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 
-const NO_ROOM = {
-  code: 'overloaded',
-  detail:
-    'The call was carried out, but its response was dropped: the gateway holds too many unread responses. Read responses faster, or send fewer requests at once.',
-  retryAfterMs: null,
-} as const
-
 const NOTHING_HERE = {
   code: 'not_found',
   detail: 'There is no virtual MCP at this path that this caller may call.',
   retryAfterMs: null,
 } as const
+
+/** An MCP server at a door. */
+interface ServerAt {
+  readonly name: string
+  readonly info: { readonly name: string; readonly title: string; readonly version: string }
+  readonly relay: Relay<Sender>
+}
+
+/** Makes the endpoints of a door. A message that leads to a call has the record of the call, any other its own. */
+export function createEndpoints<State>(
+  options: HttpDoorOptions<State>,
+): (server: ServerAt) => McpEndpoint<Sender> {
+  const { gateway, running, origin, fault } = options
+  const refuses = createScopeCheck(createChallenges(origin))
+  return (server) =>
+    createMcpEndpoint(
+      {
+        ...server,
+        identityOf: ({ caller }) => identityOf(caller),
+        refuses,
+        cancel: (sessionId, id) => running.cancel(callName(sessionId, id)),
+        answered({ incoming, requestId }, received) {
+          // A call has the record of the call, also one that was given up
+          if (!received.isAccounted) gateway.message(incoming, toMessageOutcome(received, requestId))
+        },
+      },
+      { ...options, fault: (error) => fault(error, '') },
+    )
+}
 
 /**
  * @param endpointFor the endpoint that answers a caller; null where there is none for that caller

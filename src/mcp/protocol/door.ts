@@ -121,7 +121,7 @@ export interface ToolDoor<Caller> extends AnyDoor<Caller> {
 }
 
 /** A door in front of other servers. */
-export interface RelayDoor<Caller> extends AnyDoor<Caller> {
+interface RelayDoor<Caller> extends AnyDoor<Caller> {
   /** Says what the door is, and answers all methods but discovery, the handshake and ping. */
   readonly relay: Relay<Caller>
 }

@@ -47,8 +47,6 @@ export type ToolOutcome =
       readonly blocks?: readonly Members[]
       /** Why it is an error, for who keeps account; the text says it to the client. */
       readonly refusal?: RefusalCode
-      /** The door has kept account of this call already. */
-      readonly accounted?: boolean
     }
   /** A question to the person behind the client, by a flat form; the call comes again with the reply. */
   | { readonly kind: 'question'; readonly message: string; readonly form: Members }

@@ -4,6 +4,7 @@
  * tools by their own names: the view hides none of them.
  */
 import type { FieldError } from '../../base/refusal.ts'
+import type { GatewayPort } from '../../gateway/port.ts'
 import type { Capabilities, VisibleList } from '../../snapshot/find/capability-answers.ts'
 import type { Caller } from '../../snapshot/find/capability-caller.ts'
 import {
@@ -12,15 +13,11 @@ import {
   compactView,
   SEARCH_LIMIT,
 } from '../../snapshot/find/compact-view.ts'
+import { given, parameterInvalid, refused, type ToolResult, toolAnswer } from '../http/answers.ts'
 import type { Sender } from '../http/message.ts'
-import { messageId } from '../http/message.ts'
-import { given, parameterInvalid, refused } from '../http/outcome.ts'
+import type { Done } from '../http/relay.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../protocol/relay-port.ts'
-import { toolResult } from '../protocol/run-tool-call.ts'
-import type { ToolOutcome } from '../protocol/tool-call.ts'
-
-type Done = (answer: RelayedAnswer) => void
 
 /** A call that goes on under the name of the tool that it is about. */
 interface Opened {
@@ -32,10 +29,15 @@ export interface CompactTools {
   /** The list in the compact view. */
   list(seen: VisibleList): CompactView
   /**
-   * What a `tools/call` is about. `look` admits a look at the list and gives who looks; null when it has refused.
-   * @returns null for a call that was answered
+   * What a `tools/call` is about.
+   * @param tooMany the refusal of a look at the list; null where the caller may look. @returns null for a call that was answered
    */
-  open(sender: Sender, request: RelayedRequest, look: () => Caller | null, done: Done): Opened | null
+  open(
+    sender: Sender,
+    request: RelayedRequest,
+    tooMany: () => RelayedAnswer | null,
+    done: Done,
+  ): Opened | null
 }
 
 /** A right call of each of the three. */
@@ -48,6 +50,7 @@ const NAME_CHARS_SHOWN = 128
 
 /** @param originOf name of the origin with an id */
 export function createCompactTools(
+  gateway: Pick<GatewayPort, 'policySubject'>,
   capabilities: Capabilities,
   originOf: (member: string) => string,
 ): CompactTools {
@@ -63,7 +66,7 @@ export function createCompactTools(
     return view
   }
 
-  function search({ query, limit }: Members, caller: Caller, own: Capabilities): ToolOutcome {
+  function search({ query, limit }: Members, caller: Caller, own: Capabilities): ToolResult {
     const view = list(own.visible(caller, 'tools'))
     // Checked before
     const found = view.search(query as string, (limit as number | undefined) ?? SEARCH_LIMIT.default)
@@ -71,7 +74,7 @@ export function createCompactTools(
     return given({ ...found, ...hint })
   }
 
-  function describe({ name }: Members, caller: Caller, own: Capabilities, requestId: string): ToolOutcome {
+  function describe({ name }: Members, caller: Caller, own: Capabilities, requestId: string): ToolResult {
     // Checked before
     const asked = name as string
     const found = own.find(caller, 'tools', asked)
@@ -82,32 +85,28 @@ export function createCompactTools(
 
   return {
     list,
-    open(sender, request, look, done) {
-      const { params, received } = request
+    open(sender, request, tooMany, done) {
+      const { params } = request
       const { name, arguments: arguments_ = {} } = params
       const example = EXAMPLES.get(name)
       if (example === undefined || !isMembers(arguments_)) return { request, done }
-      const answer = (outcome: ToolOutcome): null => {
-        received.outcome = outcome
-        // None of the three asks or is given up
-        if (outcome.kind !== 'result') throw new Error('the answer is a result')
-        const members = toolResult(outcome)
-        const text = request.isModern ? `{"resultType":"complete",${members}}` : `{${members}}`
-        done({ kind: 'result', text })
+      const answer = (answered: RelayedAnswer): null => {
+        done(answered)
         return null
       }
-      const requestId = messageId(sender.requestId, received.place)
+      const { caller, requestId } = sender
       const errors = errorsOf(name, arguments_)
-      if (errors.length > 0) return answer(parameterInvalid(requestId, errors, example))
+      if (errors.length > 0) return answer(toolAnswer(request, parameterInvalid(requestId, errors, example)))
       if (name === COMPACT_TOOLS.call) return { request: called(request, arguments_), done: within(done) }
-      const caller = look()
-      if (caller === null) return null
+      const refusal = tooMany()
+      if (refusal !== null) return answer(refusal)
+      const subject = gateway.policySubject(caller)
       const own = request.isModern ? capabilities : capabilities.legacy
-      return answer(
+      const outcome =
         name === COMPACT_TOOLS.search
-          ? search(arguments_, caller, own)
-          : describe(arguments_, caller, own, requestId),
-      )
+          ? search(arguments_, subject, own)
+          : describe(arguments_, subject, own, requestId)
+      return answer(toolAnswer(request, outcome))
     },
   }
 }

@@ -1,44 +1,29 @@
-/**
- * The endpoints `/mcp/{slug}`. A caller whom the virtual MCP is not assigned to gets the answer of one that does not exist. Records
- * are those of `/mcp`: a message that leads to a call has the record of the call, any other its own.
- */
-import type { Clock } from '../../base/clock.ts'
+/** The endpoints `/mcp/{slug}`. A caller whom the virtual MCP is not assigned to gets the answer of one that does not exist. */
 import { DOORS } from '../../base/doors.ts'
 import type { Events } from '../../shared-state/ports/events.ts'
 import type { HeldCalls } from '../../shared-state/ports/held-calls.ts'
-import type { Once } from '../../shared-state/ports/once.ts'
-import type { Tombstones } from '../../shared-state/ports/tombstones.ts'
 import type { JoinedVirtualMcp } from '../../snapshot/find/virtual-mcps.ts'
 import type { LinkedOrigin } from '../../snapshot/linked/mcp.ts'
 import type { Incoming } from '../../wire/port.ts'
-import { createHttpDoor, type HttpDoorOptions } from '../http/door.ts'
-import { identityOf, type Sender, toMessageOutcome } from '../http/message.ts'
-import { callName, type RunningCalls } from '../http/running.ts'
-import { createChallenges, createScopeCheck } from '../http/scopes.ts'
-import type { RelayDoor } from '../protocol/door.ts'
-import { createMcpEndpoint, type McpEndpoint } from '../protocol/endpoint.ts'
+import { createProgress } from '../endpoints/call.ts'
+import { createEndpoints, createHttpDoor, type HttpDoorOptions } from '../http/door.ts'
+import { createListens } from '../http/listens.ts'
+import { identityOf, type Sender } from '../http/message.ts'
+import type { McpEndpoint } from '../protocol/endpoint.ts'
 import { createLogLevels } from '../protocol/log-levels.ts'
 import { createClientQuestions } from '../protocol/relayed-requests.ts'
 import { createSessionSubscriptions } from '../protocol/session-subscriptions.ts'
 import type { OriginAccess } from './call/origin-access.ts'
 import type { Parking } from './input/parking.ts'
 import type { OriginSessions } from './sessions/sessions.ts'
-import { createListens } from './streams/listens.ts'
 import { createOriginUpdates, type SharedWatch } from './streams/origin-updates.ts'
-import { createRelay, type RelayTools } from './virtual-methods.ts'
+import { createVirtualRelay, type RelayTools } from './virtual-methods.ts'
 
 export interface VirtualDoorOptions<State> extends HttpDoorOptions<State> {
-  /** 32 bytes that seal session ids; the same on every thread and node. */
-  readonly sealKey: Uint8Array
-  readonly tombstones: Tombstones
-  readonly usedReplies: Once
-  readonly running: RunningCalls
   /** Ids for what Postern itself asks. */
   readonly requestIds: () => string
   /** Carries responses of clients, and log levels, between threads. */
   readonly events: Events
-  readonly version: string
-  readonly clock: Clock
   /** Carries streams and waiting calls between threads. */
   readonly heldCalls: HeldCalls
   /** How all calls of this thread reach origins. */
@@ -65,20 +50,25 @@ export function createVirtualDoor<State>(
   const tools: RelayTools = {
     ...options,
     ...access,
-    listens: createListens(options.gateway, updates),
+    listens: createListens(options.gateway, (error) => options.fault(error, '')),
+    updates,
+    progress: createProgress(options.clock),
     subscriptions: createSessionSubscriptions(options.events),
     questions,
     logLevels: createLogLevels(options.events),
     principalOf: ({ caller }) => identityOf(caller),
   }
+  const serve = createEndpoints(options)
   const endpoints = new WeakMap<JoinedVirtualMcp, McpEndpoint<Sender>>()
 
   function endpointOf(open: JoinedVirtualMcp): McpEndpoint<Sender> {
     const known = endpoints.get(open)
     if (known !== undefined) return known
-    const made = createMcpEndpoint(doorOf(open, tools, options), {
-      ...options,
-      fault: (error) => options.fault(error, ''),
+    const { id, slug, name } = open.virtualMcp.fragment
+    const made = serve({
+      name: `virtual_mcp:${id}`,
+      info: { name: slug, title: name, version: options.version },
+      relay: createVirtualRelay(open, tools, instructionsOf(open)),
     })
     endpoints.set(open, made)
     return made
@@ -88,30 +78,6 @@ export function createVirtualDoor<State>(
     const open = options.gateway.virtualMcp(caller, incoming.path.slice(BELOW.length))
     return open === null ? null : endpointOf(open)
   })
-}
-
-function doorOf(
-  open: JoinedVirtualMcp,
-  tools: RelayTools,
-  {
-    gateway,
-    running,
-    version,
-    origin,
-  }: Pick<VirtualDoorOptions<never>, 'gateway' | 'running' | 'version' | 'origin'>,
-): RelayDoor<Sender> {
-  const { id, slug, name } = open.virtualMcp.fragment
-  return {
-    name: `virtual_mcp:${id}`,
-    info: { name: slug, title: name, version },
-    identityOf: ({ caller }) => identityOf(caller),
-    relay: createRelay(open, tools, instructionsOf(open)),
-    refuses: createScopeCheck(createChallenges(origin)),
-    cancel: (sessionId, callId) => running.cancel(callName(sessionId, callId)),
-    answered({ incoming, requestId }, received) {
-      if (!received.isAccounted) gateway.message(incoming, toMessageOutcome(received, requestId))
-    },
-  }
 }
 
 function instructionsOf({ virtualMcp, members }: JoinedVirtualMcp): string {

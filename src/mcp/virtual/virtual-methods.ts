@@ -4,7 +4,6 @@
  */
 import { withoutDigits } from '../../base/json/exact.ts'
 import type { Plain } from '../../base/json/plain.ts'
-import { ownedText } from '../../base/memory/bytes.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { hitsText } from '../../gateway/record.ts'
 import { BEYOND_BINDING } from '../../gateway/refusal-reasons.ts'
@@ -15,7 +14,11 @@ import type { Caller as PolicySubject } from '../../snapshot/find/capability-cal
 import type { Visible } from '../../snapshot/find/capability-view.ts'
 import type { SpellingFault } from '../../snapshot/find/declared-names.ts'
 import type { JoinedVirtualMcp } from '../../snapshot/find/virtual-mcps.ts'
+import { type CallTools, callOffer } from '../endpoints/call.ts'
+import { invalid, refusal } from '../http/answers.ts'
+import type { Listens } from '../http/listens.ts'
 import type { Sender } from '../http/message.ts'
+import { createRelay, type Done, type Server } from '../http/relay.ts'
 import { mirroredMismatch, mirroredParams } from '../origin/mirrored-params.ts'
 import { RPC } from '../protocol/answer.ts'
 import { isLogLevel, type LogLevels } from '../protocol/log-levels.ts'
@@ -25,14 +28,14 @@ import type { ClientQuestions } from '../protocol/relayed-requests.ts'
 import type { SessionSubscriptions } from '../protocol/session-subscriptions.ts'
 import { taskSupportOf } from '../protocol/tasks.ts'
 import { isModernVersion } from '../protocol/versions.ts'
-import { callEndpoint } from './call/endpoint-call.ts'
 import { guarded } from './call/guarded-call.ts'
 import { OriginCall, type Target } from './call/origin-call.ts'
-import { invalid, NO_COMPLETION, refusal, resultFor } from './call/results.ts'
+import { bytesOf } from './call/origin-line.ts'
+import { NO_COMPLETION, resultFor } from './call/results.ts'
 import { createCompactTools } from './compact-tools.ts'
 import { type Parking, type Retry, unusable } from './input/parking.ts'
 import { withoutRetry } from './input/retry-state.ts'
-import type { Listens } from './streams/listens.ts'
+import type { OriginUpdates } from './streams/origin-updates.ts'
 import { createSubscribing, SUBSCRIBING } from './streams/subscribing.ts'
 import { tellsOfResources } from './streams/watch-tools.ts'
 import { createTasks, type TaskTools } from './tasks/tasks.ts'
@@ -47,17 +50,6 @@ const NOUNS: ReadonlyMap<string, string> = new Map([
   ['completion/complete', 'prompt or resource template'],
 ])
 
-/** The list that each method asks for, and the member of its result (2026-07-28, server). */
-const LISTS: ReadonlyMap<string, readonly [CapabilityType, member: string]> = new Map([
-  ['tools/list', ['tools', 'tools']],
-  ['prompts/list', ['prompts', 'prompts']],
-  ['resources/list', ['resources', 'resources']],
-  ['resources/templates/list', ['resource_templates', 'resourceTemplates']],
-])
-
-/** Milliseconds for which a client may keep a list (2026-07-28: ttlMs). */
-const LIST_TTL_MS = 60_000
-
 type Found =
   | { readonly kind: 'target'; readonly target: Target }
   | { readonly kind: 'unknown'; readonly pointer: string; readonly name: string }
@@ -69,12 +61,14 @@ export interface RelayTools extends TaskTools {
   readonly questions: ClientQuestions
   readonly logLevels: LogLevels
   readonly listens: Listens
+  readonly updates: OriginUpdates
+  readonly progress: CallTools['progress']
   readonly subscriptions: SessionSubscriptions
   readonly parking: Parking
 }
 
 /** The relay of a virtual MCP as it is in one snapshot. */
-export function createRelay(
+export function createVirtualRelay(
   joined: JoinedVirtualMcp,
   tools: RelayTools,
   instructions: string,
@@ -217,7 +211,12 @@ export function createRelay(
       else parking.resume(joined, sender, request, about, retry, call, done)
     } else if (request.method === 'completion/complete')
       done({ kind: 'result', text: resultFor(request.method, NO_COMPLETION, false, request.isModern) })
-    else callEndpoint(joined.members.get(member)!, endpoint, tools, sender, request, target, done)
+    else {
+      const { params, guard = null } = target
+      const { through: of } = joined.members.get(member)!
+      const through = { of, proxy: endpoint.proxy, argumentBytes: bytesOf(params['arguments']), guard }
+      callOffer(tools, sender, request, endpoint, name, params, through, done)
+    }
   }
 
   const begin = guarded(joined, gateway, send)
@@ -237,21 +236,16 @@ export function createRelay(
   const { mcp_view } = joined.virtualMcp.fragment
   const compact =
     mcp_view === 'compact'
-      ? createCompactTools(joined.capabilities, (id) => joined.members.get(id)!.origin.fragment.name)
+      ? createCompactTools(gateway, joined.capabilities, (id) => joined.members.get(id)!.origin.fragment.name)
       : null
 
-  /** Who looks at a list; null when too many were asked for, and that was answered. */
-  function admitted(
-    sender: Sender,
-    request: RelayedRequest,
-    done: (answer: RelayedAnswer) => void,
-  ): PolicySubject | null {
+  /** What the discovery of a virtual MCP may cost its caller; null for a look that is not too much. */
+  function tooMany(sender: Sender, request: RelayedRequest): RelayedAnswer | null {
     const waitMs = gateway.admitDiscovery(sender.caller)
-    if (waitMs <= 0) return gateway.policySubject(sender.caller)
+    if (waitMs <= 0) return null
     const detail = 'Too many lists are asked for.'
     const members = { limit_name: 'discovery', retry_after_ms: waitMs }
-    done(refusal(request, sender, 'rate_limit_exceeded', { detail, members }))
-    return null
+    return refusal(request, sender, 'rate_limit_exceeded', { detail, members })
   }
 
   function isModernMember(member: string): boolean {
@@ -259,7 +253,62 @@ export function createRelay(
     return verdict === null || isModernVersion(verdict.version)
   }
 
-  const relay: Relay<Sender> = {
+  /** Answers a method that names one capability. */
+  function callNamed(sender: Sender, request: RelayedRequest, noun: string, done: Done) {
+    const { params, received } = request
+    const retry = parking.read(request)
+    const own = retry === null ? request : { ...request, params: withoutRetry(params) }
+    const subject = gateway.policySubject(sender.caller)
+    const found = find(own, subject)
+    if (retry !== null && found.kind !== 'target') parking.end(joined, sender, request, retry)
+    switch (found.kind) {
+      case 'target':
+        return begin(sender, request, found.target, retry, done)
+      case 'unknown':
+        received.tool = found.name
+        if (isLeftOut(joined, request, subject)) received.reason = BEYOND_BINDING
+        return done(invalid(found.pointer, `Unknown ${noun}: ${found.name.slice(0, 128)}`))
+      case 'invalid':
+        return done(invalid(found.pointer, found.reason))
+      case 'mismatch':
+        return done({
+          kind: 'error',
+          code: RPC.headerMismatch,
+          message: `Header mismatch: ${found.reason}`,
+          status: 400,
+        })
+      case 'refused':
+        received.tool = found.name
+        return done(refusal(request, sender, 'permission_denied', { detail: found.reason }))
+    }
+  }
+
+  const server: Server = {
+    list(sender, request, type) {
+      const refused = tooMany(sender, request)
+      if (refused !== null) return refused
+      request.received.guardrailHits = hitsOfList(type)
+      const seen = capabilitiesFor(request).visible(gateway.policySubject(sender.caller), type)
+      return compact !== null && type === 'tools' ? compact.list(seen) : seen
+    },
+    listen: subscribing.listen,
+    call(sender, request, done) {
+      const { method, isModern } = request
+      const noun = NOUNS.get(method)
+      if (noun !== undefined) {
+        const opened =
+          compact === null || method !== 'tools/call'
+            ? { request, done }
+            : compact.open(sender, request, () => tooMany(sender, request), done)
+        if (opened !== null) callNamed(sender, opened.request, noun, opened.done)
+      } else if (method === 'logging/setLevel' && !isModern)
+        done(setLevel(tools.logLevels, gateway.holderOf(sender.caller), request))
+      else if (SUBSCRIBING.has(method) && !isModern) subscribing.subscribe(sender, request, done)
+      else return tasks.answer(sender, request, done)
+      return true
+    },
+  }
+  return createRelay({
     about: (_sender, isModern) => (isModern ? about.modern : about.legacy),
     sessions: {
       questions: tools.questions,
@@ -273,68 +322,9 @@ export function createRelay(
         tools.subscriptions.end(sessionId)
       },
     },
-    answer(sender, request, done) {
-      const { method, params, isModern, received } = request
-      const list = LISTS.get(method)
-      if (list !== undefined) {
-        if (params['cursor'] !== undefined) return done(invalid('/params/cursor', 'Unknown cursor'))
-        const subject = admitted(sender, request, done)
-        if (subject === null) return
-        received.guardrailHits = hitsOfList(list[0])
-        const seen = capabilitiesFor(request).visible(subject, list[0])
-        const listed = compact !== null && list[0] === 'tools' ? compact.list(seen) : seen
-        return done(listAnswer(listed, list[1], isModern))
-      }
-      if (method === 'logging/setLevel' && !isModern)
-        return done(setLevel(tools.logLevels, gateway.holderOf(sender.caller), request))
-      if (method === 'subscriptions/listen' && isModern) return subscribing.listen(sender, request, done)
-      if (SUBSCRIBING.has(method) && !isModern) return subscribing.subscribe(sender, request, done)
-      if (tasks.answer(sender, request, done)) return
-      const noun = NOUNS.get(method)
-      if (noun === undefined) return done(unknownMethod(method))
-      const retry = parking.read(request)
-      const own = retry === null ? request : { ...request, params: withoutRetry(params) }
-      const found = find(own, gateway.policySubject(sender.caller))
-      if (retry !== null && found.kind !== 'target') parking.end(joined, sender, request, retry)
-      switch (found.kind) {
-        case 'target':
-          return begin(sender, request, found.target, retry, done)
-        case 'unknown':
-          received.tool = found.name
-          if (isLeftOut(joined, request, gateway.policySubject(sender.caller)))
-            received.reason = BEYOND_BINDING
-          return done({
-            kind: 'error',
-            code: RPC.invalidParams,
-            message: `Unknown ${noun}: ${found.name.slice(0, 128)}`,
-            data: { pointer: found.pointer },
-          })
-        case 'invalid':
-          return done(invalid(found.pointer, found.reason))
-        case 'mismatch':
-          return done({
-            kind: 'error',
-            code: RPC.headerMismatch,
-            message: `Header mismatch: ${found.reason}`,
-            status: 400,
-          })
-        case 'refused': {
-          received.tool = found.name
-          return done(refusal(request, sender, 'permission_denied', { detail: found.reason }))
-        }
-      }
-    },
-  }
-  if (compact === null) return relay
-  return {
-    ...relay,
-    answer(sender, request, done) {
-      const look = (): PolicySubject | null => admitted(sender, request, done)
-      const call =
-        request.method === 'tools/call' ? compact.open(sender, request, look, done) : { request, done }
-      if (call !== null) relay.answer(sender, call.request, call.done)
-    },
-  }
+    serverOf: () => server,
+    fault: tools.fault,
+  })
 }
 
 /** The level holds for the session that the message belongs to; without one it is taken and holds for nothing. */
@@ -395,16 +385,6 @@ function notA(type: string, pointer: string): Found {
   }
 }
 
-function unknownMethod(method: string): RelayedAnswer {
-  return {
-    kind: 'error',
-    code: RPC.methodNotFound,
-    message: 'Method not found',
-    data: { method },
-    status: 404,
-  }
-}
-
 /** True for what the virtual MCP has, and the token of the caller leaves out. */
 function isLeftOut(
   { whole }: Pick<JoinedVirtualMcp, 'whole'>,
@@ -417,34 +397,4 @@ function isLeftOut(
     return typeof uri === 'string' && whole.read(subject, uri).kind !== 'unknown'
   const type = method === 'tools/call' ? 'tools' : 'prompts'
   return typeof name === 'string' && whole.find(subject, type, name) !== null
-}
-
-/** Text of the result with a list, by the JSON of its array. What a caller sees depends on its permissions, so no list is public. */
-function listText({ json }: { readonly json: string }, member: string, isModern: boolean): string {
-  return isModern
-    ? `{"resultType":"complete","${member}":${json},"ttlMs":${LIST_TTL_MS},"cacheScope":"private"}`
-    : `{"${member}":${json}}`
-}
-
-/** Answers by list, which is one object as long as nothing changed, and by era. */
-const answers = new WeakMap<object, (RelayedAnswer | undefined)[]>()
-
-/** The answer with a list, made once. */
-export function listAnswer(
-  list: { readonly json: string },
-  member: string,
-  isModern: boolean,
-): RelayedAnswer {
-  let known = answers.get(list)
-  if (known === undefined) {
-    known = []
-    answers.set(list, known)
-  }
-  const era = isModern ? 1 : 0
-  const made = known[era]
-  if (made !== undefined) return made
-  const text = listText(list, member, isModern)
-  const answer: RelayedAnswer = { kind: 'result', text, bytes: Buffer.from(ownedText(text).buffer) }
-  known[era] = answer
-  return answer
 }

@@ -4,13 +4,13 @@ import type { GatewayPort } from '../../../gateway/port.ts'
 import { hitsText } from '../../../gateway/record.ts'
 import type { JoinedVirtualMcp } from '../../../snapshot/find/virtual-mcps.ts'
 import type { McpGuardrails } from '../../../snapshot/linked/guardrail.ts'
+import { refusal } from '../../http/answers.ts'
 import type { Sender } from '../../http/message.ts'
 import type { Members } from '../../protocol/message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../../protocol/relay-port.ts'
 import type { Retry } from '../input/parking.ts'
 import { MessageGuard } from './message-guard.ts'
 import type { Target } from './origin-call.ts'
-import { refusal } from './results.ts'
 
 type Send = (
   sender: Sender,

@@ -7,8 +7,9 @@ import type { Connection, NotConnected } from '../../../gateway/forward/connecti
 import type { LocatedEndpoint } from '../../../snapshot/find/offered-endpoints.ts'
 import type { JoinedVirtualMcp, Member } from '../../../snapshot/find/virtual-mcps.ts'
 import type { CallHandle } from '../../../wire/port.ts'
+import { INTERNAL, toolAnswer } from '../../http/answers.ts'
 import type { Sender } from '../../http/message.ts'
-import { messageId, toRecordAgent } from '../../http/message.ts'
+import { toRecordAgent } from '../../http/message.ts'
 import { callName, type RunningCalls } from '../../http/running.ts'
 import type { OriginReply, ResultReply, RpcError } from '../../origin/answer.ts'
 import { mirroredLines } from '../../origin/mirrored-params.ts'
@@ -40,7 +41,7 @@ import {
 } from './origin-error.ts'
 import { OriginLine, type OriginLineTools } from './origin-line.ts'
 import { withPublicUris } from './public-uris.ts'
-import { NO_COMPLETION, notificationText, passedResult, resultFor, toolErrorText } from './results.ts'
+import { NO_COMPLETION, notificationText, passedResult, resultFor } from './results.ts'
 
 const EMPTY: Members = Object.freeze({})
 /** Requests of an origin during one call that it gets an answer to: each answer is a request to it. */
@@ -129,7 +130,7 @@ export class OriginCall {
     this.#done = parked === null ? done : (answer, code) => parked.answered({ answer, code: code ?? null })
     this.#parked = parked
     this.#ask = parked === null ? request.ask : parked.ask.bind(parked)
-    this.#requestId = messageId(sender.requestId, request.received.place)
+    this.#requestId = sender.requestId
   }
 
   begin() {
@@ -554,14 +555,14 @@ export class OriginCall {
   #refused(code: RefusalCode, problem: Uint8Array | object): void {
     const text =
       problem instanceof Uint8Array ? Buffer.from(problem).toString('utf8') : JSON.stringify(problem)
-    const { method, isModern } = this.#request
+    const { method } = this.#request
     const asked = code === 'connect_required' ? this.#toConnect(text) : null
     if (asked !== null) {
       this.#done(asked, code)
       return
     }
     if (method === 'tools/call') {
-      this.#done({ kind: 'result', text: toolErrorText(text, isModern) }, code)
+      this.#done(toolAnswer(this.#request, { kind: 'result', json: text, isError: true }), code)
       return
     }
     const data: unknown = JSON.parse(text)
@@ -592,7 +593,7 @@ export class OriginCall {
       work()
     } catch (error) {
       this.#tools.fault(error, this.#requestId)
-      this.#done({ kind: 'error', code: RPC.internalError, message: 'Internal error' })
+      this.#done(INTERNAL)
     }
   }
 }

@@ -1,13 +1,8 @@
 /** Results of origins in the form of the revision that the client speaks. */
 import { withDigits } from '../../../base/json/exact.ts'
-import { PROBLEMS, type RefusalCode, type RefusalFacts } from '../../../base/refusal.ts'
-import type { Sender } from '../../http/message.ts'
-import { messageId } from '../../http/message.ts'
-import { refused } from '../../http/outcome.ts'
 import type { ResultReply } from '../../origin/answer.ts'
-import { RPC } from '../../protocol/answer.ts'
 import type { Members } from '../../protocol/message.ts'
-import type { RelayedAnswer, RelayedRequest } from '../../protocol/relay-port.ts'
+import type { RelayedAnswer } from '../../protocol/relay-port.ts'
 
 /** Members of results that came with 2026-07-28. */
 const MODERN_MEMBERS: ReadonlySet<string> = new Set(['resultType', 'ttlMs', 'cacheScope'])
@@ -81,31 +76,6 @@ function withType(text: string): string {
 
 function ttlOf({ ttlMs }: Members): Members {
   return typeof ttlMs === 'number' && ttlMs >= 0 ? { ttlMs } : {}
-}
-
-/** Text of the result of a tool that a model reads as an error. @param problem text of a JSON object */
-export function toolErrorText(problem: string, isModern: boolean): string {
-  const content = `"content":[{"type":"text","text":${JSON.stringify(problem)}}],"structuredContent":${problem},"isError":true`
-  return isModern ? `{"resultType":"complete",${content}}` : `{${content}}`
-}
-
-/** A refusal, which the record of the message names. A model reads that of a tool as its result; other methods have errors alone. */
-export function refusal(
-  { method, isModern, received }: RelayedRequest,
-  { requestId }: Sender,
-  code: RefusalCode,
-  facts: RefusalFacts,
-): RelayedAnswer {
-  const outcome = refused(code, messageId(requestId, received.place), facts)
-  received.outcome = outcome
-  if (method === 'tools/call') return { kind: 'result', text: toolErrorText(outcome.json, isModern) }
-  const data: unknown = JSON.parse(outcome.json)
-  return { kind: 'error', code: PROBLEMS[code].status, message: facts.detail ?? PROBLEMS[code].title, data }
-}
-
-/** The answer to parameters that cannot be used. @param pointer RFC 6901, into the message */
-export function invalid(pointer: string, message: string): RelayedAnswer {
-  return { kind: 'error', code: RPC.invalidParams, message, data: { pointer } }
 }
 
 /** A notification without what the origin may have added to it. */

@@ -10,18 +10,18 @@
 import { setInterval } from 'node:timers'
 import type { Clock } from '../../../base/clock.ts'
 import { PoolShare } from '../../../base/memory/pool-share.ts'
-import { PROBLEMS, problemOf, type RefusalCode } from '../../../base/refusal.ts'
+import type { RefusalCode } from '../../../base/refusal.ts'
 import type { GatewayPort } from '../../../gateway/port.ts'
 import type { HeldCalls } from '../../../shared-state/ports/held-calls.ts'
 import type { Once } from '../../../shared-state/ports/once.ts'
 import type { JoinedVirtualMcp } from '../../../snapshot/find/virtual-mcps.ts'
-import { identityOf, messageId, type Sender, toRecordAgent } from '../../http/message.ts'
+import { refusal } from '../../http/answers.ts'
+import { identityOf, type Sender, toRecordAgent } from '../../http/message.ts'
 import { RPC } from '../../protocol/answer.ts'
 import { isMembers, type Members } from '../../protocol/message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../../protocol/relay-port.ts'
 import { toReply } from '../../protocol/sealed-elicitation.ts'
 import { isModernVersion } from '../../protocol/versions.ts'
-import { toolErrorText } from '../call/results.ts'
 import { offers } from './input-requests.ts'
 import {
   type Ended,
@@ -198,7 +198,7 @@ export function createParking(tools: ParkingTools): Parking {
               heldId,
             }),
           ended: () => remove(call),
-          refusal: (code, detail) => refusal(sender, request, code, detail),
+          refusal: (code, detail) => ended(sender, request, code, detail),
         },
         {
           notify: (text) => request.notify(text),
@@ -216,7 +216,7 @@ export function createParking(tools: ParkingTools): Parking {
         const { received, method } = request
         received.isAccounted = true
         gateway.message(sender.incoming, {
-          requestId: messageId(sender.requestId, received.place),
+          requestId: sender.requestId,
           code,
           reason: '',
           agent: toRecordAgent(received, method, about.name, ''),
@@ -233,7 +233,7 @@ export function createParking(tools: ParkingTools): Parking {
         return done(unusable('The requestState belongs to another request or caller'))
       }
       const now = clock.now()
-      const lost = (why: string): void => end(refusal(sender, request, 'call_lost', why, about))
+      const lost = (why: string): void => end(ended(sender, request, 'call_lost', why, about))
       // Nothing was sent to the origin before
       if (state.expiresAt <= now && state.connects === true) return again(0, false)
       if (state.expiresAt <= now) {
@@ -245,7 +245,7 @@ export function createParking(tools: ParkingTools): Parking {
           account('parameter_invalid')
           done(unusable('The requestState was used already'))
         } else if (claimed === 'unavailable')
-          end(refusal(sender, request, 'overloaded', 'Too many answers are remembered at the moment.'))
+          end(ended(sender, request, 'overloaded', 'Too many answers are remembered at the moment.'))
         else if (state.heldId === null) callAgain()
         else takeUp(state.heldId)
       }
@@ -254,8 +254,7 @@ export function createParking(tools: ParkingTools): Parking {
         const replies = Object.values(responsesOf(request.params)).map(toReply)
         const isAgreed = replies.length > 0 && replies.every((reply) => reply?.action === 'accept')
         if (isAgreed || state.connects === true) again(state.round, !isAgreed)
-        else
-          end(refusal(sender, request, 'permission_denied', 'A page that the origin needs was not opened.'))
+        else end(ended(sender, request, 'permission_denied', 'A page that the origin needs was not opened.'))
       }
       const takeUp = (heldId: string): void => {
         const payload: RetryPayload = {
@@ -370,26 +369,20 @@ export function unusable(reason: string): RelayedAnswer {
   }
 }
 
-/** A model reads the refusal of a tool as its result; other methods have errors alone. @param lost what the lost call was about */
-function refusal(
-  { requestId }: Sender,
-  { method, received }: RelayedRequest,
+/** The end of a call by a refusal. @param lost what the lost call was about */
+function ended(
+  sender: Sender,
+  request: RelayedRequest,
   code: RefusalCode,
   detail: string,
   lost: About | null = null,
 ): Ended {
-  const isSafe = lost !== null && (method !== 'tools/call' || isRepeatable(lost.annotations))
+  const isSafe = lost !== null && (request.method !== 'tools/call' || isRepeatable(lost.annotations))
   const advice = isSafe
     ? ' It is safe to make it again.'
     : ' It may have taken effect: make it again only if a second effect does no harm.'
   const facts = lost === null ? { detail } : { detail: detail + advice, members: { repeat_is_safe: isSafe } }
-  const problem = problemOf(code, facts, messageId(requestId, received.place))
-  if (method === 'tools/call')
-    return { code, answer: { kind: 'result', text: toolErrorText(JSON.stringify(problem), true) } }
-  return {
-    code,
-    answer: { kind: 'error', code: PROBLEMS[code].status, message: facts.detail, data: problem },
-  }
+  return { code, answer: refusal(request, sender, code, facts) }
 }
 
 /** By what the origin says of the tool (2025-03-26 and later, server/tools: annotations). */

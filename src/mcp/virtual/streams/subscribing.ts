@@ -6,14 +6,18 @@
  * 2. A URI that may not be read is left out of a listen, whose first message names what is honoured. `resources/subscribe` and
  *    `resources/unsubscribe` answer with the refusal.
  */
+import type { Caller } from '../../../gateway/port.ts'
+import type { CapabilityType } from '../../../model/mcp/capability.ts'
 import type { JoinedVirtualMcp } from '../../../snapshot/find/virtual-mcps.ts'
+import { invalid } from '../../http/answers.ts'
+import { answerListen, type Listened, type Listens } from '../../http/listens.ts'
 import type { Sender } from '../../http/message.ts'
+import type { Done } from '../../http/relay.ts'
 import type { Members } from '../../protocol/message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../../protocol/relay-port.ts'
 import type { SessionSubscriptions } from '../../protocol/session-subscriptions.ts'
 import {
   isSubscribable,
-  listenTexts,
   NEEDS_STREAM,
   SUBSCRIBED_CHARS_MAX,
   taskIdsOf,
@@ -22,20 +26,18 @@ import {
 } from '../../protocol/subscription.ts'
 import { declaresTasks } from '../../protocol/tasks.ts'
 import { judgeAlone } from '../call/guarded-call.ts'
-import { invalid, refusal } from '../call/results.ts'
-import type { TaskNews } from '../tasks/task-news.ts'
+import { isUriBlocked } from '../call/message-guard.ts'
 import { NOT_DECLARED, type Tasks, type TaskTools } from '../tasks/tasks.ts'
-import type { Listens } from './listens.ts'
+import type { OriginUpdates } from './origin-updates.ts'
 
 /** Methods of earlier revisions. */
 export const SUBSCRIBING: ReadonlySet<string> = new Set(['resources/subscribe', 'resources/unsubscribe'])
 
 const DONE: RelayedAnswer = { kind: 'result', text: '{}' }
 
-type Done = (answer: RelayedAnswer) => void
-
 interface SubscribingTools extends Pick<TaskTools, 'gateway'> {
   readonly listens: Listens
+  readonly updates: OriginUpdates
   readonly subscriptions: SessionSubscriptions
 }
 
@@ -111,38 +113,40 @@ export function createSubscribing(
     taskIds: readonly string[],
     done: Done,
   ): void {
-    const { id, notify } = request
-    const texts = listenTexts(id)
-    /** What comes before the acknowledgement, which is the first message. */
-    let early: string[] | null = []
-    const say = (text: string): void => void (early === null ? notify(text) : early.push(text))
-    let news: TaskNews | null = null
-    const opened = tools.listens.open(sender.caller, slug, wanted, {
-      notify: (name, uri) => say(texts.changed(name, uri)),
-      end() {
-        news?.close()
-        done({ kind: 'result', text: texts.ended })
+    const newsOf: Parameters<typeof answerListen>[5] = (texts, say) =>
+      tasks.watch(sender, request, taskIds, (task) => say(texts.task(task)))
+    const news = taskIds.length === 0 ? null : newsOf
+    answerListen(tools.listens, listenedBy(sender.caller), sender, request, wanted, news, done)
+  }
+
+  /** What the caller sees of the virtual MCP, in whatever snapshot is in force. */
+  function listenedBy(caller: Caller): Listened {
+    let now = joined
+    return {
+      now() {
+        const found = gateway.virtualMcp(caller, slug)
+        if (found !== null) now = found
+        return found
       },
-    })
-    if (opened === null) {
-      const detail = 'Too many streams are open for the client.'
-      done(refusal(request, sender, 'concurrency_exceeded', { detail }))
-      return
+      lists() {
+        const subject = gateway.policySubject(caller)
+        const json = (type: CapabilityType): string => now.capabilities.visible(subject, type).json
+        return {
+          tools: json('tools'),
+          prompts: json('prompts'),
+          resources: json('resources'),
+          resource_templates: json('resource_templates'),
+        }
+      },
+      watch(uri, tell) {
+        const admission = now.capabilities.read(gateway.policySubject(caller), uri)
+        const member = admission.kind === 'admitted' ? now.members.get(admission.member) : undefined
+        if (admission.kind !== 'admitted' || member === undefined) return null
+        // A guardrail may have come since the client has asked
+        if (member.guardrails !== null && isUriBlocked(member.guardrails, admission.uri)) return null
+        return tools.updates.watch(member, caller, admission.uri, tell)
+      },
     }
-    const acknowledge = (honoured: readonly string[] | null): void => {
-      notify(texts.acknowledged({ ...wanted, uris: opened.honoured }, honoured))
-      for (const text of early ?? []) notify(text)
-      early = null
-    }
-    if (taskIds.length === 0) acknowledge(null)
-    else {
-      news = tasks.watch(sender, request, taskIds, (task) => say(texts.task(task)))
-      void news.honoured.then(acknowledge)
-    }
-    request.onLeft(() => {
-      news?.close()
-      opened.close()
-    })
   }
 
   /** Subscriptions of earlier revisions; what changes is told on the stream of the session. */
@@ -185,7 +189,7 @@ export function createSubscribing(
       resources: true,
       uris: tools.subscriptions.of(sessionId),
     })
-    const opened = tools.listens.open(sender.caller, slug, all(), {
+    const opened = tools.listens.open(sender.caller, listenedBy(sender.caller), all(), {
       notify: (method, uri) =>
         message(JSON.stringify({ jsonrpc: '2.0', method, ...(uri === null ? {} : { params: { uri } }) })),
       end() {

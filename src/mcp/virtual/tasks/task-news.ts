@@ -12,7 +12,6 @@ import type { GatewayPort } from '../../../gateway/port.ts'
 import type { JoinedVirtualMcp, Member } from '../../../snapshot/find/virtual-mcps.ts'
 import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'
 import type { Sender } from '../../http/message.ts'
-import { messageId } from '../../http/message.ts'
 import { StandingStream } from '../../origin/change-stream.ts'
 import { isMembers, type Members } from '../../protocol/message.ts'
 import type { RelayedRequest } from '../../protocol/relay-port.ts'
@@ -141,7 +140,7 @@ abstract class Watch {
     this.#tools = tools
     this.listen = listen
     this.tasks = new Map(tasks.map((task) => [task.place.id, task]))
-    const requestId = `${messageId(sender.requestId, request.received.place)}.tasks-${member.origin.id}`
+    const requestId = `${sender.requestId}.tasks-${member.origin.id}`
     const publicName = tasks[0]!.place.tool
     this.line = new OriginLine(
       tools,

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { fakeGateway } from '../../../test/support/fake-gateway.ts'
 import { holderOf } from '../../gateway/holder.ts'
 import type { Caller } from '../../gateway/port.ts'
-import { createStandingStreams, type Standing } from './standing.ts'
+import { createStandingStreams, type Standing } from './listens.ts'
 
 const EACH_MAX = 100
 const standing: Standing = { look: () => true, end() {} }
