@@ -1,38 +1,56 @@
 /**
- * The types of resources, in the words of the API, with the noun for one of each as messages and the audit call it. The table that a
- * type stands in decides about it: see {@link RESOURCE_TYPES} and {@link ACCESS_TYPES}.
+ * The types of resources, in the words of the API. The table that a type stands in decides about it: see {@link RESOURCE_TYPES} and
+ * {@link ACCESS_TYPES}. Its row has the noun for one of it, as messages and the audit call it, and for what belongs to something else the
+ * types of that: a spec names what it belongs to in the member with the noun of that type.
  */
-const SERVED_NOUNS = {
-  collections: 'collection',
-  proxies: 'proxy',
-  workflows: 'workflow',
-  clients: 'client',
-  profiles: 'profile',
-  policies: 'policy',
-  credentials: 'credential',
-  origins: 'origin',
-  virtual_mcps: 'virtual_mcp',
-  guardrails: 'guardrail',
+const SERVED = {
+  collections: { noun: 'collection' },
+  proxies: { noun: 'proxy', parents: ['collections'] },
+  workflows: { noun: 'workflow' },
+  clients: { noun: 'client' },
+  profiles: { noun: 'profile', parents: ['clients'] },
+  policies: { noun: 'policy' },
+  credentials: { noun: 'credential' },
+  origins: { noun: 'origin' },
+  virtual_mcps: { noun: 'virtual_mcp' },
+  guardrails: { noun: 'guardrail' },
 } as const
-const ACCESS_NOUNS = {
-  roles: 'role',
-  users: 'user',
-  teams: 'team',
-  service_identities: 'service_identity',
-  grants: 'grant',
-  trust_rules: 'trust_rule',
-  hosts: 'host',
-  bindings: 'binding',
+const ACCESS = {
+  roles: { noun: 'role' },
+  users: { noun: 'user' },
+  teams: { noun: 'team' },
+  service_identities: { noun: 'service_identity' },
+  grants: { noun: 'grant', parents: ['service_identities', 'users', 'teams'] },
+  trust_rules: { noun: 'trust_rule', parents: ['service_identities'] },
+  hosts: { noun: 'host' },
+  bindings: { noun: 'binding', parents: ['hosts'] },
 } as const
 
 /** Types of what is served. Viewers read them, modifiers write them, and a rollback restores them. */
-export const RESOURCE_TYPES = Object.keys(SERVED_NOUNS) as readonly (keyof typeof SERVED_NOUNS)[]
+export const RESOURCE_TYPES = Object.keys(SERVED) as readonly (keyof typeof SERVED)[]
 /** Types that say who may administer. Administrators alone read and write them, and no rollback changes them. */
-export const ACCESS_TYPES = Object.keys(ACCESS_NOUNS) as readonly (keyof typeof ACCESS_NOUNS)[]
+export const ACCESS_TYPES = Object.keys(ACCESS) as readonly (keyof typeof ACCESS)[]
 
-export type ResourceType = keyof typeof SERVED_NOUNS | keyof typeof ACCESS_NOUNS
+export type ResourceType = keyof typeof SERVED | keyof typeof ACCESS
 
-export const NOUNS: Readonly<Record<ResourceType, string>> = { ...SERVED_NOUNS, ...ACCESS_NOUNS }
+interface TypeRow {
+  readonly noun: string
+  readonly parents?: readonly ResourceType[]
+}
+const ROWS: Readonly<Record<ResourceType, TypeRow>> = { ...SERVED, ...ACCESS }
+const ALL_TYPES = Object.keys(ROWS) as readonly ResourceType[]
+const tableOf = <V>(cellOf: (row: TypeRow) => V) =>
+  // Its keys are those of the table that it is made of
+  Object.fromEntries(ALL_TYPES.map((type) => [type, cellOf(ROWS[type])])) as Readonly<Record<ResourceType, V>>
+
+export const NOUNS = tableOf(({ noun }) => noun)
+/** The types to one of which a resource of a type belongs; none for most. */
+export const PARENTS = tableOf(({ parents = [] }) => parents)
+
+/** The type, and those whose resources may belong to one of it. */
+export function typesAt(type: ResourceType): readonly ResourceType[] {
+  return [type, ...ALL_TYPES.filter((one) => PARENTS[one].includes(type))]
+}
 
 /** True for the name of a type of resource. */
 export function isResourceType(type: string): type is ResourceType {

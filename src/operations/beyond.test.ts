@@ -5,7 +5,7 @@ import type { Grant } from '../access/principal.ts'
 import { Refusal } from '../base/refusal.ts'
 import type { ResourceType } from '../model/resource-types.ts'
 import type { Operation } from './engine/define.ts'
-import { ALL_KINDS } from './kinds/kinds.ts'
+import { ALL_KINDS } from './kinds.ts'
 import { OPERATIONS } from './registry.ts'
 
 /** In every name and slug beyond the scope, and in no input; with letters that no id has, so that none holds it by chance. */

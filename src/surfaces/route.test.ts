@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Operation } from '../operations/engine/define.ts'
-import { ALL_KINDS } from '../operations/kinds/kinds.ts'
+import { ALL_KINDS } from '../operations/kinds.ts'
 import { OPERATIONS } from '../operations/registry.ts'
 import { hintsOf } from './mcp/hints.ts'
 import { nameOf, routeOf } from './route.ts'

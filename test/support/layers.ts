@@ -182,10 +182,6 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     ],
     is: 'How an operation is called, authorized, stored and audited. An operation does not know which interface called it',
   },
-  'operations/kinds': {
-    may: ['base', 'model', 'store/ports', 'access', 'snapshot', 'operations', 'guardrails/names'],
-    is: 'One file declares one kind of resource',
-  },
   operations: {
     may: [
       'base',
@@ -199,9 +195,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'import',
       'guardrails',
       'operations/engine',
-      'operations/kinds',
     ],
-    is: 'A folder has what is special to its resource',
+    is: 'A folder has a kind of resource, such as `operations/policies/kind.ts`, and what is special to it',
   },
   surfaces: {
     may: [

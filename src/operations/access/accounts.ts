@@ -17,7 +17,7 @@ import type { Via } from '../engine/call.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define, type Invoke } from '../engine/define.ts'
 import { parseSpec } from '../engine/write-resource.ts'
-import { signInKey, userKind } from '../kinds/users.ts'
+import { signInKey, userKind } from '../users/kind.ts'
 
 /** Users whose newest time of issue is remembered. */
 const CLAIMS_MAX = 10_000

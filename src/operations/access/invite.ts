@@ -5,8 +5,8 @@ import { refuse } from '../../base/refusal.ts'
 import { confidential } from '../../model/annotations.ts'
 import { Ref, Slug, Time } from '../../model/members.ts'
 import { about, define } from '../engine/define.ts'
-import { userKind } from '../kinds/users.ts'
-import { demandHoldsOf } from './authority.ts'
+import { demandHoldsOf } from '../grants/kind.ts'
+import { userKind } from '../users/kind.ts'
 
 export const inviteUser = define({
   resource: 'users',

@@ -15,8 +15,8 @@ import type { StoredSetUpLink } from '../../store/ports/config.ts'
 import type { Via } from '../engine/call.ts'
 import { about, define, type Invoke } from '../engine/define.ts'
 import { createResource, parseSpec } from '../engine/write-resource.ts'
-import { grantKind } from '../kinds/grants.ts'
-import { userKind } from '../kinds/users.ts'
+import { grantKind } from '../grants/kind.ts'
+import { userKind } from '../users/kind.ts'
 
 /** What becomes of local users where they sign in: operations on no surface, for which something else was proved than a permission. */
 export function createLocalUsers(clock: Clock, invoke: Invoke) {

@@ -12,7 +12,7 @@ import { readStoredSettings } from '../engine/approval-rules.ts'
 import type { Via } from '../engine/call.ts'
 import { define, type Invoke } from '../engine/define.ts'
 import { parseSpec } from '../engine/write-resource.ts'
-import { hostKind } from '../kinds/hosts.ts'
+import { hostKind } from '../hosts/kind.ts'
 import { attemptsOf, downSince } from '../origins/attempt.ts'
 import { membershipsOf, reasonsFor, reasonsForProfile, sharedProfiles } from './shared-with.ts'
 

@@ -8,7 +8,7 @@ import { about, CHANGE_REFUSES, define } from '../engine/define.ts'
 import { getRef } from '../engine/refs.ts'
 import { viewOf } from '../engine/views.ts'
 import { patchResource } from '../engine/write-resource.ts'
-import { clientKind } from '../kinds/clients.ts'
+import { clientKind } from './kind.ts'
 
 const refsTo = (type: Assigned) => z.array(Ref.meta(refersTo(type))).max(1000)
 const Collections = refsTo('collections')

@@ -4,9 +4,9 @@ import { refersTo, unit } from '../../model/annotations.ts'
 import { ValidationMode } from '../../model/api/proxy.ts'
 import { Ref, When } from '../../model/members.ts'
 import { define } from '../engine/define.ts'
-import { collectionKind } from '../kinds/collections.ts'
 import { rangeOf, recordCoverage } from '../metrics/measure.ts'
 import { toSelection } from '../records/selection.ts'
+import { collectionKind } from './kind.ts'
 
 export const contractReport = define({
   resource: 'collections',

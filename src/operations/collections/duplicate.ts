@@ -6,9 +6,9 @@ import { CHANGE_REFUSES, define } from '../engine/define.ts'
 import { withHeaderTexts } from '../engine/resource-secrets.ts'
 import { viewOf } from '../engine/views.ts'
 import { createResource, draftOf, sourceOf } from '../engine/write-resource.ts'
-import { collectionKind } from '../kinds/collections.ts'
-import { proxyKind } from '../kinds/proxies.ts'
 import { fromImport } from '../proxies/contract.ts'
+import { proxyKind } from '../proxies/kind.ts'
+import { collectionKind } from './kind.ts'
 
 export const duplicateCollection = define({
   resource: 'collections',

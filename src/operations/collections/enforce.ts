@@ -4,8 +4,8 @@ import { Ref } from '../../model/members.ts'
 import { CHANGE_REFUSES, define } from '../engine/define.ts'
 import { viewOf } from '../engine/views.ts'
 import { replaceResource } from '../engine/write-resource.ts'
-import { collectionKind } from '../kinds/collections.ts'
-import { proxyKind } from '../kinds/proxies.ts'
+import { proxyKind } from '../proxies/kind.ts'
+import { collectionKind } from './kind.ts'
 
 export const enforceCollection = define({
   resource: 'collections',

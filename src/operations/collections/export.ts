@@ -5,7 +5,7 @@ import { Ref } from '../../model/members.ts'
 import { toDocument } from '../../snapshot/offer/openapi-document.ts'
 import { about, define } from '../engine/define.ts'
 import { Warning } from '../engine/kind.ts'
-import { collectionKind } from '../kinds/collections.ts'
+import { collectionKind } from './kind.ts'
 
 /** Operations that one description may have, as at import. */
 const PROXIES_MAX = 20_000

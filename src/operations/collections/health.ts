@@ -3,7 +3,7 @@ import { refuse } from '../../base/refusal.ts'
 import { UpstreamHealth } from '../../model/api/upstream.ts'
 import { Ref } from '../../model/members.ts'
 import { about, define } from '../engine/define.ts'
-import { collectionKind } from '../kinds/collections.ts'
+import { collectionKind } from './kind.ts'
 
 export const getCollectionHealth = define({
   resource: 'collections',

@@ -9,10 +9,10 @@ import { define } from '../engine/define.ts'
 import { Warning } from '../engine/kind.ts'
 import { viewOf } from '../engine/views.ts'
 import { createResource } from '../engine/write-resource.ts'
-import { collectionKind } from '../kinds/collections.ts'
-import { proxyKind } from '../kinds/proxies.ts'
 import { fromImport } from '../proxies/contract.ts'
+import { proxyKind } from '../proxies/kind.ts'
 import { BrokenRefs, Document, NotEnforced, readDescription } from './description-input.ts'
+import { collectionKind } from './kind.ts'
 
 /** Reads a description and stores what it becomes in one change: the collection, its proxies, its schemas. */
 export const importCollection = define({

@@ -3,8 +3,8 @@ import { Ref } from '../../model/members.ts'
 import { about, define } from '../engine/define.ts'
 import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
 import { viewsOf } from '../engine/views.ts'
-import { collectionKind } from '../kinds/collections.ts'
-import { proxyKind } from '../kinds/proxies.ts'
+import { proxyKind } from '../proxies/kind.ts'
+import { collectionKind } from './kind.ts'
 
 export const getCollectionProxies = define({
   resource: 'collections',

@@ -10,9 +10,8 @@ import { CHANGE_REFUSES, define } from '../engine/define.ts'
 import { Warning } from '../engine/kind.ts'
 import { viewOf } from '../engine/views.ts'
 import { createResource, replaceResource } from '../engine/write-resource.ts'
-import { collectionKind } from '../kinds/collections.ts'
-import { proxyKind } from '../kinds/proxies.ts'
 import { fromImport } from '../proxies/contract.ts'
+import { proxyKind } from '../proxies/kind.ts'
 import {
   type Compared,
   compareDescription,
@@ -22,6 +21,7 @@ import {
   type Standing,
 } from './compare-description.ts'
 import { BrokenRefs, Document, NotEnforced } from './description-input.ts'
+import { collectionKind } from './kind.ts'
 
 const ProxyChangeView = z.object({
   change: z

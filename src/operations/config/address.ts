@@ -1,8 +1,8 @@
-import { NOUNS, type ResourceType } from '../../model/resource-types.ts'
+import { NOUNS, PARENTS, type ResourceType } from '../../model/resource-types.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { Kind } from '../engine/kind.ts'
-import { parentField, parentFields } from '../engine/refs.ts'
-import { ALL_KINDS, kindOf } from '../kinds/kinds.ts'
+import { parentField } from '../engine/refs.ts'
+import { ALL_KINDS, kindOf } from '../kinds.ts'
 
 /** The word of a document for what it describes, such as `proxy`. */
 export const KIND_WORDS: readonly string[] = ALL_KINDS.map(({ noun }) => noun)
@@ -34,7 +34,7 @@ export function addressBy(kind: Kind, spec: Fields, slug: string): string {
 
 function addressBelow(kind: Kind, above: ResourceType, parent: string, slug: string): string {
   // Slugs are told apart within a type alone
-  const place = above === kind.parent?.type ? '' : `${NOUNS[above]}/`
+  const place = above === PARENTS[kind.type][0] ? '' : `${NOUNS[above]}/`
   return `${kind.noun}/${place}${parent}:${slug}`
 }
 
@@ -48,19 +48,4 @@ export function addressIn(slugs: ReadonlyMap<string, string>, { type, parent, sl
 /** The kind of what has the id. */
 export function kindOfId(id: string): Kind | undefined {
   return ALL_KINDS.find(({ prefix }) => id.startsWith(`${prefix}_`))
-}
-
-/** All kinds, each after those that it belongs or refers to; see `isLate` of {@link RefField}. */
-export const KINDS_IN_ORDER: readonly Kind[] = inOrder()
-
-function inOrder(): readonly Kind[] {
-  const done = new Set<Kind>()
-  const visit = (kind: Kind): void => {
-    if (done.has(kind)) return
-    for (const { type, isLate } of [...parentFields(kind), ...kind.refs])
-      if (type !== kind.type && isLate !== true) visit(ALL_KINDS.find((one) => one.type === type)!)
-    done.add(kind)
-  }
-  for (const kind of ALL_KINDS) visit(kind)
-  return [...done]
 }

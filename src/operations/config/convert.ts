@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { DOCUMENT_BYTES_MAX } from '../../import/text/read.ts'
 import { confidential } from '../../model/annotations.ts'
 import { define } from '../engine/define.ts'
-import { hasRunner } from '../origins/runner.ts'
+import { hasRunner } from '../origins/kind.ts'
 import { convertDocument } from './convert-document.ts'
 import { Exported } from './schemas.ts'
 

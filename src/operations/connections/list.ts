@@ -6,7 +6,7 @@ import { TIME_ORDERS, type TimeOrder } from '../../store/ports/time-order.ts'
 import { define, subjectById } from '../engine/define.ts'
 import { firstThat, fromCursor, hasText, page, pageOf, textFilter, toCursor } from '../engine/lists.ts'
 import { isUser } from '../personal-tokens/view.ts'
-import { COLUMNS, Connection, findOrigin, userOf, viewsOf } from './view.ts'
+import { COLUMNS, Connection, connectionViews, findOrigin, userOf } from './view.ts'
 
 /** Where a connection stands in the list. */
 interface Place {
@@ -83,7 +83,7 @@ export const listConnections = define({
           order === 'user'
             ? await connections.list(filter, count, after && [after.user, after.origin])
             : await connections.byTime(filter, count, order, after)
-        const views = await viewsOf(context.whole, some)
+        const views = await connectionViews(context.whole, some)
         return some.map((one, index) => ({ id: places.write(one), view: views[index]! }))
       },
       cursor === undefined ? undefined : fromCursor(cursor, places.form),

@@ -5,7 +5,7 @@ import { Ref } from '../../model/members.ts'
 import { define } from '../engine/define.ts'
 import { getRef } from '../engine/refs.ts'
 import { isUser } from '../personal-tokens/view.ts'
-import { COLUMNS, Connection, findOrigin, missing, userOf, viewsOf } from './view.ts'
+import { COLUMNS, Connection, connectionViews, findOrigin, missing, userOf } from './view.ts'
 
 const place = {
   origin: Ref.describe('Origin of the account'),
@@ -47,7 +47,7 @@ export const toggleConnection = define({
     const switched = await context.change.switchConnection(user, origin.id, active)
     if (switched === undefined) missing(at)
     context.change.tell({ op: 'replace', path: '/active', value: active })
-    return (await viewsOf(context.whole, [switched]))[0]!
+    return (await connectionViews(context.whole, [switched]))[0]!
   },
 })
 
@@ -74,7 +74,7 @@ export const disconnectConnection = define({
     const user = await userOf(ref, shared, 'users:update', context)
     const origin = await findOrigin(at, context)
     if (origin === undefined) return missing(at)
-    const [view] = await viewsOf(
+    const [view] = await connectionViews(
       context.whole,
       (await context.whole.connections.list({ user, origin: origin.id }, 1)).slice(),
     )

@@ -34,7 +34,7 @@ export const Connection = z.object({
 export const COLUMNS = ['user', 'origin', 'kind', 'state', 'active', 'account_label', 'connected_at']
 
 /** Connections as callers read them. */
-export async function viewsOf(
+export async function connectionViews(
   reader: Pick<ConfigReader, 'slugs'>,
   connections: readonly StoredConnection[],
 ): Promise<z.output<typeof Connection>[]> {

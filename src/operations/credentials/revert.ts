@@ -6,7 +6,7 @@ import { about, define } from '../engine/define.ts'
 import { getRef } from '../engine/refs.ts'
 import { viewOf } from '../engine/views.ts'
 import { replaceResource } from '../engine/write-resource.ts'
-import { credentialKind } from '../kinds/credentials.ts'
+import { credentialKind } from './kind.ts'
 
 export const revertCredential = define({
   resource: 'credentials',

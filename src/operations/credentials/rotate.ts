@@ -19,7 +19,7 @@ import { patchSchema } from '../engine/patch-schema.ts'
 import { splitSecrets } from '../engine/resource-secrets.ts'
 import { viewOf } from '../engine/views.ts'
 import { mergePatch, patchResource } from '../engine/write-resource.ts'
-import { credentialKind } from '../kinds/credentials.ts'
+import { credentialKind } from './kind.ts'
 import { placeOf, trialInput, tried } from './trial.ts'
 
 // The loosened form of an object is one, or nothing

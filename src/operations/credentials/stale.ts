@@ -8,11 +8,10 @@ import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
 import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
-import { credentialKind } from '../kinds/credentials.ts'
 import { issuesOf } from '../profiles/issue.ts'
 import { keyStates, toState } from '../profiles/tokens.ts'
-import { expiryOf } from './expiry.ts'
-import { rotationDueAt, secretChangedAt } from './rotation-due.ts'
+import { expiryOf, rotationDueAt, secretChangedAt } from './expiry.ts'
+import { credentialKind } from './kind.ts'
 
 const DAY_MS = 86_400_000
 /** What is old where nobody says another age. */

@@ -5,11 +5,9 @@ import { Ref } from '../../model/members.ts'
 import type { StoredSecret } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import { about, define } from '../engine/define.ts'
-import { credentialKind } from '../kinds/credentials.ts'
 import { toMinute } from '../profiles/tokens.ts'
-import { judge, lastTestOf, STATES } from './current.ts'
-import { expiryOf } from './expiry.ts'
-import { rotationDueAt, secretChangedAt } from './rotation-due.ts'
+import { expiryOf, rotationDueAt, secretChangedAt } from './expiry.ts'
+import { credentialKind, judge, lastTestOf, STATES } from './kind.ts'
 
 const USERS_MAX = 100
 

@@ -5,7 +5,7 @@ import { Ref } from '../../model/members.ts'
 import { compileResource } from '../../snapshot/compile/compile-resource.ts'
 import type { CredentialFragment } from '../../snapshot/fragments.ts'
 import { about, define } from '../engine/define.ts'
-import { credentialKind } from '../kinds/credentials.ts'
+import { credentialKind } from './kind.ts'
 import { placeOf, trialInput, tried } from './trial.ts'
 
 export const testCredential = define({

@@ -4,11 +4,10 @@ import { teamsAbove, teamsOf } from '../../access/teams.ts'
 import { refuse } from '../../base/refusal.ts'
 import { APPROVABLE, type ApprovalRule, permissionsMeant } from '../../model/access/approval.ts'
 import type { NewHosts } from '../../model/access/host.ts'
-import { inWords, isResourceType, NOUNS, type ResourceType } from '../../model/resource-types.ts'
+import { inWords, isResourceType, NOUNS, type ResourceType, typesAt } from '../../model/resource-types.ts'
 import type { ChangeRequestFacts } from '../../store/ports/change-requests.ts'
 import type { ConfigReader, ConfigWriter } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
-import { typesAt } from './refs.ts'
 
 /** The settings that change while the process runs, as they are stored: references are ids. */
 export interface StoredSettings {

@@ -5,7 +5,7 @@ import { example, principalOf, refused, startControl, UNSERVED, VIA } from '../.
 import { createClock } from '../../base/clock.ts'
 import type { AuditEntry } from '../../model/access/audit.ts'
 import { createUnauthenticatedAudit } from '../audit/unauthenticated.ts'
-import { policyKind } from '../kinds/policies.ts'
+import { policyKind } from '../policies/kind.ts'
 import { about, define } from './define.ts'
 import { createInvoke } from './invoke.ts'
 import { createResource } from './write-resource.ts'

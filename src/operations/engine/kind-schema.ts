@@ -43,10 +43,7 @@ export interface KindSchemaWith<T extends ResourceType, Spec> {
   readonly columns: readonly string[]
   /** The sections of its form in their order, each with the members of the spec that belong to it. */
   readonly sections: Readonly<Record<string, readonly string[]>>
-  /** The member that names the resource it belongs to; it cannot change. */
-  readonly parent: RefField | null
-  /** Further such members: of all of these at most one is set. */
-  readonly otherParents?: readonly RefField[]
+  /** Members that refer to others, but for the one that names what it belongs to. */
   readonly refs: readonly RefField[]
   /** Published resources may hold a pending draft. */
   readonly staged: boolean

@@ -1,24 +1,9 @@
 import { isPlain, listedTexts } from '../../base/json/plain.ts'
 import { type FieldError, Refusal, refuse, type Sought } from '../../base/refusal.ts'
-import { inWords, NOUNS, type ResourceType } from '../../model/resource-types.ts'
+import { inWords, NOUNS, PARENTS, type ResourceType } from '../../model/resource-types.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { KindSchema, RefField } from './kind-schema.ts'
-
-/** Types whose resources belong to one of another type. */
-const PARENTS: Partial<Record<ResourceType, readonly ResourceType[]>> = {
-  proxies: ['collections'],
-  profiles: ['clients'],
-  grants: ['service_identities', 'users', 'teams'],
-  trust_rules: ['service_identities'],
-  bindings: ['hosts'],
-}
-
-/** The type, and those whose resources may belong to one of it. */
-export function typesAt(type: ResourceType): readonly string[] {
-  const below = Object.entries(PARENTS).filter(([, parents]) => parents.includes(type))
-  return [type, ...below.map(([name]) => name)]
-}
 
 /** What a resource belongs to. */
 export async function aboveOf(
@@ -26,7 +11,7 @@ export async function aboveOf(
   { type, parent }: Pick<Resource, 'type' | 'parent'>,
 ): Promise<Resource | undefined> {
   if (parent === null) return undefined
-  for (const above of PARENTS[type] ?? []) {
+  for (const above of PARENTS[type]) {
     const found = await reader.byId(above, parent)
     if (found !== undefined) return found
   }
@@ -68,7 +53,7 @@ async function findBelow<T extends ResourceType>(
   const at = ref.indexOf(':')
   const [above, slug] = [ref.slice(0, at), ref.slice(at + 1)]
   const found: Resource<T>[] = []
-  for (const parentType of PARENTS[type] ?? []) {
+  for (const parentType of PARENTS[type]) {
     const parent = await findRef(reader, parentType, above, pointer)
     if (parent === undefined) continue
     const named = slug.includes('_')
@@ -115,9 +100,16 @@ export async function seeking<T>(one: Sought, work: () => Promise<T>): Promise<T
   }
 }
 
-/** The members of which one names what a resource of the kind belongs to. */
-export function parentFields({ parent, otherParents = [] }: KindSchema): readonly RefField[] {
-  return parent === null ? [] : [parent, ...otherParents]
+const PARENT_FIELDS: ReadonlyMap<ResourceType, readonly RefField[]> = new Map(
+  (Object.keys(NOUNS) as ResourceType[]).map((type) => [
+    type,
+    PARENTS[type].map((above) => ({ field: NOUNS[above], type: above })),
+  ]),
+)
+
+/** The members of which one names what a resource of the kind belongs to; none where it belongs to nothing. They cannot change. */
+export function parentFields({ type }: Pick<KindSchema, 'type'>): readonly RefField[] {
+  return PARENT_FIELDS.get(type)!
 }
 
 /** The one of them that is set in a spec. */

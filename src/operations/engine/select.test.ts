@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type Control, example, operationOf, refused, startControl } from '../../../test/control.ts'
 import type { Grant } from '../../access/principal.ts'
-import { ALL_KINDS } from '../kinds/kinds.ts'
+import { ALL_KINDS } from '../kinds.ts'
 import { OPERATIONS } from '../registry.ts'
 
 let control: Control

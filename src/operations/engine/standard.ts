@@ -176,7 +176,7 @@ function newSlug(kind: Kind, ref: string, spec: Fields, context: OperationContex
   if (ref.includes('_')) throw refuse('not_found', { detail: `There is no ${inWords(kind.noun)} "${ref}".` })
   if (context.options.expectedRevision !== undefined)
     throw refuse('revision_conflict', { detail: `There is no ${inWords(kind.noun)} "${ref}" yet.` })
-  const slug = Slug.safeParse(kind.parent === null ? ref : ref.slice(ref.indexOf(':') + 1))
+  const slug = Slug.safeParse(parentFields(kind).length === 0 ? ref : ref.slice(ref.indexOf(':') + 1))
   if (!slug.success) throw toInputInvalid(slug.error)
   refuseOtherSlug(slug.data, spec)
   return slug.data

@@ -10,7 +10,7 @@ import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from './context.ts'
 import type { Kind } from './kind.ts'
 import { toMake } from './permission.ts'
-import { findRef, getRef, parentField, parentRef, referredBy, resolveRefs } from './refs.ts'
+import { findRef, getRef, parentField, parentFields, parentRef, referredBy, resolveRefs } from './refs.ts'
 import {
   demandElsewhere,
   demandUse,
@@ -238,7 +238,7 @@ export async function findForPut(
   ref: string,
   input: Fields,
 ): Promise<Resource | undefined> {
-  if (kind.parent === null || ref.includes(':') || ref.includes('_'))
+  if (parentFields(kind).length === 0 || ref.includes(':') || ref.includes('_'))
     return findRef(context.reader, kind.type, ref)
   // A bare slug means the one below the parent that the body names.
   const field = parentField(kind, input)

@@ -9,7 +9,7 @@ import type { GuardrailFragment } from '../../snapshot/fragments.ts'
 import { capturedRequest, FromCapture } from '../captures/sample.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
-import { checkCredential, checkMembers, guardrailKind } from '../kinds/guardrails.ts'
+import { checkCredential, checkMembers, guardrailKind } from './kind.ts'
 import { lookAtSample } from './look-at-sample.ts'
 
 const SAMPLE_CHARS_MAX = 256 * 1024

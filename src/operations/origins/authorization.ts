@@ -4,7 +4,7 @@ import { refuse } from '../../base/refusal.ts'
 import { Ref } from '../../model/members.ts'
 import { toConnected } from '../access/origin-access.ts'
 import { about, define } from '../engine/define.ts'
-import { originKind } from '../kinds/origins.ts'
+import { originKind } from './kind.ts'
 
 export const getAuthorization = define({
   resource: 'origins',

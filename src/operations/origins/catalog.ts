@@ -6,9 +6,8 @@ import { findingOf, fitItem, nameFinding } from '../../model/mcp/listed-item.ts'
 import { Ref } from '../../model/members.ts'
 import { about, define } from '../engine/define.ts'
 import { fromCursor, page, toCursor } from '../engine/lists.ts'
-import { originKind } from '../kinds/origins.ts'
-import { Counts, VerdictView } from './current.ts'
 import { countsOf, foundOf } from './found.ts'
+import { Counts, originKind, VerdictView } from './kind.ts'
 
 export const getCatalog = define({
   resource: 'origins',

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { OriginSpec } from '../../model/mcp/origin.ts'
 import { define } from '../engine/define.ts'
 import { parseSpec, settle } from '../engine/write-resource.ts'
-import { originKind } from '../kinds/origins.ts'
+import { originKind } from './kind.ts'
 import { probed } from './probe.ts'
 import { ProbeView, probeShown, probeView } from './test-origin.ts'
 

@@ -3,11 +3,10 @@ import { type OriginProbed, ProbeStep } from '../../model/mcp/origin.ts'
 import { Ref } from '../../model/members.ts'
 import type { Fields } from '../../store/ports/resource.ts'
 import { about, define } from '../engine/define.ts'
-import { originKind } from '../kinds/origins.ts'
 import { reasonOf } from './attempt.ts'
-import { Counts, VerdictView } from './current.ts'
 import { countsOf, countsText } from './found.ts'
 import { keepAttempt } from './keep.ts'
+import { Counts, originKind, VerdictView } from './kind.ts'
 import { probed } from './probe.ts'
 
 /** What a probe came to, as callers read it. */

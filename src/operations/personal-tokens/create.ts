@@ -4,10 +4,10 @@ import { toStoredGrants } from '../../access/tokens.ts'
 import { refuse } from '../../base/refusal.ts'
 import { confidential, unit } from '../../model/annotations.ts'
 import { Name } from '../../model/members.ts'
-import { demandHolds } from '../access/authority.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
-import { COLUMNS, isUser, PersonalToken, refuseNarrowed, subject, viewsOf } from './view.ts'
+import { demandHolds } from '../grants/kind.ts'
+import { COLUMNS, isUser, PersonalToken, personalTokenViews, refuseNarrowed, subject } from './view.ts'
 
 const DAY_MS = 86_400_000
 
@@ -62,7 +62,7 @@ export const createPersonalToken = define({
       expires_at,
       owner: principal.id,
     })
-    const view = (await viewsOf(context.reader, [stored]))[0]!
+    const view = (await personalTokenViews(context.reader, [stored]))[0]!
     change.tell({ op: 'add', path: '/name', value: name })
     change.tell({ op: 'add', path: '/grants', value: view.grants })
     change.tell({ op: 'add', path: '/expires_at', value: view.expires_at })

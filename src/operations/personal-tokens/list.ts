@@ -4,7 +4,7 @@ import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
 import { firstThat, hasText, page, pageOf, textFilter, timeCursors, timeOrder } from '../engine/lists.ts'
 import { getRef } from '../engine/refs.ts'
-import { COLUMNS, findToken, isUser, PersonalToken, subject, viewsOf } from './view.ts'
+import { COLUMNS, findToken, isUser, PersonalToken, personalTokenViews, subject } from './view.ts'
 
 export const listPersonalTokens = define({
   resource: 'personal_tokens',
@@ -42,7 +42,7 @@ export const listPersonalTokens = define({
     )
     const items = found.slice(0, limit)
     return {
-      items: await viewsOf(context.reader, items),
+      items: await personalTokenViews(context.reader, items),
       next_cursor: found.length > limit ? cursors.to(items.at(-1)!.id) : null,
     }
   },
@@ -74,6 +74,6 @@ export const getPersonalToken = define({
   subject,
   handle: async ({ id }, context) => {
     const token = await findToken(id, 'users:read', context)
-    return (await viewsOf(context.reader, [token]))[0]!
+    return (await personalTokenViews(context.reader, [token]))[0]!
   },
 })

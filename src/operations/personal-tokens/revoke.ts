@@ -3,7 +3,7 @@ import { permits, UNPLACED } from '../../access/roles.ts'
 import { toTime } from '../../base/clock.ts'
 import { Ref } from '../../model/members.ts'
 import { define } from '../engine/define.ts'
-import { findToken, isUser, PersonalToken, refuseNarrowed, subject, viewsOf } from './view.ts'
+import { findToken, isUser, PersonalToken, personalTokenViews, refuseNarrowed, subject } from './view.ts'
 
 export const revokePersonalToken = define({
   resource: 'personal_tokens',
@@ -29,6 +29,6 @@ export const revokePersonalToken = define({
     const now = context.clock.now()
     await context.change.writer.putAccessToken({ ...token, revoked_at: now })
     context.change.tell({ op: 'add', path: '/revoked_at', value: toTime(now) })
-    return { ...(await viewsOf(context.reader, [token]))[0]!, revoked: true as const }
+    return { ...(await personalTokenViews(context.reader, [token]))[0]!, revoked: true as const }
   },
 })

@@ -34,7 +34,7 @@ export function isUser({ id }: Principal): boolean {
 export const subject = subjectById('personal_token')
 
 /** Tokens as callers read them. */
-export async function viewsOf(
+export async function personalTokenViews(
   reader: Pick<ConfigReader, 'slugs'>,
   tokens: readonly StoredPersonalToken[],
 ): Promise<z.output<typeof PersonalToken>[]> {

@@ -22,7 +22,7 @@ import type { OperationContext } from '../engine/context.ts'
 import { about, define } from '../engine/define.ts'
 import { Warning } from '../engine/kind.ts'
 import { getRef } from '../engine/refs.ts'
-import { policyKind } from '../kinds/policies.ts'
+import { policyKind } from './kind.ts'
 
 /** Counters that one answer shows. */
 const ITEMS_MAX = 200

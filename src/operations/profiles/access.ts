@@ -9,7 +9,7 @@ import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { about, define } from '../engine/define.ts'
 import { getRef } from '../engine/refs.ts'
-import { profileKind } from '../kinds/profiles.ts'
+import { profileKind } from './kind.ts'
 
 export const checkProfileAccess = define({
   resource: 'profiles',

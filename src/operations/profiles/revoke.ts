@@ -7,7 +7,7 @@ import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { about, define } from '../engine/define.ts'
 import { patchResource } from '../engine/write-resource.ts'
-import { profileKind } from '../kinds/profiles.ts'
+import { profileKind } from './kind.ts'
 import { keyStates, toState } from './tokens.ts'
 
 export const revokeProfile = define({

@@ -5,8 +5,8 @@ import { isSigningSecret, type StoredToken } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import { about, define } from '../engine/define.ts'
 import { viewOf } from '../engine/views.ts'
-import { profileKind } from '../kinds/profiles.ts'
 import { issue, issuesOf, shownToken } from './issue.ts'
+import { profileKind } from './kind.ts'
 import { isLive } from './tokens.ts'
 
 export const rotateProfile = define({

@@ -4,7 +4,7 @@ import { ProfileCredentialState } from '../../model/access/profile.ts'
 import { Ref } from '../../model/members.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { about, define } from '../engine/define.ts'
-import { profileKind } from '../kinds/profiles.ts'
+import { profileKind } from './kind.ts'
 import { keyStates, toMinute, toState } from './tokens.ts'
 
 /** Tokens whose last use is looked up: the newest; older ones have long ended. */

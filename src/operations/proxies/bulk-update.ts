@@ -10,8 +10,8 @@ import { Warning } from '../engine/kind.ts'
 import { patchSchema } from '../engine/patch-schema.ts'
 import { getRef } from '../engine/refs.ts'
 import { patchResource } from '../engine/write-resource.ts'
-import { proxyKind } from '../kinds/proxies.ts'
-import { warnOfInactivePolicy } from '../policies/inactive.ts'
+import { warnOfInactivePolicy } from '../policies/kind.ts'
+import { proxyKind } from './kind.ts'
 
 /** Proxies that one call changes: more would hold up every other write for seconds. */
 const PROXIES_MAX = 500

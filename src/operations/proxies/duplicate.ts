@@ -5,7 +5,7 @@ import { CHANGE_REFUSES, define } from '../engine/define.ts'
 import { writtenSchema } from '../engine/kind.ts'
 import { withHeaderTexts } from '../engine/resource-secrets.ts'
 import { createResource, draftOf, sourceOf, writtenView } from '../engine/write-resource.ts'
-import { proxyKind } from '../kinds/proxies.ts'
+import { proxyKind } from './kind.ts'
 
 export const duplicateProxy = define({
   resource: 'proxies',

@@ -4,7 +4,7 @@ import { refuse } from '../../base/refusal.ts'
 import { yieldThread } from '../../base/threads/time-slices.ts'
 import { define } from '../engine/define.ts'
 import { boundedDiff, diffOf } from '../engine/diff.ts'
-import { kindOf } from '../kinds/kinds.ts'
+import { kindOf } from '../kinds.ts'
 import { about, RevisionId, subjectOf } from './list.ts'
 import { movedBetween, nameOf, plainOf, revisionOf, slugsOfMoved } from './state.ts'
 

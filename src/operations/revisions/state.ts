@@ -5,7 +5,7 @@ import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { Kind } from '../engine/kind.ts'
 import { readable, referred } from '../engine/views.ts'
-import { kindOf } from '../kinds/kinds.ts'
+import { kindOf } from '../kinds.ts'
 
 /** A resource at two revisions; null where it was not there. */
 export interface Moved {

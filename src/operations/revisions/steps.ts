@@ -8,26 +8,11 @@ import type { OperationContext } from '../engine/context.ts'
 import { toMake } from '../engine/permission.ts'
 import { idsOf, mapRefs } from '../engine/refs.ts'
 import { demandElsewhere, demandUse, forgetHeaders, lostHeaders } from '../engine/resource-secrets.ts'
-import { kindOf } from '../kinds/kinds.ts'
+import { KINDS_IN_ORDER, kindOf } from '../kinds.ts'
 import type { Moved } from './state.ts'
 
-/**
- * The order in which resources are removed: what refers before what is referred to, and what lies below before what it lies in. A type
- * that rollback restores and that is missing here is an error of types.
- */
-const REMOVAL: Readonly<Record<(typeof RESOURCE_TYPES)[number], number>> = {
-  profiles: 1,
-  proxies: 2,
-  clients: 3,
-  virtual_mcps: 4,
-  origins: 5,
-  collections: 6,
-  workflows: 7,
-  credentials: 8,
-  policies: 9,
-  guardrails: 1,
-}
-const REMOVED_IN: readonly ResourceType[] = RESOURCE_TYPES.toSorted((a, b) => REMOVAL[a] - REMOVAL[b])
+/** What refers is removed before what it refers to, and what lies below before what it lies in. */
+const REMOVED_IN: readonly ResourceType[] = KINDS_IN_ORDER.map(({ type }) => type).reverse()
 
 export interface Rolled {
   readonly restored: Resource[]
@@ -61,7 +46,7 @@ export async function rollBack(moved: readonly Moved[], context: OperationContex
         rolled.removed.push(to)
         await yieldThread(++done)
       }
-  const left = [...REMOVED_IN].reverse().flatMap((type) => wanted.filter(({ from }) => from?.type === type))
+  const left = KINDS_IN_ORDER.flatMap(({ type }) => wanted.filter(({ from }) => from?.type === type))
   await takeInTurn(left, (one) => putBack(one, standIns, rolled, context))
   return rolled
 }

@@ -13,7 +13,7 @@ import {
   sharedVirtualMcps,
 } from '../access/shared-with.ts'
 import type { OperationContext } from '../engine/context.ts'
-import { withoutUser } from '../kinds/users.ts'
+import { withoutUser } from './kind.ts'
 import { Because, definePart, toBecause } from './part.ts'
 
 export const teamsPart = definePart({

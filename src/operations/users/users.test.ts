@@ -5,7 +5,7 @@ import { createClock } from '../../base/clock.ts'
 import type { StoredConnection } from '../../store/ports/connections.ts'
 import type { OAuthArtifact } from '../../store/ports/oauth.ts'
 import { createAccounts } from '../access/accounts.ts'
-import { PARTS } from './parts.ts'
+import { PARTS } from './reach.ts'
 
 let control: Control
 const ended: string[] = []

@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { DOORS } from '../../base/doors.ts'
 import { Ref } from '../../model/members.ts'
 import { about, define } from '../engine/define.ts'
-import { virtualMcpKind } from '../kinds/virtual-mcps.ts'
 import { Connect } from '../mcp-endpoints/list.ts'
 import { APPLICATION_NAMES, type Application, snippetsFor } from '../mcp-endpoints/snippets.ts'
+import { virtualMcpKind } from './kind.ts'
 
 /** Unlike the list of MCP endpoints, for whoever manages the virtual MCP: they need not be able to sign in to it. */
 export const connectVirtualMcp = define({

@@ -12,7 +12,7 @@ import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { about, define } from '../engine/define.ts'
 import { fromCursor, page, toCursor } from '../engine/lists.ts'
-import { virtualMcpKind } from '../kinds/virtual-mcps.ts'
+import { virtualMcpKind } from './kind.ts'
 import { isAssigned, PREVIEW_CALLER, previewCaller, previewWarnings } from './preview-caller.ts'
 
 /** A virtual MCP as it would be served now, published or not. */

@@ -6,8 +6,8 @@ import type { Approved } from '../../model/mcp/capability-drift.ts'
 import { Ref } from '../../model/members.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { about, define } from '../engine/define.ts'
-import { virtualMcpKind } from '../kinds/virtual-mcps.ts'
 import { type Drifted, driftIn } from './drift.ts'
+import { virtualMcpKind } from './kind.ts'
 import { type DriftState, driftStateOf, putDriftState } from './state.ts'
 
 const ITEMS_MAX = 2000

@@ -2,12 +2,27 @@
 import { isPlain, pointerTo, scalarText } from '../../base/json/plain.ts'
 import type { WorkflowDefinition } from '../../model/workflow/workflow.ts'
 import { nodeType } from '../../nodes/definitions.ts'
+import { REFERENCES } from '../../nodes/known.ts'
 import type { NodeDestination } from '../../nodes/node-type.ts'
 import { referencesOf } from '../../nodes/validate.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Kind } from '../engine/kind.ts'
+import type { RefField } from '../engine/kind-schema.ts'
 import { getRef } from '../engine/refs.ts'
 import { refuseEgress } from '../engine/write-resource.ts'
+
+/**
+ * References of the nodes of a definition: stored as ids, and held against the deletion of what they name.
+ * @param member Of the spec, that has the definition.
+ */
+export function nodeRefs(member: string): readonly RefField[] {
+  return Object.entries(REFERENCES).map(([field, type]) => ({
+    field,
+    type,
+    within: [member, 'nodes', 'config'],
+    isInner: true,
+  }))
+}
 
 interface Asked {
   /** Of the settings of the node, within the definition. */

@@ -4,7 +4,7 @@ import { NODE_TYPES } from '../../nodes/definitions.ts'
 import { PHASES } from '../../nodes/node-type.ts'
 import { define } from '../engine/define.ts'
 import { booleanFilter } from '../engine/lists.ts'
-import { workflowKind } from '../kinds/workflows.ts'
+import { workflowKind } from './kind.ts'
 
 const Names = z.record(z.string(), z.string())
 

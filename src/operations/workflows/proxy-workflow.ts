@@ -8,9 +8,9 @@ import type { OperationContext } from '../engine/context.ts'
 import { about, CHANGE_REFUSES, define } from '../engine/define.ts'
 import { readable, slugsOf } from '../engine/views.ts'
 import { patchResource } from '../engine/write-resource.ts'
-import { proxyKind } from '../kinds/proxies.ts'
-import { workflowKind } from '../kinds/workflows.ts'
+import { proxyKind } from '../proxies/kind.ts'
 import { findingsOf, ownerOf } from './findings.ts'
+import { workflowKind } from './kind.ts'
 import { workflowOf } from './of-proxy.ts'
 
 const ProxyWorkflow = z.object({

@@ -11,7 +11,7 @@ import { FromCapture, GivenRequest, requestOf } from '../captures/sample.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define, ONCE } from '../engine/define.ts'
 import { resolveRefs } from '../engine/refs.ts'
-import { workflowKind } from '../kinds/workflows.ts'
+import { workflowKind } from './kind.ts'
 import { nodesOf, planOf, runTrial } from './trial.ts'
 import { definitionOf } from './validate.ts'
 

@@ -5,8 +5,8 @@ import { Finding, WorkflowDefinition } from '../../model/workflow/workflow.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
 import { getRef, resolveRefs } from '../engine/refs.ts'
-import { workflowKind } from '../kinds/workflows.ts'
 import { judgedBy, ownerOf } from './findings.ts'
+import { workflowKind } from './kind.ts'
 import { workflowOf } from './of-proxy.ts'
 
 interface AskedDefinition {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Command } from 'commander'
-import { originOperations } from '../../operations/kinds/origins.ts'
+import { originOperations } from '../../operations/origins/kind.ts'
 import { REGISTRY } from '../../operations/registry.ts'
 import { resolveDrift } from '../../operations/virtual-mcps/resolve-drift.ts'
 import { hasPages } from './every-page.ts'

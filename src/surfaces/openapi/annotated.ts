@@ -7,7 +7,7 @@ import { isResourceType } from '../../model/resource-types.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import type { KindSchema, RefField } from '../../operations/engine/kind-schema.ts'
 import { parentFields } from '../../operations/engine/refs.ts'
-import { kindOf } from '../../operations/kinds/kinds.ts'
+import { kindOf } from '../../operations/kinds.ts'
 import { type JsonSchema, jsonSchemasOf, membersOf } from '../fields.ts'
 
 /** More members than this do not fit a table. */

@@ -1,9 +1,9 @@
 import { DOORS } from '../../base/doors.ts'
 import { isPlain } from '../../base/json/plain.ts'
 import { withoutPause } from '../../base/threads/time-slices.ts'
-import { KINDS_IN_ORDER } from '../../operations/config/address.ts'
 import type { Kind } from '../../operations/engine/kind.ts'
 import { writableSchema } from '../../operations/engine/kind-schema.ts'
+import { KINDS_IN_ORDER } from '../../operations/kinds.ts'
 import { type JsonSchema, jsonSchemasOf, membersOf } from '../fields.ts'
 
 /** Where a running instance answers it. */

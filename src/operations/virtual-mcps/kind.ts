@@ -9,8 +9,8 @@ import type { Kind } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { publishOf, standardOf } from '../engine/standard.ts'
 import { refuseUsed } from '../engine/standard-delete.ts'
-import { warnOfInactivePolicy } from '../policies/inactive.ts'
-import { keepVirtualMcp } from '../virtual-mcps/state.ts'
+import { warnOfInactivePolicy } from '../policies/kind.ts'
+import { keepVirtualMcp } from './state.ts'
 
 export const virtualMcpKind: Kind<'virtual_mcps'> = {
   type: 'virtual_mcps',
@@ -26,7 +26,6 @@ export const virtualMcpKind: Kind<'virtual_mcps'> = {
     access: ['teams', 'all_users', 'registry'],
     limits: ['policy'],
   },
-  parent: null,
   refs: [
     { field: 'origin', type: 'origins', within: 'members' },
     { field: 'policy', type: 'policies' },

@@ -2,12 +2,14 @@ import { type FieldError, refuse } from '../../base/refusal.ts'
 import { limitsOf, PolicySpec } from '../../model/api/policy.ts'
 import { LIMITS_MAX } from '../../model/bounds.ts'
 import { NOUNS } from '../../model/resource-types.ts'
-import type { Kind } from '../engine/kind.ts'
+import type { Resource } from '../../store/ports/resource.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { Kind, Warning } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { booleanFilter } from '../engine/lists.ts'
+import { calledBy } from '../engine/refs.ts'
 import { standardOf, toggleOf } from '../engine/standard.ts'
 import { refuseUsed } from '../engine/standard-delete.ts'
-import { warnOfAttachments } from '../policies/inactive.ts'
 
 export const policyKind: Kind<'policies'> = {
   type: 'policies',
@@ -21,7 +23,6 @@ export const policyKind: Kind<'policies'> = {
     info: ['name', 'slug', 'description', 'tags', 'active'],
     limits: ['limits', 'rate', 'quota', 'x_ratelimit'],
   },
-  parent: null,
   refs: [],
   staged: false,
   filters: { active: booleanFilter },
@@ -41,3 +42,39 @@ function checkShortForm(spec: PolicySpec): void {
 }
 
 export const policyOperations = { ...standardOf(policyKind, refuseUsed), toggle: toggleOf(policyKind) }
+
+const NAMED_MAX = 20
+
+/** That the policy which is attached to a resource limits nothing. */
+export async function warnOfInactivePolicy(
+  { spec, draft }: Resource,
+  context: OperationContext,
+): Promise<Warning[]> {
+  const id = (draft ?? spec)['policy']
+  const policy = typeof id === 'string' ? await context.whole.byId('policies', id) : undefined
+  if (policy === undefined || policy.spec['active'] !== false) return []
+  return [
+    {
+      pointer: '/policy',
+      reason: `${await calledBy(context.reader, policy)} is inactive: it limits nothing until it is switched on`,
+    },
+  ]
+}
+
+/** That a policy which is off is attached, and where. */
+async function warnOfAttachments(policy: Resource, context: OperationContext): Promise<Warning[]> {
+  if (policy.spec['active'] !== false) return []
+  const users = await context.whole.usersOf(policy.id)
+  if (users.length === 0) return []
+  const seen = (await context.reader.usersOf(policy.id)).slice(0, NAMED_MAX)
+  const names = [
+    ...seen.map(({ type, slug }) => `${type}/${slug}`),
+    ...(users.length > seen.length ? ['others'] : []),
+  ]
+  return [
+    {
+      pointer: '/active',
+      reason: `the policy "${policy.slug}" is inactive and limits nothing where it is attached: ${names.join(', ')}`,
+    },
+  ]
+}

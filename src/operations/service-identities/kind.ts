@@ -1,15 +1,18 @@
+import { z } from 'zod'
 import { CLIENT_SECRET } from '../../access/service-clients.ts'
 import { canonicalJson } from '../../base/json/canonical.ts'
-import { ServiceIdentitySpec } from '../../model/access/access.ts'
-import { Time } from '../../model/members.ts'
+import { ServiceIdentitySpec, TrustRuleSpec } from '../../model/access/access.ts'
+import { confidential } from '../../model/annotations.ts'
+import { Ref, Slug, Time } from '../../model/members.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
-import { demandHoldsOf } from '../access/authority.ts'
 import type { OperationContext } from '../engine/context.ts'
+import { about, define } from '../engine/define.ts'
 import type { Kind, Self } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { booleanFilter } from '../engine/lists.ts'
 import { standardOf, toggleOf } from '../engine/standard.ts'
+import { demandHoldsOf } from '../grants/kind.ts'
 
 /** A program that administers Postern: a pipeline, a script, a service. Grants give it permissions, and trust rules identify it. */
 export const serviceIdentityKind: Kind<'service_identities'> = {
@@ -28,7 +31,6 @@ export const serviceIdentityKind: Kind<'service_identities'> = {
     info: ['name', 'slug', 'description', 'tags', 'active'],
     authentication: ['keys'],
   },
-  parent: null,
   refs: [],
   staged: false,
   filters: { active: booleanFilter },
@@ -63,3 +65,65 @@ export const serviceIdentityOperations = {
   ...standardOf(serviceIdentityKind, detach),
   toggle: toggleOf(serviceIdentityKind, ({ id }, context) => demandHoldsOf(id, context)),
 }
+
+/** Which tokens of workloads stand for a service identity, so that pipelines store no secret. */
+export const trustRuleKind: Kind<'trust_rules'> = {
+  type: 'trust_rules',
+  noun: NOUNS.trust_rules,
+  prefix: 'tru',
+  group: 'manage_access',
+  spec: TrustRuleSpec,
+  view: viewSchema(TrustRuleSpec),
+  columns: ['slug', 'service_identity', 'issuer', 'audience', 'updated_at'],
+  sections: {
+    info: ['name', 'slug', 'description', 'tags'],
+    token: ['service_identity', 'issuer', 'jwks_url', 'audience', 'conditions'],
+  },
+  refs: [],
+  staged: false,
+  filters: {},
+  asks: (spec) => {
+    const { issuer, jwks_url } = spec
+    return [
+      // Beside a URL for its keys it is a name that tokens have
+      { pointer: '/issuer', url: jwks_url === null ? issuer : null },
+      { pointer: '/jwks_url', url: jwks_url },
+    ]
+  },
+  check: (_spec, self, context) => demandHoldsOf(self.parent!, context),
+}
+
+export const trustRuleOperations = standardOf(trustRuleKind)
+
+/** A secret by which a service identity gets tokens; the one before ends. */
+export const issueSecret = define({
+  resource: serviceIdentityKind.type,
+  action: 'issue_secret',
+  effect: 'act',
+  tool: 'issue_service_identity_secret',
+  group: serviceIdentityKind.group,
+  summary:
+    'Create the client secret of a service identity (client_credentials). The previous secret stops working',
+  input: z.strictObject({ id: Ref }),
+  output: z.object({
+    id: z.string().describe('client_id; the slug also works as client_id'),
+    slug: Slug,
+    client_secret: confidential('secret', z.string()).optional().describe('Shown only in this response'),
+  }),
+  permission: `${serviceIdentityKind.type}:update`,
+  refuses: ['not_found', 'revision_conflict', 'idempotency_conflict', 'secret_already_shown'],
+  revealsOnce: true,
+  columns: ['id', 'slug', 'client_secret'],
+  ...about(serviceIdentityKind),
+  handle: async ({ id }, context) => {
+    const identity = await context.change.act(serviceIdentityKind.type, id)
+    // A holder of the secret acts with all permissions of the service identity
+    await demandHoldsOf(identity.id, context)
+    const secret = await context.change.secrets.issueClientSecret(identity)
+    return {
+      id: identity.id,
+      slug: identity.slug,
+      ...(secret === undefined ? {} : { client_secret: secret }),
+    }
+  },
+})

@@ -1,15 +1,75 @@
 import { z } from 'zod'
 import { CONSOLE_SESSION } from '../../access/console-sessions.ts'
+import { writeGrant } from '../../access/grant-text.ts'
+import { toGrant } from '../../access/identities.ts'
 import { toTime } from '../../base/clock.ts'
+import type { GrantSpec } from '../../model/access/access.ts'
 import type { BindingSpec } from '../../model/access/host.ts'
 import { refersTo } from '../../model/annotations.ts'
 import { Time } from '../../model/members.ts'
 import type { ConfigReader, StoredPersonalToken } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
+import type { Reason } from '../access/shared-with.ts'
+import { Connection, connectionViews } from '../connections/view.ts'
 import type { OperationContext } from '../engine/context.ts'
-import { endTokens } from '../kinds/bindings.ts'
-import { viewsOf } from '../personal-tokens/view.ts'
-import { definePart } from './part.ts'
+import { endTokens } from '../hosts/kind.ts'
+import { personalTokenViews } from '../personal-tokens/view.ts'
+import { Because, definePart, toBecause } from './part.ts'
+
+/** What the user may administer, as `access/identities` counts it. */
+export const grantsPart = definePart({
+  name: 'grants',
+  permission: 'grants:read',
+  item: z.object({
+    grant: z.string().describe('Compact form, such as modifier:proxies@payments'),
+    name: z.string().nullable().describe('Slug of the grant; null for a mapped claim'),
+    expires_at: Time.nullable(),
+    because: Because,
+  }),
+  columns: ['grant', 'name', 'expires_at', 'because.text'],
+  show: async (person, context) => {
+    const { groups, mapped_grants } = person.user.spec
+    const { whole } = context
+    const found = await Promise.all([
+      shown(await whole.all('grants', person.user.id), { by: 'user', name: null, path: [] }, context),
+      ...[...person.own.values()].map(async ({ team, path }) =>
+        shown(await whole.all('grants', team.id), { by: 'team', name: team.slug, path }, context),
+      ),
+      ...groups.map(async (group) =>
+        shown(await whole.byKey('grants', group, null), { by: 'group', name: group, path: [] }, context),
+      ),
+    ])
+    const claim: Reason = { by: 'claim', name: null, path: [] }
+    return [
+      ...found.flat(),
+      ...mapped_grants.map((grant) => ({ grant, name: null, expires_at: null, because: toBecause([claim]) })),
+    ]
+  },
+  end: async ({ id }, { whole, change }) => {
+    const grants = await whole.all('grants', id)
+    for (const grant of grants) await change.remove(grant)
+    return grants.map(({ slug }) => slug)
+  },
+})
+
+/** Grants that count now. */
+async function shown(grants: readonly Resource[], reason: Reason, { whole, clock }: OperationContext) {
+  const found = []
+  for (const { slug, spec } of grants) {
+    // Stored by the schema of this type
+    const { role, scope, expires_at } = spec as GrantSpec
+    if (expires_at !== null && Date.parse(expires_at) <= clock.now()) continue
+    const { scope: judged } = await toGrant(whole, role, scope)
+    const slugs = await whole.slugs([role, ...judged.collections])
+    found.push({
+      grant: writeGrant(role, judged, slugs),
+      name: slug,
+      expires_at,
+      because: toBecause([reason]),
+    })
+  }
+  return found
+}
 
 export const bindingsPart = definePart({
   name: 'bindings',
@@ -70,9 +130,11 @@ export const personalTokensPart = definePart({
   columns: ['id', 'name', 'grants', 'expires_at', 'last_used_at'],
   show: async ({ user }, { whole, clock }) => {
     const tokens = await personalTokensOf(user, whole, clock.now())
-    return (await viewsOf(whole, tokens)).map(({ id, name, grants, expires_at, last_used_at }) => ({
-      ...{ id, name, grants, expires_at, last_used_at },
-    }))
+    return (await personalTokenViews(whole, tokens)).map(
+      ({ id, name, grants, expires_at, last_used_at }) => ({
+        ...{ id, name, grants, expires_at, last_used_at },
+      }),
+    )
   },
   end: async (user, { whole, change, clock }) => {
     const now = clock.now()
@@ -151,3 +213,23 @@ async function issuedTo({ id }: Resource, { whole, clock }: Pick<OperationContex
     })),
   )
 }
+
+/** Connections of one user that are read at once. */
+const ALL = 10_000
+
+export const connectionsPart = definePart({
+  name: 'connections',
+  permission: 'users:read',
+  item: Connection.omit({ user: true }),
+  columns: ['origin', 'kind', 'state', 'active', 'account_label'],
+  show: async ({ user }, { whole }) => {
+    const found = await whole.connections.list({ user: user.id }, ALL)
+    return (await connectionViews(whole, found)).map(({ user: _, ...shown }) => shown)
+  },
+  end: async ({ id }, { whole, change }) => {
+    const found = await whole.connections.list({ user: id }, ALL)
+    const slugs = await whole.slugs(found.map(({ origin }) => origin))
+    for (const { origin } of found) await change.endConnection(id, origin)
+    return found.map(({ origin }) => slugs.get(origin) ?? origin)
+  },
+})

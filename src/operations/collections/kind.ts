@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { certificatesOf } from '../../base/crypto/certificate.ts'
 import { canonicalJson } from '../../base/json/canonical.ts'
 import { isRefusedHost } from '../../base/net/address.ts'
 import { refuse } from '../../base/refusal.ts'
@@ -7,17 +8,17 @@ import { HeaderViews, routingHeaders } from '../../model/api/injected-header.ts'
 import { Status } from '../../model/members.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
-import { refuseUselessTls, warnOfTls } from '../collections/upstream-tls.ts'
+import { endWarnings } from '../credentials/expiry.ts'
 import { collectionKeepsApart } from '../credentials/shared-answers.ts'
 import type { OperationContext } from '../engine/context.ts'
-import type { Kind, Self } from '../engine/kind.ts'
+import type { Kind, Self, Warning } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { calledBy } from '../engine/refs.ts'
 import { publishOf, setStatus, standardOf } from '../engine/standard.ts'
 import { refuseUsed } from '../engine/standard-delete.ts'
-import { warnOfInactivePolicy } from '../policies/inactive.ts'
+import { warnOfInactivePolicy } from '../policies/kind.ts'
+import { proxyKind } from '../proxies/kind.ts'
 import { collectionOverlaps, isWithinPaths } from '../proxies/overlapping-routes.ts'
-import { proxyKind } from './proxies.ts'
 
 export const collectionKind: Kind<'collections'> = {
   type: 'collections',
@@ -34,7 +35,6 @@ export const collectionKind: Kind<'collections'> = {
     access: ['teams', 'all_users', 'requestable', 'hide_unassigned'],
     limits: ['policy', 'max_body', 'cors', 'request_validation'],
   },
-  parent: null,
   refs: [
     { field: 'credential', type: 'credentials' },
     { field: 'policy', type: 'policies' },
@@ -187,3 +187,29 @@ const publish = publishOf(
 )
 
 export const collectionOperations = { ...standardOf(collectionKind, detach), publish }
+
+/** Refuses TLS settings of an upstream that is called without TLS. */
+function refuseUselessTls({ upstream }: CollectionSpec): void {
+  if (upstream?.tls == null || upstream.targets.every(({ url }) => url.startsWith('https:'))) return
+  throw refuse('input_invalid', {
+    detail: 'TLS settings are for https targets.',
+    errors: [{ pointer: '/upstream/tls', reason: 'the target is http' }],
+  })
+}
+
+/** Warns of an upstream that is not verified, and of authorities that have ended or soon will. */
+function warnOfTls({ spec }: Resource<'collections'>, { clock }: OperationContext): Warning[] {
+  // Earlier versions had no TLS settings
+  const tls = spec.upstream?.tls ?? null
+  if (tls === null) return []
+  const warnings: Warning[] = []
+  if (!tls.verify)
+    warnings.push({
+      pointer: '/upstream/tls/verify',
+      reason:
+        'the certificate of the upstream is not checked: anybody in between can read calls and answer them',
+    })
+  for (const { validToDate } of tls.ca === null ? [] : certificatesOf(tls.ca))
+    warnings.push(...endWarnings('/upstream/tls/ca', validToDate.toISOString(), clock.now()))
+  return warnings
+}

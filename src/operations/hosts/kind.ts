@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { toMs, toTime } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
-import { BindingSpec } from '../../model/access/host.ts'
+import { BindingSpec, HostSpec } from '../../model/access/host.ts'
 import { confidential } from '../../model/annotations.ts'
-import { Ref } from '../../model/members.ts'
+import { Ref, Time } from '../../model/members.ts'
 import { NOUNS } from '../../model/resource-types.ts'
+import type { StoredToken } from '../../store/ports/config.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { about, define } from '../engine/define.ts'
@@ -12,7 +13,125 @@ import type { Kind, Self } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { booleanFilter } from '../engine/lists.ts'
 import { standardOf, toggleOf } from '../engine/standard.ts'
-import { currentBindingShape, currentBindings } from '../hosts/current.ts'
+import { isLive, toState } from '../profiles/tokens.ts'
+
+/** What get and list show of the token of a binding. */
+const currentBindingShape = {
+  token_state: z
+    .enum(['none', 'valid', 'expiring_soon', 'expired', 'revoked'])
+    .optional()
+    .describe('State of the token; none: no token was issued. Shown by get and list'),
+  token_issued_at: Time.nullable()
+    .optional()
+    .describe('When the token was issued; null: no token. Shown by get and list'),
+  token_expires_at: Time.nullable()
+    .optional()
+    .describe('When the token expires; null: never, or no token. Shown by get and list'),
+}
+
+/** What get and list show of the bindings of a host. */
+const currentHostShape = {
+  bindings: z.int().optional().describe('Number of its bindings. Shown by get and list'),
+  valid_tokens: z
+    .int()
+    .optional()
+    .describe('Number of its bindings with a valid token. Shown by get and list'),
+}
+
+/** State and times of the token of each binding, by id of the binding. */
+async function currentBindings(
+  bindings: readonly Resource[],
+  { reader, clock }: OperationContext,
+): Promise<ReadonlyMap<string, Fields>> {
+  const now = clock.now()
+  const tokens = await tokensBelow(bindings, reader)
+  return new Map(bindings.map(({ id }) => [id, tokenOf(tokens.get(id) ?? [], now)]))
+}
+
+/** The numbers of bindings, and of bindings with a valid token, by id of the host. */
+async function currentHosts(
+  hosts: readonly Resource[],
+  { reader, clock }: OperationContext,
+): Promise<ReadonlyMap<string, Fields>> {
+  const now = clock.now()
+  const bindings = await reader.below(
+    'bindings',
+    hosts.map(({ id }) => id),
+  )
+  const tokens = await tokensBelow(bindings, reader)
+  const byHost = Map.groupBy(bindings, ({ parent }) => parent)
+  return new Map(
+    hosts.map(({ id }) => {
+      const own = byHost.get(id) ?? []
+      const withToken = own.filter((binding) => tokens.get(binding.id)?.some((token) => isLive(token, now)))
+      return [id, { bindings: own.length, valid_tokens: withToken.length }]
+    }),
+  )
+}
+
+async function tokensBelow(bindings: readonly Resource[], reader: OperationContext['reader']) {
+  return Map.groupBy(await reader.tokensOf(bindings.map(({ id }) => id)), ({ profile }) => profile)
+}
+
+/** The valid token, or else the one that was issued last: a revoked token is still told from none. */
+function tokenOf(tokens: readonly StoredToken[], now: number): Fields {
+  const token = tokens.find((one) => isLive(one, now)) ?? tokens.toSorted(byAge).at(-1)
+  if (token === undefined) return { token_state: 'none', token_issued_at: null, token_expires_at: null }
+  const { state, expires_at } = toState(token, now)
+  return { token_state: state, token_issued_at: toTime(token.created_at), token_expires_at: expires_at }
+}
+
+function byAge(one: StoredToken, other: StoredToken): number {
+  return one.created_at - other.created_at
+}
+
+/** An AI application or agent. The authorization server makes a host when a person first allows an unknown application. */
+export const hostKind: Kind<'hosts'> = {
+  type: 'hosts',
+  noun: NOUNS.hosts,
+  prefix: 'hst',
+  group: 'manage_hosts',
+  spec: HostSpec,
+  view: viewSchema(HostSpec, currentHostShape),
+  columns: ['slug', 'name', 'active', 'bindings', 'valid_tokens', 'software', 'created_at'],
+  sections: {
+    info: ['name', 'slug', 'description', 'tags', 'active'],
+    identity: ['software'],
+  },
+  refs: [],
+  staged: false,
+  filters: { active: booleanFilter },
+  // Stored by the schema of this type
+  keyOf: (spec) => spec.software,
+  current: currentHosts,
+  check: checkHost,
+}
+
+/** What people have allowed one application is not handed to another. */
+async function checkHost(fields: HostSpec, { id }: Self, { whole }: OperationContext): Promise<void> {
+  const before = await whole.byId('hosts', id)
+  const { software } = fields
+  if (before === undefined && software !== null && (await whole.byKey('hosts', software, null)).length > 0)
+    throw refuse('already_exists', {
+      detail: 'There is already a host with this software.',
+      errors: [{ pointer: '/software', reason: 'already taken' }],
+    })
+  if (before === undefined || before.spec['software'] === software) return
+  throw refuse('input_invalid', {
+    detail: '/software cannot change.',
+    errors: [{ pointer: '/software', reason: 'cannot change' }],
+  })
+}
+
+/** Its bindings and their tokens are deleted with a host. */
+async function detach(host: Resource, { whole, change }: OperationContext): Promise<void> {
+  for (const binding of await whole.all('bindings', host.id)) await change.remove(binding)
+}
+
+export const hostOperations = {
+  ...standardOf(hostKind, detach),
+  toggle: toggleOf(hostKind),
+}
 
 /** What an agent may call with tokens. */
 export const bindingKind: Kind<'bindings'> = {
@@ -31,7 +150,6 @@ export const bindingKind: Kind<'bindings'> = {
     access: ['host', 'virtual_mcp', 'user', 'acts_for', 'capabilities'],
     authentication: ['keys', 'ip_allowlist', 'expires_in'],
   },
-  parent: { field: 'host', type: 'hosts' },
   refs: [
     { field: 'virtual_mcp', type: 'virtual_mcps' },
     { field: 'user', type: 'users' },
@@ -41,11 +159,11 @@ export const bindingKind: Kind<'bindings'> = {
   staged: false,
   filters: { active: booleanFilter },
   current: currentBindings,
-  check,
+  check: checkBinding,
 }
 
 /** Its tokens were handed out for one virtual MCP and one person. */
-async function check(fields: Fields, { id }: Self, { whole }: OperationContext): Promise<void> {
+async function checkBinding(fields: Fields, { id }: Self, { whole }: OperationContext): Promise<void> {
   const { user, acts_for } = fields
   if (user !== null && acts_for !== null)
     throw refuse('input_invalid', {

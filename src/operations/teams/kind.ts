@@ -5,12 +5,12 @@ import { refuse } from '../../base/refusal.ts'
 import { TeamSpec } from '../../model/access/access.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import type { Resource } from '../../store/ports/resource.ts'
-import { demandHolds } from '../access/authority.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Kind, Self } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { standardOf } from '../engine/standard.ts'
 import { refuseUsed } from '../engine/standard-delete.ts'
+import { demandHolds } from '../grants/kind.ts'
 
 /** People who may do the same: what a team is granted, its members may do and those of the teams below it. */
 export const teamKind: Kind<'teams'> = {
@@ -25,7 +25,6 @@ export const teamKind: Kind<'teams'> = {
     info: ['name', 'slug', 'description', 'tags', 'parent'],
     members: ['members', 'idp_groups'],
   },
-  parent: null,
   refs: [
     { field: 'parent', type: 'teams' },
     { field: 'user', type: 'users', within: 'members' },

@@ -5,12 +5,12 @@ import type { BindingSpec } from '../../model/access/host.ts'
 import type { ProfileSpec } from '../../model/access/profile.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
-import { demandHoldsOf } from '../access/authority.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Kind, Self } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { booleanFilter } from '../engine/lists.ts'
 import { standardOf, toggleOf } from '../engine/standard.ts'
+import { demandHoldsOf } from '../grants/kind.ts'
 
 /** A person who administers. Who signs in at an identity provider is made here by that. */
 export const userKind: Kind<'users'> = {
@@ -26,7 +26,6 @@ export const userKind: Kind<'users'> = {
     info: ['name', 'slug', 'description', 'tags', 'email', 'active'],
     identity: ['issuer', 'subject', 'groups', 'mapped_grants'],
   },
-  parent: null,
   refs: [],
   staged: false,
   filters: { active: booleanFilter, email: z.string().max(254), issuer: z.string().max(512) },

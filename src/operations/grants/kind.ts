@@ -1,10 +1,12 @@
+import { z } from 'zod'
 import { isBuiltIn, parseGrant } from '../../access/grant-text.ts'
-import { toGrant } from '../../access/identities.ts'
+import { grantsOf, toGrant } from '../../access/identities.ts'
+import type { Grant } from '../../access/principal.ts'
+import { missingOf } from '../../access/roles.ts'
 import { refuse } from '../../base/refusal.ts'
-import { type GrantSpec, RoleSpec } from '../../model/access/access.ts'
+import { GrantSpec, ROLES, RoleSpec, SUBJECTS } from '../../model/access/access.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
-import { demandHolds } from '../access/authority.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Kind, Self } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
@@ -23,7 +25,6 @@ export const roleKind: Kind<'roles'> = {
     info: ['name', 'slug', 'description', 'tags'],
     permissions: ['permissions'],
   },
-  parent: null,
   refs: [],
   staged: false,
   filters: {},
@@ -70,3 +71,69 @@ async function refuseMapped(role: Resource, context: OperationContext): Promise<
 }
 
 export const roleOperations = standardOf(roleKind, refuseMapped)
+
+export const grantKind: Kind<'grants'> = {
+  type: 'grants',
+  noun: NOUNS.grants,
+  prefix: 'gra',
+  group: 'manage_access',
+  spec: GrantSpec,
+  view: viewSchema(GrantSpec),
+  columns: [
+    'slug',
+    ...SUBJECTS,
+    'role',
+    'scope.collections',
+    'scope.virtual_mcps',
+    'scope.resource_types',
+    'expires_at',
+  ],
+  sections: {
+    info: ['name', 'slug', 'description', 'tags'],
+    holder: ['service_identity', 'user', 'team', 'group'],
+    permissions: ['role', 'scope', 'expires_at'],
+  },
+  refs: [
+    { field: 'role', type: 'roles', words: ROLES },
+    { field: 'collections', type: 'collections', many: true, within: 'scope' },
+    { field: 'virtual_mcps', type: 'virtual_mcps', many: true, within: 'scope' },
+  ],
+  staged: false,
+  filters: { role: z.string().max(130), group: z.string().max(256) },
+  // Found by it for each of their users. Stored by the schema of this type.
+  keyOf: (spec) => spec.group,
+  check,
+}
+
+async function check(spec: Fields, _self: Self, context: OperationContext): Promise<void> {
+  const named = SUBJECTS.filter((subject) => spec[subject] !== null)
+  if (named.length !== 1)
+    throw refuse('input_invalid', {
+      detail: `Name the subject of the grant, one of ${SUBJECTS.join(', ')}.`,
+      errors: (named.length === 0 ? SUBJECTS : named).map((subject) => ({
+        pointer: `/${subject}`,
+        reason: 'exactly one of these is required',
+      })),
+    })
+  const { role, scope } = spec as GrantSpec
+  demandHolds([await toGrant(context.whole, role, scope)], context)
+}
+
+export const grantOperations = standardOf(grantKind)
+
+/** You can grant only permissions that you have. Refuses with permission_denied, naming what is missing. */
+export function demandHolds(grants: readonly Grant[], { principal }: OperationContext): void {
+  for (const grant of grants) {
+    const permission = missingOf(principal, grant)
+    if (permission !== null)
+      throw refuse('permission_denied', {
+        detail: `You can grant only permissions that you have, and you lack the permission ${permission} over all of that scope.`,
+        members: { permission },
+      })
+  }
+}
+
+/** As {@link demandHolds}, for all that a user or a service identity may do: who decides who that is could use all of it. */
+export async function demandHoldsOf(account: string, context: OperationContext): Promise<void> {
+  demandHolds(await grantsOf(context.whole, account, context.clock.now()), context)
+}

@@ -1,3 +1,4 @@
+/** WebSockets that guardrails refuse: what goes over one cannot be looked at. */
 import { randomBytes } from 'node:crypto'
 import { type Refusal, refuse } from '../../base/refusal.ts'
 import { HASH_KEY } from '../../guardrails/names.ts'
@@ -6,11 +7,11 @@ import { NOUNS } from '../../model/resource-types.ts'
 import { createSchemaJudges } from '../../snapshot/schema/judge.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
-import type { Kind } from '../engine/kind.ts'
+import type { Kind, Warning } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { booleanFilter } from '../engine/lists.ts'
+import { calledBy } from '../engine/refs.ts'
 import { standardOf, toggleOf } from '../engine/standard.ts'
-import { warnOfSockets } from '../guardrails/web-sockets.ts'
 
 export const guardrailKind: Kind<'guardrails'> = {
   type: 'guardrails',
@@ -26,7 +27,6 @@ export const guardrailKind: Kind<'guardrails'> = {
     detector: ['detector', 'max_body', 'compressed'],
     action: ['action', 'text', 'mode', 'failure_mode'],
   },
-  parent: null,
   refs: [
     { field: 'collections', type: 'collections', many: true, within: 'scope', isInner: true },
     { field: 'proxies', type: 'proxies', many: true, within: 'scope', isInner: true },
@@ -107,3 +107,43 @@ function refused(faults: readonly (readonly [string, string])[]): Refusal {
 }
 
 export const guardrailOperations = { ...standardOf(guardrailKind), toggle: toggleOf(guardrailKind) }
+
+const LIST_MAX = 500
+const NAMED_MAX = 20
+
+type Scope = Readonly<Record<'collections' | 'proxies', readonly string[]>> & { readonly everywhere: boolean }
+
+/** True for a guardrail that lets no WebSocket open where it applies. */
+function closes({ spec }: Resource): boolean {
+  const { active, mode, failure_mode, legs } = spec
+  const isOfCalls = (legs as readonly string[]).some((leg) => leg !== 'list')
+  return active === true && mode === 'enforce' && failure_mode === 'block' && isOfCalls
+}
+
+function covers({ spec }: Resource, { id, parent }: Pick<Resource, 'id' | 'parent'>): boolean {
+  const { everywhere, collections, proxies } = spec['scope'] as Scope
+  return everywhere || proxies.includes(id) || (parent !== null && collections.includes(parent))
+}
+
+/** That a guardrail refuses the WebSockets of proxies in its scope. */
+async function warnOfSockets(guardrail: Resource, context: OperationContext): Promise<Warning[]> {
+  if (!closes(guardrail)) return []
+  const query = { type: 'proxies', limit: LIST_MAX, where: { kind: 'websocket' } } as const
+  const refused = (await context.reader.list(query)).filter((proxy) => covers(guardrail, proxy))
+  if (refused.length === 0) return []
+  const names = await Promise.all(refused.slice(0, NAMED_MAX).map((proxy) => calledBy(context.reader, proxy)))
+  const others = refused.length > names.length ? ' and others' : ''
+  const reason = `WebSockets of ${names.join(', ')}${others} are refused, since nothing looks at their messages; with failure_mode pass they open`
+  return [{ pointer: '/scope', reason }]
+}
+
+/** That the WebSockets of a proxy of kind `websocket` are refused by guardrails. */
+export async function warnOfGuardrails(proxy: Resource, context: OperationContext): Promise<Warning[]> {
+  const closing = (await context.whole.all('guardrails')).filter(
+    (guardrail) => closes(guardrail) && covers(guardrail, proxy),
+  )
+  if (closing.length === 0) return []
+  const names = closing.slice(0, NAMED_MAX).map(({ slug }) => `"${slug}"`)
+  const reason = `its WebSockets are refused by guardrails, which cannot look at their messages: ${names.join(', ')}; with failure_mode pass they open`
+  return [{ pointer: '/kind', reason }]
+}

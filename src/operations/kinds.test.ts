@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { isPlain } from '../../base/json/plain.ts'
+import { isPlain } from '../base/json/plain.ts'
 import { ALL_KINDS } from './kinds.ts'
 
 /** Prefixes of ids that are of no kind: tokens and keys of profiles, secrets, entries, requests, plans and others. */

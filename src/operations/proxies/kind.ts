@@ -13,13 +13,12 @@ import { viewSchema } from '../engine/kind-schema.ts'
 import { calledBy } from '../engine/refs.ts'
 import { publishOf, standardOf } from '../engine/standard.ts'
 import { refuseUsed } from '../engine/standard-delete.ts'
-import { warnOfGuardrails } from '../guardrails/web-sockets.ts'
-import { warnOfInactivePolicy } from '../policies/inactive.ts'
-import { checkContract } from '../proxies/contract.ts'
-import { proxyOverlaps } from '../proxies/overlapping-routes.ts'
-import { nodeDestinations } from '../workflows/destinations.ts'
-import { nodeRefs } from '../workflows/node-refs.ts'
+import { warnOfGuardrails } from '../guardrails/kind.ts'
+import { warnOfInactivePolicy } from '../policies/kind.ts'
+import { nodeDestinations, nodeRefs } from '../workflows/destinations.ts'
 import { checkWorkflow } from '../workflows/of-proxy.ts'
+import { checkContract } from './contract.ts'
+import { proxyOverlaps } from './overlapping-routes.ts'
 
 export const proxyKind: Kind<'proxies'> = {
   type: 'proxies',
@@ -70,7 +69,6 @@ export const proxyKind: Kind<'proxies'> = {
       'graphql',
     ],
   },
-  parent: { field: 'collection', type: 'collections' },
   refs: [
     { field: 'credential', type: 'credentials', words: ['inherit', 'none'] },
     { field: 'policy', type: 'policies' },

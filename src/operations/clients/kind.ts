@@ -9,9 +9,9 @@ import { booleanFilter } from '../engine/lists.ts'
 import { createOf, standardOf, toggleOf } from '../engine/standard.ts'
 import { refuseUsed } from '../engine/standard-delete.ts'
 import { createResource, writtenView } from '../engine/write-resource.ts'
-import { warnOfInactivePolicy } from '../policies/inactive.ts'
+import { warnOfInactivePolicy } from '../policies/kind.ts'
 import { issue, shownToken } from '../profiles/issue.ts'
-import { profileKind } from './profiles.ts'
+import { profileKind } from '../profiles/kind.ts'
 
 export const clientKind: Kind<'clients'> = {
   type: 'clients',
@@ -26,7 +26,6 @@ export const clientKind: Kind<'clients'> = {
     access: ['collections', 'virtual_mcps'],
     limits: ['policy', 'active', 'valid_until'],
   },
-  parent: null,
   refs: [
     { field: 'collections', type: 'collections', many: true },
     { field: 'virtual_mcps', type: 'virtual_mcps', many: true, isLate: true },

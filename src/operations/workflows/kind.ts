@@ -6,10 +6,9 @@ import type { Kind } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { standardOf } from '../engine/standard.ts'
 import { refuseUsed } from '../engine/standard-delete.ts'
-import { nodeDestinations } from '../workflows/destinations.ts'
-import { findingsOf } from '../workflows/findings.ts'
-import { nodeRefs } from '../workflows/node-refs.ts'
-import { checkShared } from '../workflows/of-proxy.ts'
+import { nodeDestinations, nodeRefs } from './destinations.ts'
+import { findingsOf } from './findings.ts'
+import { checkShared } from './of-proxy.ts'
 
 const WARNINGS_MAX = 50
 
@@ -32,7 +31,6 @@ export const workflowKind: Kind<'workflows'> = {
     info: ['name', 'slug', 'description', 'tags'],
     definition: ['definition'],
   },
-  parent: null,
   refs: nodeRefs('definition'),
   staged: false,
   filters: {},
