@@ -21,16 +21,16 @@ export interface ConsoleSessions {
   /**
    * Starts a session for a person who has just signed in.
    * @param browser id of the session of the browser at the authorization server, which ends with this one
-   * @returns the value of the cookie
+   * @returns the value of the cookie; null if that session has ended meanwhile
    */
-  start(account: string, browser: string | null): Promise<string>
+  start(account: string, browser: string): Promise<string | null>
   /**
    * The person of a session, with what they may do now. Refuses with credential_invalid or credential_expired.
    * @param value of the cookie
    */
   verify(value: string): Promise<Principal>
   /** Ends a session. Returns its person, and the id that it was started with; null if there is no such session. */
-  end(value: string): Promise<{ readonly account: string; readonly browser: string | null } | null>
+  end(value: string): Promise<{ readonly account: string; readonly browser: string } | null>
 }
 
 export function createConsoleSessions(
@@ -49,7 +49,9 @@ export function createConsoleSessions(
     async start(account, browser) {
       const value = randomBytes(32).toString('base64url')
       const now = clock.now()
-      await store.writeOAuth(async (oauth) => {
+      return store.writeOAuth(async (oauth) => {
+        // It ends with all that was issued for the person, and with a sign-out in another tab
+        if ((await oauth.artifactByOther('Session', browser))?.account_id !== account) return null
         const others = await oauth.artifactsOf(CONSOLE_SESSION, account)
         for (const { id } of others.slice(0, Math.max(0, others.length - OF_ACCOUNT_MAX + 1)))
           await oauth.remove(CONSOLE_SESSION, id)
@@ -65,8 +67,8 @@ export function createConsoleSessions(
           expires_at: now + CONSOLE_SESSION_MS,
           used_at: null,
         })
+        return value
       })
-      return value
     },
 
     async verify(value) {
@@ -86,7 +88,7 @@ export function createConsoleSessions(
       const found = await find(value)
       if (found === undefined) return null
       await store.writeOAuth((oauth) => oauth.remove(CONSOLE_SESSION, found.id))
-      return { account: found.account_id ?? '', browser: found.other_id }
+      return { account: found.account_id ?? '', browser: found.other_id ?? '' }
     },
   }
 }

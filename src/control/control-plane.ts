@@ -15,6 +15,7 @@ import type { ConsoleCall, ConsoleCaller, SignInProof } from '../model/access/ca
 import type { Federation, ManualClient } from '../oauth/federation/port.ts'
 import { CONSOLE_CLIENT_ID } from '../oauth/server/clients.ts'
 import type { DocumentMode } from '../oauth/server/documents.ts'
+import { createEndings, type Endings } from '../oauth/server/endings.ts'
 import type { AuthorizationServerParts } from '../oauth/server/server.ts'
 import { createOriginAccess } from '../operations/access/origin-access.ts'
 import { createUnauthenticatedAudit, type UnauthenticatedAudit } from '../operations/audit/unauthenticated.ts'
@@ -190,8 +191,10 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     },
   )
   const originAccess = createOriginAccess(store.read, identities.accounts)
+  const endings = createEndings(store)
   const connections = openConnections({
     ...options,
+    store: endings.store,
     accounts: identities.accounts,
     originAccess,
     identityTokens,
@@ -200,7 +203,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     connected: (origin) => void refreshOrigin(origin, refreshing).catch(refreshing.fault),
   })
   const surfaces = openSurfaces(
-    { ...options, originAccess, federation: connections, bundle },
+    { ...options, endings, originAccess, federation: connections, bundle },
     invoke,
     identities,
     unknown,
@@ -312,9 +315,13 @@ function endGrants({ state, clock }: Pick<ControlPlaneOptions, 'state' | 'clock'
 function openSurfaces(
   {
     bundle,
+    endings,
     ...options
   }: ControlPlaneOptions &
-    Pick<AuthorizationServerParts, 'originAccess' | 'federation'> & { readonly bundle: BundleSource },
+    Pick<AuthorizationServerParts, 'originAccess' | 'federation'> & {
+      readonly bundle: BundleSource
+      readonly endings: Endings
+    },
   invoke: Invoke,
   identities: Identities,
   unknown: UnauthenticatedAudit,
@@ -359,6 +366,7 @@ function openSurfaces(
   })
   const oauth = createOAuthDoor({
     ...options,
+    ...endings,
     consoleCallbacks: callbacksOf(options.consoleOrigins.flatMap(namesOf)),
     ...identities,
     throttle: options.state.throttle,

@@ -94,6 +94,17 @@ test('an origin that moves while a code is redeemed gets no account', async () =
   assert.deepEqual(await connections(), [])
 })
 
+test('who began to connect before all their sign-ins ended connects nothing after that', async () => {
+  const { origin } = server.running
+  const callback = await callbackOf('bob', 'notes')
+  const { json: invited } = await server.manage('POST', '/users/bob/invite', {})
+  await choose(new Browser(origin), invited.set_up_url, {})
+  browsers['bob'] = await signedInBrowser(origin, 'bob')
+  const shown = await browsers['bob'].open(callback)
+  assert.match(shown.text, /Your sign-in has ended since you began/)
+  assert.deepEqual(await connections(), [])
+})
+
 test('a callback of another person connects nothing, and the code is not redeemed', async () => {
   const callback = await callbackOf('ann', 'notes')
   const redeemed = notes.times('/token')

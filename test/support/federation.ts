@@ -74,6 +74,12 @@ class MemoryArtifacts {
   async remove(kind: string, id: string): Promise<void> {
     this.rows.delete(`${kind} ${id}`)
   }
+  async lastEnding(): Promise<number> {
+    return 0
+  }
+  async hasEnded(): Promise<boolean> {
+    return false
+  }
 }
 
 /** An origin over OAuth; its `oauth` is what the model makes of the given members. */

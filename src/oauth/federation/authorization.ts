@@ -7,8 +7,8 @@
  * 2. The hash of its `state` finds an attempt once, within {@link FLOW_MS}, and only in the browser of the person who began it.
  * 3. The authorization server is recorded before the browser leaves: the code goes to no other, whatever the origin says by then.
  * 4. A response of another issuer, or at the redirect URI of another issuer, is refused before anything else of it is read or shown.
- * 5. The account is stored only if the person may still connect it and the origin is still the same: both are read in the transaction
- *    that stores it, after the authorization server has answered.
+ * 5. The account is stored only if the person may still connect it, their sign-in has not ended, and the origin is still the same: all
+ *    are read in the transaction that stores it, after the authorization server has answered.
  */
 import { hash, randomBytes } from 'node:crypto'
 import { readJwt } from '../../base/crypto/jwt.ts'
@@ -40,6 +40,8 @@ interface Flow {
   /** URL of the origin when the browser left. */
   readonly url: string
   readonly by: string
+  /** The last ending of sign-ins before the browser left. */
+  readonly since: number
   readonly verifier: string
   readonly server: AuthorizationServer
   readonly client: FederatedClient
@@ -127,6 +129,7 @@ export function createAuthorization(
     returnTo: string,
     agreed: string,
   ): Promise<URL | ConnectOffer> {
+    const since = await parts.artifacts.lastEnding()
     const got = await agreedPlan(user, origin, agreed).catch((error: unknown) => {
       throw unusable(origin, error)
     })
@@ -157,6 +160,7 @@ export function createAuthorization(
         origin: origin.id,
         url: origin.url,
         by,
+        since,
         verifier,
         server: { ...server, scopes: [] },
         client,
@@ -219,8 +223,10 @@ export function createAuthorization(
   /** Within a transaction. */
   async function demandStill(flow: Flow): Promise<void> {
     const { name } = await originOf(flow)
-    if (await parts.mayConnect(flow.user, flow.origin, flow.by)) return
-    throw refuse('permission_denied', { detail: `You may no longer connect this account at ${name}.` })
+    if (!(await parts.mayConnect(flow.user, flow.origin, flow.by)))
+      throw refuse('permission_denied', { detail: `You may no longer connect this account at ${name}.` })
+    if (await parts.artifacts.hasEnded(flow.by, flow.since))
+      throw refuse('permission_denied', { detail: 'Your sign-in has ended since you began. Begin again.' })
   }
 
   async function redeem(callback: URL, state: string, flow: Flow, origin: ConnectedOrigin): Promise<void> {

@@ -28,8 +28,8 @@ export interface FederationParts {
   readonly connections: ConnectionReader
   /** One transaction. */
   readonly writeConnections: <T>(work: (writer: ConnectionWriter) => Promise<T>) => Promise<T>
-  /** Where clients that registered themselves are kept. */
-  readonly artifacts: Pick<OAuthReader, 'artifact'>
+  /** Where clients that registered themselves are kept, and endings of sign-ins. */
+  readonly artifacts: Pick<OAuthReader, 'artifact' | 'lastEnding' | 'hasEnded'>
   readonly writeArtifacts: <T>(work: (writer: OAuthWriter) => Promise<T>) => Promise<T>
   /** Connections that are being made, sealed, by the hash of their `state`. */
   readonly links: Links<string>

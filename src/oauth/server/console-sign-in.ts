@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { errors, type Provider } from 'oidc-provider'
 import type { Account, Accounts } from '../../access/accounts.ts'
+import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { Asker, Happening } from './audit.ts'
 import { CONSOLE_CLIENT_ID } from './clients.ts'
@@ -16,7 +17,7 @@ interface BroughtCode {
 interface SignedIn {
   readonly account: string
   /** Id of the session of the browser at the authorization server. */
-  readonly browser: string | null
+  readonly browser: string
 }
 
 /** The console as a client of the authorization server in the same process: it redeems codes, and gets no token. */
@@ -34,7 +35,11 @@ function isConsumed(code: object): boolean {
 
 export function createConsoleSignIn(
   currentProvider: () => Promise<Provider>,
-  { store, accounts }: { readonly store: ConfigStore; readonly accounts: Pick<Accounts, 'find'> },
+  {
+    store,
+    clock,
+    accounts,
+  }: { readonly store: ConfigStore; readonly clock: Clock; readonly accounts: Pick<Accounts, 'find'> },
   sealed: Sealed,
   audit: (happening: Happening) => Promise<void>,
 ): ConsoleSignIn {
@@ -70,14 +75,14 @@ export function createConsoleSignIn(
       const account = await accounts.find(found.accountId ?? '')
       if (account?.active !== true) return null
       await note('sign_in', account, asker)
-      const { sessionUid } = found
-      return { account: account.id, browser: sessionUid === undefined ? null : sealed.hash(sessionUid) }
+      return { account: account.id, browser: sealed.hash(found.sessionUid ?? '') }
     },
 
     async signedOut({ account: id, browser }, asker) {
       await store.writeOAuth(async (oauth) => {
-        const session = browser === null ? undefined : await oauth.artifactByOther('Session', browser)
+        const session = await oauth.artifactByOther('Session', browser)
         if (session !== undefined) await oauth.remove('Session', session.id)
+        await oauth.noteEnding(browser, clock.now())
       })
       const account = await accounts.find(id)
       if (account !== undefined) await note('sign_out', account, asker)

@@ -5,8 +5,11 @@ import type { ServiceClients } from '../../access/service-clients.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { StoreUnavailable } from '../../store/ports/unavailable.ts'
+import { errorPage } from '../pages/error.ts'
 import { type Asker, askerOf, type Happening, NOBODY } from './audit.ts'
 import { CLIENT_KEPT_MS } from './clients.ts'
+import { SignInEnded } from './endings.ts'
+import { answerPage } from './visit.ts'
 
 export interface ListenParts {
   readonly store: ConfigStore
@@ -27,6 +30,7 @@ export function listen(
   parts: ListenParts,
   audit: (happening: Happening) => Promise<void>,
 ): void {
+  showEndings(provider)
   const finish = finishWithin(provider)
   const note: Note = (context, happening) =>
     finish(context, async () => {
@@ -39,6 +43,19 @@ export function listen(
   listenToRefusals(provider, parts, note)
   provider.silent = true
   provider.on('server_error', (context, error) => parts.fault(error, askerOf(context).requestId ?? ''))
+}
+
+/** The engine writes the session of a browser after the answer is made, and beyond its own handler of errors. */
+function showEndings(provider: Provider): void {
+  provider.use(async (context, next) => {
+    try {
+      await next()
+    } catch (error) {
+      if (!(error instanceof SignInEnded)) throw error
+      context.status = error.status
+      answerPage(context, errorPage(error.error, error.error_description))
+    }
+  })
 }
 
 /** Does what is to be done before the answer to a request leaves. */

@@ -47,6 +47,7 @@ import { createConsents } from './consents.ts'
 import { type ConsoleSignIn, createConsoleSignIn } from './console-sign-in.ts'
 import { type ConsoleTokens, createConsoleTokens } from './console-tokens.ts'
 import { createClientDocuments, type DocumentMode } from './documents.ts'
+import { type Endings, SignInEnded } from './endings.ts'
 import { createGrantProfiles } from './grant-profiles.ts'
 import { hostOf } from './hosts.ts'
 import { createInteractions } from './interactions.ts'
@@ -66,7 +67,7 @@ import { withinRefreshScope } from './refresh-scope.ts'
 import { createRequestLimits } from './request-limits.ts'
 import { createSealed } from './sealed.ts'
 import { withProvenFirst } from './signed-cookies.ts'
-import { CONNECT, INTERACTION } from './visit.ts'
+import { CONNECT, INTERACTION, show, type Visit } from './visit.ts'
 
 export interface AuthorizationServerParts {
   /** The origin at which the endpoints are reached, exactly. */
@@ -76,7 +77,9 @@ export interface AuthorizationServerParts {
   /** Origins at which the listeners are reached, by callers and on this machine. */
   readonly ownOrigins: readonly string[]
   readonly resources: ProtectedResources
+  /** That of `within`. */
   readonly store: ConfigStore
+  readonly within: Endings['within']
   readonly clock: Clock
   /** 32 bytes that seal what is kept. */
   readonly key: Uint8Array
@@ -223,6 +226,50 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
     return { [SUBJECT_HOST_CLAIM]: host.id }
   }
 
+  /** What reads or writes for a person. */
+  async function serve(
+    path: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+    asker: Asker,
+  ): Promise<unknown> {
+    if (path === REGISTRATION || isAtOrBelow(path, AUTHORIZATION)) await redirects.refresh()
+    const provider = await currentProvider()
+    const { cookie } = request.headers
+    if (cookie !== undefined) request.headers.cookie = withProvenFirst(cookie, cookieNames, made!.cookieKeys)
+    const visit = { provider, request, response, asker }
+    if (isAtOrBelow(path, CONNECT)) return orEnded(visit, pages.answer(visit))
+    if (isAtOrBelow(path, CALLBACK_PATH) || path.startsWith(INTERACTION))
+      return orEnded(visit, interactions.answer(visit))
+    if (request.method !== 'POST') return provider.callback()(request, response)
+    const text = await readText(request)
+    if (text === null) return refuse(response, 413, 'invalid_request', { connection: 'close' })
+    if (path === REGISTRATION) {
+      const metadata = readMetadata(text)
+      if (isDeep(metadata))
+        return refuse(
+          response,
+          400,
+          'invalid_client_metadata',
+          {},
+          `the metadata is nested deeper than ${NESTED_MAX}`,
+        )
+      const [fault] = unstorableIn(metadata)
+      if (fault !== undefined) return refuseField(response, 'invalid_client_metadata', fault.pointer)
+      for (const one of listedTexts(metadata?.['redirect_uris'])) {
+        const wrong = redirects.faultOf(one)
+        if (wrong !== null)
+          return refuse(response, 400, 'invalid_redirect_uri', {}, `a redirect URI ${wrong}`)
+      }
+    } else {
+      const field = unstorableField(new URLSearchParams(text))
+      if (field !== null) return refuseField(response, 'invalid_request', field)
+    }
+    const rewrite = REWRITES[path]
+    const body = rewrite === undefined ? text : await rewrite(text, resources, provider)
+    await provider.callback()(withBody(request, body), response)
+  }
+
   return {
     ...createConsoleSignIn(currentProvider, parts, sealed, audit),
     ...createConsoleTokens(currentProvider, { ...parts, claimsOf, audit, now: () => clock.now() }),
@@ -247,41 +294,7 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
       })
       const document = clientDocument(issuer, path)
       if (document !== null) return answerDocument(response, document)
-      if (path === REGISTRATION || isAtOrBelow(path, AUTHORIZATION)) await redirects.refresh()
-      const provider = await currentProvider()
-      const { cookie } = request.headers
-      if (cookie !== undefined)
-        request.headers.cookie = withProvenFirst(cookie, cookieNames, made!.cookieKeys)
-      if (isAtOrBelow(path, CONNECT)) return pages.answer({ provider, request, response, asker })
-      if (isAtOrBelow(path, CALLBACK_PATH) || path.startsWith(INTERACTION))
-        return interactions.answer({ provider, request, response, asker })
-      if (request.method !== 'POST') return provider.callback()(request, response)
-      const text = await readText(request)
-      if (text === null) return refuse(response, 413, 'invalid_request', { connection: 'close' })
-      if (path === REGISTRATION) {
-        const metadata = readMetadata(text)
-        if (isDeep(metadata))
-          return refuse(
-            response,
-            400,
-            'invalid_client_metadata',
-            {},
-            `the metadata is nested deeper than ${NESTED_MAX}`,
-          )
-        const [fault] = unstorableIn(metadata)
-        if (fault !== undefined) return refuseField(response, 'invalid_client_metadata', fault.pointer)
-        for (const one of listedTexts(metadata?.['redirect_uris'])) {
-          const wrong = redirects.faultOf(one)
-          if (wrong !== null)
-            return refuse(response, 400, 'invalid_redirect_uri', {}, `a redirect URI ${wrong}`)
-        }
-      } else {
-        const field = unstorableField(new URLSearchParams(text))
-        if (field !== null) return refuseField(response, 'invalid_request', field)
-      }
-      const rewrite = REWRITES[path]
-      const body = rewrite === undefined ? text : await rewrite(text, resources, provider)
-      await provider.callback()(withBody(request, body), response)
+      await parts.within(() => serve(path, request, response, asker))
     },
   }
 }
@@ -356,6 +369,16 @@ function answerPreflight(response: ServerResponse): void {
 /** Refuses a request for a parameter or member that no store keeps. */
 function refuseField(response: ServerResponse, error: string, field: string): void {
   refuse(response, 400, error, {}, `${field} ${UNSTORABLE}`)
+}
+
+/** Says on the page that the sign-in has ended. */
+async function orEnded(visit: Visit, answered: Promise<void>): Promise<void> {
+  try {
+    await answered
+  } catch (error) {
+    if (!(error instanceof SignInEnded)) throw error
+    show(visit, error.status, errorPage(error.error, error.error_description))
+  }
 }
 
 /** Paths that browsers open. */

@@ -122,7 +122,7 @@ export class Change {
   /** Ends everything that was issued for an account, once the change commits. */
   async endSignIns(account: string): Promise<void> {
     const oauth = await this.writer.joinOAuth()
-    this.endedGrants.push(...(await oauth.removeOfAccount(account)))
+    this.endedGrants.push(...(await oauth.removeOfAccount(account, this.#deps.clock.now())))
     await this.#endConnections(oauth, { user: account })
   }
 

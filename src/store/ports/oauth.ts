@@ -43,6 +43,10 @@ export interface OAuthReader {
   isOvertaken(artifact: OAuthArtifact): Promise<boolean>
   /** How many of a kind were issued for an account and end after `now`, or never. */
   countOfAccount(kind: string, account: string, now: number): Promise<number>
+  /** Number of the last ending; 0 where none is remembered. Each ending has a greater one than those before. */
+  lastEnding(): Promise<number>
+  /** Whether all of an account, or a session, has ended after the ending of this number. */
+  hasEnded(what: string, since: number): Promise<boolean>
   /** In order of creation. */
   keys(): Promise<readonly OAuthKey[]>
 }
@@ -59,7 +63,9 @@ export interface OAuthWriter extends OAuthReader {
   remove(kind: string, id: string): Promise<void>
   removeOfGrant(kind: string, grant: string): Promise<void>
   /** Ends all that was issued for an account: sessions, grants with their tokens, consents. @returns ids of the grants */
-  removeOfAccount(account: string): Promise<readonly string[]>
+  removeOfAccount(account: string, now: number): Promise<readonly string[]>
+  /** Remembers for an hour that a session has ended; {@link removeOfAccount} does it for an account. */
+  noteEnding(what: string, now: number): Promise<void>
   /** Forgets what expired before `now`. */
   sweep(now: number): Promise<void>
   putKey(key: OAuthKey): Promise<void>

@@ -7,6 +7,11 @@ import type { ConfigTables } from './tables.ts'
 type Db = Kysely<ConfigTables>
 type ConnectionRow = ConfigTables['connections']
 
+/** Kind of the rows that remember endings; the number of an ending is when it was, or one more than that of the last one. */
+const ENDING = 'Ending'
+/** No request and no link outlasts it, milliseconds. */
+const ENDING_KEPT_MS = 3_600_000
+
 /** Reads what the authorization server keeps. */
 export function createOAuthReader(db: Db): OAuthReader {
   /** The others of its kind and grant that were used. */
@@ -61,6 +66,24 @@ export function createOAuthReader(db: Db): OAuthReader {
         .executeTakeFirstOrThrow()
       return Number(count)
     },
+    lastEnding: async () => {
+      const last = await db
+        .selectFrom('oauth_artifacts')
+        .select(db.fn.max('created_at').as('number'))
+        .where('kind', '=', ENDING)
+        .executeTakeFirst()
+      return Number(last?.number ?? 0)
+    },
+    hasEnded: async (what, since) => {
+      const found = await db
+        .selectFrom('oauth_artifacts')
+        .select('id')
+        .where('kind', '=', ENDING)
+        .where('id', '=', what)
+        .where('created_at', '>', since)
+        .executeTakeFirst()
+      return found !== undefined
+    },
     keys: async () => {
       const rows = await db.selectFrom('oauth_keys').selectAll().orderBy('created_at').orderBy('id').execute()
       // Only putKey writes this column, from an OAuthKey.
@@ -71,17 +94,29 @@ export function createOAuthReader(db: Db): OAuthReader {
 
 /** Writes it, inside of the transaction that `db` stands in. */
 export function createOAuthWriter(db: Db): OAuthWriter {
+  const reader = createOAuthReader(db)
+
+  async function put(artifact: OAuthArtifact, max?: number): Promise<void> {
+    await db
+      .insertInto('oauth_artifacts')
+      .values(artifact)
+      .onConflict((conflict) => conflict.columns(['kind', 'id']).doUpdateSet(artifact))
+      .execute()
+    if (max !== undefined) await giveWay(db, artifact.kind, max)
+  }
+
+  async function noteEnding(what: string, now: number): Promise<void> {
+    const created_at = Math.max(now, (await reader.lastEnding()) + 1)
+    const expires_at = now + ENDING_KEPT_MS
+    const nothing = { sealed: '', grant_id: null, other_id: null, account_id: null, used_at: null }
+    await put({ kind: ENDING, id: what, created_at, expires_at, ...nothing })
+  }
+
   return {
-    ...createOAuthReader(db),
+    ...reader,
     connections: createConnectionWriter(db),
-    put: async (artifact, max) => {
-      await db
-        .insertInto('oauth_artifacts')
-        .values(artifact)
-        .onConflict((conflict) => conflict.columns(['kind', 'id']).doUpdateSet(artifact))
-        .execute()
-      if (max !== undefined) await giveWay(db, artifact.kind, max)
-    },
+    put,
+    noteEnding,
     use: async (kind, id, now) => {
       const { numUpdatedRows } = await db
         .updateTable('oauth_artifacts')
@@ -106,7 +141,7 @@ export function createOAuthWriter(db: Db): OAuthWriter {
     removeOfGrant: async (kind, grant) => {
       await db.deleteFrom('oauth_artifacts').where('grant_id', '=', grant).where('kind', '=', kind).execute()
     },
-    removeOfAccount: async (account) => {
+    removeOfAccount: async (account, now) => {
       const grants = await db
         .selectFrom('oauth_artifacts')
         .select('id')
@@ -114,6 +149,7 @@ export function createOAuthWriter(db: Db): OAuthWriter {
         .where('kind', '=', 'Grant')
         .execute()
       await db.deleteFrom('oauth_artifacts').where('account_id', '=', account).execute()
+      await noteEnding(account, now)
       return grants.map(({ id }) => id)
     },
     sweep: async (now) => {

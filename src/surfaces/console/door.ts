@@ -42,7 +42,7 @@ interface Asker {
 
 interface SignedIn {
   readonly account: string
-  readonly browser: string | null
+  readonly browser: string
 }
 
 export interface ConsoleParts {
@@ -60,7 +60,7 @@ export interface ConsoleParts {
   ) => Promise<SignedIn | null>
   readonly signedOut: (signedIn: SignedIn, asker: Asker) => Promise<void>
   readonly sessions: {
-    start(account: string, browser: string | null): Promise<string>
+    start(account: string, browser: string): Promise<string | null>
     end(value: string): Promise<SignedIn | null>
     verify(value: string): Promise<unknown>
   }
@@ -208,6 +208,7 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
     for (const before of cookieValues(request.headers.get('cookie'), names.console))
       await parts.sessions.end(before)
     const value = await parts.sessions.start(signedIn.account, signedIn.browser)
+    if (value === null) return again('This sign-in has ended.', over)
     const session = cookie(names.console, value, {
       origin,
       maxAge: parts.sessionMs / 1000,

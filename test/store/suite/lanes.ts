@@ -72,7 +72,7 @@ export function lanesSuite(name: string, make: MakePlace): void {
         async (writer) => {
           await writer.setMeta('a', '1')
           const oauth = await writer.joinOAuth()
-          await oauth.removeOfAccount('ann')
+          await oauth.removeOfAccount('ann', 1)
           assert.equal(await writer.oauth.artifact('Session', 'a'), undefined, 'the change sees what it did')
           assert.equal(await ended(), false)
         },

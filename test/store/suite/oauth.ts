@@ -101,11 +101,42 @@ export function oauthSuite(name: string, make: MakePlace): void {
     assert.equal(await idsOf(store, 'abcdefg'), 'bcdefg')
     await change(store, (oauth) => oauth.removeOfGrant('RefreshToken', 'g'))
     assert.equal(await idsOf(store, 'abcdefg'), 'defg')
-    await change(store, (oauth) => oauth.removeOfAccount('ann'))
+    await change(store, (oauth) => oauth.removeOfAccount('ann', NOW))
     await change(store, (oauth) => oauth.sweep(NOW))
     assert.equal(await idsOf(store, 'abcdefg'), 'efg')
     await change(store, (oauth) => oauth.sweep(NOW + 1))
     assert.equal(await idsOf(store, 'abcdefg'), 'ef')
+    await store.close()
+  })
+
+  test(`${name}: endings have numbers that grow whatever the clock says, and are forgotten after an hour`, async () => {
+    const store = await (await make()).open()
+    const { oauth } = store.read
+    assert.equal(await oauth.lastEnding(), 0)
+    const numbers: number[] = []
+    for (const end of [
+      (writer: OAuthWriter) => writer.noteEnding('session', NOW),
+      (writer: OAuthWriter) => writer.removeOfAccount('ann', NOW),
+      (writer: OAuthWriter) => writer.removeOfAccount('ann', NOW - 60_000),
+      (writer: OAuthWriter) => writer.noteEnding('other', NOW + 60_000),
+    ]) {
+      await change<unknown>(store, end)
+      numbers.push(await oauth.lastEnding())
+    }
+    assert.deepEqual(
+      numbers,
+      [...new Set(numbers)].sort((a, b) => a - b),
+    )
+    const [first = 0, second = 0, third = 0] = numbers
+    const answers = [oauth.hasEnded('ann', 0), oauth.hasEnded('ann', first), oauth.hasEnded('ann', second)]
+    assert.deepEqual(await Promise.all(answers), [true, true, true])
+    const later = [oauth.hasEnded('ann', third), oauth.hasEnded('session', first), oauth.hasEnded('bob', 0)]
+    assert.deepEqual(await Promise.all(later), [false, false, false])
+    await change(store, (writer) => writer.sweep(NOW + 3_600_001))
+    assert.deepEqual(
+      [await oauth.hasEnded('session', 0), await oauth.hasEnded('ann', 0), await oauth.hasEnded('other', 0)],
+      [false, false, true],
+    )
     await store.close()
   })
 
