@@ -1,3 +1,4 @@
+/** Reads forms that pages of Postern post. */
 import { isStorable, toStorable, UNSTORABLE } from '../base/json/storable.ts'
 import { refuse } from '../base/refusal.ts'
 

@@ -1,3 +1,4 @@
+/** Logs events that anybody can cause, a bounded number in a minute. */
 import type { Clock } from '../base/clock.ts'
 
 /** Sentences in a minute: as many as help whoever reads the log. */

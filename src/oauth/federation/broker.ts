@@ -1,11 +1,13 @@
 /**
  * Gives gateway threads the tokens and keys of connections, and refreshes tokens.
  *
- * 1. A grant ends only by an answer of its authorization server that says so. Any other failure keeps it, and the token is used to its end.
- * 2. Of refreshes of one grant at the same time, one asks the server. Others wait for its outcome, or use the token that still holds.
- * 3. New tokens are stored before they are used. If that fails, they are kept here and stored by the next attempt.
- * 4. What comes back from a server is stored only in the place of the tokens that were sent there: an answer that comes after a
- *    connection was ended revives nothing.
+ * 1. A grant ends only if its authorization server says so. After any other failure the grant stays, and the access token is
+ *    used until it expires.
+ * 2. Concurrent refreshes of one grant send one request. The other callers wait for its result, or use the token that is
+ *    still valid.
+ * 3. New tokens are stored before they are used. If storing fails, they stay in memory, and the next attempt stores them.
+ * 4. A response is stored only in the place of the tokens that were sent. A response that arrives after the connection has
+ *    ended restores nothing.
  */
 
 import { Lru } from '../../base/memory/lru.ts'

@@ -1,3 +1,5 @@
+/** Reads the challenges of `WWW-Authenticate` fields (RFC 9110 section 11.6.1): where and how a client gets a token. */
+
 /** One challenge of a `WWW-Authenticate` field. */
 interface AuthChallenge {
   /** In lower case, such as `bearer`. */

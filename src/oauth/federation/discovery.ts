@@ -1,10 +1,10 @@
 /**
  * Finds the authorization server of an origin (MCP 2026-07-28, authorization).
  *
- * 1. Each URL that a document names is judged by the egress rule: it counts as typed only on the host that the administrator has
- *    written. Redirects are followed for documents alone, and each is judged as well.
- * 2. Requests, their time and their size are bounded, whatever an origin names.
- * 3. Results are kept for {@link KEPT_MS}. Requests for one origin at the same time share one search.
+ * 1. The egress rule judges each URL that a document names. A URL counts as typed only on the host that the administrator has
+ *    entered. Redirects are followed for documents only, and each one is judged.
+ * 2. Number, time and size of requests are bounded, whatever the origin names.
+ * 3. Results are kept for {@link KEPT_MS}. Concurrent requests for one origin share one search.
  */
 import type { Clock } from '../../base/clock.ts'
 import { type Plain, plainIn } from '../../base/json/plain.ts'

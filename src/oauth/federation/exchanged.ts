@@ -1,13 +1,16 @@
 /**
- * Tokens that Postern gets for a person without asking the person: by an exchange of what the identity provider of the person has
- * issued at sign-in. They are kept in memory alone; a stored connection without tokens says for whom they are issued, so that an
- * administrator can switch it off.
+ * Tokens that Postern gets for a person without asking the person. It exchanges what the identity provider issued at sign-in.
+ * These tokens are in memory only. A stored connection without tokens names the person, so that an administrator can switch
+ * it off.
  *
- * `id_jag`: the ID token becomes an identity assertion at the identity provider (RFC 8693), which the authorization server of the
- * origin takes for an access token (RFC 7523; draft-ietf-oauth-identity-assertion-authz-grant, MCP enterprise-managed authorization).
- * `token_exchange`: RFC 8693 at the authorization server of the origin, or at the identity provider where they are one.
+ * `id_jag`: the identity provider turns the ID token into an identity assertion (RFC 8693). The authorization server of the
+ * origin accepts the assertion and issues an access token (RFC 7523; draft-ietf-oauth-identity-assertion-authz-grant, MCP
+ * enterprise-managed authorization).
  *
- * 1. Of calls of one person for one origin at the same time, one exchanges.
+ * `token_exchange`: RFC 8693 at the authorization server of the origin, or at the identity provider if both are the same
+ * server.
+ *
+ * 1. Concurrent calls of one person for one origin share one exchange.
  * 2. The access token of an identity provider is sent to no other server.
  */
 

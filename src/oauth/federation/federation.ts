@@ -1,3 +1,10 @@
+/**
+ * Postern as an OAuth client of the authorization servers of origins: connects, shows and ends accounts of people. The parts
+ * are `authorization.ts`, `broker.ts`, `registrations.ts` and `exchanged.ts`.
+ *
+ * Ending a connection revokes its tokens at the server, but never waits for the server beyond a bound: the tokens are
+ * forgotten here in any case.
+ */
 import { endStored } from '../../access/stored-connections.ts'
 import type { UrlSource } from '../../base/net/egress.ts'
 import { refuse } from '../../base/refusal.ts'

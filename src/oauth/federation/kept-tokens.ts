@@ -1,3 +1,4 @@
+/** The tokens and keys of a connection as the store keeps them: sealed, for one origin, with the time at which they end. */
 import { randomUUID } from 'node:crypto'
 import { readJwt } from '../../base/crypto/jwt.ts'
 import type { StoredConnection } from '../../store/ports/connections.ts'

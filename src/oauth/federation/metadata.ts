@@ -1,4 +1,4 @@
-/** What the servers around an origin say of themselves, judged before anything of it is used. */
+/** Metadata documents of origins and authorization servers. Each member is checked before it is used. */
 
 import { listedTexts, type Plain } from '../../base/json/plain.ts'
 import { isSecureUrl } from '../../base/net/address.ts'

@@ -1,9 +1,10 @@
 /**
- * An account may be connected with fewer scopes than a call needs. The origin names those that it misses in the challenge of a 403 (RFC
- * 6750 section 3.1), and the person is asked to connect again with them (MCP 2026-07-28, authorization: scope challenge handling).
+ * Asks a person to connect again with more scopes. A call may need scopes that its connection lacks; the origin names them in
+ * the challenge of a 403 (RFC 6750 section 3.1; MCP 2026-07-28, authorization: scope challenge handling).
  *
- * 1. For one set of scopes a person is asked once: where an origin refuses what it has asked for, connecting again would not help.
- * 2. Scopes that an administrator has entered are never widened.
+ * 1. A person is asked once for one set of scopes. If the origin refuses what it has asked for, connecting again does not
+ *    help.
+ * 2. Scopes that an administrator has entered are never extended.
  */
 import type { StoredConnection } from '../../store/ports/connections.ts'
 import { resourceChallengeOf } from './challenges.ts'

@@ -1,3 +1,4 @@
+/** What the modules of this folder are made with. */
 import type { Clock } from '../../base/clock.ts'
 import type { GuardedFetch } from '../../base/net/guarded-fetch.ts'
 import type { Links } from '../../shared-state/ports/links.ts'

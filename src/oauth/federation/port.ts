@@ -1,3 +1,4 @@
+/** What the rest of Postern can ask of the accounts of people at origins, without knowing OAuth. */
 import type { ConnectedOrigin } from '../../access/origin-access.ts'
 import type { ConnectionAnswer, RefusedConnection } from '../../model/access/caller.ts'
 import type { StoredConnection } from '../../store/ports/connections.ts'

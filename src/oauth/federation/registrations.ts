@@ -1,17 +1,17 @@
 /**
- * How authorization servers know Postern: by an id that an administrator has entered, by the URL of its client metadata document, or
- * by dynamic registration.
+ * How authorization servers know Postern as a client: by an id that an administrator has entered, by the URL of its client
+ * metadata document, or by dynamic registration.
  *
- * 1. A registration belongs to one origin and one issuer. An authorization server that one origin names therefore asks the person
- *    again, also if the person has allowed Postern for another origin (confused deputy).
- * 2. Each issuer has a redirect URI of its own, so a code that another server issued is never taken for one of this issuer (RFC 9700
- *    section 4.4.2). A client that was registered by hand belongs to the issuer of its first use. If an earlier version used it first, it
- *    keeps the common redirect URI at that issuer, under which its administrator has registered it.
- * 3. A server that has forgotten a registration gets another one, without an administrator.
- * 4. Of requests for one origin and issuer at the same time, one registers.
+ * 1. A registration belongs to one origin and one issuer. An authorization server that another origin names therefore asks
+ *    the person again, even if the person has allowed Postern there before (confused deputy).
+ * 2. Each issuer has its own redirect URI, so a code of another server is never taken for a code of this issuer (RFC 9700
+ *    section 4.4.2). A client that was registered by hand belongs to the issuer of its first use. If an earlier version used
+ *    it first, it keeps the common redirect URI at that issuer, because its administrator has registered that URI.
+ * 3. If a server has forgotten a registration, Postern registers again without an administrator.
+ * 4. Concurrent requests for one origin and issuer register once.
  *
- * Connections of earlier versions keep the client that their tokens were issued to: a registration that all origins of an issuer
- * shared, or the document at {@link CLIENT_DOCUMENT_PATH}.
+ * Connections of earlier versions keep the client to which their tokens were issued: a registration that all origins of an
+ * issuer shared, or the document at {@link CLIENT_DOCUMENT_PATH}.
  */
 import { hash } from 'node:crypto'
 import { type Plain, plainIn, scalarText } from '../../base/json/plain.ts'

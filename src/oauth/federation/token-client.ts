@@ -1,6 +1,6 @@
 /**
- * Requests to the token and revocation endpoints of authorization servers. Each has one of three outcomes, on which the life of a
- * connection depends: tokens, a refusal that names an OAuth error, or a failure that says nothing about the grant.
+ * Requests to the token and revocation endpoints of authorization servers. The life of a connection depends on the outcome,
+ * which is one of three: tokens, a refusal with an OAuth error code, or a failure that says nothing about the grant.
  */
 import type { Configuration, CustomFetch, TokenEndpointResponse } from 'openid-client'
 import type { Clock } from '../../base/clock.ts'

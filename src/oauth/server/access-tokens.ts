@@ -1,3 +1,7 @@
+/**
+ * Lets the protocol engine find access tokens, which are not stored: a token is found if a protected resource would accept it
+ * now (introspection RFC 7662, revocation RFC 7009).
+ */
 import type { Provider } from 'oidc-provider'
 import type { Agents } from '../../access/agents.ts'
 import type { McpAccess } from '../../access/mcp-access.ts'

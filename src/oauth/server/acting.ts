@@ -1,11 +1,12 @@
 /**
- * Exchange of a person's token for a short one with which an agent acts for the person at its virtual MCP (RFC 8693).
+ * Exchanges a person's token for a short-lived one, with which an agent acts for the person at its virtual MCP (RFC 8693).
  *
- * 1. The agent is the client, which proves itself by the token of its binding. The person is proved by a token for the same resource:
- *    nothing that a request says of itself names either.
- * 2. The binding names the person, and the virtual MCP is shared with the person. Gateway threads ask both again with each message.
- * 3. The token ends with the subject token and its grant, with the token of the binding, and after 15 minutes. Nothing prolongs it, and
- *    it is exchanged no further.
+ * 1. The agent is the client. It authenticates with the token of its binding. A token for the same resource authenticates the
+ *    person. Neither is taken from a parameter of the request.
+ * 2. The binding names the person, and the virtual MCP is shared with the person. Gateway threads check both again with each
+ *    message.
+ * 3. The issued token ends with the subject token and its grant, with the token of the binding, and after 15 minutes. It
+ *    cannot be renewed or exchanged again.
  */
 import { errors, type TokenEndpointGrantContext } from 'oidc-provider'
 import type { Agent, Agents } from '../../access/agents.ts'

@@ -1,5 +1,5 @@
 /**
- * What the authorization server stores is sealed with a lasting key of the vault. Rows are found by hashes of the ids
+ * The storage of the protocol engine. Values are sealed with a lasting key of the vault. Rows are found by hashes of the ids
  * that act as credentials.
  */
 import { type Adapter, type AdapterFactory, type AdapterPayload, errors } from 'oidc-provider'
@@ -153,8 +153,8 @@ class StoreAdapter implements Adapter {
   }
 
   /**
-   * True for a refresh token that was used just now, as long as nobody has used one that it was replaced by: from then on
-   * its client has the answer, and whoever comes with it is another.
+   * True for a refresh token that was used a moment ago, while none of its replacements has been used. Once a replacement is
+   * used, its client has received the response, so anyone who presents the old token is someone else.
    */
   async #isRepeated(
     found: OAuthArtifact,
@@ -168,8 +168,8 @@ class StoreAdapter implements Adapter {
   }
 
   /**
-   * True for a refresh token of which a twin was used: one token was taken twice in its minute and gave two, of which its
-   * client keeps one. Whoever comes with the other is somebody else.
+   * True if the sibling from a concurrent refresh was used: one token was redeemed twice within the grace period and produced
+   * two replacements. The client keeps one; whoever presents the other is someone else.
    */
   async #isOvertaken(
     found: OAuthArtifact,

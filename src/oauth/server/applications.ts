@@ -1,3 +1,4 @@
+/** The applications that a person has approved, read from the grants of the person. */
 import type { Provider } from 'oidc-provider'
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'

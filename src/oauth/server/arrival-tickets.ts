@@ -1,3 +1,7 @@
+/**
+ * Tickets for people who have just come back from an identity provider or from the set-up page. A ticket is valid for one
+ * minute and one use.
+ */
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'

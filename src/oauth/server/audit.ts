@@ -1,3 +1,4 @@
+/** Audit entries of the authorization server. */
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { Sender } from '../../access/sender.ts'
 import type { Clock } from '../../base/clock.ts'

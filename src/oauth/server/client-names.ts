@@ -1,3 +1,5 @@
+/** Names that a client may not choose, because people would take the client for Postern itself. */
+
 /** The name that clients may not take, whatever it looks like. */
 const RESERVED = 'postern'
 

@@ -1,3 +1,7 @@
+/**
+ * The clients of the authorization server: parts of Postern, service identities, agents, and clients that have registered
+ * themselves (RFC 7591).
+ */
 import type { Agent } from '../../access/agents.ts'
 import type { ServiceClient } from '../../access/service-clients.ts'
 import { hashToken } from '../../base/crypto/token.ts'

@@ -1,6 +1,6 @@
 /**
- * The pages at `/connect`: people see their accounts at origins, connect and disconnect them, and revoke applications. The pages
- * act for the person who is signed in at the browser, also if another person made the link.
+ * The pages at `/connect`: people see their accounts at origins, connect and disconnect them, and revoke applications. A page
+ * acts for the person who is signed in at the browser, even if the link was made for another person.
  */
 import { timingSafeEqual } from 'node:crypto'
 import type { ConnectedOrigin, OriginAccess } from '../../access/origin-access.ts'

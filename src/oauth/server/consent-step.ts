@@ -1,3 +1,4 @@
+/** The page on which a signed-in person allows a client to act for them. The decision is audited. */
 import type { Accounts } from '../../access/accounts.ts'
 import type { McpAccess, McpOffer } from '../../access/mcp-access.ts'
 import { isTickedByHand, OIDC_SCOPES } from '../../access/scopes.ts'

@@ -1,3 +1,4 @@
+/** What people have agreed to for each client, sealed in the store. */
 import type { Configuration, Grant, Provider } from 'oidc-provider'
 import type { McpAccess } from '../../access/mcp-access.ts'
 import { isTickedByHand } from '../../access/scopes.ts'

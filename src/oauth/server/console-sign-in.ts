@@ -1,3 +1,4 @@
+/** The console as a client of the authorization server in the same process. It redeems codes and gets no token. */
 import { hash } from 'node:crypto'
 import { errors, type Provider } from 'oidc-provider'
 import type { Account, Accounts } from '../../access/accounts.ts'

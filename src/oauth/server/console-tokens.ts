@@ -1,3 +1,7 @@
+/**
+ * Access tokens with which people call virtual MCPs from a page of the console. They never leave the process. The console is
+ * a host like any application.
+ */
 import type { Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
 import type { McpAccess } from '../../access/mcp-access.ts'

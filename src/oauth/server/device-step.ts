@@ -1,3 +1,4 @@
+/** The pages of a person who enters the code of a device (RFC 8628 section 3.3). */
 import type { Configuration } from 'oidc-provider'
 import { DEVICE_DONE, deviceCodePage, deviceConfirmPage } from '../pages/device.ts'
 import { errorPage } from '../pages/error.ts'

@@ -1,3 +1,4 @@
+/** Clients that are known by the URL of a metadata document. Documents are bundled, kept or fetched, as the mode allows. */
 import type { Clock } from '../../base/clock.ts'
 import { isPlain, type Plain } from '../../base/json/plain.ts'
 import type { GetJson } from '../../base/net/fetch-json.ts'

@@ -1,3 +1,4 @@
+/** The profile that a person has chosen for the tokens of a grant at `/mcp`. */
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { Sealed } from './sealed.ts'

@@ -1,3 +1,4 @@
+/** Each OAuth client becomes a host when a person first allows it. */
 import { hash } from 'node:crypto'
 import type { KnownHost, McpAccess } from '../../access/mcp-access.ts'
 import type { ServiceClient } from '../../access/service-clients.ts'

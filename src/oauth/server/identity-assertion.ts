@@ -1,3 +1,7 @@
+/**
+ * Redeems an identity assertion of an identity provider for an access token for one resource
+ * (draft-ietf-oauth-identity-assertion-authz-grant).
+ */
 import { errors, type Provider, type TokenEndpointGrantContext } from 'oidc-provider'
 import type { Account } from '../../access/accounts.ts'
 import type { Agents } from '../../access/agents.ts'

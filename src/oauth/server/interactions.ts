@@ -1,3 +1,7 @@
+/**
+ * The pages between an authorization request and its response: sign-in, then consent. An interaction belongs to the browser
+ * that has its cookie, and a form to its page.
+ */
 import { timingSafeEqual } from 'node:crypto'
 import { isAtOrBelow } from '../../base/doors.ts'
 import { UNSTORABLE } from '../../base/json/storable.ts'

@@ -1,3 +1,4 @@
+/** Issues access tokens outside of the flows of the protocol engine. */
 import type { TokenEndpointGrantContext } from 'oidc-provider'
 import { SIGNING_ALG } from './keys.ts'
 

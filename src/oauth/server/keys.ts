@@ -1,3 +1,7 @@
+/**
+ * The signing keys of the authorization server. A key is replaced after 90 days, and forgotten when nothing that it has
+ * signed is valid any more.
+ */
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import type { JWK } from 'oidc-provider'
 import type { Clock } from '../../base/clock.ts'

@@ -1,3 +1,4 @@
+/** Writes what the protocol engine does to the audit trail and to the log, and keeps clients that are used. */
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
 import type { Agents } from '../../access/agents.ts'

@@ -1,3 +1,7 @@
+/**
+ * The accounts at origins that a person needs for a virtual MCP. An origin that cannot be reached never keeps a person from
+ * signing in.
+ */
 import type { McpOffer } from '../../access/mcp-access.ts'
 import type { OriginAccess } from '../../access/origin-access.ts'
 import { isExchanging } from '../../model/mcp/origin.ts'

@@ -1,9 +1,10 @@
 /**
- * Which redirect URIs lead to Postern itself. A client that registered itself may not have one: Postern publishes APIs at its own
- * origins, so such an API would receive authorization codes of people.
+ * Finds redirect URIs that lead to Postern itself. A client that registered itself may not have one: Postern publishes APIs
+ * at its own origins, so such an API would receive authorization codes of people.
  *
- * 1. Scheme, host and port compare; all names of the loopback are one host. Other ports of the loopback belong to programs of the user.
- * 2. A host name of a collection is Postern at every port: a proxy in front of Postern may listen at another one.
+ * 1. Scheme, host and port are compared. All names of the loopback are one host. Other ports of the loopback belong to
+ *    programs of the user.
+ * 2. A host name of a collection is Postern at every port, because a proxy in front of Postern may listen at another one.
  */
 
 import { listedTexts } from '../../base/json/plain.ts'

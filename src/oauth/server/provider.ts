@@ -1,3 +1,7 @@
+/**
+ * Configures the protocol engine `oidc-provider`: features, lifetimes and paths. Its data is in our store, and its pages are
+ * ours.
+ */
 import { type Configuration, errors, Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
 import { type Agents, isAgentId } from '../../access/agents.ts'

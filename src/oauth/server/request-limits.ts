@@ -1,3 +1,4 @@
+/** Limits how often one source may call the paths that write before the caller is known. */
 import type { Throttle } from '../../shared-state/ports/throttle.ts'
 import { CONNECT, INTERACTION } from './visit.ts'
 

@@ -1,3 +1,4 @@
+/** How the authorization server seals and hashes what must not be readable in its tables. */
 import { createHmac } from 'node:crypto'
 import { seal, unseal } from '../../vault/envelope.ts'
 

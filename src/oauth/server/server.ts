@@ -1,5 +1,5 @@
 /**
- * The authorization server, over `oidc-provider`. Between a request for authorization and its answer a person passes
+ * The authorization server, built on `oidc-provider`. Between an authorization request and its response a person passes
  * steps, one file each: `sign-in-step.ts`, `consent-step.ts`, `device-step.ts`.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'

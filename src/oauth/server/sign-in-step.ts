@@ -1,3 +1,4 @@
+/** The page on which a person signs in, and the way to an identity provider and back. */
 import type { Account, Accounts } from '../../access/accounts.ts'
 import { cookieValues, ownCookieNames } from '../../base/http/fields.ts'
 import { Refusal } from '../../base/refusal.ts'

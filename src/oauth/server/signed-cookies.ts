@@ -1,7 +1,7 @@
 /**
- * Cookies of the authorization server among others of the same names. A browser sends what another port or a page at a longer path of the
- * host has set, and sends it before ours. The engine reads the first cookie of a name alone, so a cookie that is not ours would sign a
- * person out.
+ * Finds the cookies of the authorization server among others with the same names. A browser also sends cookies that another
+ * port, or a page at a longer path of the host, has set, and sends them before ours. The engine reads only the first cookie
+ * of a name, so a foreign cookie would sign a person out.
  */
 import { createHmac } from 'node:crypto'
 

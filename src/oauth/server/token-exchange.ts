@@ -1,3 +1,7 @@
+/**
+ * Exchanges the token of a workload, which a trust rule accepts, for an access token for one resource (RFC 8693). `acting.ts`
+ * exchanges tokens of people.
+ */
 import { errors, type Provider, type TokenEndpointGrantContext } from 'oidc-provider'
 import { TRUST_RULE } from '../../access/oauth-tokens.ts'
 import { DEFAULT_SCOPE, SCOPES } from '../../access/scopes.ts'

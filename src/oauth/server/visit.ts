@@ -1,3 +1,4 @@
+/** One request of a browser at a page of the authorization server, and the interaction to which it belongs. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Configuration, Provider } from 'oidc-provider'
 import { formActionOf, type Page, pageHeaders, pageText } from '../../base/http/page.ts'

@@ -1,3 +1,4 @@
+/** Reads the claims of an identity provider: which person they describe, and which grants they map to. */
 import type { Arrival } from '../../access/accounts.ts'
 import { parseGrant } from '../../access/grant-text.ts'
 import { claimOf } from '../../base/crypto/jwt.ts'

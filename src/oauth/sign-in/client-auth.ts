@@ -1,3 +1,4 @@
+/** How Postern authenticates at the token endpoint of an identity provider (RFC 6749 section 2.3, RFC 7523). */
 import { createPrivateKey, type KeyObject, randomUUID } from 'node:crypto'
 import type { ClientAuth } from 'openid-client'
 import { signingAlgorithm, signJws } from '../../base/crypto/jws.ts'

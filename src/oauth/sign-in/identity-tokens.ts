@@ -1,8 +1,8 @@
 /**
- * Tokens that identity providers issue when people sign in, for origins to which Postern speaks in the name of the person.
+ * Tokens that identity providers issue when people sign in, kept for origins that Postern calls on behalf of the person.
  *
- * 1. Tokens of a person belong to the provider that has signed the ID token. They are shown to no other provider.
- * 2. They are kept only while an origin wants them, sealed, and end with the account.
+ * 1. The tokens of a person belong to the provider that signed the ID token. No other provider sees them.
+ * 2. They are kept only while an origin needs them. They are sealed, and end with the account.
  * 3. Concurrent refreshes for one person share one request to the provider. A rotated token is stored before it is used.
  */
 import type { TokenEndpointResponse } from 'openid-client'

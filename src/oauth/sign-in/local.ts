@@ -1,5 +1,6 @@
 /**
- * The audit entry of a failed sign-in is not waited for: the time of the response would tell whether the user exists.
+ * Authenticates local users by password. An unknown name, an inactive user and a wrong password get the same response after
+ * the same time. The audit entry of a failed sign-in is therefore not awaited: the time would reveal whether the user exists.
  */
 import type { Account, Accounts } from '../../access/accounts.ts'
 import type { Sender } from '../../access/sender.ts'

@@ -1,4 +1,4 @@
-/** The state of a sign-in at an identity provider is kept for ten minutes and can be used once. */
+/** Sign-in at an identity provider (OpenID Connect Core 1.0). The state of a sign-in is valid for ten minutes and one use. */
 import type { Configuration, CustomFetch, IDToken, TokenEndpointResponse } from 'openid-client'
 import type { Account, Accounts } from '../../access/accounts.ts'
 import type { Clock } from '../../base/clock.ts'

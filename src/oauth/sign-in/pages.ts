@@ -1,3 +1,4 @@
+/** The pages on which local users choose a password: with a set-up link, or with their current password. */
 import type { Accounts } from '../../access/accounts.ts'
 import type { Sender } from '../../access/sender.ts'
 import type { SetUpLinks } from '../../access/set-up-links.ts'

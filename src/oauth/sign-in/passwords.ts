@@ -1,4 +1,4 @@
-/** One password is hashed at a time, so that sign-ins cannot use up the CPU. */
+/** Hashes and verifies passwords. One password is hashed at a time, so that sign-ins cannot use up the CPU. */
 import { type Argon2Parameters, argon2, randomBytes, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 import { refuse } from '../../base/refusal.ts'

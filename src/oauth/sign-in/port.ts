@@ -1,3 +1,4 @@
+/** How the authorization server asks for a sign-in, without knowing how a person proves who they are. */
 import type { Account } from '../../access/accounts.ts'
 import type { Sender } from '../../access/sender.ts'
 

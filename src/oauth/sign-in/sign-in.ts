@@ -1,4 +1,4 @@
-/** Signs people in to the authorization server: by password, or at one of the identity providers. */
+/** Signs people in to the authorization server: by password, or at an identity provider. */
 import type { Accounts } from '../../access/accounts.ts'
 import type { Sender } from '../../access/sender.ts'
 import type { SetUpLinks } from '../../access/set-up-links.ts'

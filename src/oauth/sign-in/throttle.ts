@@ -1,3 +1,4 @@
+/** Slows down failed sign-ins, by name and by source. */
 import { refuse } from '../../base/refusal.ts'
 import type { Attempt, BackoffKey, Throttle } from '../../shared-state/ports/throttle.ts'
 

@@ -1,3 +1,4 @@
+/** Tries the client credentials of Postern at an identity provider, without signing anybody in. */
 import { randomUUID } from 'node:crypto'
 import { type Plain, plainIn } from '../../base/json/plain.ts'
 import { discoveredFrom } from '../../base/net/egress.ts'
