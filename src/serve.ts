@@ -84,33 +84,32 @@ const DRAIN_MS = 30_000
 /** For answers that the control plane still writes when the gateway threads have ended. */
 const ANSWERS_MS = 1000
 const HOUSEKEEPING_MS = 1000
-/** A change that could not be read when it was committed is sent within that. */
+/** Interval for sending a change that could not be read when it was committed. */
 const CATCH_UP_MS = 1000
-/** The whole configuration is compiled for it, which a disk that stays full must not have happen all the time. */
+/** Rate-limited, because it compiles the whole configuration, and a full disk would trigger it on every write. */
 const MEND_MS = 30_000
 const KEEP_USES_MS = 60_000
-/** What has expired is refused before, so that this only keeps the store small. */
+/** Expired rows are already refused; deleting them only keeps the store small. */
 const SWEEP_MS = 10 * 60_000
-/** An origin that was never read waits that long at most. */
+/** The longest wait of an origin that was never read. */
 const ORIGINS_MS = 15_000
-/** How often it is looked whether an origin has given a reason to be asked. */
+/** Interval for checking whether an origin must be probed. */
 const WATCH_MS = 250
-/** Sessions at origins that are not used any more. */
+/** Interval for ending unused sessions at origins. */
 const ORIGIN_SESSIONS_MS = 30_000
 const CAPTURES_MS = 10_000
-/** What of the audit trail is newer is not signed. */
+/** Newer audit entries are not signed yet. */
 const CHECKPOINT_MS = 60_000
 /** More often than instances are started anew. */
 const RETENTION_MS = 10 * 60_000
-/** After a start, which is told of first. */
+/** Delay after start; readiness is announced first. */
 const COLLECT_MS = 1000
-/** What a fault in keeping them is told with. */
+/** Names the work in the log when it fails. */
 const USES = 'when credentials were used'
 
 /**
- * Starts the whole of it: the only place that knows which adapters there are. Nothing listens before everything it
- * needs has opened, and what has opened is closed again when a later part fails.
- * Throws CannotStart with one sentence for what an operator can mend.
+ * Starts the whole instance. Nothing listens before everything that it needs has opened. If a later part fails, the parts
+ * that have opened are closed again. Throws CannotStart with one sentence that says what the operator can do.
  */
 export async function startServer(settings: Settings, options: ServeOptions): Promise<Running> {
   const parts = new AsyncDisposableStack()

@@ -13,9 +13,8 @@ const DECIDING: readonly ResourceType[] = ['users', 'teams', 'service_identities
 const ALL = 2 ** 31 - 1
 
 /**
- * Once there is an administrator of everything, no change may leave none; and once there is one without an end, none
- * that leaves only such as end. Refuses with configuration_invalid. What an identity provider says of its users is taken
- * over in any case.
+ * A change may not remove the last full administrator, nor the last one whose grant does not expire. Refuses with
+ * configuration_invalid. Changes that an identity provider reports about its users are applied in any case.
  * @param before the configuration as it stood before the change
  */
 export async function keepAnAdmin(

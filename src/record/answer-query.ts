@@ -1,3 +1,4 @@
+/** The work of the query thread: one question, one answer. */
 import type { Clock } from '../base/clock.ts'
 import { Refusal } from '../base/refusal.ts'
 import type { RecordReader } from '../store/ports/records.ts'

@@ -1,6 +1,6 @@
 /**
- * The audit trail is a chain. Each entry is linked, in its own transaction, by an HMAC of all its columns and of the
- * link before. The key is derived from the lasting part of the key file. Once a minute the last link is signed.
+ * The audit trail is a chain. Each entry is linked in its own transaction: its link is an HMAC over all its columns and the
+ * link before. The key is derived from the lasting part of the key file. The last link is signed once a minute.
  */
 import { type Clock, toTime } from '../base/clock.ts'
 import type { AuditMark, AuditPlace, StoredAnchor, StoredCheckpoint } from '../store/ports/audit-chain.ts'

@@ -1,6 +1,6 @@
 /**
- * A start follows the links of the trail from the mark on. The sealed canary of the key file says whether the links
- * are keyed: if it says so, a trail without the keyed anchor has been changed.
+ * Compares the audit trail with its mark at a start. A start follows the links from the mark on. The sealed canary of the key
+ * file says whether the links are keyed: if so, a trail without the keyed anchor has been changed.
  */
 import { type Clock, toTime } from '../base/clock.ts'
 import type { AuditEntry } from '../model/access/audit.ts'

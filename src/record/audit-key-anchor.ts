@@ -1,3 +1,4 @@
+/** Reads which links of an audit trail are keyed. */
 import type { StoredKeyAnchor } from '../store/ports/audit-chain.ts'
 import type { ConfigReader } from '../store/ports/config.ts'
 import type { AuditSigner } from './audit-signature.ts'

@@ -1,3 +1,4 @@
+/** The file of the audit mark in a data directory. */
 import { join } from 'node:path'
 import type { Vault } from '../vault/vault.ts'
 import { type AuditMarkFile, openAuditMark } from './audit-mark.ts'

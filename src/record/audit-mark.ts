@@ -1,6 +1,6 @@
 /**
- * The mark holds the last link outside of the store, in `audit.mark`. It moves after the commit and after
- * `serving.db`, and before the answer. A transaction refuses to extend a link that the mark does not know.
+ * The audit mark: the last link of the trail, kept outside of the store in `audit.mark`. It moves after the commit and after
+ * `serving.db`, and before the response. A transaction may not extend a link that the mark does not know.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { readFileSync } from 'node:fs'

@@ -1,7 +1,7 @@
 /**
- * Retention cuts the chain at a signed link, after verifying the entries that it removes, and leaves a signed anchor
- * from which the rest follows. Triggers of the database refuse to delete an entry that no anchor covers. A clock that jumps
- * makes no entry older.
+ * Removes the beginning of the audit trail. Retention verifies the entries, cuts the chain at a signed link, and leaves a
+ * signed anchor from which the rest can be verified. Triggers of the database refuse to delete an entry that no anchor
+ * covers. A clock that jumps makes no entry older.
  */
 import { agingOf, type Clock, toTime } from '../base/clock.ts'
 import type { AuditEntry } from '../model/access/audit.ts'

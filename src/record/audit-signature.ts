@@ -1,3 +1,4 @@
+/** Signs links and anchors of the audit trail (Ed25519), and verifies these signatures. */
 import {
   createHash,
   createHmac,

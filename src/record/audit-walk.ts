@@ -1,3 +1,4 @@
+/** Follows the links of the audit trail and finds the first wrong one. */
 import {
   type AuditLink,
   type AuditPlace,

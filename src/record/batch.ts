@@ -1,7 +1,6 @@
 /**
- * Records travel to the recorder in column batches, and a batch is stored as one row: a row for each request cost five
- * times as much. A value that all rows of an instance share, such as the name of its environment, is stored once in
- * the batch.
+ * Records travel to the recorder in column batches, and a batch is stored as one row. A row for each request cost five times
+ * as much. A value that all rows share, such as the name of the environment, is stored once for the batch.
  */
 import {
   CALL_REASON_CHARS_MAX,

@@ -1,3 +1,4 @@
+/** Compiles a filter of records to a range of blocks and a test for rows. */
 import { RECORD_SURFACES } from '../model/resource-types.ts'
 import type { BlockRange } from '../store/ports/records.ts'
 import { classOf, type Rows } from './block.ts'

@@ -1,3 +1,4 @@
+/** Reads, writes and merges blocks: batches of records as the store keeps them. */
 import { ownedBytes, ownedText } from '../base/memory/bytes.ts'
 import type { RecordBlock } from '../store/ports/records.ts'
 import { createBatchWriter, type RecordBatch } from './batch.ts'

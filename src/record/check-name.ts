@@ -1,3 +1,5 @@
+/** Maps earlier names of checks, which old records have, to the current names. */
+
 /** Names of checks that were changed since records were written under them: the earlier name, and that of today. */
 const RENAMED: ReadonlyMap<string, string> = new Map([['replay', 'kept answer']])
 

@@ -1,3 +1,4 @@
+/** The contract fault in the reason of a record: what `enforce` would have refused. */
 import type { FieldError } from '../base/refusal.ts'
 
 /** Codes by which a request that breaks its contract is refused. */

@@ -1,3 +1,4 @@
+/** Counts by endpoint and place which requests `enforce` would have refused. */
 import { type Clock, toTime } from '../base/clock.ts'
 import type { RecordBlock, RecordReader } from '../store/ports/records.ts'
 import { readBlock } from './block.ts'

@@ -1,3 +1,4 @@
+/** Files of exports, by id. Only their own user may read them. */
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'

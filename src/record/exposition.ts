@@ -1,3 +1,4 @@
+/** Prints the metrics page as Prometheus text 0.0.4 or OpenMetrics 1.0.0. */
 import {
   CLASS_LABELS,
   type CountTotals,

@@ -1,3 +1,5 @@
+/** The members of a record, their bounds, and the port to which the gateway hands records. */
+
 /** What the cache of the gateway did with a request, by the number that a record keeps; the first stands for nothing. */
 export const CACHE_OUTCOMES = ['', 'hit', 'miss', 'stale', 'bypass'] as const
 

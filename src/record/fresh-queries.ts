@@ -1,3 +1,7 @@
+/**
+ * Questions about records that first have the gateway threads hand over what they hold. A caller therefore finds the call
+ * that it has just made.
+ */
 import type { RecordQueryClient } from './query-client.ts'
 import { toRecordFilter, toRecordSelection } from './record-selection.ts'
 import type { Recorder } from './recorder-client.ts'

@@ -1,6 +1,6 @@
 /**
- * Stores batches of records. Rows of callers without a proven credential are in blocks of their own, with a share of
- * the store of their own, so that a flood evicts no records of the others.
+ * Stores batches of records. Rows of callers without a proven credential are in blocks of their own and have their own share
+ * of the store, so a flood evicts no records of other callers.
  */
 import type { RecordBlock, RecordStore } from '../store/ports/records.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'

@@ -1,3 +1,5 @@
+/** Counts durations in steps of growing width. */
+
 /** Widths grow by this factor, so that the middle of a step is within 1 % of whatever fell into it. */
 const GROWTH = 1.02
 const SMALLEST_MS = 0.01

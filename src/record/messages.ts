@@ -1,4 +1,4 @@
-/** What the threads say to each other about records. Ports keep the order of what is posted on them. */
+/** The messages between threads about records. A port keeps the order of its messages. */
 import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../base/clock.ts'
 import type { RefusalCode } from '../base/refusal.ts'

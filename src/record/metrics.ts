@@ -1,6 +1,6 @@
 /**
- * Metrics are computed from the blocks of records where they lie, in the query thread. Rows and time are bounded, and
- * the answer says so when a bound was reached.
+ * Computes metrics from the blocks of records, in the query thread. Rows and time are bounded; the answer says if a bound was
+ * reached.
  */
 import { type Clock, toTime } from '../base/clock.ts'
 import type { RecordBlock, RecordReader } from '../store/ports/records.ts'

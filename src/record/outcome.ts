@@ -1,3 +1,4 @@
+/** Classifies the outcome of a request from its record: how it ended, and where a failure arose. */
 import type { RefusalCode } from '../base/refusal.ts'
 import type { FailureOrigin, OutcomeClass } from '../model/record.ts'
 import { ANSWER_CODES, type RecordFields } from './fields.ts'

@@ -1,3 +1,4 @@
+/** The main thread's side of the query thread. It replaces a thread that does not answer. */
 import type { Worker } from 'node:worker_threads'
 import { refuse } from '../base/refusal.ts'
 import type { WholeRecord } from '../model/record.ts'

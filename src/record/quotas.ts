@@ -1,3 +1,4 @@
+/** Stores the counters of quotas, which must survive the process. */
 import type { Clock } from '../base/clock.ts'
 import type { QuotaRow, QuotaStore } from '../store/ports/records.ts'
 

@@ -1,9 +1,9 @@
 /**
- * The latest records in the order in which they were stored, so that a caller can follow them. A list is in the order in which
- * requests began: a request that took long would come before records that its caller has already seen.
+ * The latest records in the order in which they were stored, for callers that follow them. A list is in the order in which
+ * requests began: a slow request would come before records that the follower has already seen.
  *
- * 1. Bytes are bounded: the oldest blocks make room, and a reader that was slower is told that it missed some.
- * 2. A record is given once: a cursor is the place after the last row that was looked at.
+ * 1. Bytes are bounded. The oldest blocks make room, and a slower reader is told that it missed some.
+ * 2. A record is given once. A cursor is the place after the last row that was examined.
  */
 import { randomBytes } from 'node:crypto'
 import type { RecordBlock } from '../store/ports/records.ts'

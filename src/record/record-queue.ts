@@ -1,3 +1,7 @@
+/**
+ * How a gateway thread hands records over. The queue is bounded, dropped records are counted, and the gateway never waits.
+ * Callers without a proven credential have their own share of the queue, so a flood drops no records of other callers.
+ */
 import type { MessagePort } from 'node:worker_threads'
 import { createBatchWriter, type RecordBatch } from './batch.ts'
 import { isProved, type RecordFields, type RecordQueue } from './fields.ts'

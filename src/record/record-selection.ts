@@ -1,3 +1,4 @@
+/** The filters of records, as operations and interfaces name them. */
 import { z } from 'zod'
 import { refuse } from '../base/refusal.ts'
 import { Time } from '../model/members.ts'

@@ -1,7 +1,6 @@
 /**
- * How a gateway thread hands records over. The queue is bounded, dropped records are counted, and the gateway never
- * waits. Callers without a proven credential have a share of the queue of their own, so that a flood drops no records
- * of the others.
+ * The main thread's side of the recorder thread: starts and restarts it, joins gateway threads to it, and asks it to flush,
+ * follow and remove.
  */
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import { CannotStart, refuse } from '../base/refusal.ts'

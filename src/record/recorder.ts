@@ -1,10 +1,10 @@
 /**
- * What the recorder thread does: takes batches of records from gateway threads, stores them, forgets old ones and keeps the
- * counts of quotas.
+ * The work of the recorder thread: takes batches from gateway threads, stores them, deletes old ones and keeps the counts of
+ * quotas.
  *
- * 1. A question of the main thread about records waits for what gateway threads still hold, at most `FLUSH_DEADLINE_MS`: a
- *    thread that hangs does not hold up the others.
- * 2. A removal also removes what gateway threads held when it was asked for.
+ * 1. A question of the main thread waits until the gateway threads have handed over what they hold, at most
+ *    `FLUSH_DEADLINE_MS`: a thread that hangs does not delay the others.
+ * 2. A removal also removes what gateway threads held when it was requested.
  */
 import type { MessagePort } from 'node:worker_threads'
 import { agingOf, type Clock } from '../base/clock.ts'

@@ -1,4 +1,4 @@
-/** The recorder, which owns the records store, carries out deletions, in turn with new rows. */
+/** Deletes records. The recorder thread does it, because it owns the store; deletions take turns with new rows. */
 import type { RecordBlock, RecordStore } from '../store/ports/records.ts'
 import { createBatchWriter } from './batch.ts'
 import { readBlock, toBlock } from './block.ts'

@@ -1,11 +1,12 @@
 /**
- * What the metrics page counts, in memory that all threads share: each gateway thread adds to cells of its own, and
- * whoever answers sums them up. Invariants:
- * 1. Counting takes no lock and makes no object. Only the first request under a slug claims a row under a lock.
- * 2. Rows are bounded: slugs beyond {@link COLLECTIONS_MAX}, {@link VIRTUAL_MCPS_MAX} and {@link GUARDRAILS_MAX} are counted
+ * Counts for the metrics page, in memory that all threads share. Each gateway thread adds to its own cells; the thread that
+ * answers adds the cells up. Invariants:
+ *
+ * 1. Counting takes no lock and allocates nothing. Only the first request under a slug takes a lock, to claim a row.
+ * 2. Rows are bounded. Slugs beyond {@link COLLECTIONS_MAX}, {@link VIRTUAL_MCPS_MAX} and {@link GUARDRAILS_MAX} are counted
  *    together, and so are models beyond {@link MODELS_MAX}.
- * 3. Cells only grow, and outlive the thread that wrote them. A row keeps its slug: what is renamed goes on in another row,
- *    so that no series ever falls.
+ * 3. Cells only grow, and survive the thread that wrote them. A row keeps its slug. After a renaming, counts go to another
+ *    row, so no series ever falls.
  */
 import { PROBLEMS } from '../base/refusal.ts'
 import { RECORD_SURFACES } from '../model/resource-types.ts'

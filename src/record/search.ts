@@ -1,3 +1,4 @@
+/** Lists records and finds one, in the query thread. */
 import { type Clock, toTime } from '../base/clock.ts'
 import { idTime } from '../base/ids.ts'
 import { refuse } from '../base/refusal.ts'

@@ -1,3 +1,4 @@
+/** Figures of a thread for the metrics page: heap and delay of its event loop. */
 import { getHeapStatistics } from 'node:v8'
 import { type RequestCounts, THREAD_CELLS } from './request-counts.ts'
 

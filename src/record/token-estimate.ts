@@ -1,6 +1,7 @@
 /**
- * How many tokens a message at a virtual MCP costs the model that calls. Records keep sizes and no bodies, so the number is an
- * estimate from bytes. It is made when a record is read: no gateway thread counts tokens, and records of any age are counted alike.
+ * Estimates how many tokens a message at a virtual MCP costs the model of the caller. Records have sizes and no bodies, so
+ * the estimate is made from bytes. It is made when a record is read: gateway threads count no tokens, and old records are
+ * counted in the same way.
  */
 import type { RecordFields } from './fields.ts'
 

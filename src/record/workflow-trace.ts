@@ -1,3 +1,4 @@
+/** Reads the trace of a workflow run from a record. */
 import type { WorkflowTrace } from '../model/workflow/trace.ts'
 
 /** [node, type, start, duration (microseconds), handle, attempts, error, within]; the last two may be missing. */

@@ -1,3 +1,4 @@
+/** Logs connections that were closed because their source has too many. */
 import type { Clock } from '../../base/clock.ts'
 
 const EVERY_MS = 60_000

@@ -1,3 +1,4 @@
+/** Asks the main thread for the accounts of people at origins, and remembers them until they end. */
 import { createQuestions, type Questions } from '../../base/threads/in-line.ts'
 import { type Connections, createConnections } from '../../gateway/forward/connections.ts'
 import type { ConnectionAnswer } from '../../model/access/caller.ts'

@@ -1,3 +1,4 @@
+/** Bounds the connections of each source over all threads. */
 import type { Clock } from '../../base/clock.ts'
 import type { SourceCounts } from '../../gateway/admit/sources.ts'
 import type { trustedNetworks } from '../../gateway/identify/origin.ts'

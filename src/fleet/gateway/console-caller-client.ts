@@ -1,3 +1,6 @@
+/**
+ * Asks the main thread to verify sessions of the console. The answer has the token with which the person calls virtual MCPs.
+ */
 import { createHash } from 'node:crypto'
 import { Lru } from '../../base/memory/lru.ts'
 import { PoolShare } from '../../base/memory/pool-share.ts'

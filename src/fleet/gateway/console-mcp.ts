@@ -1,12 +1,12 @@
 /**
- * Virtual MCPs for the tester of the console, at `/console/mcp/{slug}`. A message there is the same message at `/mcp/{slug}`: it passes
- * the same checks, counters and records, from the address of the person.
+ * Virtual MCPs for the tester of the console, at `/console/mcp/{slug}`. A message there becomes the same message at
+ * `/mcp/{slug}`, with the same checks, counters and records, from the address of the person.
  *
- * 1. Only a page of the console gets in: its headers, and a session that the main thread proves for each message.
- * 2. The browser holds no access token. The main thread names the token by which the person of the session calls. A page may bring
- *    the token of a profile instead, which then is judged as at `/mcp/{slug}`.
- * 3. What the browser sends of itself (cookies, Origin) goes no further.
- * 4. A message whose sender has left before its session was proved is dropped: nothing would end what it takes.
+ * 1. Only a page of the console is accepted. Its headers say so, and the main thread verifies its session for each message.
+ * 2. The browser has no access token. The main thread returns the token with which the person of the session calls. A page
+ *    may send the token of a profile instead; the token is then judged as at `/mcp/{slug}`.
+ * 3. Cookies and Origin of the browser are not passed on.
+ * 4. If the sender leaves before its session is verified, the message is dropped: nothing would release what it takes.
  */
 
 import { DOORS } from '../../base/doors.ts'

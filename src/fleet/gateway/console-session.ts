@@ -1,3 +1,4 @@
+/** Finds the session cookie of the console in a request, and requests that a page of the console has sent. */
 import { cookieValues, ownCookieNames } from '../../base/http/fields.ts'
 import { CONSOLE, COOKIE } from '../../gateway/fields.ts'
 import { fieldValue } from '../../gateway/header-lines.ts'

@@ -1,3 +1,4 @@
+/** A request as a gateway thread hands it to the control plane. */
 import { CONSOLE_HEADER } from '../../base/http/fields.ts'
 import { CONSOLE, FIELD_RULES } from '../../gateway/fields.ts'
 import type { ForwardRequest, Incoming } from '../../wire/port.ts'

@@ -1,6 +1,6 @@
 /**
- * Gateway threads answer preflights and add the CORS lines to responses, also to responses of the control plane.
- * `base/http/origins` decides for the `Origin` check and for CORS.
+ * CORS for reserved paths. Gateway threads answer preflights and add CORS lines to responses, also to responses of the
+ * control plane. `base/http/origins` decides which origins are allowed.
  */
 
 import { DOORS, doorAt, isAtOrBelow } from '../../base/doors.ts'

@@ -1,3 +1,4 @@
+/** Reports origins that a request could not reach to the main thread. */
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/memory/lru.ts'
 import type { FromGateway } from '../shared/messages.ts'

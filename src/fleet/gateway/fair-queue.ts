@@ -1,3 +1,4 @@
+/** Places for requests at the control plane, shared between callers, with a queue for requests that wait for a place. */
 import { PoolShare, WaitingLine } from '../../base/memory/pool-share.ts'
 
 /** How long a request waits for a place, milliseconds. */

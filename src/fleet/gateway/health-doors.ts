@@ -1,4 +1,6 @@
-/** `/healthz`, `/readyz` and `/metrics`, from memory alone: they answer while no store and no control plane does. */
+/**
+ * `/healthz`, `/readyz` and `/metrics`, answered from memory: they also work without a store and without the control plane.
+ */
 import { isLoopbackHost } from '../../base/net/address.ts'
 import type { Exchange } from '../../gateway/exchange.ts'
 import { cameByProxy } from '../../gateway/fields.ts'

@@ -1,3 +1,4 @@
+/** Asks the main thread about idempotency keys. Their memory is in the main thread. */
 import { createQuestions } from '../../base/threads/in-line.ts'
 import type { Claim, IdempotencyKeys } from '../../gateway/idempotency/keys.ts'
 import type { FromGateway } from '../shared/messages.ts'

@@ -1,3 +1,4 @@
+/** Asks the main thread for key sets of issuers. The main thread fetches each set once for all threads. */
 import { createQuestions, type Questions } from '../../base/threads/in-line.ts'
 import type { KeySetAnswer, LoadKeySet } from '../../gateway/identify/key-sets.ts'
 import type { FromGateway } from '../shared/messages.ts'

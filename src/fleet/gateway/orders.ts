@@ -1,9 +1,9 @@
 /**
- * What a gateway thread does when the main thread tells it something.
+ * Carries out what the main thread tells a gateway thread.
  *
- * 1. A change is acknowledged (`applied`) after it is in force for every request that starts from then on, in the order of
- *    the changes.
- * 2. The thread listens once, after the first whole snapshot is in force.
+ * 1. A change is acknowledged (`applied`) when it is in force for every request that starts from then on. Changes are
+ *    acknowledged in order.
+ * 2. The thread opens its listeners once, after the first whole snapshot is in force.
  */
 import type { MessagePort } from 'node:worker_threads'
 import type { Gateway } from '../../gateway/gateway.ts'

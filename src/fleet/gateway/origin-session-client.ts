@@ -1,3 +1,4 @@
+/** Asks the main thread for sessions at origins. Their pool is in the main thread. */
 import { createQuestions } from '../../base/threads/in-line.ts'
 import type {
   OriginSessionPool,

@@ -1,3 +1,4 @@
+/** Responses that a gateway thread makes itself at reserved paths. */
 import { PROBLEMS, type RefusalCode, refuse, toProblem } from '../../base/refusal.ts'
 import type { Exchange } from '../../gateway/exchange.ts'
 import type { Incoming } from '../../wire/port.ts'

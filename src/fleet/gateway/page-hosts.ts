@@ -1,3 +1,4 @@
+/** The host names at which the gateway listener serves pages. */
 import { ALL_DOORS, type Part } from '../../base/doors.ts'
 
 /**

@@ -1,9 +1,10 @@
 /**
- * Callers that MCP endpoints refuse because of who they are or what they may use, for the audit trail. A thread gathers equal refusals
- * and tells the main thread of them once a second.
+ * Collects callers that MCP endpoints refuse because of their identity or rights, for the audit trail. A thread adds up equal
+ * refusals and reports them once a second.
  *
- * 1. A thread gathers at most {@link KINDS_MAX} kinds of refusals in a second; further kinds are one kind without an address.
- * 2. Requests without a credential, and access tokens that have only reached their end, are left out: each client sends such requests
+ * 1. A thread keeps at most {@link KINDS_MAX} kinds of refusals in a second. Further kinds are counted as one kind without an
+ *    address.
+ * 2. Requests without a credential, and access tokens that have only expired, are left out: every client sends such requests
  *    before it signs in or refreshes its token.
  */
 import { BEYOND_BINDING, NOT_SHARED } from '../../gateway/refusal-reasons.ts'

@@ -1,3 +1,4 @@
+/** Answers requests at reserved paths: CORS first, then the door. */
 import type { Exchange } from '../../gateway/exchange.ts'
 import type { Incoming } from '../../wire/port.ts'
 import type { CrossOrigin } from './cross-origin.ts'

@@ -1,3 +1,4 @@
+/** Finds the handler of a reserved path in the table of doors (`base/doors.ts`). */
 import { doorAt, type Part, type ThreadHandler, withoutSlash } from '../../base/doors.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { MovedRequest } from '../../wire/moved-request.ts'

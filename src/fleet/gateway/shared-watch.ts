@@ -1,3 +1,4 @@
+/** Tells the main thread which resources of origins this thread must be notified about. */
 import type { FromGateway } from '../shared/messages.ts'
 
 /** What this thread wants to hear of resources of origins: the main thread has one thread watch each origin for all. */

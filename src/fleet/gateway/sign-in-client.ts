@@ -1,3 +1,7 @@
+/**
+ * Asks the main thread to verify access tokens of people. Revoked grants are known to all threads at once through shared
+ * memory.
+ */
 import { PoolShare } from '../../base/memory/pool-share.ts'
 import { createQuestions, type Questions } from '../../base/threads/in-line.ts'
 import type { SignIns } from '../../gateway/identify/sign-ins.ts'

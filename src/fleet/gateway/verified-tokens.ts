@@ -1,3 +1,7 @@
+/**
+ * Remembers which bearer tokens the control plane has verified recently. This only decides which share of its capacity a
+ * request may use: the control plane verifies the token again.
+ */
 import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { Protected } from '../../base/doors.ts'

@@ -1,6 +1,6 @@
 /**
- * The public addresses of Postern, one for each listener. Metadata, challenges and links name one of the configured
- * addresses, chosen by the `Host` of the request (`base/http/origins`).
+ * The public addresses of Postern, one for each listener. Metadata, challenges and links use one of the configured addresses;
+ * the `Host` of the request decides which one (`base/http/origins`).
  */
 
 import type { Part } from '../../base/doors.ts'

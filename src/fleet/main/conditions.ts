@@ -1,3 +1,5 @@
+/** Waits for conditions that are checked again after each change. */
+
 /** Conditions that are looked at again whenever something has changed. */
 export interface Conditions {
   /** Something has changed. */

@@ -1,3 +1,4 @@
+/** The main thread's side of the gateway threads: starts them, publishes snapshots to them, asks them questions. */
 import type { MessagePort, Worker } from 'node:worker_threads'
 import type { OwnedBytes } from '../../base/memory/bytes.ts'
 import type { Trial } from '../../gateway/forward/try-credential.ts'

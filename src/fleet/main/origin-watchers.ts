@@ -1,8 +1,8 @@
 /**
- * Which gateway thread watches which origin, and who hears of resources.
+ * Assigns each origin to the gateway thread that watches it, and forwards changed resources to the threads that want them.
  *
- * 1. An origin is watched by one thread. When threads come and go, all of them get the new order; what they want to hear of is kept
- *    here, so that it outlives the thread that watched.
+ * 1. One thread watches an origin. When threads start or end, all threads get the new assignment. The wanted resources are
+ *    kept here, so they survive the end of the watching thread.
  * 2. A thread that has ended wants nothing.
  */
 import type { ToGateway } from '../shared/messages.ts'

@@ -1,3 +1,4 @@
+/** The one copy of the published snapshot that the main thread keeps for threads that start. */
 import type { OwnedBytes } from '../../base/memory/bytes.ts'
 import type { FragmentKey } from '../../snapshot/fragments.ts'
 import { PackedFragments, type PackedSnapshot } from '../../snapshot/packed-fragments.ts'

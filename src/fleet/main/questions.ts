@@ -1,3 +1,4 @@
+/** Sends questions of the main thread to gateway threads, and matches their answers. */
 import { createQuestions } from '../../base/threads/in-line.ts'
 import type { Answers, Question, ToGateway } from '../shared/messages.ts'
 

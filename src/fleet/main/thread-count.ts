@@ -1,3 +1,4 @@
+/** Decides how many gateway threads run: one if the system cannot share a port. */
 export interface ThreadCount {
   /** Gateway threads that there are to be. */
   readonly count: number

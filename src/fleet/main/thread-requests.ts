@@ -1,3 +1,4 @@
+/** Answers requests of gateway threads that the main thread handles once for all of them. */
 import type { Protected } from '../../base/doors.ts'
 import type { IdempotencyMemory } from '../../gateway/idempotency/keys.ts'
 import type { LoadKeySet } from '../../gateway/identify/key-sets.ts'

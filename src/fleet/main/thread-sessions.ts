@@ -1,3 +1,4 @@
+/** Connects the gateway threads to the pool of sessions at origins. */
 import type { OriginSessionMembers, OriginSessionPool } from '../../shared-state/ports/origin-sessions.ts'
 import type { SessionReply, SessionSaid } from '../shared/origin-session-messages.ts'
 

@@ -1,7 +1,7 @@
 /**
- * Keeps one gateway thread in each slot. A thread that dies, hangs, or does not listen in time after its start is replaced
- * under the same slot; what it held is released first. The start of the process fails where a thread cannot start, or does
- * not listen in time `START_ATTEMPTS` times.
+ * Keeps one gateway thread in each slot. A thread that ends, hangs or does not listen in time is replaced under the same
+ * slot. What it held is released first. The start of the process fails if a thread cannot start, or does not listen in time
+ * `START_ATTEMPTS` times.
  */
 import type { Worker } from 'node:worker_threads'
 import { watchHeartbeats } from '../shared/heartbeats.ts'

@@ -1,4 +1,4 @@
-/** What the main thread and the gateway threads say to each other. Plain data only. */
+/** The messages between the main thread and the gateway threads. Plain data only. */
 
 import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../../base/clock.ts'

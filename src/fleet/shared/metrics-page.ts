@@ -1,6 +1,6 @@
 /**
- * A gateway thread prints the page for callers on the same machine. The main thread permits other callers, and prints
- * the same page.
+ * Prints the metrics page from shared memory. A gateway thread answers callers on the same machine. The main thread
+ * authorizes other callers and prints the same page.
  */
 import { type ExpositionFormat, toExposition } from '../../record/exposition.ts'
 import { readCounts } from '../../record/request-counts.ts'

@@ -1,4 +1,4 @@
-/** What a gateway thread and the main thread say to each other of sessions at origins; see shared-state/ports/origin-sessions. */
+/** Messages between a gateway thread and the main thread about sessions at origins; see shared-state/ports/origin-sessions. */
 import type { PooledSession, SessionKey, TakenSession } from '../../shared-state/ports/origin-sessions.ts'
 
 export type SessionSaid =

@@ -1,4 +1,9 @@
 /**
+ * Headers with which a gateway thread tells the control plane what it knows about a request. They can be trusted: the gateway
+ * thread removes every inbound `X-Postern-*` header, and the socket is private.
+ */
+
+/**
  * Facts about a request that the gateway thread in front established. It strips every inbound `X-Postern-*` header
  * and the socket is private, so that behind it they can be trusted.
  */

@@ -1,6 +1,6 @@
 /**
- * Decides what `/readyz` answers. It is 200 from the moment at which all `WORKERS` threads listen until the process is
- * told to stop. While a dead thread is replaced, it stays 200 with `"status": "warn"`, since the other threads serve.
+ * Decides the answer of `/readyz`. It is 200 from the moment at which all `WORKERS` threads listen until the process receives
+ * a stop signal. While a thread is replaced, the answer stays 200 with `"status": "warn"`, because the other threads serve.
  */
 import { STORE_FAULTS, type StoreFault } from '../../store/ports/unavailable.ts'
 import { HEALTH, healthTime, STORES, type StoreName } from './messages.ts'

@@ -1,4 +1,4 @@
-/** What gateway threads report of callers that MCP endpoints have refused. Plain data. */
+/** The report of a gateway thread about callers that MCP endpoints have refused. Plain data. */
 
 /** Equal refusals of callers at MCP endpoints. */
 export interface RefusedCallers {

@@ -1,3 +1,4 @@
+/** Chooses the gateway thread that watches an origin. */
 import { textHash } from '../../base/json/canonical.ts'
 
 /**

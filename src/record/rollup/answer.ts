@@ -1,4 +1,4 @@
-/** The reading end of rollups: they answer questions about more records than could be read. */
+/** Answers questions about metrics from rollups, if too many records would have to be read. */
 import { type Clock, toTime } from '../../base/clock.ts'
 import type { RecordReader, RollupView } from '../../store/ports/records.ts'
 import { readBlock } from '../block.ts'

@@ -1,4 +1,4 @@
-/** What rollups count by. Each facet counts every row that has a value for it. */
+/** The facets of rollups: what they count by. Each facet counts every row that has a value for it. */
 import type { Rows } from '../block.ts'
 
 export type FacetName =

@@ -1,4 +1,4 @@
-/** The recorder's end of rollups: counts stored blocks, and takes out what is deleted. */
+/** The recorder's side of rollups: adds stored blocks, and subtracts deleted ones. */
 import type {
   RecordBlock,
   RecordStore,

@@ -1,4 +1,4 @@
-/** Which rollups answer a question about metrics. */
+/** Decides which rollups answer a question about metrics. */
 
 import { RECORD_SURFACES } from '../../model/resource-types.ts'
 import { ENDPOINT_SEPARATOR, type MetricsGrouping, type MetricsQuestion } from '../metrics.ts'

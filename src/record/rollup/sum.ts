@@ -1,4 +1,4 @@
-/** A group of requests that rollups and rows are added up in. */
+/** Adds rollups and rows up to one group of an answer. */
 import type { Rows } from '../block.ts'
 import { type MetricsGroup, type MetricsGrouping, mostFrequent, splitOnce } from '../metrics.ts'
 import type { StatusReader } from './codec.ts'

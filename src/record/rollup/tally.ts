@@ -1,4 +1,4 @@
-/** Rows of blocks, added up by minute, facet and value. */
+/** Adds the rows of blocks up by minute, facet and value. */
 import type { RecordBlock } from '../../store/ports/records.ts'
 import { type Rows, readBlock } from '../block.ts'
 import { addRow, type Cell, countsIn } from './cells.ts'

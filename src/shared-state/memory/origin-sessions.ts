@@ -116,8 +116,8 @@ export function createOriginSessionMemory(
   }
 
   /**
-   * Retires the longest unused session of those that one more would be too many of, at a bound that clients share one of the client that
-   * has most; one in which a task works only where there is no other. False when all of them are being opened.
+   * Retires the longest idle session to make room; those with running tasks last. At a bound that clients share, the client
+   * with the most sessions loses one. False if all of them are still being opened.
    */
   function makeRoom(key: SessionKey): boolean {
     const ofOrigin = [...byKey.values()].filter(({ key: { origin } }) => origin === key.origin)
