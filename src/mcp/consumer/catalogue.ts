@@ -1,3 +1,7 @@
+/**
+ * Indexes the endpoints that a caller may call, and finds the one that an agent names. An endpoint that the caller may not
+ * call gets the answer of one that does not exist.
+ */
 import type { Endpoint } from '../../gateway/port.ts'
 import { HTTP_METHODS } from '../../model/http-names.ts'
 import type { CollectionFragment } from '../../snapshot/fragments.ts'

@@ -1,3 +1,4 @@
+/** The tools that find endpoints: `list_collections`, `list_endpoints` and `search_endpoints`. */
 import { estimateTokens } from '../../base/text/token-estimate.ts'
 import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
 import type { CollectionFragment } from '../../snapshot/fragments.ts'

@@ -1,6 +1,7 @@
 /**
- * Descriptions of APIs as resources: `openapi://{collection}` and `docs://{collection}/{page}`. They describe the endpoints that the
- * caller may call and nothing else. A page that does not exist and a page that the caller may not see have one answer: null.
+ * Descriptions of APIs as resources: `openapi://{collection}` and `docs://{collection}/{page}`. They describe only the
+ * endpoints that the caller may call. A page that does not exist and a page that the caller may not see get the same answer:
+ * null.
  */
 import { textHash } from '../../base/json/canonical.ts'
 import { Lru } from '../../base/memory/lru.ts'

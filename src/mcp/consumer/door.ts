@@ -1,7 +1,7 @@
 /**
- * The endpoint `/mcp` serves endpoints in one of two views. The compact view lists a few tools for all of them. The expanded view lists an
- * entry for each, and clients can still call the tools of the compact view. An endpoint that the caller may not call gets the answer of an
- * unknown endpoint.
+ * The endpoint `/mcp` offers endpoints in one of two views. The compact view lists a few tools for all endpoints. The
+ * expanded view lists an entry for each endpoint; clients can also call the tools of the compact view there. An endpoint that
+ * the caller may not call gets the answer of an unknown endpoint.
  */
 import type { Endpoint } from '../../gateway/port.ts'
 import type { CapabilityType } from '../../model/mcp/capability.ts'

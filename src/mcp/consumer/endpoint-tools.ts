@@ -1,4 +1,7 @@
-/** The tools of the compact view over what the gateway lets the caller see. `execute_call` is the one that calls endpoints. */
+/**
+ * The tools of the compact view, over the endpoints that the caller sees. `execute_call` calls an endpoint; the other tools
+ * only read.
+ */
 import { withDigits } from '../../base/json/exact.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { Endpoint } from '../../gateway/port.ts'

@@ -1,11 +1,11 @@
 /**
- * The expanded view: endpoints as tools, prompts and resources, as origins of kind `collection` offer them. It is made once for all
- * callers that see the same endpoints.
+ * The expanded view: endpoints as tools, prompts and resources, as origins of kind `collection` offer them. It is made once
+ * for all callers that see the same endpoints.
  *
- * 1. A name depends on the collection and its published proxies alone, never on what a caller may call.
- * 2. Names are unlike each other, and have at most {@link NAME_CHARS_MAX} characters. Names of tools have no dots, which model APIs refuse;
- *    a tool answers to its name with dots too.
- * 3. Only what the caller may call is in it.
+ * 1. A name depends only on the collection and its published proxies, never on what a caller may call.
+ * 2. Names are unique, and have at most {@link NAME_CHARS_MAX} characters. Names of tools have no dots, because model APIs
+ *    refuse dots. A tool can also be called by its name with dots.
+ * 3. The view contains only what the caller may call.
  */
 import { hash } from 'node:crypto'
 import { isPlain, type Plain } from '../../base/json/plain.ts'

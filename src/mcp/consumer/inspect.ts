@@ -1,3 +1,4 @@
+/** The tool `inspect_contract`: parameters, schemas and limits of an endpoint, with a valid example call. */
 import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
 import { bodyFormOf, isJson } from '../../model/api/body-form.ts'
 import type { JsonSchema, Parameter } from '../../model/api/proxy.ts'

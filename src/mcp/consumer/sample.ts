@@ -1,6 +1,6 @@
 /**
- * A value that fits a JSON Schema, as an example. It has what is required and writable, in few bytes. Schemas may be anything: what
- * cannot be told gives a plausible value. The work is bounded by {@link STEPS_MAX} schemas.
+ * Makes an example value for a JSON Schema: short, with the required and writable members. For a schema that it cannot
+ * decide, it makes a plausible value. The work is bounded by {@link STEPS_MAX} schemas.
  */
 import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { linearPattern } from '../../base/text/patterns.ts'

@@ -1,6 +1,6 @@
 /**
- * Finds endpoints by words. An index is made of the endpoints that callers with the same permissions see, once, when one of them
- * searches first; what is counted for the ranking is counted among these, so that nothing of hidden endpoints shows in it.
+ * Finds endpoints by words. An index contains the endpoints that callers with the same permissions see. The first search of
+ * such a caller makes it. The ranking counts only these endpoints, so it reveals nothing about hidden ones.
  *
  * 1. Only endpoints of the indexed list are found.
  * 2. The same query gives the same order.

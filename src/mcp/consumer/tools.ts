@@ -1,3 +1,4 @@
+/** The tools of the compact view: descriptions, schemas and the check of their arguments. */
 import { pointerTo } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import { CALL_REASON_CHARS_MAX } from '../../record/fields.ts'

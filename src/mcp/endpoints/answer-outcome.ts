@@ -1,6 +1,7 @@
 /**
- * What an agent gets for the answer to a call: the answer of the upstream, or the problem object of the gateway. `execute_call` has it as
- * its outcome; the tool, prompt or resource that stands for an endpoint as its result.
+ * Turns the response to a call into what an agent gets: the response of the upstream, or the problem object of the gateway.
+ * For `execute_call` it is the outcome of the tool. For a tool, prompt or resource that stands for an endpoint it is the
+ * result.
  */
 
 import { isUtf8 } from 'node:buffer'

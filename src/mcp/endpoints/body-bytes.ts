@@ -1,5 +1,6 @@
 /**
- * Bodies of calls: JSON, forms (WHATWG URL section 5.2, RFC 7578), text, and bytes that callers give as base64 or as a data URL.
+ * Makes the body of a call: JSON, forms (WHATWG URL section 5.2, RFC 7578), text, or bytes that the caller gives as base64 or
+ * as a data URL.
  */
 import { hash } from 'node:crypto'
 import { pointerTo } from '../../base/json/plain.ts'

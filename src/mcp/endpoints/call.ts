@@ -1,6 +1,6 @@
 /**
- * Calls of endpoints by MCP: of one that arguments name, and of one that a tool, prompt or resource stands for. A call runs in process,
- * through the checks, limits and record of any request to the endpoint.
+ * Calls endpoints for MCP: the endpoint that arguments name, or the one for which a tool, prompt or resource stands. A call
+ * runs in process, with the checks, limits and record of any request to the endpoint.
  */
 import type { Clock } from '../../base/clock.ts'
 import { withDigits } from '../../base/json/exact.ts'

@@ -1,3 +1,4 @@
+/** Fits the body of a response into the bounds of a result for an agent. */
 import { isUtf8 } from 'node:buffer'
 import { parseExact, rawNumber } from '../../base/json/exact.ts'
 import { quotedJson } from '../../base/json/quoted.ts'

@@ -1,4 +1,4 @@
-/** The request that is made of the arguments of a tool or prompt that stands for one endpoint, or of the URI of a resource. */
+/** Makes the request for a tool, prompt or resource that stands for an endpoint: from its arguments, or from its URI. */
 import { pointerTo } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { OfferedEndpoint } from '../../model/mcp/capability.ts'

@@ -1,3 +1,4 @@
+/** Path patterns such as `/orders/{id}`, as agents use them. */
 import type { PathText } from './parameter-text.ts'
 
 /**

@@ -1,3 +1,4 @@
+/** Builds the request of a call from the parameters of an agent, as REST would have sent it. */
 import { pointerTo } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import { type BodyForm, bodyFormOf } from '../../model/api/body-form.ts'

@@ -1,6 +1,6 @@
 /**
- * What the doors of the gateway answer by themselves: refusals, results of their own tools, and lists. A model reads the refusal of a tool
- * as its result; other methods have errors alone.
+ * Answers that the MCP endpoints of the gateway make themselves: refusals, results of their own tools, and lists. The refusal
+ * of a tool is a result, because the model reads it. Other methods only have errors.
  */
 import { ownedText } from '../../base/memory/bytes.ts'
 import {

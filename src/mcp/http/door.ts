@@ -1,6 +1,6 @@
 /**
- * How an MCP door of a gateway thread meets HTTP. Each message is identified anew, so that a revocation holds from the next one.
- * Order: Origin and Host, credentials, method, envelope, arguments, the call.
+ * How an MCP endpoint of a gateway thread handles HTTP. Each message is authenticated anew, so a revocation holds from the
+ * next message. Order: Origin and Host, credentials, method, envelope, arguments, call.
  */
 
 import { DOORS } from '../../base/doors.ts'

@@ -1,11 +1,11 @@
 /**
- * Streams on which callers hear of changes: `subscriptions/listen` of 2026-07-28, and the stream of a session of earlier revisions. They
- * stay open as long as their clients want.
+ * Streams on which callers receive notifications about changes: `subscriptions/listen` of 2026-07-28, and the stream of a
+ * session of earlier revisions. They stay open as long as their clients want.
  *
- * 1. Each new snapshot leads to a check of every stream. It hears of a list when what its caller sees of it has changed, whatever has
- *    changed it.
- * 2. A stream ends when anything about its caller has changed, and when the grant of a person is revoked. The next request authenticates
- *    the caller again.
+ * 1. Each new snapshot leads to a check of every stream. A stream is notified about a list if the part of it that its caller
+ *    sees has changed, for whatever reason.
+ * 2. A stream ends when anything about its caller has changed, and when the grant of a person is revoked. The next request
+ *    authenticates the caller again.
  * 3. The number of streams is bounded for each client, for each person who has signed in, and in total.
  */
 import type { Caller, GatewayPort } from '../../gateway/port.ts'

@@ -1,4 +1,4 @@
-/** One message at a door of the gateway: who sent it, and what its record says. */
+/** One message at an MCP endpoint: its sender, and its record. */
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { Caller, MessageOutcome } from '../../gateway/port.ts'
 import type { RecordAgent } from '../../record/fields.ts'

@@ -1,6 +1,6 @@
 /**
- * The methods of all MCP doors of the gateway: which list is meant, where changes are told, and what is no method. What a caller is served
- * by them is a server: a virtual MCP, or a view of the endpoints at `/mcp`.
+ * Dispatches the methods of all MCP endpoints of the gateway: lists, listens, and all others. The server of a caller answers
+ * them: a virtual MCP, or a view of the endpoints at `/mcp`.
  */
 import type { CapabilityType } from '../../model/mcp/capability.ts'
 import type { Relay, RelayedAnswer, RelayedRequest } from '../protocol/relay-port.ts'

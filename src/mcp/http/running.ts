@@ -1,4 +1,7 @@
-/** A call can be cancelled by a message that arrives on another thread. That thread publishes the cancellation. */
+/**
+ * Calls that can be cancelled. The message that cancels a call may arrive at another thread; that thread publishes the
+ * cancellation.
+ */
 import type { Events } from '../../shared-state/ports/events.ts'
 import type { CallHandle } from '../../wire/port.ts'
 import type { RpcId } from '../protocol/message.ts'

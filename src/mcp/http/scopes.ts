@@ -1,3 +1,4 @@
+/** Scopes at MCP endpoints: the challenges that name them, and the check of a request against the scopes of its token. */
 import { createChallenge } from '../../base/http/origins.ts'
 import { errorAnswer, type McpAnswer, RPC, withHeaders } from '../protocol/answer.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'

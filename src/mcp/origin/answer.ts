@@ -1,4 +1,4 @@
-/** Answers of origins: one JSON object, or a stream of events that holds it. */
+/** Reads a whole response of an origin: one JSON object, or a stream of events that contains it. */
 import { isUtf8 } from 'node:buffer'
 import { parseKeepingDigits } from '../../base/json/exact.ts'
 import { bufferOf, type ReadJson, readJson, withoutMark } from '../protocol/json.ts'

@@ -1,4 +1,4 @@
-/** Requests as an origin of either era takes them (mcp: 2026-07-28 basic/transports; 2025-11-25 basic/transports). */
+/** Writes requests in the form of either era (2026-07-28 basic/transports; 2025-11-25 basic/transports). */
 import { joined, withDigits } from '../../base/json/exact.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import { encodeMirrored } from '../protocol/mirrored.ts'

@@ -1,4 +1,4 @@
-/** What the two eras have in common in streams that stand at an origin. */
+/** What streams of both eras that stay open at an origin have in common. */
 import type { Clock } from '../../base/clock.ts'
 import type { Members } from '../protocol/message.ts'
 import type { OwnName } from './envelope.ts'

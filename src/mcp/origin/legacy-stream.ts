@@ -1,3 +1,4 @@
+/** A stream that stays open at an origin of an earlier era with Streamable HTTP. */
 import { isMembers } from '../protocol/message.ts'
 import { readReply } from './answer.ts'
 import {

@@ -1,3 +1,4 @@
+/** Splits a response of an origin into messages while it arrives. */
 import { ByteBuffer } from '../../base/memory/bytes.ts'
 import { readJson, withoutMark } from '../protocol/json.ts'
 import { isMembers, type Members } from '../protocol/message.ts'

@@ -1,6 +1,6 @@
 /**
- * Arguments that are also sent in headers (2026-07-28, basic/transports: `x-mcp-header`). The mark is legal on string, integer and boolean
- * properties that are reached through `properties` alone. The names are tokens, and unique whatever their case.
+ * Arguments that are also sent in headers (2026-07-28, basic/transports: `x-mcp-header`). The mark is valid on string,
+ * integer and boolean properties that are reached through `properties` only. Names are tokens, and unique regardless of case.
  */
 import { isMembers, type Members } from '../protocol/message.ts'
 import { decodeMirrored, encodeMirrored } from '../protocol/mirrored.ts'

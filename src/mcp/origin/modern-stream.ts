@@ -1,3 +1,4 @@
+/** A stream that stays open at an origin of 2026-07-28 and later. */
 import { isMembers, type Members } from '../protocol/message.ts'
 import { withTasks } from '../protocol/tasks.ts'
 import { originRequest } from './envelope.ts'

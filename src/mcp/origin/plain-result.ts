@@ -1,6 +1,7 @@
 /**
- * Most results of tools are passed unchanged, and Postern needs to know little of their content. Scanning such a result without building its
- * values costs less than half. A result that may need more than a scan is left to JSON.parse.
+ * Recognizes results of tools that are passed unchanged. Most results are, and Postern needs to know little about their
+ * content. Scanning such a result costs less than half of parsing it. A result that may need more than a scan is left to
+ * JSON.parse.
  */
 import { flags, hasHexDigits, IS_ESCAPE, literalEnd } from '../../base/json/quoted.ts'
 import { JSON_DEPTH_MAX } from '../protocol/json.ts'

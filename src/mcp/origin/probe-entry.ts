@@ -1,4 +1,7 @@
-/** Probes an entry of the runner: what the runner offers comes first, so that a name that it does not know is told with those that it does. */
+/**
+ * Probes an entry of the runner. It first asks the runner for its entries, so that the error for an unknown name lists the
+ * known ones.
+ */
 import { printable } from '../../base/text/visible.ts'
 import type { OriginProbed, ProbeStep } from '../../model/mcp/origin.ts'
 import { readJson } from '../protocol/json.ts'

@@ -1,11 +1,11 @@
 /**
  * Finds out the protocol revision of an origin, and reads its catalogue.
  *
- * 1. `server/discover` decides the era. A discovery result, or an error that only modern servers send, means modern. From 401, 403, 5xx and a
- *    missing response nothing follows. Any other response leads to `initialize` (2026-07-28, basic/versioning).
+ * 1. `server/discover` decides the era. A discovery result, or an error that only modern servers send, means modern. 401,
+ *    403, 5xx and a missing response decide nothing. Any other response leads to `initialize` (2026-07-28, basic/versioning).
  * 2. A probe leaves no session at the origin.
  * 3. The catalogue is bounded. Items beyond a limit are left out and named.
- * 4. A list that cannot be read leaves the others usable, and is named. Without any list, nothing is found.
+ * 4. A list that cannot be read is named; the other lists stay usable. If no list can be read, the probe has found nothing.
  */
 import { type Clock, toTime } from '../../base/clock.ts'
 import type { Plain } from '../../base/json/plain.ts'

@@ -1,3 +1,4 @@
+/** Reads the response of an origin to one request while it arrives. */
 import { type ByteBudget, ByteBuffer } from '../../base/memory/bytes.ts'
 import { readJson, withoutMark } from '../protocol/json.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'

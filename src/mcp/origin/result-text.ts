@@ -1,4 +1,7 @@
-/** Results that need no change are passed as the text that the origin wrote: writing a result anew costs more than reading it. */
+/**
+ * Finds the text of a result in a response. A result that needs no change is passed as the origin wrote it, because writing
+ * it again costs more than reading it.
+ */
 import type { Members, RpcId } from '../protocol/message.ts'
 
 const SPACE = '[ \\t\\r\\n]*'

@@ -1,6 +1,6 @@
 /**
- * When a broken stream of an origin is taken up again (2025-11-25, transports: resumability and redelivery). Only a stream that has
- * told an id can be; the origin says after which time.
+ * Decides when a broken stream of an origin is resumed (2025-11-25, transports: resumability and redelivery). Only a stream
+ * that has sent an event id can be resumed. The origin sets the wait.
  */
 
 /** Where a stream has ended. */

@@ -1,4 +1,4 @@
-/** How the client of an origin reaches it: over pools, credentials and rules that it knows nothing of. */
+/** The port through which the client of origins sends requests. Pools, credentials and rules are behind it. */
 
 /** A place at the server of an origin. */
 export interface OriginPlace {

@@ -1,11 +1,11 @@
 /**
- * A session over HTTP+SSE (2024-11-05, basic/transports): a GET whose answer is a stream of events. The first one, `endpoint`, says
- * where requests are posted; all that the server says comes on the stream.
+ * A session over HTTP+SSE (2024-11-05, basic/transports): a GET whose response is a stream of events. The first event,
+ * `endpoint`, names the URL to which requests are posted. Everything that the server sends arrives on the stream.
  *
- * 1. The endpoint is at the server of the origin: the same scheme, host and port. A session with any other is given up.
- * 2. One listener at a time hears what the server says, so that all of it belongs to one call. What comes while nobody listens is left
- *    out.
- * 3. A session ends once, and its listener learns why. Memory is bounded by one event.
+ * 1. The endpoint must have the scheme, host and port of the origin. Otherwise the session is given up.
+ * 2. One listener at a time receives messages, so that all of them belong to one call. Messages without a listener are
+ *    dropped.
+ * 3. A session ends once, and its listener learns the reason. Memory is bounded by one event.
  */
 
 import { timerMs } from '../../base/clock.ts'

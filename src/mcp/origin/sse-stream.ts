@@ -1,3 +1,4 @@
+/** A stream that stays open at an origin with HTTP+SSE. */
 import { isMembers, type Members } from '../protocol/message.ts'
 import { originNotification, originRequest } from './envelope.ts'
 import {

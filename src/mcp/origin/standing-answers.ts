@@ -1,3 +1,4 @@
+/** Answers requests that a server sends on a stream without a client behind it. */
 import { type Members, rpcIdIn, writableId } from '../protocol/message.ts'
 import { originResponse } from './envelope.ts'
 import type { SendToOrigin } from './send.ts'

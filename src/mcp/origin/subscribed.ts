@@ -1,3 +1,5 @@
+/** The resources to which one session at an origin of an earlier revision has subscribed. */
+
 /** The resources that one session at an origin of an earlier revision subscribes to, each once. */
 export class Subscribed {
   readonly #uris = new Set<string>()

@@ -1,3 +1,4 @@
+/** Requests and responses of the MCP codec, independent of HTTP, with the error codes of JSON-RPC and MCP. */
 import type { RefusalCode } from '../../base/refusal.ts'
 import { idText, type RpcId, writableId } from './message.ts'
 

@@ -1,3 +1,4 @@
+/** Puts a question to the person behind a client of an earlier revision, on the stream that answers the call. */
 import { answerOf, type McpAnswer } from './answer.ts'
 import { type EventStream, openEventStream } from './event-stream.ts'
 import type { Asking } from './run-tool-call.ts'

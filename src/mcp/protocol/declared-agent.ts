@@ -1,3 +1,4 @@
+/** What an MCP client says about itself. */
 import { isMembers, type Members } from './message.ts'
 
 /** What an MCP client says about itself. Declared, never trusted. */

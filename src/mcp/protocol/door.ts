@@ -1,3 +1,4 @@
+/** What the MCP codec needs of an endpoint: tools, prompts, resources and callers. */
 import type { McpAnswer } from './answer.ts'
 import type { Members, RpcId } from './message.ts'
 import type { ReceivedMessage } from './received-message.ts'

@@ -1,3 +1,4 @@
+/** One MCP endpoint over Streamable HTTP. It reads a message and hands it to the codec of its era. */
 import type { Clock } from '../../base/clock.ts'
 import type { HeldCalls } from '../../shared-state/ports/held-calls.ts'
 import type { Once } from '../../shared-state/ports/once.ts'

@@ -1,3 +1,4 @@
+/** Writes a response as a stream of events (2025-11-25, transports: sending messages). */
 import type { McpAnswer, Outlet } from './answer.ts'
 
 /** An answer that is told in events (2025-11-25, transports: sending messages). */

@@ -1,12 +1,13 @@
 /**
- * Streams of 2025-11-25 that a client takes up again after its connection has broken (transports: resumability and redelivery).
+ * Streams of 2025-11-25 that a client resumes after its connection has broken (transports: resumability and redelivery).
  *
- * 1. Each event has an id that names its stream, sealed for one principal and session, and its place there. Only they resume it.
- * 2. A client that has left gives up nothing: what comes is kept for it, as long as {@link HELD_MS} and within the bytes of its
- *    principal. While it is there, the last events alone are kept, since they may have been lost on the way.
- * 3. A message goes to one reader: to the last that has come. The last events of a stream that has ended are kept for {@link ENDED_MS},
- *    since Postern may not have noticed yet that its client is gone.
- * 4. The request that resumes may come to any thread; the stream stays where its call is.
+ * 1. Each event has an id: the name of its stream, sealed for one principal and session, and its place in the stream. Only
+ *    that principal and session can resume the stream.
+ * 2. A client that has left cancels nothing. Its messages are kept for {@link HELD_MS}, within the bytes of its principal.
+ *    While the client is connected, only the last events are kept, because they may have been lost on the way.
+ * 3. A message goes to one reader: the one that came last. The last events of a stream that has ended are kept for
+ *    {@link ENDED_MS}, because Postern may not have noticed yet that the client is gone.
+ * 4. The request that resumes may arrive at any thread. The stream stays with its call.
  */
 import type { Reservation } from '../../base/memory/bytes.ts'
 import { PoolShare } from '../../base/memory/pool-share.ts'

@@ -1,3 +1,4 @@
+/** Reads the JSON of messages strictly, within bounds. */
 import { isUtf8 } from 'node:buffer'
 import { isBeyondDigits, keepDigits, parseKeepingDigits } from '../../base/json/exact.ts'
 import { jsonFaultText } from '../../base/json/fault.ts'

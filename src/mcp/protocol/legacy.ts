@@ -1,3 +1,4 @@
+/** The codec of the revisions with a handshake, 2024-11-05 to 2025-11-25. */
 import {
   answerOf,
   emptyAnswer,

@@ -1,3 +1,4 @@
+/** The log levels of sessions of earlier revisions, known to all threads. */
 import { SharedLru } from '../../base/memory/lru.ts'
 import type { Events } from '../../shared-state/ports/events.ts'
 

@@ -1,3 +1,4 @@
+/** JSON-RPC messages and their ids. */
 import { exactInteger, writtenNumber } from '../../base/json/exact.ts'
 
 /**

@@ -1,3 +1,5 @@
+/** Values in headers that mirror members of a message. */
+
 /** Visible ASCII with spaces and tabs inside (RFC 9110 section 5.5). */
 const PLAIN = /^[!-~]([\t -~]*[!-~])?$/
 /** Canonical base64 with padding (RFC 4648 section 4). */

@@ -1,3 +1,4 @@
+/** The codec of 2026-07-28, without handshake and sessions. */
 import { pointerTo } from '../../base/json/plain.ts'
 import {
   answerOf,

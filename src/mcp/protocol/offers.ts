@@ -1,3 +1,4 @@
+/** Prompts and resources of endpoints that have no servers behind them. */
 import { RPC } from './answer.ts'
 import type { Completions, Door, ToolDoor } from './door.ts'
 import { isMembers, type Members } from './message.ts'

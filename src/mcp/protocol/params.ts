@@ -1,10 +1,10 @@
 /**
  * The members of messages, as the revisions of the protocol declare them.
  *
- * 1. A message to an origin has the members that its method declares in the revision of the origin, and `_meta` whole. What a client adds
- *    beyond that was judged by nothing and goes nowhere.
- * 2. A message of a client with a member that is another spelling of a declared one is refused: a reader that ignores case would take it
- *    for the declared one, and a client that sends it means no good.
+ * 1. A message to an origin has only the members that its method declares in the revision of the origin, and `_meta` as a
+ *    whole. Other members of the client are not checked by anything, so they are not sent.
+ * 2. A message of a client with another spelling of a declared member is refused: a reader that ignores case would take it
+ *    for the declared one.
  */
 
 import { pointerTo } from '../../base/json/plain.ts'

@@ -1,3 +1,4 @@
+/** Protects against DNS rebinding by checking `Origin` and `Host`. */
 import { isIP } from 'node:net'
 import type { AllowsOrigin, Origins } from '../../base/http/origins.ts'
 import { errorAnswer, type McpAnswer, RPC } from './answer.ts'

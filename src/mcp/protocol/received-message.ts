@@ -1,3 +1,4 @@
+/** A message while it is answered: its sender, its result and what its record needs. */
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { McpRequest } from './answer.ts'
 import { conversationOf, type DeclaredAgent, toAgent } from './declared-agent.ts'

@@ -1,3 +1,4 @@
+/** The port between the codecs and the servers behind an endpoint. */
 import type { Reservation } from '../../base/memory/bytes.ts'
 import type { LogLevels } from './log-levels.ts'
 import type { Members, RpcId } from './message.ts'

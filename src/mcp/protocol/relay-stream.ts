@@ -1,3 +1,4 @@
+/** The response to a relayed request: one JSON object, or a stream of events. */
 import type { McpAnswer } from './answer.ts'
 import { type EventStream, openEventStream } from './event-stream.ts'
 

@@ -2,10 +2,10 @@
  * Requests that are put to clients of earlier revisions, on the stream that answers one of their calls (2025-11-25,
  * client/elicitation, client/sampling, client/roots).
  *
- * 1. Only the session that was asked answers, for the principal that was asked. Any other response is as if it had not come.
- * 2. A response may come to another thread, which publishes it.
- * 3. A question ends once: by its response, its time, or with its call. Few wait for one principal, and not many for all. A client whose
- *    principals have names of its own choice gets no more of them than remain free.
+ * 1. Only the session and principal that were asked can answer. Any other response is ignored.
+ * 2. A response may arrive at another thread, which publishes it.
+ * 3. A question ends once: with its response, after its time, or with its call. Few questions wait for one principal, and a
+ *    bounded number for all. A client that chooses the names of its principals gets no more than remain free.
  */
 import { randomBytes } from 'node:crypto'
 import { PoolShare } from '../../base/memory/pool-share.ts'

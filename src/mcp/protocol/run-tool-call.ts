@@ -1,3 +1,4 @@
+/** Runs `tools/call` for both eras. */
 import { errorText, RPC, resultText } from './answer.ts'
 import type { ToolDoor } from './door.ts'
 import { isMembers, type Members, type RpcId } from './message.ts'

@@ -1,3 +1,4 @@
+/** Questions to the person behind a client of 2026-07-28. The client carries the question, sealed. */
 import { hash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import { canonicalJson } from '../../base/json/canonical.ts'

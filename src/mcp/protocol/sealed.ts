@@ -1,3 +1,4 @@
+/** Sealed texts that clients carry for Postern. */
 import { createSecretKey } from 'node:crypto'
 import { decrypt, encrypt, SEALED_FORM, sealedBytes, sealedName } from '../../base/crypto/sealing.ts'
 

@@ -1,3 +1,4 @@
+/** Sessions of clients of earlier revisions. The id contains the session, sealed; nothing is stored. */
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/memory/lru.ts'
 import type { Tombstones } from '../../shared-state/ports/tombstones.ts'

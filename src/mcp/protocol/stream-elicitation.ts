@@ -1,3 +1,4 @@
+/** Questions to the person behind a client of 2025-06-18 or 2025-11-25. The call waits for the response. */
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { Members, RpcId } from './message.ts'

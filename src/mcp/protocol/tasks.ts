@@ -1,6 +1,6 @@
 /**
- * Tasks as the eras write them: the extension `io.modelcontextprotocol/tasks` of 2026-07-28 (SEP-2663), and the core tasks of
- * 2025-11-25 (basic/utilities: tasks). Both mean the same states; the members have other names.
+ * Tasks in the forms of both eras: the extension `io.modelcontextprotocol/tasks` of 2026-07-28 (SEP-2663), and the core tasks
+ * of 2025-11-25 (basic/utilities: tasks). The states are the same; the members have other names.
  */
 import { isMembers, type Members } from './message.ts'
 import { isModernVersion } from './versions.ts'

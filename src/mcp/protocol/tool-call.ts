@@ -1,3 +1,4 @@
+/** A call of a tool as the codecs hand it to an endpoint, and its outcome. */
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { DeclaredAgent } from './declared-agent.ts'
 import type { Members, RpcId } from './message.ts'

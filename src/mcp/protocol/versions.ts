@@ -1,3 +1,5 @@
+/** The revisions of the protocol that Postern serves. */
+
 /** Revisions that open with `initialize`, newest first. */
 export const LEGACY_VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] as const
 

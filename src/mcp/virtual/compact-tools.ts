@@ -1,7 +1,7 @@
 /**
- * The three tools of a virtual MCP in the compact view. `search_tools` and `describe_tool` use the lists of the caller. `call_tool` is
- * replaced by the call of the tool that it names before any other step, so that both calls are treated alike. Clients can also call the
- * tools by their own names: the view hides none of them.
+ * The three tools of a virtual MCP in the compact view. `search_tools` and `describe_tool` use the lists of the caller.
+ * `call_tool` is replaced by the call of the tool that it names before any other step, so both calls are treated alike.
+ * Clients can also call the tools by their own names.
  */
 import type { FieldError } from '../../base/refusal.ts'
 import type { GatewayPort } from '../../gateway/port.ts'

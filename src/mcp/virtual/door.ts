@@ -1,4 +1,4 @@
-/** The endpoints `/mcp/{slug}`. A caller whom the virtual MCP is not assigned to gets the answer of one that does not exist. */
+/** The endpoints `/mcp/{slug}`. A caller without an assignment gets the answer of a virtual MCP that does not exist. */
 import { DOORS } from '../../base/doors.ts'
 import type { Events } from '../../shared-state/ports/events.ts'
 import type { HeldCalls } from '../../shared-state/ports/held-calls.ts'

@@ -1,8 +1,8 @@
 /**
- * The answer of an origin to one request, read over as many streams as it takes: an origin of an earlier era may end a stream before its
- * answer, and go on in another one that Postern asks for.
+ * Reads the answer of an origin to one request over as many streams as it takes. An origin of an earlier era may end a stream
+ * before its answer, and continue in another stream that Postern asks for.
  *
- * 1. The request itself is sent once. A stream that told no id is not taken up again.
+ * 1. The request itself is sent once. A stream that sent no event id is not resumed.
  * 2. All streams together take no longer than a call of the origin may.
  */
 import { type Clock, timerMs } from '../../../base/clock.ts'

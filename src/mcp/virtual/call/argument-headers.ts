@@ -1,10 +1,10 @@
 /**
- * Which arguments of tools travel in headers at origins of 2026-07-28, also after an origin has changed that. Such an origin refuses the
- * call before it runs (-32020); then its tools are listed, and the call can be sent once more.
+ * The arguments of tools that are also sent in headers at origins of 2026-07-28. If the origin has changed them, it refuses
+ * the call before it runs (-32020). Then its tools are listed, and the call is sent once more.
  *
- * 1. A thread lists the tools of one origin once in {@link LIST_MS} for all refused calls; for each call of an origin whose lists may
- *    differ by caller.
- * 2. The main thread hears of it, and reads the whole catalogue. What was listed here holds until another snapshot has the tool.
+ * 1. A thread lists the tools of one origin once in {@link LIST_MS} for all refused calls. At an origin whose lists may
+ *    differ by caller, it lists them for each call.
+ * 2. The main thread is told, and reads the whole catalogue. The list of this thread holds until a new snapshot has the tool.
  */
 import type { Clock } from '../../../base/clock.ts'
 import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'

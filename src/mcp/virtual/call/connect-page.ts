@@ -1,4 +1,4 @@
-/** How a client sends its person to the page on which an account at an origin is connected. */
+/** Tells a client to send its person to the page that connects an account at an origin. */
 import { randomUUID } from 'node:crypto'
 import type { Members } from '../../protocol/message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../../protocol/relay-port.ts'

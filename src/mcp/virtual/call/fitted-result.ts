@@ -1,10 +1,11 @@
 /**
- * Results of origins as clients take them. Official clients refuse a whole result for one content that does not fit the schema of their
- * revision.
+ * Fits results of origins to the schema of the client's revision. Official clients refuse a whole result for one content that
+ * does not fit.
  *
  * 1. A result that fits is passed as the same object.
- * 2. What can be repaired without changing its meaning is repaired: members that are null are left out, a lone content becomes a list.
- * 3. In the place of a content that cannot be repaired, or that the revision of the client does not have, stands a text that says so.
+ * 2. What can be repaired without changing its meaning is repaired: members that are null are left out, a single content
+ *    becomes a list.
+ * 3. A content that cannot be repaired, or that the revision of the client does not have, is replaced by a text that says so.
  */
 
 import { withDigits } from '../../../base/json/exact.ts'

@@ -1,4 +1,4 @@
-/** Messages to an origin under the guardrails of the virtual MCP and of the origin. */
+/** Applies the guardrails of the virtual MCP and of the origin to a call. */
 import type { RefusalCode } from '../../../base/refusal.ts'
 import type { GatewayPort } from '../../../gateway/port.ts'
 import { hitsText } from '../../../gateway/record.ts'

@@ -1,11 +1,11 @@
 /**
- * Guardrails on the messages of one request: on what the client sends to the origin, and on what comes back. Rules look at fields, so
- * that a message stays a message.
+ * Guardrails on the messages of one request: those to the origin, and those back. Rules look at fields, so a message stays a
+ * message.
  *
  * 1. Nothing is sent to the origin before all rules of the leg `request` have let it pass.
- * 2. What the origin says reaches the client only as the rules of the leg `response` leave it: results, errors, questions and
- *    notifications. A notification or question that is blocked is left out.
- * 3. Structured content that a rule has changed still fits the output schema of its tool, or the result is refused.
+ * 2. The rules of the leg `response` decide what reaches the client: results, errors, questions and notifications. A blocked
+ *    notification or question is left out.
+ * 3. Structured content that a rule has changed still fits the output schema of its tool; otherwise the result is refused.
  */
 import { parseKeepingDigits, withoutDigits } from '../../../base/json/exact.ts'
 import { isPlain } from '../../../base/json/plain.ts'

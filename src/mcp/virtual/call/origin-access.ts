@@ -1,3 +1,4 @@
+/** The parts that all calls of a gateway thread to origins share. */
 import { createSseSessions, type SseSessions, type SseSessionsTools } from '../sessions/sse-sessions.ts'
 import {
   createStandaloneStreams,

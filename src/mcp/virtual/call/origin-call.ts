@@ -1,4 +1,4 @@
-/** One request to an origin on behalf of a caller, until its answer. */
+/** One request to an origin on behalf of a caller, from sending to its answer. */
 import { randomUUID } from 'node:crypto'
 import { withDigits, withoutDigits } from '../../../base/json/exact.ts'
 import { PROBLEMS, problemOf, type RefusalCode } from '../../../base/refusal.ts'

@@ -1,4 +1,4 @@
-/** Errors of origins, as their callers get them: each era and revision has codes of its own. */
+/** Translates errors of origins for their callers: each era and revision has its own codes. */
 
 import { RUNNER_ERROR } from '../../../base/net/runner-address.ts'
 import type { RefusalCode } from '../../../base/refusal.ts'

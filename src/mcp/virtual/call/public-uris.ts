@@ -1,6 +1,6 @@
 /**
- * URIs of resources in results of origins, translated to public URIs. A result without a URI that must change stays the same object, so that
- * it is passed as its origin wrote it.
+ * Translates URIs of resources in results of origins to public URIs. A result in which no URI changes stays the same object,
+ * so it is passed as its origin wrote it.
  */
 import { isMembers, type Members } from '../../protocol/message.ts'
 

@@ -1,4 +1,4 @@
-/** Results of origins in the form of the revision that the client speaks. */
+/** Writes results of origins in the form of the client's revision. */
 import { withDigits } from '../../../base/json/exact.ts'
 import type { ResultReply } from '../../origin/answer.ts'
 import type { Members } from '../../protocol/message.ts'

@@ -1,6 +1,6 @@
 /**
- * Calls of tools that no client of a virtual MCP makes: nodes of workflows do. The origin is spoken to as in a call through a virtual
- * MCP. There is no client that could answer an origin that asks for something, so such a call is refused.
+ * Calls of tools by nodes of workflows, without a client of a virtual MCP. The origin is called as through a virtual MCP. If
+ * the origin asks its client for input, the call is refused, because no client can answer.
  */
 import { isPlain } from '../../../base/json/plain.ts'
 import { PROBLEMS, type RefusalCode } from '../../../base/refusal.ts'

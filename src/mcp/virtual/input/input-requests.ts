@@ -1,6 +1,7 @@
 /**
- * What an origin may ask of a client through Postern (2026-07-28, basic/patterns: multi round-trip requests; 2025-11-25,
- * client/elicitation). An origin must not make a client open what is no web page, nor ask for what the client has not offered.
+ * Checks what an origin asks of a client (2026-07-28, basic/patterns: multi round-trip requests; 2025-11-25,
+ * client/elicitation). An origin may not make a client open anything but a web page, nor ask for something that the client
+ * has not offered.
  */
 import { isMembers, type Members } from '../../protocol/message.ts'
 

@@ -1,11 +1,11 @@
 /**
- * A call of a client of 2026-07-28 to an origin that may ask in the middle of it (2025-11-25, client/elicitation, sampling, roots). The
- * client is asked by `input_required`. Meanwhile the call stays open, and its retry, on whatever thread, takes it up.
+ * A call of a client of 2026-07-28 to an origin that may ask during the call (2025-11-25, client/elicitation, sampling,
+ * roots). The client is asked by `input_required`. Meanwhile the call stays open, and its retry, on any thread, continues it.
  *
- * 1. At most one request of the client waits for the call at a time: its turn. What the call says goes to that turn.
- * 2. A turn ends once: by questions, or by the answer of the call. An answer without a turn is kept for the next one.
- * 3. What waits is counted in the memory of the caller: the call itself, its questions and its answer.
- * 4. The call is given up when a turn leaves, when nobody takes it up in time, and when its caller loses the right to it.
+ * 1. At most one request of the client waits for the call at a time: its turn. The messages of the call go to that turn.
+ * 2. A turn ends once: with questions, or with the answer of the call. An answer without a turn is kept for the next one.
+ * 3. The call, its questions and its answer are counted in the memory of the caller.
+ * 4. The call is given up when a turn leaves, when no retry continues it in time, and when its caller loses the right to it.
  */
 import type { Reservation } from '../../../base/memory/bytes.ts'
 import type { RefusalCode } from '../../../base/refusal.ts'

@@ -1,10 +1,10 @@
 /**
- * The calls of one gateway thread that may wait for input of their clients (parked-call.ts), and the retries that reach this thread,
- * wherever their calls are.
+ * The calls of one gateway thread that may wait for input of their clients (parked-call.ts), and the retries that arrive at
+ * this thread, wherever their calls are.
  *
- * 1. A retry counts for its own principal and request, within its time, and once over all threads and nodes.
- * 2. Few calls are parked for one principal, and not many for all. A client whose principals have names of its own choice gets no more
- *    places than remain free. Each call lasts {@link PARKED_MS} at most.
+ * 1. A retry is valid for its own principal and request, within its time, and once over all threads and nodes.
+ * 2. Few calls are parked for one principal, and a bounded number for all. A client that chooses the names of its principals
+ *    gets no more places than remain free. Each call lasts {@link PARKED_MS} at most.
  * 3. A parked call ends at its origin when its caller loses the right to it, and when the thread stops.
  */
 import { setInterval } from 'node:timers'

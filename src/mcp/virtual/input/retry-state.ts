@@ -1,6 +1,6 @@
 /**
- * The `requestState` that a client of 2026-07-28 carries while Postern, and not the origin, waits for its input. Clients can neither read nor
- * change it. It is valid once, within its time, for the same principal, virtual MCP, method and parameters.
+ * The `requestState` that a client of 2026-07-28 carries while Postern, and not the origin, waits for its input. Clients can
+ * neither read nor change it. It is valid once, within its time, for the same principal, virtual MCP, method and parameters.
  */
 import { contentHash } from '../../../base/json/canonical.ts'
 import type { Members } from '../../protocol/message.ts'

@@ -1,12 +1,15 @@
 /**
- * Sessions at origins of an earlier era. All threads share them, and this one remembers those that it has taken.
+ * Sessions at origins of an earlier era. All threads share them; this thread remembers those that it uses.
  *
- * 1. To find a session that this thread has taken costs a look into a map.
- * 2. A session is ended at its origin once no call of any thread runs in it: when it was unused for long, when its client has ended its
- *    own, when it is one too many, or when the origin is reached in another way or is gone. The first two wait for tasks that work in it.
- * 3. Each session of a client has one, and each caller without a session: a server may keep what it was told in the session. Only where
- *    an origin shares its sessions, one serves all callers whose clients can be asked the same.
- * 4. A session belongs to the account at the origin that opened it. Where each person has an account, it is shared with nobody.
+ * 1. Finding a session that this thread uses costs one look-up in a map.
+ * 2. A session is ended at its origin when no call of any thread runs in it, and it was unused for long, its client has ended
+ *    its own session, there are too many, or the origin is reached in another way or is gone. In the first two cases, running
+ *    tasks end first.
+ * 3. Each session of a client has its own session, and so has each caller without a session: a server may store what it is
+ *    told in the session. Only if an origin shares its sessions, one session serves all callers whose clients have the same
+ *    capabilities.
+ * 4. A session belongs to the account at the origin that opened it. If each person has an account, nobody else uses the
+ *    session.
  */
 
 import type { Clock } from '../../../base/clock.ts'

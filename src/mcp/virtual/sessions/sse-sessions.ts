@@ -1,9 +1,9 @@
 /**
- * Sessions over HTTP+SSE, which this thread alone has: each is a connection.
+ * Sessions over HTTP+SSE. Each is a connection, which only this thread has.
  *
- * 1. A session has one call at a time, so that all that its origin says belongs to that call.
- * 2. A session that waits for its next call is closed after a minute, when one too many waits, when its client has ended its own, and
- *    when the origin is reached in another way.
+ * 1. A session has one call at a time, so all messages of its origin belong to that call.
+ * 2. A session without a call is closed after a minute, when too many wait, when its client has ended its own, and when the
+ *    origin is reached in another way.
  */
 import type { Caller, GatewayPort } from '../../../gateway/port.ts'
 import type { Events } from '../../../shared-state/ports/events.ts'

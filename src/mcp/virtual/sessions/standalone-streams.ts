@@ -1,13 +1,13 @@
 /**
- * Streams on which origins of an earlier era say what belongs to no request: many servers ask their client there in the middle of a
- * call (2025-11-25, basic/transports: listening for messages from the server).
+ * Streams on which origins of an earlier era send messages that belong to no request. Many servers ask their client there
+ * during a call (2025-11-25, basic/transports: listening for messages from the server).
  *
- * 1. A session has one stream in a thread, while calls run that its messages may be for, and some seconds longer.
- * 2. The stream stands before such a call is sent, or has been found not to be there.
- * 3. A request of the server goes to the call that began last. All calls of a session are those of one client. Progress, and what becomes
- *    of tasks, is told to all.
- * 4. A server gives a session one stream. A thread that keeps the stream for no call leaves it to a thread that has one, and that for
- *    nobody to any. What becomes of tasks is told to all threads.
+ * 1. A session has one stream in a thread, while calls run to which its messages may belong, and some seconds longer.
+ * 2. Before such a call is sent, the stream is open, or the origin was found to have none.
+ * 3. A request of the server goes to the call that began last. All calls of a session belong to one client. Progress, and the
+ *    status of tasks, goes to all of them.
+ * 4. A server allows one stream for a session. A thread without calls leaves the stream to a thread that has one; a thread
+ *    that keeps it for nobody leaves it to any thread. The status of tasks goes to all threads.
  */
 import { textHash } from '../../../base/json/canonical.ts'
 import { fieldValue } from '../../../gateway/header-lines.ts'

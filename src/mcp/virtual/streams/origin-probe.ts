@@ -1,3 +1,4 @@
+/** Probes an origin for the main thread, over the sockets and rules of calls. */
 import type { Clock } from '../../../base/clock.ts'
 import type { RunnerAddress } from '../../../base/net/runner-address.ts'
 import type { Gateway } from '../../../gateway/gateway.ts'

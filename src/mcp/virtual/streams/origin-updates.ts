@@ -1,7 +1,7 @@
 /**
- * Tells which resources of origins have changed. Origins are watched by one gateway thread for all, see origin-watch. An origin
- * whose credential is made of the token of the caller, or at which each person has an account, has a stream for each caller, in the
- * thread of the caller.
+ * Notifies callers about changed resources of origins. One gateway thread watches an origin for all (origin-watch). If the
+ * credential of an origin is made of the token of the caller, or each person has an account there, each caller has a stream
+ * of its own, in the thread of the caller.
  */
 import { PoolShare } from '../../../base/memory/pool-share.ts'
 import type { Caller, GatewayPort } from '../../../gateway/port.ts'

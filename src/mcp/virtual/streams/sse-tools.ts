@@ -1,4 +1,4 @@
-/** Streams of events that origins of HTTP+SSE are spoken to by, over the stages of requests. */
+/** How streams of HTTP+SSE origins are opened through the stages of requests. */
 import { fieldValue } from '../../../gateway/header-lines.ts'
 import type { AnswerPieces, GatewayPort, InnerAnswer } from '../../../gateway/port.ts'
 import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'

@@ -1,10 +1,11 @@
 /**
- * How clients of a virtual MCP ask to hear of changes: `subscriptions/listen` of 2026-07-28, and subscriptions of the sessions of earlier
- * revisions.
+ * How clients of a virtual MCP subscribe to changes: `subscriptions/listen` of 2026-07-28, and subscriptions in sessions of
+ * earlier revisions.
  *
- * 1. A URI is subscribed to if it may be read: the capability policy and the guardrails on requests decide as for `resources/read`.
- * 2. A URI that may not be read is left out of a listen, whose first message names what is honoured. `resources/subscribe` and
- *    `resources/unsubscribe` answer with the refusal.
+ * 1. A URI can be subscribed to if it may be read: the capability policy and the guardrails on requests decide as for
+ *    `resources/read`.
+ * 2. A URI that may not be read is left out of a listen, whose first message names the accepted ones. `resources/subscribe`
+ *    and `resources/unsubscribe` answer with the refusal.
  */
 import type { Caller } from '../../../gateway/port.ts'
 import type { CapabilityType } from '../../../model/mcp/capability.ts'

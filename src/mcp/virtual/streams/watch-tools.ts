@@ -1,4 +1,4 @@
-/** How streams that stand at an origin reach it: for Postern itself, or in the name of a caller. */
+/** How streams that stay open at an origin reach it: for Postern itself, or in the name of a caller. */
 import type { Clock } from '../../../base/clock.ts'
 import { fieldValue } from '../../../gateway/header-lines.ts'
 import type { AnswerPieces, Caller, GatewayPort, InnerAnswer } from '../../../gateway/port.ts'

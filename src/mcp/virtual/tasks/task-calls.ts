@@ -1,4 +1,4 @@
-/** Calls of tools that are or become tasks, as client and origin know tasks. */
+/** Calls of tools that are tasks, or become tasks, in the forms of client and origin. */
 import type { Sender } from '../../http/message.ts'
 import { isMembers, type Members } from '../../protocol/message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../../protocol/relay-port.ts'

@@ -1,6 +1,6 @@
 /**
- * Asks after a task of 2026-07-28 until it has ended, for a client of an earlier era that waits for its result. Questions of the task
- * are put to the client where it can be asked, each once.
+ * Polls a task of 2026-07-28 until it ends, for a client of an earlier era that waits for its result. Questions of the task
+ * are put to the client if it can be asked, each once.
  */
 import { timerMs } from '../../../base/clock.ts'
 import type { Member } from '../../../snapshot/find/virtual-mcps.ts'

@@ -1,9 +1,9 @@
 /**
- * Ids of tasks, as clients get them: the place of the task at its origin, sealed for one principal at one virtual MCP. No state is kept,
- * so that every thread and node finds the task again.
+ * Ids of tasks for clients: the place of the task at its origin, sealed for one principal at one virtual MCP. No state is
+ * stored, so every thread and node finds the task.
  *
- * 1. Broken, foreign and expired ids are told apart by nobody: all are unknown.
- * 2. An id proves nothing: whoever sends it was identified before, and the capability policy is asked again.
+ * 1. Broken, foreign and expired ids get the same answer: unknown.
+ * 2. An id proves nothing. Its sender was authenticated before, and the capability policy is asked again.
  */
 import { hash } from 'node:crypto'
 import type { Clock } from '../../../base/clock.ts'

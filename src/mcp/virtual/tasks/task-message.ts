@@ -1,6 +1,6 @@
 /**
- * A message of a client about one of its tasks. Each goes to the origin as a request of the client, by way of the stages; what the eras
- * divide differently is asked for besides.
+ * A message of a client about one of its tasks. It goes to the origin as a request of the client, through the stages. If the
+ * eras divide messages differently, further requests fetch the rest.
  */
 import type { Sender } from '../../http/message.ts'
 import type { OriginReply } from '../../origin/answer.ts'

@@ -1,12 +1,13 @@
 /**
- * What becomes of tasks, for clients that listen for it: `taskIds` of `subscriptions/listen` (SEP-2663, task status notifications).
+ * Notifies clients about the status of tasks: `taskIds` of `subscriptions/listen` (SEP-2663, task status notifications).
  *
- * 1. A notification tells what `tasks/get` would answer at that moment, and is judged as that is.
- * 2. An origin of 2026-07-28 is listened to for the tasks of one client's listen. One of 2025-11-25 tells on the stream of the session
- *    that has the task.
- * 3. A task is asked for once its origin tells of it: what became of it before is not missed. One that has ended is told of once.
- * 4. Tasks whose origins tell of none are not honoured.
- * 5. What is open to an origin is opened anew when the origin changes.
+ * 1. A notification has what `tasks/get` would answer at that moment, and is judged in the same way.
+ * 2. At an origin of 2026-07-28, one listen serves the tasks of one listen of a client. An origin of 2025-11-25 notifies on
+ *    the stream of the session that has the task.
+ * 3. A task is fetched once when its origin starts to notify, so earlier changes are not missed. The end of a task is
+ *    notified once.
+ * 4. Tasks of origins without notifications are not accepted.
+ * 5. Streams to an origin are opened again when the origin changes.
  */
 import type { GatewayPort } from '../../../gateway/port.ts'
 import type { JoinedVirtualMcp, Member } from '../../../snapshot/find/virtual-mcps.ts'

@@ -1,3 +1,4 @@
+/** Terms that the modules of this folder share. */
 import type { OriginReply } from '../../origin/answer.ts'
 import type { OriginLine } from '../call/origin-line.ts'
 

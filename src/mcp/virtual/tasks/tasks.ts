@@ -1,9 +1,10 @@
 /**
- * Tasks at a virtual MCP: work of a tool that goes on after its call was answered.
+ * Tasks at a virtual MCP: work of a tool that continues after its call was answered.
  *
- * 1. Clients get ids that Postern has sealed for them (`task-ids.ts`); no state is kept, and no task is listed.
- * 2. Each message about a task is judged as the call was: a tool that has been hidden since has no tasks.
- * 3. A client gets tasks only if it knows them. For any other, Postern itself waits for the end of a task that a tool insists on.
+ * 1. Clients get ids that Postern has sealed for them (`task-ids.ts`). No state is stored, and no task is listed.
+ * 2. Each message about a task is judged like the call: a tool that was hidden since has no tasks.
+ * 3. A client gets tasks only if it supports them. For other clients, Postern itself waits for the end of a task that a tool
+ *    insists on.
  * 4. A task of an origin of an earlier era is asked for in the session that has it.
  */
 import type { Clock } from '../../../base/clock.ts'
