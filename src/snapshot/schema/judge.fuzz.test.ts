@@ -10,14 +10,18 @@ import { createSchemaJudges } from './judge.ts'
 
 /**
  * What ajv reads in another way than the specification: `if` without a branch as nothing, `contains: false` as true, the items that
- * fit `contains: {}` as not evaluated, and `contains` beside `prefixItems` as nothing for an empty list.
+ * fit `contains: {}` as not evaluated, and `contains` beside `prefixItems` as nothing for an empty list. It forgets how many items are
+ * evaluated, and takes all others, where a branch with `prefixItems` does not fit.
  */
 function isReadOtherwise(own: JsonSchema): boolean {
   const text = JSON.stringify(own)
   return (
     /"contains":(true|false|\{\})/.test(text) ||
     (text.includes('"contains"') && text.includes('"prefixItems"')) ||
-    (text.includes('"if"') && text.includes('"unevaluated'))
+    (text.includes('"if"') && text.includes('"unevaluated')) ||
+    (text.includes('"prefixItems"') &&
+      text.includes('"unevaluatedItems"') &&
+      /"(?:anyOf|oneOf|dependentSchemas)"/.test(text))
   )
 }
 
