@@ -1,3 +1,4 @@
+/** People and service identities that may sign in. */
 import type { Grant, Principal } from './principal.ts'
 
 /** Someone who may sign in. */

@@ -1,4 +1,4 @@
-/** Agents as the authorization server knows them: each binding of a host with a live token or with keys is a client. */
+/** Agents as clients of the authorization server: each binding of a host with a live token or with keys is one. */
 import type { Plain } from '../base/json/plain.ts'
 
 /** A binding as a client of the authorization server. */

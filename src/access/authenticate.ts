@@ -1,3 +1,4 @@
+/** Authenticates callers of management interfaces. */
 import { looksLikeJwt } from '../base/crypto/jwt.ts'
 import type { Protected } from '../base/doors.ts'
 import { Refusal } from '../base/refusal.ts'

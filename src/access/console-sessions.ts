@@ -1,3 +1,4 @@
+/** Sessions of people at the console. */
 import { randomBytes } from 'node:crypto'
 import { type Clock, hasEnded } from '../base/clock.ts'
 import { hashToken } from '../base/crypto/token.ts'

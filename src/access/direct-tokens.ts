@@ -1,6 +1,6 @@
 /**
- * Access tokens of identity providers. Each is verified with the keys and the rules of the issuer that it names. A matching trust rule comes first.
- * The stored user is written when a claim has changed.
+ * Verifies access tokens of identity providers, each with the keys and rules of its issuer. A matching trust rule comes
+ * first. The stored user is written if a claim has changed.
  */
 import type { Clock } from '../base/clock.ts'
 import { claimsIssuer, type Jwt, readJwt } from '../base/crypto/jwt.ts'

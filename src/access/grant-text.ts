@@ -1,3 +1,4 @@
+/** Grants in their compact text form. */
 import { refuse } from '../base/refusal.ts'
 import { ROLES, SCOPE_TYPES } from '../model/access/access.ts'
 import { Slug } from '../model/members.ts'

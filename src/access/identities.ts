@@ -1,6 +1,6 @@
 /**
- * The permissions of a user are computed for each request from grants, teams, groups and mapped claims. The credential
- * that proved the user may narrow them (`intersect`).
+ * Computes the permissions of a user for each request, from grants, teams, groups and mapped claims. The credential of the
+ * request may narrow them (`intersect`).
  */
 import type { GrantSpec, RoleSpec, TeamSpec } from '../model/access/access.ts'
 import type { ResourceType } from '../model/resource-types.ts'

@@ -1,6 +1,6 @@
 /**
- * An identity assertion is verified with the keys of the identity provider that it names, and redeemed once. The token
- * for it belongs to a grant of its own.
+ * Verifies identity assertions with the keys of the identity provider that they name. An assertion is redeemed once. Its
+ * token belongs to a grant of its own.
  */
 
 import type { Clock } from '../base/clock.ts'

@@ -1,3 +1,4 @@
+/** Verifies tokens with the keys of their issuer. */
 import { type NamedKey, signingKeyOf } from '../base/crypto/jws.ts'
 import type { Jwt } from '../base/crypto/jwt.ts'
 import { refuse } from '../base/refusal.ts'

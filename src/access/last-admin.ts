@@ -1,3 +1,4 @@
+/** Keeps at least one administrator. */
 import { refuse } from '../base/refusal.ts'
 import type { GrantSpec, TeamSpec } from '../model/access/access.ts'
 import type { ResourceType } from '../model/resource-types.ts'

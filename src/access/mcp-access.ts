@@ -1,4 +1,4 @@
-/** What people may sign in to at the MCP endpoints of gateway threads, as far as the authorization server needs it. */
+/** Answers the authorization server: at which MCP endpoints of gateway threads may a person sign in? */
 
 /** What is at a resource for one person. */
 export type McpOffer =

@@ -1,7 +1,7 @@
 /**
- * Tokens of Postern's authorization server are JWTs for one resource. They are verified without the protocol engine:
- * signature, audience, age, and with each request that the account and the grant (or the trust rule, for a workload)
- * still exist.
+ * Verifies tokens of Postern's authorization server, which are JWTs for one resource. The protocol engine is not needed:
+ * signature, audience and age are checked, and with each request whether the account and the grant (or the trust rule of a
+ * workload) still exist.
  */
 import { type Clock, hasEnded } from '../base/clock.ts'
 import { type NamedKey, readJwk, signingKeyOf } from '../base/crypto/jws.ts'

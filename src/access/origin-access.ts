@@ -1,4 +1,4 @@
-/** At which origins people may connect accounts, as far as the authorization server needs it. */
+/** Answers the authorization server: at which origins may a person connect an account? */
 import type { OriginSpec } from '../model/mcp/origin.ts'
 
 /** An origin as far as connections to it need. */

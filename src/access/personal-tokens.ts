@@ -1,3 +1,4 @@
+/** Personal access tokens of people. */
 import type { Clock } from '../base/clock.ts'
 import { isToken, lookupOf } from '../base/crypto/token.ts'
 import type { ConfigStore } from '../store/ports/config.ts'

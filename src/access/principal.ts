@@ -1,3 +1,4 @@
+/** The principal: the authenticated caller of an operation, with its grants. */
 import type { ROLES } from '../model/access/access.ts'
 
 /**

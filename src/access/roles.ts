@@ -1,6 +1,6 @@
 /**
- * No principal grants a permission that it lacks. A token with a custom role has the permissions that the role had
- * when the token was made and still has: a change of the role never extends a token.
+ * Roles and permissions. No principal can grant a permission that it lacks. A token with a custom role has the permissions
+ * that the role had when the token was made and still has: a change of the role never extends a token.
  */
 import { PERMISSIONS } from '../model/access/access.ts'
 import { RESOURCE_TYPES } from '../model/resource-types.ts'

@@ -1,3 +1,4 @@
+/** OAuth scopes of management and of the MCP endpoints. */
 import { PERMISSIONS } from '../model/access/access.ts'
 import type { Grant, Permission } from './principal.ts'
 import { allows } from './roles.ts'

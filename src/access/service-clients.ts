@@ -1,3 +1,4 @@
+/** Service identities as clients of the authorization server. */
 import { isPlain, type Plain } from '../base/json/plain.ts'
 import type { ConfigReader } from '../store/ports/config.ts'
 

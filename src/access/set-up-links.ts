@@ -1,3 +1,4 @@
+/** Links with which a person chooses a password. */
 import { type Clock, hasEnded, toTime } from '../base/clock.ts'
 import { hashToken, isToken, mintToken } from '../base/crypto/token.ts'
 import { refuse } from '../base/refusal.ts'

@@ -1,4 +1,4 @@
-/** How a stored connection ends, or is switched, inside a transaction. Callers announce the id that the connection had before. */
+/** Ends or switches a stored connection inside of a transaction. Callers announce the id that the connection had before. */
 import type { Clock } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
 import type { ConnectionWriter, StoredConnection } from '../store/ports/connections.ts'

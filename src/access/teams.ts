@@ -1,3 +1,4 @@
+/** Teams, and the teams above and below them. */
 import type { ConfigReader } from '../store/ports/config.ts'
 import { isOfType, type Resource } from '../store/ports/resource.ts'
 

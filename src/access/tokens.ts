@@ -1,3 +1,4 @@
+/** Access tokens of the management interfaces. */
 import { timingSafeEqual } from 'node:crypto'
 import { type Clock, hasEnded, toTime } from '../base/clock.ts'
 import { hashToken, isToken, lookupOf, mintToken } from '../base/crypto/token.ts'

@@ -1,4 +1,6 @@
-/** An issuer is contacted only for a token that matches a trust rule. */
+/**
+ * Authenticates workloads with tokens of their platform. An issuer is contacted only for a token that matches a trust rule.
+ */
 
 import type { Clock } from '../base/clock.ts'
 import { type Jwt, readJwt, toRule } from '../base/crypto/jwt.ts'

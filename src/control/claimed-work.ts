@@ -1,6 +1,6 @@
 /**
- * Timers of work that one process does for all processes that share a store. Each process has the timer, and the store gives one of
- * them the claim: no process leads, and the work goes on when any of them ends.
+ * Periodic work that one process does for all processes that share a store. Each process has the timer. The store gives one
+ * of them the claim for a period: no process leads, and the work continues when any of them ends.
  */
 import type { Clock } from '../base/clock.ts'
 import type { ConfigStore } from '../store/ports/config.ts'

@@ -1,4 +1,4 @@
-/** Connections of people at origins, as the control plane keeps them. */
+/** Accounts of people at origins, as the control plane keeps them. */
 import type { Accounts } from '../access/accounts.ts'
 import type { OriginAccess } from '../access/origin-access.ts'
 import { createGuardedFetch } from '../base/net/guarded-fetch.ts'

@@ -1,6 +1,6 @@
 /**
- * Sessions of the console that call virtual MCPs, as gateway threads ask for them. Tokens are kept in memory while they can be used, and
- * end with their session.
+ * Verifies sessions of the console for gateway threads, and issues the tokens with which they call virtual MCPs. Tokens are
+ * in memory while they can be used, and end with their session.
  */
 import type { ConsoleSessions } from '../access/console-sessions.ts'
 import type { Principal } from '../access/principal.ts'

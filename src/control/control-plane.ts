@@ -1,3 +1,4 @@
+/** Builds the control plane: identities, operations and interfaces. */
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { CONSOLE_SESSION_MS } from '../access/console-sessions.ts'

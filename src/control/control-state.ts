@@ -1,3 +1,4 @@
+/** What the control plane remembers for a while, and would share with control planes of other nodes. */
 import type { SignInState } from '../oauth/sign-in/oidc.ts'
 import type { KeptSecret } from '../operations/engine/secret-links.ts'
 import type { Links } from '../shared-state/ports/links.ts'

@@ -1,3 +1,4 @@
+/** The pages of `docs/` that came with the program. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PROGRAM } from '../base/program.ts'

@@ -1,3 +1,4 @@
+/** Prints the set-up link for the first administrator. */
 import { setTimeout } from 'node:timers/promises'
 import type { SetUpLink } from './set-up-link.ts'
 

@@ -1,4 +1,4 @@
-/** Groups of users that name another provider than their own: an earlier start knew other slugs. */
+/** Removes groups of users that name another provider than their own: an earlier start had other slugs. */
 import type { Accounts } from '../access/accounts.ts'
 import type { ConfigReader } from '../store/ports/config.ts'
 import type { IdentityProvider } from './identity-provider.ts'

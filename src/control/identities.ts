@@ -1,3 +1,4 @@
+/** All ways in which a caller proves its identity to the control plane. */
 import { createAuthenticate, createVerifyToken } from '../access/authenticate.ts'
 import { createConsoleSessions } from '../access/console-sessions.ts'
 import type { KeysOf } from '../access/issuer-keys.ts'

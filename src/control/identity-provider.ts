@@ -1,3 +1,4 @@
+/** Identity providers as the control plane knows them. */
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { Accounts } from '../access/accounts.ts'

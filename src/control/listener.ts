@@ -1,3 +1,4 @@
+/** The one listener of the control plane, behind the private socket. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { type ControlHandler, doorAt, withoutSlash } from '../base/doors.ts'
 import type { Reservation } from '../base/memory/bytes.ts'

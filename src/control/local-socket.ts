@@ -1,3 +1,4 @@
+/** The private socket for the CLI of the same user. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { z } from 'zod'
 import { toMs } from '../base/clock.ts'

@@ -1,3 +1,4 @@
+/** Tokens for callers that can open the private socket. */
 import type { AccessTokens } from '../access/tokens.ts'
 import { type Clock, toTime } from '../base/clock.ts'
 import { Secret } from '../base/crypto/token.ts'

@@ -1,3 +1,4 @@
+/** The door of the authorization server, whose engine the first request loads. */
 import type { RequestListener } from 'node:http'
 import { doorAt } from '../base/doors.ts'
 import { PREAMBLE } from '../fleet/shared/preamble.ts'

@@ -1,3 +1,4 @@
+/** Commands on a data directory that no process serves. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createSetUpLinks } from '../access/set-up-links.ts'

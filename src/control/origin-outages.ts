@@ -1,9 +1,9 @@
 /**
- * Which origins cannot be reached, as the last probes of all processes that share the store have found.
+ * Which origins cannot be reached, by the last probes of all processes that share the store.
  *
- * 1. Threads are told when that changes, and no oftener for one origin than each {@link HOLD_MS}: an origin that comes and goes
- *    changes lists a bounded number of times.
- * 2. An outage touches no name, no approval and no revision.
+ * 1. Threads are told when the set changes, for one origin at most once in {@link HOLD_MS}: an unsteady origin changes lists
+ *    a bounded number of times.
+ * 2. An outage changes no name, no approval and no revision.
  */
 import type { Clock } from '../base/clock.ts'
 import { attemptsOf, downSince } from '../operations/origins/attempt.ts'

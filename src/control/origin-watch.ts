@@ -1,10 +1,10 @@
 /**
- * Reads the catalogue of an origin again when there is a reason to: the origin says that its lists have changed, or calls fail.
+ * Reads the catalogue of an origin again if there is a reason: the origin says that its lists have changed, or calls fail.
  *
- * 1. One origin is asked once at a time, and not more often than its least interval. A reason that comes too early waits, and is
- *    never lost.
- * 2. Failed calls to an origin that answers each probe are looked into less and less often.
- * 3. An origin that is down is asked each {@link DOWN_MS}, until it answers.
+ * 1. An origin is asked once at a time, and at most once in its interval. A reason that comes earlier waits and is never
+ *    lost.
+ * 2. If calls fail but the origin answers each probe, it is probed less and less often.
+ * 3. An origin that is down is probed every {@link DOWN_MS} until it answers.
  */
 import type { Clock } from '../base/clock.ts'
 import type { OriginNews } from '../model/mcp/origin.ts'

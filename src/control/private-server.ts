@@ -1,3 +1,4 @@
+/** HTTP servers on private Unix sockets. */
 import { lstatSync, rmSync } from 'node:fs'
 import {
   createServer,

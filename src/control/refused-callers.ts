@@ -1,3 +1,4 @@
+/** Adds names to refusals at MCP endpoints, for the audit trail. */
 import type { RefusedCallers } from '../fleet/shared/refused-callers.ts'
 import type { UnauthenticatedAudit } from '../operations/audit/unauthenticated.ts'
 import type { ConfigReader } from '../store/ports/config.ts'

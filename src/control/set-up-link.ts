@@ -1,3 +1,4 @@
+/** Set-up links as they are printed. */
 import { z } from 'zod'
 import type { IssuedLink } from '../access/set-up-links.ts'
 import { toTime } from '../base/clock.ts'

@@ -1,8 +1,8 @@
 /**
- * The configuration as gateway threads receive it: plain data in pieces, each known by the hash of its content. A secret that is read
- * elsewhere counts by its text and the key that seals it, not by its ciphertext, which differs at each sealing: the same state has the
- * same hashes in every process. Nothing in a fragment is a closure, a class or a plain-text secret, so it survives structured clone
- * and disk. Only what is published is in it; references are ids.
+ * The configuration as gateway threads receive it: plain data in pieces, each known by the hash of its content. A secret that
+ * is read elsewhere is hashed by its text and the key that seals it, because its ciphertext differs at each sealing. The same
+ * state therefore has the same hashes in every process. A fragment contains no closure, no class and no plain-text secret, so
+ * it survives structured clone and disk. It contains only what is published; references are ids.
  */
 import type { ClaimRule } from '../base/crypto/jwt.ts'
 import type { DetectorSettings } from '../detectors/settings.ts'

@@ -1,10 +1,10 @@
 /**
- * All fragments of a configuration in a form that takes little memory: texts in compressed pieces. The texts of clients are much
- * alike, so that a client takes about 200 bytes of it. The main thread keeps this one copy, for threads that start.
+ * All fragments of a configuration as texts in compressed pieces, which take little memory. The texts of clients are very
+ * similar, so a client takes about 200 bytes. The main thread keeps this one copy for threads that start.
  *
- * 1. Pieces are in the order of their keys, and each key is in one piece, once.
- * 2. Nothing changes: `with` gives new fragments, which share the pieces that hold no changed key.
- * 3. A piece has about `PIECE_CHARS` of text, or one fragment that is longer.
+ * 1. Pieces are in the order of their keys. Each key is in one piece, once.
+ * 2. Pieces are immutable: `with` gives new fragments, which share the pieces without a changed key.
+ * 3. A piece has about `PIECE_CHARS` of text, or one longer fragment.
  */
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { textHash } from '../base/json/canonical.ts'

@@ -1,4 +1,4 @@
-/** Workflows as gateway threads run them: plain data, with all expressions read and all defaults filled in. */
+/** Workflows as gateway threads run them: plain data, with all expressions parsed and all defaults filled in. */
 import type { Template } from '../base/expression/template.ts'
 import type { Formed, UpstreamFragment } from './fragments.ts'
 

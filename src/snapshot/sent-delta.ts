@@ -1,7 +1,7 @@
 /**
- * A delta on its way from the store to the gateway threads: each fragment is JSON text. Text is copied from thread to thread in
- * one piece, where structured clone walks every object, and takes a fraction of the memory of the objects. The main thread passes
- * the text on as the store has it, and a gateway thread reads each text while it links it and keeps nothing of it.
+ * A delta on its way from the store to the gateway threads. Each fragment is JSON text, because threads copy a text in one
+ * piece, while structured clone walks every object and takes far more memory. The main thread passes the text on as the store
+ * has it. A gateway thread parses each text when it links the fragment, and keeps nothing of it.
  */
 import type { Fragment, FragmentKey, FragmentKind, Fragments } from './fragments.ts'
 

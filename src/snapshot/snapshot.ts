@@ -1,7 +1,7 @@
 /**
- * What a gateway thread serves: linked fragments and the maps that find them. Immutable once published; a request
- * keeps the one it started with. Linked fragments hold ids of each other, never references, so that a fragment is
- * linked once however often the others change.
+ * What a gateway thread serves: linked fragments and the maps that find them. A snapshot is immutable once it is published; a
+ * request keeps the one with which it started. Linked fragments have ids of each other, never references, so a fragment is
+ * linked once, however often the others change.
  */
 import type { Lru } from '../base/memory/lru.ts'
 import type { LimitPlans } from './find/limit-plan.ts'

@@ -1,4 +1,4 @@
-/** What is in a data directory, by the names that a start, a restore and the doctor know. */
+/** The files of a data directory, by the names that a start, a restore and the doctor use. */
 import { join } from 'node:path'
 import type { KeyStore } from '../store/ports/idempotency-keys.ts'
 import type { LastGoodStore } from '../store/ports/last-good.ts'

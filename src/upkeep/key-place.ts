@@ -1,3 +1,4 @@
+/** Decides whether the key file is beside the data that it protects. */
 import { isAbsolute, relative, resolve } from 'node:path'
 
 /** Whether a file lies in a directory. */

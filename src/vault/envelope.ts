@@ -1,3 +1,4 @@
+/** Seals and opens texts (AES-256-GCM). */
 import { decrypt, encrypt } from '../base/crypto/sealing.ts'
 
 /** Keys of one purpose by their id; the first one seals. */

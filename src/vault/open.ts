@@ -1,3 +1,4 @@
+/** Opens the vault of a data directory. */
 import { CannotStart } from '../base/refusal.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter } from '../store/ports/config.ts'
 import { keyIdOf } from './envelope.ts'

@@ -1,3 +1,4 @@
+/** Opens credential secrets in gateway threads. */
 import { Secret } from '../base/crypto/token.ts'
 import { type OwnedBytes, ownedBytes } from '../base/memory/bytes.ts'
 import { type KeyRing, unseal } from './envelope.ts'

@@ -1,6 +1,6 @@
 /**
- * The token that a login at a vault returned is held in the memory of the main thread alone, and renewed before its
- * lease ends.
+ * Reads secrets from a vault over HTTP. The token of a login is only in the memory of the main thread, and is renewed before
+ * its lease ends.
  */
 import { readFileSync } from 'node:fs'
 import type { Clock } from '../base/clock.ts'

@@ -1,7 +1,7 @@
 /**
- * Seals the store with a new key. The new key goes to the key file first, then to the threads, then seals the store in
- * one transaction. Old keys leave the file when the threads and `serving.db` hold the new one. The canary, sealed in
- * the same transaction, tells a later start whether the transaction has happened.
+ * Seals the store with a new key. The new key is written to the key file, then given to the threads, then the store is sealed
+ * in one transaction. Old keys leave the file when the threads and `serving.db` have the new one. The canary, sealed in the
+ * same transaction, tells a later start whether the transaction has happened.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { ConfigReader, ConfigWriter, StoredSecret } from '../store/ports/config.ts'

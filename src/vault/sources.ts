@@ -1,6 +1,6 @@
 /**
- * Secrets that are stored elsewhere (environment, files, a vault). The main thread reads them and seals them for the
- * gateway threads like those of the store. Only references to them are on disk.
+ * Secrets that are stored elsewhere (environment, files, a vault). The main thread reads them, and seals them for the gateway
+ * threads like those of the store. Only references are on disk.
  */
 import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { join, sep } from 'node:path'

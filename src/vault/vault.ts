@@ -1,3 +1,4 @@
+/** The master keys and the keys derived from them. */
 import { createHmac, hkdfSync } from 'node:crypto'
 import { Secret } from '../base/crypto/token.ts'
 import { type OwnedBytes, ownedBytes } from '../base/memory/bytes.ts'

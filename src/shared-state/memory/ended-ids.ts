@@ -1,4 +1,4 @@
-/** Ids of grants and of accounts at origins that count no longer, as all threads of the process know them. */
+/** Ids of revoked grants and ended accounts, in memory that all threads of the process share. */
 import type { Claimed } from '../ports/once.ts'
 import { openKeyMemory } from './key-memory.ts'
 

@@ -1,6 +1,6 @@
 /**
- * Held calls of the threads of one process. An attachment is a channel between two threads, whose one end the main thread carries to
- * the owner; everything after that goes between the two directly. A channel whose thread ends is closed by the system.
+ * Held calls of the threads of one process. An attachment is a channel between two threads. The main thread carries one end
+ * to the owner; after that the two threads talk directly. The system closes the channel of a thread that ends.
  */
 import { randomBytes } from 'node:crypto'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'

@@ -1,11 +1,12 @@
 /**
- * Values of all gateway threads, in memory that they share.
+ * Stored values of workflows, in memory that all gateway threads share.
  *
- * 1. Bytes are written one after another into a ring: the oldest give way. A place in the table tells where a value begins, by the
- *    number of bytes written before it; a value is gone when the ring has come round to it.
- * 2. Keys are known by 128 bits of their SHA-256: nobody can find a key that meets the value of another.
- * 3. One lock guards table and ring. A thread waits for it for a bounded time; then a value is not found, or not kept.
- * 4. A thread that died with the lock may have left half a value: whoever takes its slot next empties the table.
+ * 1. Bytes are written one after another into a ring; the oldest are overwritten. An entry of the table says where a value
+ *    begins, by the number of bytes written before it. A value is gone when the ring has come round to it.
+ * 2. Keys are identified by 128 bits of their SHA-256, so nobody can find a key that collides with the value of another.
+ * 3. One lock guards table and ring. A thread waits for the lock for a bounded time. After that a value is not found, or not
+ *    stored.
+ * 4. A thread that died with the lock may have left half a value. The thread that takes its slot next empties the table.
  */
 import { hash } from 'node:crypto'
 import { isFromAhead } from '../../base/clock.ts'

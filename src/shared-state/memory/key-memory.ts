@@ -1,4 +1,4 @@
-/** Keys that all threads of the process remember until a time, in memory that they share. */
+/** Keys that all threads of the process remember until a time, in shared memory. */
 import { hash } from 'node:crypto'
 import type { Claimed, Once } from '../ports/once.ts'
 

@@ -1,4 +1,4 @@
-/** Which certificates are of a profile: from its settings to its fragment. Pure. */
+/** Compiles the settings for client certificates of a profile to its fragment. Pure. */
 import { hash } from 'node:crypto'
 import { BINDING_NAMES, type MtlsAuth } from '../../model/access/profile.ts'
 import { subjectName } from '../find/subject-name.ts'

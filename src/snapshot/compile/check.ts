@@ -1,6 +1,6 @@
 /**
- * A change that does not compile and link is refused with 422 inside its transaction. A fragment that a thread cannot
- * link all the same fails closed, and shows in `/readyz`.
+ * A change that does not compile and link is refused with 422 inside its transaction. If a thread still cannot link a
+ * fragment, the fragment fails closed and shows in `/readyz`.
  */
 import type { FieldError } from '../../base/refusal.ts'
 import type { Fragment } from '../fragments.ts'

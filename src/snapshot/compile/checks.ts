@@ -1,4 +1,4 @@
-/** What keeps fragments of each kind from being served: they are linked as gateway threads will, with other secrets. */
+/** Finds what keeps fragments of each kind from being served. It links them as gateway threads do, with other secrets. */
 
 import { Secret } from '../../base/crypto/token.ts'
 import { isPacked } from '../../base/json/canonical.ts'

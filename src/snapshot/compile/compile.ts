@@ -1,4 +1,4 @@
-/** Desired state to fragments: pure, so that the same state gives the same snapshot. References are ids by now. */
+/** Compiles the desired state to fragments. Pure: the same state gives the same fragments. All references are ids. */
 import { toMs } from '../../base/clock.ts'
 import { withoutPause } from '../../base/threads/time-slices.ts'
 import type { ClientSpec, ProfileSpec } from '../../model/access/profile.ts'

@@ -1,6 +1,6 @@
 /**
- * Resources that are compiled of others: an origin of kind `collection` of the endpoints of its collection, and a virtual MCP of what
- * its origins list.
+ * Resources that are compiled from others: an origin of kind `collection` from the endpoints of its collection, and a virtual
+ * MCP from the catalogues of its origins.
  */
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Served } from './compile-resource.ts'

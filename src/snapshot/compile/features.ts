@@ -1,3 +1,4 @@
+/** Compiles the optional features of a proxy: CORS, contract, cache, idempotency and more. */
 import { toMs } from '../../base/clock.ts'
 import type { CollectionSpec, Cors } from '../../model/api/collection.ts'
 import { GraphqlLimits, type ProxySpec } from '../../model/api/proxy.ts'

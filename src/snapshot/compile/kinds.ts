@@ -1,3 +1,4 @@
+/** The table of kinds of fragments, the half for the main thread. `snapshot/link/kinds.ts` is the half for gateway threads. */
 import { packJsonBeside } from '../../base/json/canonical.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import { inSlices } from '../../base/threads/time-slices.ts'

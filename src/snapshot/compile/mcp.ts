@@ -1,3 +1,4 @@
+/** Compiles origins, catalogues and virtual MCPs, with the public names of capabilities. */
 import { toMs } from '../../base/clock.ts'
 import { UpstreamSpec } from '../../model/api/upstream.ts'
 import type { CapabilityRules } from '../../model/mcp/capability.ts'

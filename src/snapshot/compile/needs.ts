@@ -1,3 +1,4 @@
+/** Marks restrictions that older linkers would ignore, so that these linkers close the fragment. */
 import type { Fragment } from '../fragments.ts'
 
 /** A restriction that older linkers would ignore. */

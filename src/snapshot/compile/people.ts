@@ -1,3 +1,4 @@
+/** Compiles users, teams and hosts. */
 import type { TeamSpec, UserSpec } from '../../model/access/access.ts'
 import { type BindingSpec, fingerprintOfKeys, type HostSpec } from '../../model/access/host.ts'
 import type {

@@ -1,3 +1,4 @@
+/** Fills secrets that are read elsewhere (environment, files, a vault) into fragments on their way to the gateway threads. */
 import { Secret } from '../../base/crypto/token.ts'
 import { contentHash } from '../../base/json/canonical.ts'
 import type { SecretReference } from '../../model/api/secret.ts'

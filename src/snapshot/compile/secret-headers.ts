@@ -1,7 +1,7 @@
 /**
- * Secrets of injected headers. They are sealed under the collection or proxy that has them, and are part of the
- * fragment of the collection. A thread makes the header lines when it links that fragment, and closes the proxies
- * whose secret it cannot read.
+ * Secrets of injected headers. They are sealed under the collection or proxy that has them, and are part of the fragment of
+ * the collection. A thread makes the header lines when it links the fragment. It closes the proxies whose secret it cannot
+ * read.
  */
 
 import { isReference } from '../../model/api/credential-facts.ts'

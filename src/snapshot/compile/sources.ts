@@ -1,4 +1,4 @@
-/** The resources that gateway threads serve, as they are read for compiling: one row for each type that has fragments of its own. */
+/** The resources that are read for compiling: one row for each type that has fragments of its own. */
 
 import { HASH_KEY } from '../../guardrails/names.ts'
 import type { TeamSpec, UserSpec } from '../../model/access/access.ts'

@@ -1,3 +1,4 @@
+/** Compiles upstreams and their timeouts. */
 import { toMs } from '../../base/clock.ts'
 import { type ProxyTimeouts, UpstreamSpec } from '../../model/api/upstream.ts'
 import type { TargetFragment, TimeoutsFragment, UpstreamFragment, UpstreamRules } from '../fragments.ts'

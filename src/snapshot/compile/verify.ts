@@ -1,4 +1,4 @@
-/** How signed tokens are judged: from the settings of a profile to its fragment. Pure. */
+/** Compiles the settings for signed tokens of a profile to its fragment. Pure. */
 
 import { toMs } from '../../base/clock.ts'
 import type { ClaimRule } from '../../base/crypto/jwt.ts'

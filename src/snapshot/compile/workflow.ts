@@ -1,4 +1,4 @@
-/** Workflow definitions to plans. Pure: the same definition gives the same plan. */
+/** Compiles workflow definitions to plans. Pure: the same definition gives the same plan. */
 
 import { toMs } from '../../base/clock.ts'
 import { contentHash } from '../../base/json/canonical.ts'

@@ -1,12 +1,13 @@
 /**
- * What callers see of a virtual MCP and may use. Linked once; lists and calls are decided by the same function.
+ * What callers see of a virtual MCP and may use. It is linked once. One function decides about lists and calls.
  *
  * Invariants:
- * 1. A call is admitted only if the item is in the caller's list, or would be if its server could be reached. The list has an item if
- *    some arguments may be admitted.
+ *
+ * 1. A call is admitted only if the item is in the caller's list, or would be if its server could be reached. The list
+ *    contains an item if the policy may admit some arguments.
  * 2. A hidden item and one that does not exist give the same object, found by the same steps.
- * 3. An item without a public name, and one that is held back, is hidden from everybody, also under another URI. Metadata without an
- *    approval is left out of its item.
+ * 3. An item without a public name, and one that is held back, is hidden from everybody, also under another URI. Metadata
+ *    without an approval is left out of its item.
  * 4. An item that its caller does not reach is hidden, whatever the policy says.
  * 5. A public URI that Postern gives out leads back to its member and to its URI there.
  * 6. Equal lists are one object. At most {@link LISTS_MAX} of them are kept for each type.

@@ -1,4 +1,4 @@
-/** What the capabilities of a virtual MCP answer. `capabilities.ts` keeps their invariants. */
+/** The types of answers about capabilities. `capabilities.ts` keeps their invariants. */
 import type { Plain } from '../../base/json/plain.ts'
 import type { CapabilityType } from '../../model/mcp/capability.ts'
 import type { CapabilityKey, Held } from '../../model/mcp/capability-drift.ts'

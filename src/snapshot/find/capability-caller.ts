@@ -1,4 +1,4 @@
-/** Callers as a capability policy sees them, and the part of its rules that is about callers. */
+/** Callers as a capability policy sees them, and the rules of a policy that concern callers. */
 import { claimOf } from '../../base/crypto/jwt.ts'
 import { type Expression, toExpression, UNDECIDED } from '../../base/expression/expression.ts'
 import type { Plain } from '../../base/json/plain.ts'

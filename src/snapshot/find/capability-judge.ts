@@ -1,7 +1,4 @@
-/**
- * The decision about one item for one caller, whatever the method: a list, a call, a completion, a read and a subscription are all
- * judged here.
- */
+/** Decides about one item for one caller. Lists, calls, completions, reads and subscriptions all ask here. */
 import { joined, withoutDigits } from '../../base/json/exact.ts'
 import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { type CapabilityType, KEY_OF, type Projection } from '../../model/mcp/capability.ts'

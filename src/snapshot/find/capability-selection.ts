@@ -1,8 +1,8 @@
 /**
- * A virtual MCP as a token sees it that is restricted to a part of it.
+ * A virtual MCP as a token sees it that is restricted to a part of the virtual MCP.
  *
- * 1. What is left out is answered like what does not exist, by the same object.
- * 2. Lists and calls are decided by the same question, which is asked of the item as the caller's list has it.
+ * 1. An item outside of the part gets the same object as one that does not exist.
+ * 2. Lists and calls ask the same question. It is asked about the item as the caller's list has it.
  */
 import {
   CAPABILITY_TYPES,

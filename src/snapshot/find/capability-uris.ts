@@ -1,4 +1,4 @@
-/** URIs that no list of a virtual MCP has, and URIs on their way out. */
+/** URIs that are in no list of a virtual MCP, and the translation of URIs to public ones. */
 import type { Plain } from '../../base/json/plain.ts'
 import { fromPublicUri, type PublicNames, toPublicUri } from '../../model/mcp/public-names.ts'
 import { type Admission, type Capabilities, type ReadAdmission, UNKNOWN } from './capability-answers.ts'

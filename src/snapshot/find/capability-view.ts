@@ -1,4 +1,4 @@
-/** Items as callers see them: with their public name, and with what a policy projects. */
+/** Items as callers see them: with their public name, and with the members that a policy projects. */
 
 import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { FoldedNames } from '../../base/text/folded-names.ts'

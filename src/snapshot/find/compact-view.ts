@@ -1,6 +1,6 @@
 /**
- * The compact view of a list of tools: three tools that find, describe and call the others, so that a long list costs a model few
- * tokens. It is made of what one caller sees, so nothing that is hidden from the caller has a part in it.
+ * The compact view of a list of tools: three tools that find, describe and call the others, so that a long list costs a model
+ * few tokens. It is made from the list of one caller, so it contains nothing that is hidden from the caller.
  */
 import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { indexTexts, type SearchField, type TextIndex } from '../../base/text/search.ts'

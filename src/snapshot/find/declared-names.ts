@@ -1,9 +1,9 @@
 /**
- * The names that a schema declares in arguments. A member that is another spelling of a declared name is refused at every depth: what was
- * judged under one name would be read under the other. Where a schema has a map (`additionalProperties`, `patternProperties`), any other
- * key is taken.
+ * The names that a schema declares in arguments. Another spelling of a declared name is refused at every depth: a value that
+ * was judged under one name would be read under the other. Where a schema has a map (`additionalProperties`,
+ * `patternProperties`), any other key is accepted.
  *
- * Steps and depth are bounded, and what is beyond a bound is refused: schemas come from origins, and arguments from callers.
+ * Steps and depth are bounded, and anything beyond a bound is refused: schemas come from origins, and arguments from callers.
  */
 
 import { isPlain, type Plain, pointerTo, tokenText } from '../../base/json/plain.ts'

@@ -1,3 +1,4 @@
+/** The endpoint rules of a profile. */
 import type { ClosedRoute, LinkedCollection, LinkedProxy } from '../linked/collection.ts'
 import { ALL_METHODS, methodBit, methodBits } from './methods.ts'
 import { mayBeReadAs, toLooseMatch, toLooseSegments } from './plain-path.ts'

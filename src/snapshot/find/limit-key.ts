@@ -1,3 +1,4 @@
+/** The keys of counters: 64 bits of a limit and its subject. */
 import { hash } from 'node:crypto'
 
 /** Half of a counter's key; two halves are mixed for each request. */

@@ -1,3 +1,4 @@
+/** The limits of one profile at one proxy, computed once for a snapshot. */
 import type { Attachment } from '../../model/api/policy.ts'
 import type { LinkedProfile } from '../linked/client.ts'
 import type { LinkedCollection, LinkedProxy } from '../linked/collection.ts'

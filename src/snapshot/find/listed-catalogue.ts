@@ -1,4 +1,4 @@
-/** Catalogues as guardrails of the leg `list` leave them. */
+/** Catalogues after the guardrails of the leg `list`. */
 import type { Plain } from '../../base/json/plain.ts'
 import { listedItem } from '../../guardrails/listed.ts'
 import type { Chain } from '../../guardrails/rule.ts'

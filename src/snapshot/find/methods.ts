@@ -1,3 +1,4 @@
+/** HTTP methods as bits. */
 import { HTTP_METHODS } from '../../model/http-names.ts'
 import type { HttpMethod } from '../../model/members.ts'
 

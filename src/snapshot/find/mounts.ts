@@ -1,3 +1,4 @@
+/** Finds the collection of a path and a host. */
 import type { LinkedCollection } from '../linked/collection.ts'
 import { looseParts, toLooseMatch } from './plain-path.ts'
 

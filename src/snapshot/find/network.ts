@@ -1,3 +1,4 @@
+/** IP addresses and networks as numbers. */
 import { isIP } from 'node:net'
 
 /** Networks ready to be asked. IPv4 as 32-bit numbers, IPv6 as four of them. */

@@ -1,8 +1,9 @@
 /**
- * The endpoints behind an origin of kind `collection`, and which of them a caller reaches: those that the checks `assignment` and
- * `method` would let through. A virtual MCP gives no right to a collection, so an endpoint that its caller may not call is hidden.
+ * The endpoints behind an origin of kind `collection`, and which of them a caller reaches: those that the checks `assignment`
+ * and `method` would admit. A virtual MCP gives no right to a collection, so an endpoint that its caller may not call is
+ * hidden.
  *
- * What a caller reaches is decided by the collection and the profile in force, not by those of the moment of linking.
+ * The collection and the profile in force decide what a caller reaches, not those at the time of linking.
  */
 import { textHash } from '../../base/json/canonical.ts'
 import {

@@ -1,4 +1,7 @@
-/** Which people a thing is shared with. Teams share with the teams below them, so a person belongs to all teams above theirs too. */
+/**
+ * Decides with which people something is shared. A team shares with the teams below it, so a person also belongs to all teams
+ * above their own.
+ */
 import type { CollectionFragment, PersonFragment, TeamFragment, VirtualMcpFragment } from '../fragments.ts'
 
 /** People by ids of users and teams. */

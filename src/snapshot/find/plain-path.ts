@@ -1,3 +1,4 @@
+/** Paths as lenient servers read them. */
 import { compareSegments, segmentsOverlap } from './precedence.ts'
 import { asRead, matchesSegment, type Segment, toSegments } from './segment.ts'
 

@@ -1,3 +1,7 @@
+/**
+ * The order in which routes are tried, as rules that can be read and printed. The indexes in `mounts.ts` and `routes.ts` find
+ * the same route.
+ */
 import type { LinkedCollection } from '../linked/collection.ts'
 import { asRead, bySpecificity, matchesSegment, type Segment, toSegments } from './segment.ts'
 

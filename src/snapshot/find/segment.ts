@@ -1,3 +1,5 @@
+/** Segments of path patterns. */
+
 /**
  * One segment of a path pattern. `shape` is the same for segments that match the same texts, whatever their
  * parameters are called.

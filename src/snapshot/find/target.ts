@@ -1,3 +1,4 @@
+/** The path at the upstream, and the values of path parameters. */
 import type { TargetTemplate } from '../linked/collection.ts'
 import { asRead, matchesSegment, type Segment, toSegments } from './segment.ts'
 

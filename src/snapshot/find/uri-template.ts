@@ -1,3 +1,4 @@
+/** URI templates (RFC 6570) of resources. */
 import { linearPattern } from '../../base/text/patterns.ts'
 
 /** What an expression of RFC 6570 may stand for, by its operator. Only `+` and `#` give reserved characters. */

@@ -1,6 +1,6 @@
 /**
- * What virtual MCPs have of their origins. A virtual MCP is joined with its origins and their catalogues when it is first asked for
- * in a snapshot: fragments hold ids of each other, so that one of them is linked anew without the others.
+ * Joins virtual MCPs with their origins and catalogues, when one is first asked for in a snapshot. Fragments have ids of each
+ * other, so one can be linked again without the others.
  */
 import { listedText } from '../../guardrails/listed.ts'
 import type { Chain } from '../../guardrails/rule.ts'

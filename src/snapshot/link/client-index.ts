@@ -1,3 +1,4 @@
+/** How snapshots find clients, profiles, tokens and certificates. */
 import { Lru } from '../../base/memory/lru.ts'
 import type { LinkedClient, LinkedProfile, LinkedToken } from '../linked/client.ts'
 import type { Snapshot } from '../snapshot.ts'

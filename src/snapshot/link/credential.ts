@@ -1,3 +1,4 @@
+/** Links credentials: opens their secrets once, and forms what is sent. */
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import type { AwsSigner } from '../../base/crypto/aws-signature.ts'

@@ -1,3 +1,4 @@
+/** Links hosts and their bindings. */
 import { Secret } from '../../base/crypto/token.ts'
 import type { HostFragment, ProfileFragment } from '../fragments.ts'
 import type { LinkedHost } from '../linked/client.ts'

@@ -1,3 +1,6 @@
+/**
+ * The table of kinds of fragments, the half for gateway threads. `snapshot/compile/kinds.ts` is the half for the main thread.
+ */
 import type { Opener } from '../../vault/opener.ts'
 import type { CollectionFragment, FragmentKind, Fragments } from '../fragments.ts'
 import type { LinkedCollection } from '../linked/collection.ts'

@@ -1,3 +1,4 @@
+/** Makes the next snapshot from a delta: links changed fragments, and copies the maps that they change. */
 import type { Opener } from '../../vault/opener.ts'
 import { createGuardrailIndex } from '../find/guardrails.ts'
 import { createLimitPlans } from '../find/limit-plan.ts'

@@ -1,3 +1,4 @@
+/** Links origins: each is a route, so that limits, credential, servers and records work as for any request. */
 import { limitKeyOf } from '../find/limit-key.ts'
 import type { OriginFragment } from '../fragments.ts'
 import type { LinkedOrigin } from '../linked/mcp.ts'

@@ -1,3 +1,4 @@
+/** Links upstreams and their servers. What is known of a server moves to the next linked upstream. */
 import { createHash } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { isRefusedHost } from '../../base/net/address.ts'

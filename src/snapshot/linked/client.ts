@@ -1,3 +1,4 @@
+/** Clients, profiles, hosts and tokens as a thread has linked them. */
 import type { KeyObject } from 'node:crypto'
 import type { Certificate, Crl } from '../../base/crypto/certificate.ts'
 import type { Plain } from '../../base/json/plain.ts'

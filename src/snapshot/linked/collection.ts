@@ -1,3 +1,4 @@
+/** Collections, proxies and routes as a thread has linked them. */
 import type { LimitKey } from '../find/limit-key.ts'
 import type { CollectionFragment, ProxyFragment } from '../fragments.ts'
 import type { LinkedUpstream } from './upstream.ts'

@@ -1,3 +1,4 @@
+/** Credentials as a thread has linked them, and the tokens that it has fetched. */
 import type { KeyObject } from 'node:crypto'
 import type { AwsSigner } from '../../base/crypto/aws-signature.ts'
 import type { Secret } from '../../base/crypto/token.ts'

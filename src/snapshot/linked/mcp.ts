@@ -1,3 +1,4 @@
+/** Origins and virtual MCPs as a thread has linked them. */
 import type { LimitKey } from '../find/limit-key.ts'
 import type { OriginFragment, VirtualMcpFragment } from '../fragments.ts'
 import type { LinkedCollection } from './collection.ts'

@@ -1,3 +1,4 @@
+/** Upstreams as a thread has linked them, and what it has seen of their servers. */
 import type { TargetFragment, UpstreamFragment, UpstreamRules, UpstreamTlsFragment } from '../fragments.ts'
 
 /** Where calls go. */

@@ -1,11 +1,12 @@
 /**
- * Published endpoints of a collection as capabilities. For an origin of kind `collection` this is made when the collection is
- * compiled, in the transaction of its change, so that it never drifts; `compile/dependents.ts` says what is compiled with it. For
- * `/mcp` a gateway thread makes it of the fragments that it serves.
+ * Published endpoints of a collection as capabilities. For an origin of kind `collection`, the catalogue is made when the
+ * collection is compiled, in the transaction of its change, so it never drifts; `compile/dependents.ts` says what is compiled
+ * with it. For `/mcp`, a gateway thread makes it from the fragments that it serves.
  *
- * 1. Names do not depend on the order of proxies in the store: of two endpoints that ask for one name, the older proxy has it.
- * 2. Names of arguments are of `A-Za-z0-9_.-` and unlike each other: model APIs refuse a list with any other.
- * 3. An input schema stands for itself and has at most {@link SCHEMA_BYTES_MAX} bytes for its body, and a bound for all arguments beside it.
+ * 1. Names do not depend on the order of proxies in the store. If two endpoints claim one name, the older proxy gets it.
+ * 2. Names of arguments consist of `A-Za-z0-9_.-` and are unique, because model APIs refuse a list with any other name.
+ * 3. An input schema is complete in itself. It has at most {@link SCHEMA_BYTES_MAX} bytes for its body, and a bound for all
+ *    arguments beside it.
  */
 import { hash } from 'node:crypto'
 import { isPlain, type Plain } from '../../base/json/plain.ts'

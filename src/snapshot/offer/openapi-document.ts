@@ -1,3 +1,4 @@
+/** OpenAPI documents of published proxies. */
 import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { JsonSchema, Parameter } from '../../model/api/proxy.ts'

@@ -1,4 +1,4 @@
-/** Schemas of parameters: of one, and of all that a tool takes within one bound. */
+/** Schemas of parameters: of one, and of all arguments of a tool within one bound. */
 import { isPlain, type Plain } from '../../base/json/plain.ts'
 import type { JsonSchema, Parameter } from '../../model/api/proxy.ts'
 import { boundedSchema } from '../schema/bounded.ts'

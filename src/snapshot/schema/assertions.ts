@@ -1,4 +1,4 @@
-/** Keywords that look at one value alone, without schemas inside. Each spends steps for what it looks at. */
+/** Keywords that judge one value without subschemas. Each spends steps for what it looks at. */
 import { canonicalJson } from '../../base/json/canonical.ts'
 import { isMultipleOf } from '../../base/json/exact.ts'
 import { isPlain, type Plain } from '../../base/json/plain.ts'

@@ -1,3 +1,4 @@
+/** The steps that one judgement may take. */
 import { isDeep, pointerTo } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
 

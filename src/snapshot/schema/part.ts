@@ -1,6 +1,6 @@
 /**
- * A prepared schema as functions that judge a value. Parts are made when a value first reaches them, so a schema costs
- * what its values use of it. Every function spends steps of {@link Effort} before it looks.
+ * A prepared schema as functions that judge a value. A part is made when a value first reaches it, so a schema costs only
+ * what its values use. Every function spends steps of {@link Effort} before it looks.
  */
 import { isPlain, type Plain } from '../../base/json/plain.ts'
 import {

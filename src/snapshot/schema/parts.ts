@@ -1,6 +1,4 @@
-/**
- * Reading of JSON schemas that may be anything: what was imported or written by hand is only known to be JSON.
- */
+/** Reads JSON schemas that may be anything: an imported or hand-written schema is only known to be JSON. */
 
 import { isPlain, type Plain, tokenText } from '../../base/json/plain.ts'
 import { isUnicodePattern, linearPattern } from '../../base/text/patterns.ts'

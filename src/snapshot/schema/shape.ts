@@ -1,4 +1,4 @@
-/** What values keywords may have. The judge relies on it: it checks no keyword again. */
+/** The values that keywords may have. The judge relies on this check and checks no keyword again. */
 
 import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { linearPattern } from '../../base/text/patterns.ts'

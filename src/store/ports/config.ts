@@ -1,6 +1,6 @@
 /**
- * What the control plane asks of its store: questions, not databases. Configuration and audit answer through one
- * transaction, so that a change and its evidence are one thing.
+ * The port of the configuration store. It consists of questions and names no database. Configuration and audit share one
+ * transaction, so a change and its audit entry cannot be separated.
  */
 import type { AuditEntry } from '../../model/access/audit.ts'
 import type { ResourceType } from '../../model/resource-types.ts'

@@ -1,6 +1,6 @@
 /**
- * Where the data of an instance is kept, as a start, a backup and the doctor see it: places that open asynchronously, and
- * what is to know of a place that is not open.
+ * Where the data of an instance is kept, for a start, a backup and the doctor: places that open asynchronously, and facts
+ * about a place that is not open.
  */
 import type { AccessFault } from '../../base/files.ts'
 import type { ConfigStore } from './config.ts'

@@ -1,6 +1,6 @@
 /**
- * The transaction of a change keeps the earlier state of each touched resource, for the last thousand revisions. An
- * earlier state of the configuration is read backwards from the present one.
+ * The transaction of a change stores the earlier state of each touched resource, for the last thousand revisions. An earlier
+ * state of the configuration is computed backwards from the present one.
  */
 import type { ResourceType } from '../../model/resource-types.ts'
 import type { Resource } from './resource.ts'

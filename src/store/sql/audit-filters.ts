@@ -1,6 +1,6 @@
 /**
- * What filters of the audit trail ask, beside each entry: a row of columns that are read from the entry. It is no evidence. Verifying
- * the trail compares it with the entry, so that no change of it hides an entry from a filter unnoticed.
+ * The columns by which the audit trail is filtered: a row beside each entry, read from the entry. The row is no evidence.
+ * Verifying the trail compares it with the entry, so a changed row cannot hide an entry from a filter unnoticed.
  */
 import type { Kysely } from 'kysely'
 import type { AuditEntry } from '../../model/access/audit.ts'

@@ -1,6 +1,7 @@
 /**
- * What the queries of this folder need and engines write differently. Everything else in them is SQL that all engines
- * read alike. An engine keeps these promises:
+ * What engines write differently in the queries of this folder. All other SQL here is read alike by every engine. An engine
+ * keeps these promises:
+ *
  * 1. Texts compare and sort by their bytes, as `binary` of SQLite and `collate "C"` of PostgreSQL do. Cursors rely on it.
  * 2. Columns of whole numbers come back as JavaScript numbers. Counts and sums may come back as texts or bigints.
  * 3. A statement may bind {@link ROWS_MAX} rows of eight values, or {@link IDS_MAX} single ones.

@@ -1,6 +1,7 @@
 /**
- * Facets: what lists of resources are asked by, one row for each value of a member of {@link FACETS} in the live spec. Rows change
- * in the transaction that changes their resource. A list with such a condition reads the index of facets, in order of ids.
+ * Facets: the values by which lists of resources are filtered, one row for each value of a member of {@link FACETS} in the
+ * live spec. Rows change in the transaction that changes their resource. A filtered list reads the index of facets, in order
+ * of ids.
  */
 import type { Kysely } from 'kysely'
 import { FACETS, type FacetName } from '../ports/facets.ts'

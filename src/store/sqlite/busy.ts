@@ -1,4 +1,4 @@
-/** While another process holds the database file, statements wait without blocking the thread. */
+/** Waits without blocking the thread while another process holds the database file. */
 import { setTimeout } from 'node:timers/promises'
 import { StoreUnavailable } from '../ports/unavailable.ts'
 

@@ -1,3 +1,4 @@
+/** Connections of SQLite, and when the write-ahead log is copied into the file. */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
 import {

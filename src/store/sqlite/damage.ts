@@ -1,3 +1,4 @@
+/** Recognizes errors that mean damage. */
 import { CannotStart } from '../../base/refusal.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
 

@@ -1,6 +1,6 @@
 /**
- * Locks the data directory for one process. The lock is an SQLite lock, which the system releases when the process
- * dies, however it dies.
+ * Locks the data directory for one process. It is a lock of SQLite, which the system releases when the process ends for any
+ * reason.
  */
 import { chmodSync, existsSync, mkdirSync, rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,3 +1,4 @@
+/** Translates errors of SQLite and the system to faults of a store. */
 import { chmodSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type AccessFault, faultOfAccess } from '../../base/files.ts'

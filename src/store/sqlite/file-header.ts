@@ -1,7 +1,7 @@
 /**
- * Recognizes a file that was overwritten in place. The start and each probe write a new version number into the header, and the
- * process knows which numbers it wrote. Once the file has one of them, no copy of the write-ahead log can put another number there.
- * Before that, the log of an earlier process can, so that a different number proves nothing.
+ * Recognizes a file that was overwritten in place. The start and each probe write a new version number into the header, and
+ * the process knows the numbers that it wrote. Once the file has one of them, no copy of the write-ahead log can put another
+ * number there. Before that, the log of an earlier process can, so a different number proves nothing.
  */
 import { randomInt } from 'node:crypto'
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'

@@ -1,3 +1,4 @@
+/** Looks for damage in files that are not open. */
 import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'

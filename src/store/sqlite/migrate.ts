@@ -1,3 +1,4 @@
+/** Brings a database to the newest schema. */
 import { statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { CannotStart } from '../../base/refusal.ts'

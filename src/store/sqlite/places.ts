@@ -1,6 +1,6 @@
 /**
- * The places of SQLite: each kind of data is a file of its own, with its side files. The recorder and query threads open records,
- * and load this module while they wait for their data. What the main thread alone needs is loaded when it is asked for.
+ * The places of SQLite: each kind of data is a file with its side files. The recorder and query threads load this module
+ * while they wait for their data, so it loads the parts of the main thread only when they are used.
  */
 import { join } from 'node:path'
 import { CannotStart } from '../../base/refusal.ts'

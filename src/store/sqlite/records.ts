@@ -1,6 +1,6 @@
 /**
- * The records file, apart from the configuration so that neither waits for the other. WAL with synchronous=NORMAL:
- * a power cut may lose the last moments of records, a killed process loses none that were committed.
+ * The records file, apart from the configuration so that neither waits for the other. WAL with synchronous=NORMAL: a power
+ * failure may lose the last moments of records; a killed process loses none that were committed.
  */
 import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'

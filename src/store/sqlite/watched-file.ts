@@ -1,10 +1,10 @@
 /**
  * Checks that a database file is still the one that was opened.
  *
- * 1. Each transaction looks at the path first: an open connection continues to write to a deleted file, and loses what
- *    it writes.
- * 2. A deleted file is written again from what the process holds. A replaced or overwritten `config.db` is never used
- *    while the process runs, because it may be an older one.
+ * 1. Each transaction checks the path first: an open connection continues to write to a deleted file, and loses what it
+ *    writes.
+ * 2. A deleted file is written again from what the process holds. A replaced or overwritten `config.db` is never used while
+ *    the process runs, because it may be an older one.
  */
 import { type BigIntStats, rmSync, statSync } from 'node:fs'
 import { type StoreFault, StoreUnavailable } from '../ports/unavailable.ts'

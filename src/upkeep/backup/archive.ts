@@ -1,3 +1,4 @@
+/** Archives of a backup: tar files (POSIX ustar). */
 import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream, type ReadStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'

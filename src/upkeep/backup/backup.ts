@@ -1,6 +1,6 @@
 /**
- * A backup is taken by the process of the command, as one more reader of the write-ahead log: configuration and audit
- * are of one moment, and no writer waits.
+ * Takes a backup in the process of the command, as one more reader of the write-ahead log. Configuration and audit are of one
+ * moment, and no writer waits.
  */
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,3 +1,4 @@
+/** The manifest of an archive: what it contains, with hashes. */
 import { createHash } from 'node:crypto'
 import { createReadStream, statSync } from 'node:fs'
 import { z } from 'zod'

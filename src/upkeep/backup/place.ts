@@ -1,3 +1,4 @@
+/** Prepares the files of a restore, and moves them into the data directory. */
 import {
   closeSync,
   constants,

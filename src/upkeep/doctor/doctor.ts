@@ -1,3 +1,4 @@
+/** `postern doctor`: checks everything that a start needs, in the order of a start, and changes nothing. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

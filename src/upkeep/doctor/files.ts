@@ -1,3 +1,4 @@
+/** Checks the files of the data directory beside the store. */
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { faultOfAccess, otherThanFile } from '../../base/files.ts'

@@ -1,3 +1,4 @@
+/** Checks whether an instance runs, and whether its ports are free. */
 import { existsSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'

@@ -1,3 +1,4 @@
+/** Checks Node, disk, directory, key file and certificates. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'

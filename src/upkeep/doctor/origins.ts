@@ -1,4 +1,4 @@
-/** Origins at which people have accounts: whether their authorization servers can be used, and whether accounts have ended. */
+/** Checks the authorization servers of origins at which people have accounts, and whether accounts have ended. */
 import type { ConnectedOrigin } from '../../access/origin-access.ts'
 import { createClock } from '../../base/clock.ts'
 import { createEgress, NO_LISTENER } from '../../base/net/egress.ts'

@@ -1,3 +1,4 @@
+/** Checks whether each identity provider accepts Postern as a client. */
 import { createClock } from '../../base/clock.ts'
 import { createEgress, NO_LISTENER } from '../../base/net/egress.ts'
 import { createGuardedFetch } from '../../base/net/guarded-fetch.ts'

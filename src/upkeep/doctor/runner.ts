@@ -1,3 +1,4 @@
+/** Checks the runner of the settings. */
 import { request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
 import type { RunnerPlace } from '../../base/net/runner-address.ts'

@@ -1,3 +1,4 @@
+/** Checks the store, in a copy of it. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createClock } from '../../base/clock.ts'

@@ -2,11 +2,10 @@
  * The memory of idempotency keys: one for all gateway threads, in the main thread, so that a key is claimed once.
  *
  * 1. A claim is written to `idempotency.db` before it is answered, and read at the next start. Responses are sealed.
- * 2. The effect of a request that a dead thread or process had in progress is unknown: it is not made again under its
- *    key.
- * 3. Keys expire by the time that has passed, not by the clock: a clock that jumps keeps none longer and drops none earlier. The file
- *    has times of the clock, so that it is written anew after a jump.
- * 4. When the file cannot be written, the memory continues alone, and writes everything as soon as it can.
+ * 2. If a thread or process ends during a request, the effect of the request is unknown. It is not made again under its key.
+ * 3. Keys expire by the time that has passed, not by the clock: a clock that jumps keeps none longer and drops none earlier.
+ *    The file has times of the clock, so it is written again after a jump.
+ * 4. If the file cannot be written, the memory continues alone, and writes everything as soon as it can.
  */
 import { createSecretKey } from 'node:crypto'
 import { type Clock, type Repeating, repeat, steadyOf } from '../../base/clock.ts'

@@ -1,3 +1,4 @@
+/** Names the compiler of fragments, so that fragments of another compiler are compiled again. */
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,3 +1,4 @@
+/** Decides at a start what is served: the store, or the last known configuration. */
 import { existsSync } from 'node:fs'
 import type { Clock } from '../../base/clock.ts'
 import { type AccessFault, faultOfAccess, otherThanFile } from '../../base/files.ts'

@@ -1,3 +1,4 @@
+/** Handles damaged files at a start, so that damage in replaceable files never keeps traffic from being served. */
 import { existsSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { otherThanFile } from '../../base/files.ts'

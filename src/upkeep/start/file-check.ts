@@ -1,7 +1,7 @@
 /**
- * Looks for damage in the files of the stores while the instance serves: a start reads only what it needs, and a page that nothing
- * reads may be damaged for months. SQLite reads the whole file for it, which no other thread can break off: a thread of its own does
- * it, and a file that is too large for a bounded time is left out.
+ * Looks for damage in the files of the stores while the instance serves. A start reads only what it needs, so a damaged page
+ * that nothing reads could stay unnoticed for months. SQLite reads the whole file without a pause, so a thread of its own
+ * does it. A file that is too large for a bounded time is left out.
  */
 import { statSync } from 'node:fs'
 import type { Worker } from 'node:worker_threads'

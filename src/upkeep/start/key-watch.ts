@@ -1,3 +1,4 @@
+/** Watches the key file while the instance runs. */
 import { type Stats, statSync } from 'node:fs'
 import { type Probed, type StoreFault, StoreUnavailable } from '../../store/ports/unavailable.ts'
 import { openVaultAlone } from '../../vault/open.ts'

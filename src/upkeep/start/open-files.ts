@@ -1,3 +1,4 @@
+/** The limit of open files. */
 import { readFileSync } from 'node:fs'
 
 /** A lower limit leads to a warning: each call in progress needs two sockets, one to the caller and one to the upstream. */

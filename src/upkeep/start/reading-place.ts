@@ -1,3 +1,4 @@
+/** Copies the files of a data directory that cannot be written, so that they can be served. */
 import { chmodSync, copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'

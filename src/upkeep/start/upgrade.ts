@@ -1,3 +1,4 @@
+/** Logs the upgrade of a store. */
 import type { UpgradedPlace } from '../../store/ports/places.ts'
 
 type Log = (level: 'info' | 'error', message: string) => void
