@@ -1,4 +1,4 @@
-/** Files of the data directory and of the command line: who may read and write them, and how they are written whole. */
+/** Files of the data directory and of the CLI: who may read and write them, and how they are written as a whole. */
 import { randomBytes } from 'node:crypto'
 import {
   accessSync,

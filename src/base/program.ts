@@ -1,4 +1,4 @@
-/** Where the program is, and which of its two forms runs: the sources, or the bundle of them (`bundle.ts`). */
+/** Where the program is, and which of its two forms runs: the sources or the bundle (`bundle.ts`). */
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ENTRIES, type Entry, findBundle } from './bundle.ts'

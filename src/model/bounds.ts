@@ -1,4 +1,4 @@
-/** Bounds that schemas ask for, and that threads without schemas hold to. */
+/** Bounds that schemas enforce, and that threads without schemas keep. */
 
 export const MAX_MAX = 1_000_000_000
 export const BURST_MAX = 1_000_000

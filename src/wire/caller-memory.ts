@@ -1,12 +1,12 @@
 /**
- * Counts the bytes that a gateway thread keeps for callers: request bodies, responses that are held back or copied,
- * and unread data of HTTP/2 streams. The main thread counts the bodies of management in the same way, by principal.
+ * Counts the bytes that a gateway thread keeps for callers: request bodies, responses that are held back or copied, and
+ * unread data of HTTP/2 streams. The main thread counts the bodies of management in the same way, by principal.
  *
- * 1. A caller may keep more while it holds no more than remains free: a single caller gets one half, two callers one
- *    third each. Responses to calls that were made may take twice as much, small reservations eight times as much.
- * 2. A module that collects bytes of a peer takes a `ByteBudget` and counts in it before it keeps the bytes, in blocks
+ * 1. A caller may keep more while it holds no more than remains free: a single caller gets one half, two callers one third
+ *    each. Responses to calls that were already made may take twice as much, small reservations eight times as much.
+ * 2. A module that collects bytes of a peer takes a `ByteBudget`, and counts in it before it keeps the bytes, in blocks
  *    (`base/memory/bytes`).
- * 3. A response that is at hand leaves in pieces, as fast as its caller takes them.
+ * 3. A whole response leaves in pieces, as fast as its caller takes them.
  */
 import type { Reservation } from '../base/memory/bytes.ts'
 

@@ -1,6 +1,6 @@
 /**
- * Lets an engine stop. Requests in progress end. Listeners and idle connections close later than `/readyz` fails, so
- * that callers that still connect are not reset.
+ * Stops an engine. Requests in progress end. Listeners and idle connections close later than `/readyz` fails, so that callers
+ * that still connect are not reset.
  */
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { Emptiness } from './emptiness.ts'

@@ -1,6 +1,6 @@
 /**
- * JSON data as pieces of text, so that a large value crosses between threads, and is written and read, in time slices. Strings are
- * copied between threads far faster than objects.
+ * JSON data as pieces of text. A large value crosses between threads, and is written and read, in time slices. Threads copy
+ * strings far faster than objects.
  */
 
 /** Characters of one piece, about. */

@@ -1,6 +1,6 @@
 /**
- * What all that look through the text of a JSON document share: where its strings end, which of them are names, and what these say.
- * The text need not be JSON (RFC 8259); then the answers mean nothing, but each search ends. Linear in the text.
+ * What all scanners of JSON text share: where strings end, which of them are names, and what these say. If the text is not
+ * JSON (RFC 8259), the answers mean nothing, but each search ends. Linear in the text.
  */
 
 export const QUOTE = 0x22

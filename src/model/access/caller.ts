@@ -1,4 +1,6 @@
-/** How threads tell each other of callers: connected accounts, sessions of the console, and what has proved a sign-in. */
+/**
+ * Plain data about callers that threads send each other: connected accounts, sessions of the console, and proofs of sign-ins.
+ */
 
 /** What the main thread answers a gateway thread that needs the token or key of a connection. */
 export type ConnectionAnswer =

@@ -1,11 +1,12 @@
 /**
- * Capability policy of a member of a virtual MCP: which tools, prompts, resources and resource templates of an MCP server a caller
- * sees and may use, and how they are shown.
+ * The capability policy of a member of a virtual MCP: which tools, prompts, resources and resource templates of an MCP server
+ * a caller sees and may use, and how they are shown.
  *
  * Invariants:
- * 1. A type without a key passes whole; an empty list passes nothing.
+ *
+ * 1. A type without a key passes as a whole; an empty list passes nothing.
  * 2. An item passes if an entry with `allow` fits and no entry with `deny` fits.
- * 3. What cannot be decided (a missing claim, an expression that fails) never lets an item pass.
+ * 3. If something cannot be decided (a missing claim, an expression that fails), the item does not pass.
  */
 import { z } from 'zod'
 import { unit } from '../annotations.ts'

@@ -1,4 +1,4 @@
-/** Words for what MCP servers offer. No schemas: gateway threads read this too. */
+/** Terms for what MCP servers offer. No schemas, because gateway threads load this file too. */
 import type { Program } from '../../base/expression/expression.ts'
 import type { Parameter } from '../api/proxy.ts'
 import type { HttpMethod } from '../members.ts'

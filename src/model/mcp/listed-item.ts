@@ -1,11 +1,12 @@
 /**
- * Items of lists as clients take them. Official clients read a list as a whole: one item that does not fit the specification makes all
- * others unusable. So an item is judged by the schema of its revision before it is listed.
+ * Items of lists for clients. Official clients read a list as a whole: one item that does not fit the specification makes all
+ * others unusable. An item is therefore judged by the schema of its revision before it is listed.
  *
  * 1. An item that fits is passed as the same object.
- * 2. What can be repaired without changing its meaning is repaired: members that are null are left out, and `type: object` is added.
+ * 2. What can be repaired without changing its meaning is repaired: members that are null are left out, and `type: object` is
+ *    added.
  * 3. An item that cannot be repaired is in no list, and calls of it are answered like those of an unknown item.
- * 4. The result depends on the item and the era alone.
+ * 4. The result depends only on the item and the era.
  */
 import { isPlain, type Plain, scalarText } from '../../base/json/plain.ts'
 import { printable } from '../../base/text/visible.ts'

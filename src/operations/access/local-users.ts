@@ -1,5 +1,5 @@
 /**
- * These operations set and change passwords. No interface publishes them, because the caller proves a set-up link or a
+ * Operations that set and change passwords. No interface publishes them, because the caller proves a set-up link or a
  * password, and no permission.
  */
 import { z } from 'zod'

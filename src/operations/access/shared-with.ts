@@ -1,4 +1,4 @@
-/** What is shared with a user at the MCP endpoints, and by what. A draft, or what is inactive, can be shared and yet not be used. */
+/** What is shared with a user at the MCP endpoints, and why. A draft or an inactive resource can be shared, but not used. */
 import { teamsAbove, teamsOf } from '../../access/teams.ts'
 import type { CollectionSpec } from '../../model/api/collection.ts'
 import type { VirtualMcpSpec } from '../../model/mcp/virtual-mcp.ts'

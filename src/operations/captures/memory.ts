@@ -1,10 +1,10 @@
 /**
- * Captures of this process. They are in memory alone: what callers sent is in no file, and a restart ends all captures.
+ * Captures of this process. They are in memory only: what callers sent is in no file, and a restart ends all captures.
  *
- * 1. Requests that are kept and requests that are waited for are at most {@link CAPTURED_MAX} together.
- * 2. A request is kept for {@link CAPTURE_KEEP_MS}. A clock that is set while it is kept changes nothing.
- * 3. All gateway threads know the captures that wait; this decides which of the requests that they take is kept, and when none is
- *    waited for any more.
+ * 1. Stored requests and awaited requests are at most {@link CAPTURED_MAX} together.
+ * 2. A request is kept for {@link CAPTURE_KEEP_MS}, even if the clock is set meanwhile.
+ * 3. All gateway threads know the waiting captures. This module decides which of the taken requests are kept, and when a
+ *    capture is complete.
  */
 import { type Clock, steadyOf } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'

@@ -1,4 +1,4 @@
-/** Captured requests in the place of requests and samples that are given. */
+/** Uses captured requests in the place of given requests and samples. */
 import { refuse } from '../../base/refusal.ts'
 import { RequestFixture } from '../../model/workflow/trial.ts'
 import type { OperationContext } from '../engine/context.ts'

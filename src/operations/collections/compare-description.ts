@@ -1,6 +1,6 @@
 /**
- * A newer description is read and compared with a collection in a thread apart, since both may be tens of megabytes. The main thread gets
- * what there is to write, ready.
+ * Reads a newer description and compares it with a collection in an `apart` thread, because both may be tens of megabytes.
+ * The main thread gets the writes.
  */
 import { canonicalJson, mayFit, unpackJson } from '../../base/json/canonical.ts'
 import { tooMuchToRead } from '../../import/text/plain-data.ts'

@@ -1,4 +1,4 @@
-/** Documents are read and judged in a thread apart: there are very many of them, and texts of YAML among them. */
+/** Reads and checks documents in an `apart` thread, because there may be very many of them, also in YAML. */
 import { contentHash } from '../../base/json/canonical.ts'
 import { isPlain } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'

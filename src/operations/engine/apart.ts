@@ -1,11 +1,11 @@
 /**
- * Work of operations that takes long by what their callers send: it is done in threads apart, so that the main thread answers others.
+ * Long work of operations, done in `apart` threads, so that the main thread can answer other callers.
  *
- * 1. A job is a pure function of plain data. What crosses between threads is cut into pieces (`base/json/pieces`).
- * 2. A caller has one place. Its further jobs wait in their order, callers take turns, and too many are refused with `overloaded`.
+ * 1. A job is a pure function of plain data. Values cross between threads in pieces (`base/json/pieces`).
+ * 2. A caller has one place. Its further jobs wait in order, callers take turns, and too many are refused with `overloaded`.
  * 3. A job that takes longer than its time, or more than the memory of a thread, is refused, and its thread ends.
- * 4. Small inputs are worked on by the main thread: a thread costs more than they do.
- * 5. A job inside of a transaction, for which other writes wait, goes first and may have one thread more.
+ * 4. The main thread does small inputs itself: a thread costs more.
+ * 5. A job inside of a transaction goes first and may have one more thread, because other writes wait for it.
  * 6. A job whose caller has left ends, and its place is free.
  */
 import { type ResourceLimits, Worker } from 'node:worker_threads'

@@ -1,4 +1,4 @@
-/** Fragments of large collections are checked in a thread apart: linking thousands of endpoints takes long. */
+/** Checks fragments of large collections in an `apart` thread, because linking thousands of endpoints takes long. */
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import { checkFragment } from '../../snapshot/compile/check.ts'
 import type { CollectionFragment, Fragment } from '../../snapshot/fragments.ts'

@@ -1,4 +1,4 @@
-/** Bounds of inputs before schemas judge them: a schema gathers an error for each of a million items, and takes seconds for it. */
+/** Bounds of inputs before schemas judge them. A schema collects an error for each of a million items, which takes seconds. */
 import { mayFit } from '../../base/json/canonical.ts'
 import { isPlain, pointerTo } from '../../base/json/plain.ts'
 import { toStorable } from '../../base/json/storable.ts'

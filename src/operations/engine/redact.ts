@@ -1,7 +1,7 @@
 /**
- * What an audit entry shows of an input or an answer. A value whose schema is `confidential` (`model/annotations`) is
- * masked, or named by its length; then names and patterns of secrets are searched for, within a bound. A new member that carries
- * a secret, a document or traffic is declared where it is defined.
+ * Masks inputs and answers in audit entries. A value whose schema is `confidential` (`model/annotations`) is masked, or
+ * replaced by its length. After that, names and patterns of secrets are searched for, within a bound. A new member with a
+ * secret, a document or traffic is declared where it is defined.
  */
 import { z } from 'zod'
 import { isPlain, type Plain } from '../../base/json/plain.ts'

@@ -1,6 +1,6 @@
 /**
- * A one-time link holds a secret that an answer shows once, where a model would read the answer. It is kept for 15 minutes,
- * sealed with a key made of the token in the link and found by a hash of this token.
+ * One-time links to secrets. A link replaces a secret that an answer shows once, if a model would read the answer. The secret
+ * is kept for 15 minutes, sealed with a key that is made of the token in the link, and found by a hash of the token.
  */
 import { hkdfSync, randomBytes } from 'node:crypto'
 import type { Principal } from '../../access/principal.ts'

@@ -1,6 +1,6 @@
 /**
- * `fields` and `expand` are added by the registry to every read that answers resources. `invoke` carries them out
- * after the handler; expanded resources pass the same scoped access as any other read.
+ * `fields` and `expand`, which the registry adds to every read that answers resources. `invoke` applies them after the
+ * handler. Expanded resources pass the same scoped access as any other read.
  */
 import { z } from 'zod'
 import { isPlain, type Plain } from '../../base/json/plain.ts'

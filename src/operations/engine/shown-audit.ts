@@ -1,7 +1,7 @@
 /**
- * The audit trail as a reader of some collections sees it: entries of these collections, without what a change did to other
- * resources. Filters look in what is shown alone, and a page is cut after that: its items and its end are the same whatever
- * the hidden parts of entries hold.
+ * The audit trail for a reader of some collections: entries of these collections, without changes of other resources. Filters
+ * look only at what is shown, and a page is cut after that. Its items and its end are therefore independent of the hidden
+ * parts of entries.
  */
 import { yieldThread } from '../../base/threads/time-slices.ts'
 import type { AuditEntry } from '../../model/access/audit.ts'

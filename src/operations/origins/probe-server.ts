@@ -1,4 +1,4 @@
-/** Probes a server that is not stored: what an administrator wants to know before the origin is saved. */
+/** Probes a server that is not stored, for an administrator who has not saved the origin yet. */
 import { z } from 'zod'
 import { OriginSpec } from '../../model/mcp/origin.ts'
 import { define } from '../engine/define.ts'

@@ -1,4 +1,4 @@
-/** Has a gateway thread probe an origin, before the transaction of a change: others wait for that. */
+/** Has a gateway thread probe an origin, before the transaction of a change, because other writes wait for a transaction. */
 import { refuse } from '../../base/refusal.ts'
 import type { CatalogueState } from '../../model/mcp/capability-drift.ts'
 import type { OriginProbed, OriginSpec } from '../../model/mcp/origin.ts'

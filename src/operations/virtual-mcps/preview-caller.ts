@@ -1,4 +1,4 @@
-/** For whom a virtual MCP is previewed. */
+/** The caller for whom a virtual MCP is previewed. */
 import { z } from 'zod'
 import { teamsAbove } from '../../access/teams.ts'
 import { refuse } from '../../base/refusal.ts'

@@ -1,9 +1,10 @@
 /**
- * What is kept of a virtual MCP beside its spec, written in the transaction of a change of it or of one of its origins.
+ * What is stored of a virtual MCP beside its spec, in the transaction of a change of it or of one of its origins.
  *
- * 1. Public names are given when a published virtual MCP is compiled (operations/engine/kept-names); they stay.
- * 2. Saving the capability policy of a member approves what its origin lists then. Before the first catalogue, that one is approved.
- * 3. Of an approved item that has changed or is gone, what was approved is kept, so that the difference can be shown.
+ * 1. Public names are given when a published virtual MCP is compiled (operations/engine/kept-names), and stay.
+ * 2. Saving the capability policy of a member approves what its origin lists at that moment. Before the first catalogue, that
+ *    catalogue is approved.
+ * 3. If an approved item has changed or is gone, the approved version is kept, so that the difference can be shown.
  */
 import { canonicalJson, textHash } from '../../base/json/canonical.ts'
 import type { Plain } from '../../base/json/plain.ts'

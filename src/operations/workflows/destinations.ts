@@ -1,4 +1,4 @@
-/** The servers that nodes of a definition ask beside the upstream. */
+/** The servers that nodes of a definition call beside the upstream. */
 import { isPlain, pointerTo, scalarText } from '../../base/json/plain.ts'
 import type { WorkflowDefinition } from '../../model/workflow/workflow.ts'
 import { nodeType } from '../../nodes/definitions.ts'

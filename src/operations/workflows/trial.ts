@@ -1,4 +1,4 @@
-/** What the operations that try workflows have in common. */
+/** What the operations that try workflows share. */
 
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'

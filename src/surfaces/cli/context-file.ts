@@ -1,6 +1,6 @@
 /**
- * Contexts change under a lock that the system releases when its process ends. Refreshing a token takes the lock too,
- * because a refresh token can be used once.
+ * The file of contexts. It changes under a lock that the system releases when the process ends. Refreshing a token takes the
+ * lock too, because a refresh token is valid once.
  */
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'

@@ -1,4 +1,4 @@
-/** Commands that wait for what comes, and print it as it comes, until they are interrupted. */
+/** Commands that wait for events and print each one, until they are interrupted. */
 import type { Operation } from '../../operations/engine/define.ts'
 import type { Client } from '../client/client.ts'
 import type { CliPorts } from './ports.ts'

@@ -1,6 +1,6 @@
 /**
- * The client for programs that do not have the registry, such as web pages: it knows operations by their names and what is
- * printed of them. `named.test.ts` proves that it loads no package and no module of Node.js.
+ * The client for programs that do not have the registry, such as web pages: it knows operations by their names.
+ * `named.test.ts` proves that it loads no package and no module of Node.js.
  */
 import { type Answer, type CallOptions, type ClientOptions, send } from './send.ts'
 import { API_ROOT, type Operations, ROUTES } from './types.ts'

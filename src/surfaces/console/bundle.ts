@@ -1,6 +1,6 @@
 /**
- * The files of the console, as the build has made them. They are read into memory as a whole, and read anew when the build has
- * replaced them, so that a path of a request never becomes a path of the file system.
+ * The files of the console, as the build has made them. They are read into memory as a whole, and again when the build has
+ * replaced them. A path of a request therefore never becomes a path of the file system.
  */
 import { hash } from 'node:crypto'
 import type { Stats } from 'node:fs'

@@ -1,10 +1,11 @@
 /**
- * The console at `/console`: its files, and the sign-in of people. The server is the OAuth client, so no token reaches the browser.
+ * The console at `/console`: its files, and the sign-in of people. The server is the OAuth client, so no token reaches the
+ * browser.
  *
- * 1. A sign-in belongs to the browser that began it: the state lies in a cookie for a quarter of an hour.
- * 2. The page itself needs no cookie. So the session cookie may be `SameSite=Strict`: a browser that comes back from another site
- *    sends it with the first request of the page.
- * 3. Over plain HTTP nobody signs in, but at an address of the loopback.
+ * 1. A sign-in belongs to the browser that began it: its state is in a cookie for a quarter of an hour.
+ * 2. The page itself needs no cookie. The session cookie can therefore be `SameSite=Strict`: a browser that comes back from
+ *    another site sends it with the first request of the page.
+ * 3. Over plain HTTP, sign-in works only at an address of the loopback.
  */
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { DOORS } from '../../base/doors.ts'

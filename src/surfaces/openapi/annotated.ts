@@ -1,6 +1,6 @@
 /**
- * Schemas of operations with the annotations that follow from the registry: references, sections and columns of the kind of
- * resource, and what is listed by default. Annotations of single members stand at their schemas (`model/annotations`).
+ * Adds the annotations that follow from the registry to schemas of operations: references, sections and columns of the kind
+ * of resource, and the default columns of lists. Annotations of single members are in their schemas (`model/annotations`).
  */
 import { isPlain } from '../../base/json/plain.ts'
 import { isResourceType } from '../../model/resource-types.ts'

@@ -1,6 +1,7 @@
 /**
- * What is followed as a stream of events: an operation that waits is called again and again, each time with the token, so that
- * a stream ends with the permission or the token. A caller that reads slowly is asked for: nothing gathers here.
+ * Streams of events for operations that wait. The operation is called again and again, each time with the token, so a stream
+ * ends with the permission or the token. The next events are fetched when the caller has read the last ones, so nothing
+ * accumulates here.
  */
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 

@@ -1,6 +1,6 @@
 /**
- * HTTP/2 lies below the strict HTTP/1.1 parser, so that no rule exists twice. ALPN chooses once per connection.
- * Trailers are not passed on.
+ * HTTP/2 below the strict HTTP/1.1 parser, so that no rule exists twice. ALPN chooses once for each connection. Trailers are
+ * not passed on.
  */
 import {
   constants,

@@ -1,4 +1,7 @@
-/** The PROXY protocol, version 2, as HAProxy describes it: who is behind a connection, told before its first byte. */
+/**
+ * Reads the header of the PROXY protocol, version 2 (HAProxy): the address of the caller, before the first byte of the
+ * connection.
+ */
 
 const SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1')
 /** Signature, version and command, family and protocol, length of the rest. */

@@ -1,6 +1,7 @@
 /**
- * Whether an upstream has agreed to a WebSocket (RFC 6455 section 4.1). From then on nothing is looked at. A server that answers 101 for
- * another reason, such as a status that it was given, would read what follows as further requests, which no check has seen.
+ * Decides whether an upstream has accepted a WebSocket (RFC 6455 section 4.1). Bytes after that are not read. A server that
+ * answers 101 for another reason, such as a status that a caller chose, would read the following bytes as further requests,
+ * which no check has seen.
  */
 import { hash } from 'node:crypto'
 
