@@ -1,4 +1,4 @@
-/** What happens to the places that detectors found. A text that is changed never holds a part of a value, but for what `mask` keeps. */
+/** Changes the places that detectors have found. A changed text never contains a part of a value, except what `mask` keeps. */
 import { createHmac } from 'node:crypto'
 import type { Span } from './span.ts'
 

@@ -1,4 +1,4 @@
-/** Makes detectors of settings: once for each snapshot, never for a request. */
+/** Compiles detectors from settings: once for each snapshot, never for a request. */
 import { type Folded, foldedOf, unescapedOf } from './folded.ts'
 import { compilePattern, enter, type PatternCursor } from './regex.ts'
 import { scanBeyondAscii, scanFor, type Wanted } from './scan.ts'

@@ -1,7 +1,7 @@
 /**
- * A text as readers may come to see it: characters that mean ASCII ones are these (full width, digits of other scripts, dashes, spaces),
- * characters without width are gone, and escapes of JSON, YAML, URLs and XML are what they stand for, up to three times over. Detectors
- * read it besides the text itself, so that a value is found however it is spelt. Takes time linear in the text.
+ * A text as readers may come to see it. Characters that stand for ASCII (full width, digits of other scripts, dashes, spaces)
+ * become ASCII, characters without width are removed, and escapes of JSON, YAML, URLs and XML are decoded, up to three times.
+ * Detectors read this form beside the text itself, so a value is found in any spelling. Linear in the text.
  */
 import { codeAt } from './chars.ts'
 

@@ -1,6 +1,6 @@
 /**
- * Detectors on the text of a JSON value: on each string, name of a member and whole number. Only what is acted on changes. All other
- * bytes stay as they are, so numbers keep their digits, and a member that stands twice is looked at twice.
+ * Detectors on the text of a JSON value: on each string, name of a member and whole number. Only findings change. All other
+ * bytes stay, so numbers keep their digits, and a repeated member is judged twice.
  */
 import {
   beginsNumber,

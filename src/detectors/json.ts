@@ -1,8 +1,8 @@
 /**
- * Detectors on a JSON value: on each text, and on the names of members if that is asked for. So what is changed stays JSON.
+ * Detectors on a JSON value: on each text, and on the names of members if that is asked for. The result is always JSON.
  *
- * Whole numbers of 7 digits and more are looked at as their digits, without a sign. A number that is found becomes a text, as `"********1111"`.
- * Numbers beyond 2^53 have lost digits when they were parsed, and may not be found.
+ * Whole numbers of 7 digits and more are judged as their digits, without a sign. A number that is found becomes a text, such
+ * as `"********1111"`. Numbers beyond 2^53 lost digits when they were parsed, and may not be found.
  */
 import { isPlain, type Plain } from '../base/json/plain.ts'
 import { type Act, acted, countHits, type Hits } from './act.ts'

@@ -1,6 +1,7 @@
 /**
- * Patterns of an administrator. One search is linear, but searches for all matches may not be: each match of `a.*b|a` in a row of `a`
- * reads the rest of the text. So a search looks a bounded way ahead, and a region with too many matches becomes one span.
+ * Patterns of an administrator. One search is linear, but a search for all matches may not be: each match of `a.*b|a` in a
+ * row of `a` reads the rest of the text. A search therefore looks a bounded way ahead, and a region with too many matches
+ * becomes one span.
  */
 import { type LinearPattern, linearPattern } from '../base/text/patterns.ts'
 import type { Folded } from './folded.ts'

@@ -1,4 +1,4 @@
-/** A content that does not fit a JSON schema: one span over all of it. */
+/** Finds a content that does not fit a JSON schema: one span over all of it. */
 import { compileDetectors, type Detectors } from './compile.ts'
 import type { Span } from './span.ts'
 

@@ -1,6 +1,6 @@
 /**
- * Applies rules to a content that is at hand. Rules act one after the other: each sees what the rule before it has left. The first
- * rule that blocks ends it.
+ * Applies rules to a whole content, one after the other: each rule sees what the rule before it has left. The first rule that
+ * blocks ends the chain.
  */
 import { acted, compileAction, countHits, type Hits, unchanged } from '../detectors/act.ts'
 import { actedJson } from '../detectors/json.ts'

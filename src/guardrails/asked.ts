@@ -1,11 +1,12 @@
 /**
- * Rules whose detector is a webhook. Rules work without waiting, and a webhook answers later. So the work is run with what is known: a
- * text of which nothing is known counts as one in which nothing is found, and is noted. Then the webhook is asked about all noted texts
- * at once, and the work is run anew. What the last run gives counts, and nothing of the runs before.
+ * Rules whose detector is a webhook. Rules never wait, but a webhook answers later. The chain is therefore run with what is
+ * known: a text without an answer counts as clean, and is noted. Then the webhook is asked about all noted texts at once, and
+ * the chain is run again. Only the last run counts.
  *
- * 1. Work without a webhook is run once, at once.
+ * 1. A chain without a webhook is run once, at once.
  * 2. A webhook sees only what the rules before it have left.
- * 3. A webhook that does not answer is a failure of its rule. So is a content on which a rule throws, once a webhook is asked.
+ * 3. A webhook that does not answer is a failure of its rule. So is a content on which a rule throws after a webhook was
+ *    asked.
  */
 import type { Detectors } from '../detectors/compile.ts'
 import type { Span } from '../detectors/span.ts'

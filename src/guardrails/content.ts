@@ -1,4 +1,4 @@
-/** Rules on a content whose bytes are at hand as a whole. */
+/** Applies rules to a content whose bytes are complete. */
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib'
 import {

@@ -1,10 +1,10 @@
 /**
- * Rules on a content that comes in pieces: text through a window that holds back what may go on in the next piece, server-sent events
- * and lines of JSON one by one.
+ * Applies rules to a content that arrives in pieces. Text passes through a window that holds back what may continue in the
+ * next piece; server-sent events and lines of JSON are judged one by one.
  *
  * 1. After a stop nothing more is passed on.
  * 2. Any splitting of the content into pieces gives the same output.
- * 3. A content that no rule can look at, and that all rules let pass, leaves with the very bytes that came.
+ * 3. A content that no rule can judge, and that all rules let pass, leaves with the bytes that came.
  */
 import { failed, type Stop } from './apply.ts'
 import type { Leg } from './names.ts'

@@ -1,7 +1,7 @@
 /**
- * Rules of the leg `list` on items of lists: tools, prompts and resources as servers describe them. A rule that blocks leaves an item
- * out. A rule that changes texts changes titles, descriptions, defaults and examples. What clients send back, such as a name or a URI,
- * cannot be changed: an item with something to change there is left out too.
+ * Rules of the leg `list` on items of lists: tools, prompts and resources as servers describe them. A rule that blocks leaves
+ * an item out. A rule that changes texts changes titles, descriptions, defaults and examples. Texts that clients send back,
+ * such as a name or a URI, cannot be changed: an item with a finding there is left out too.
  */
 import { isPlain, type Plain } from '../base/json/plain.ts'
 import { applyText, applyValue, failed } from './apply.ts'

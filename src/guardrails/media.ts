@@ -1,4 +1,4 @@
-/** How contents are looked at, by media type. */
+/** Decides by media type how a content is judged. */
 
 /**
  * `json`: field by field, as a whole. `lines`: one JSON value on each line. `events`: server-sent events, one by one. `pairs`: form

@@ -1,8 +1,8 @@
 /**
- * Rules on `multipart/form-data` (RFC 7578). Fields are looked at by their media types; files pass as they are. Names of fields and files
- * are looked at by rules that change nothing.
+ * Applies rules to `multipart/form-data` (RFC 7578). Fields are judged by their media types; files pass unchanged. Names of
+ * fields and files are judged by rules that change nothing.
  *
- * What readers could split in different ways is not looked at but is a failure: else a server would read what no rule has seen.
+ * A body that readers could split in different ways is a failure. Otherwise a server could read a part that no rule has seen.
  */
 import {
   applyBinary,

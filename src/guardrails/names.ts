@@ -1,4 +1,4 @@
-/** Words of guardrails that rules and administrators share. */
+/** Terms of guardrails that rules and administrators share. */
 
 /** Where a guardrail looks. */
 export const LEGS = ['request', 'response', 'list'] as const

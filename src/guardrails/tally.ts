@@ -1,4 +1,4 @@
-/** What the rules did to one exchange. It never holds a value. */
+/** Counts what the rules did to one exchange. It never contains a value. */
 import { addHit, type Hits } from '../detectors/act.ts'
 import type { Leg } from './names.ts'
 import type { Rule } from './rule.ts'

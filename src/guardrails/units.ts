@@ -1,4 +1,4 @@
-/** Contents that are a row of units, each looked at as a whole: server-sent events, and lines of JSON. */
+/** Contents that consist of units, each judged as a whole: server-sent events, and lines of JSON. */
 import { applyJson, applyText, failed, isJson, type Judged, type Stop } from './apply.ts'
 import type { Leg } from './names.ts'
 import type { Chain } from './rule.ts'

@@ -1,4 +1,4 @@
-/** What webhooks are asked, and how their answers are read. Nothing of an answer is trusted: it comes from the network. */
+/** The requests to webhooks and their answers. An answer comes from the network, so nothing in it is trusted. */
 import { createHmac } from 'node:crypto'
 import { isPlain } from '../base/json/plain.ts'
 import { THRESHOLD_DEFAULT, type WebhookSettings } from '../detectors/settings.ts'

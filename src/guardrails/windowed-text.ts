@@ -1,4 +1,4 @@
-/** Text in pieces: each rule has a window of its own, and its output is the input of the next rule. */
+/** Text in pieces: each rule has its own window, and its output is the input of the next rule. */
 import { type Hits, unchanged } from '../detectors/act.ts'
 import { createWindow, type Window } from '../detectors/window.ts'
 import type { Stop } from './apply.ts'

@@ -1,4 +1,4 @@
-/** Values that are kept for a while lose what looks like a secret: by the rules of request records, and by the detector of secrets. */
+/** Masks secrets in values that are stored for a while: by the rules of request records, and by the detector of secrets. */
 
 import { isPlain } from '../base/json/plain.ts'
 import { isSecretName, MASKED, maskText } from '../base/text/mask.ts'

@@ -1,4 +1,4 @@
-/** What entries of the runner's file have in common that are made of configurations of other programs. */
+/** Shared parts of entries for the runner's file that are made from configurations of other programs. */
 
 /** Directories in which the programs are that a package runner needs. */
 export const PROGRAM_PATH = '/usr/local/bin:/usr/bin:/bin'

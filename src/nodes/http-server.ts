@@ -1,4 +1,4 @@
-/** Settings of nodes that send requests to an HTTP server of their own, and what is wrong with them. */
+/** Settings of nodes that send requests to an HTTP server, and their faults. */
 import { z } from 'zod'
 import { UpstreamTlsSpec, UpstreamUrl } from '../model/api/upstream.ts'
 import type { WorkflowNode } from '../model/workflow/workflow.ts'

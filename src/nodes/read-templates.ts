@@ -1,4 +1,7 @@
-/** Templates that keep answers of GET requests. Other methods, and answers other than 200, pass as without a workflow. */
+/**
+ * Templates of workflows that store answers of GET requests. Other methods, and answers other than 200, pass as without a
+ * workflow.
+ */
 import { z } from 'zod'
 import { Duration } from '../model/members.ts'
 import { type NodeInput, passed, problem, type Template, template, upstream } from './template.ts'

@@ -1,6 +1,6 @@
 /**
- * What the contract and the path of a proxy tell of its requests. Only what holds for every request that reaches the workflow: the
- * members of an object are told if the schema takes no others.
+ * The types that the contract and the path of a proxy give to its requests. Only what holds for every request that reaches
+ * the workflow counts: the members of an object are known only if the schema allows no others.
  */
 import type { ObjectSchema } from '@marcbachmann/cel-js'
 import { isPlain, type Plain } from '../base/json/plain.ts'

@@ -1,6 +1,6 @@
 /**
- * What the types of outputs and inputs tell before a run: members that no node gives, and values of another type than an input takes.
- * Only what is certain is a finding. A value whose type is known in the run alone may be anything.
+ * Judges the types of outputs and inputs before a run: members that no node gives, and values of another type than an input
+ * takes. Only certain faults are findings. A value whose type is known only in the run may be anything.
  */
 import type { ObjectSchema } from '@marcbachmann/cel-js'
 import { isPlain, pointerTo } from '../base/json/plain.ts'

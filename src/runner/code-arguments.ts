@@ -1,6 +1,6 @@
 /**
- * Command lines in which the value of a parameter would be read as code, or as several words. The file is refused instead: whoever sets
- * such a value could run anything. In doubt a command line is refused.
+ * Refuses command lines in which the value of a parameter would be read as code, or as several words: whoever sets such a
+ * value could run anything. In doubt a command line is refused.
  */
 import { basename } from 'node:path'
 import { placeholdersIn } from './command-line.ts'

@@ -1,13 +1,14 @@
 /**
  * The messages between one process and the callers that share it.
  *
- * 1. Ids and progress tokens of requests are replaced by numbers of the runner, and put back on the way to the caller.
- *    All other bytes stay as they are.
- * 2. What a server sends goes to the caller that it belongs to. What belongs to no certain caller goes to nobody: a
- *    request is declined, a notification is left out.
- * 3. Each request is answered once: by the server, or by the runner when the process ends, a limit is reached or the
- *    caller is too late.
- * 4. A caller has at most as many requests under way as then remain free: one alone half, two a third each.
+ * 1. Ids and progress tokens of requests are replaced by numbers of the runner, and restored on the way to the caller. All
+ *    other bytes stay as they are.
+ * 2. A message of the server goes to the caller to which it belongs. If that is not certain, it goes to nobody: a request is
+ *    declined, a notification is dropped.
+ * 3. Each request is answered once: by the server, or by the runner when the process ends, a limit is reached or the caller
+ *    is too late.
+ * 4. A caller may have at most as many requests under way as then remain free: one caller alone half, two callers a third
+ *    each.
  */
 import { Lru } from '../base/memory/lru.ts'
 import { PoolShare } from '../base/memory/pool-share.ts'

@@ -1,10 +1,10 @@
 /**
- * HTTP requests of the runner's callers: `/entries/{name}` is an MCP endpoint over Streamable HTTP, `/entries` lists what
- * the token may use.
+ * HTTP requests of the runner's callers: `/entries/{name}` is an MCP endpoint over Streamable HTTP, `/entries` lists the
+ * entries that the token may use.
  *
- * 1. The order is: `Origin`, token, path, entry, method, parameters, message. Nothing is told of an entry to a caller that
- *    may not use it.
- * 2. A session belongs to the token, entry, parameters, origin and user that opened it; for others it is unknown.
+ * 1. The order is: `Origin`, token, path, entry, method, parameters, message. A caller that may not use an entry learns
+ *    nothing about it.
+ * 2. A session belongs to the token, entry, parameters, origin and user that opened it. For others it is unknown.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { canonicalJson, textHash } from '../base/json/canonical.ts'

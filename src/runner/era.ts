@@ -1,7 +1,7 @@
 /**
- * Which era a server speaks. A modern request asks it by `server/discover`, in a new process. A process that answers is kept for
- * the request that follows. Some legacy servers exit on a request before `initialize`, and are started again. Legacy clients need no
- * verdict: servers of both eras take `initialize`, and others refuse it themselves.
+ * Finds out which era a server speaks. Before a modern request, a new process is asked with `server/discover`. A process that
+ * answers is kept for the request. Some legacy servers exit on a request before `initialize`; they are started again. Legacy
+ * clients need no verdict: servers of both eras take `initialize`, and others refuse it themselves.
  */
 import type { Clock } from '../base/clock.ts'
 import { Lru } from '../base/memory/lru.ts'

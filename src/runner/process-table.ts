@@ -1,6 +1,6 @@
 /**
- * Which processes of this machine belong to a server: those of its process group and session, and those that carry its
- * mark in their environment, also after they have left both. Read from /proc, so on Linux alone.
+ * Finds the processes of this machine that belong to a server: those of its process group and session, and those with its
+ * mark in their environment, even if they have left both. Reads /proc, so it works on Linux only.
  */
 import { hash } from 'node:crypto'
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs'

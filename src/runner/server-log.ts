@@ -1,8 +1,8 @@
 /**
- * What a server writes to stderr, as lines of the runner's log.
+ * Writes the stderr of a server to the log of the runner.
  *
- * 1. A line is bounded, and so is the number of lines: what is over is counted, and the count is logged.
- * 2. Values of the environment that are secrets are replaced, and so is what looks like a secret.
+ * 1. The length of a line is bounded, and so is the number of lines. Lines beyond are counted, and the count is logged.
+ * 2. Secret values of the environment are replaced, and so is any text that looks like a secret.
  */
 import { StringDecoder } from 'node:string_decoder'
 import type { Clock } from '../base/clock.ts'

@@ -1,9 +1,9 @@
 /**
- * Runs JavaScript in QuickJS, which is compiled to WebAssembly: it reaches nothing but its own memory.
+ * Runs JavaScript in QuickJS, compiled to WebAssembly. The code reaches only its own memory.
  *
- * 1. Each run has a runtime of its own. Nothing of one run is seen by another.
+ * 1. Each run has its own runtime. No run sees anything of another.
  * 2. A run ends after {@link CPU_MS} of CPU and at {@link MEMORY_BYTES_MAX}. Code can catch neither.
- * 3. Values come and go as JSON.
+ * 3. Values are passed as JSON.
  */
 import variant from '@jitl/quickjs-ng-wasmfile-release-sync'
 import {

@@ -1,7 +1,7 @@
 /**
- * Threads that run code, so that no gateway thread does.
+ * The threads that run code of workflows, so that no gateway thread does.
  *
- * 1. A thread has one task at a time. Tasks wait in their order; too many are refused.
+ * 1. A thread has one task at a time. Tasks wait in order; too many are refused.
  * 2. A thread that does not answer in time, or ends, is replaced: the code may have found a fault of the engine.
  * 3. Threads start when they are first needed, and end after a time without a task.
  */

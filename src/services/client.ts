@@ -1,8 +1,8 @@
 /**
- * The thread that asks servers, as a gateway thread sees it.
+ * A gateway thread's side of the thread that asks servers.
  *
- * 1. It starts with the first question, and ends after a time without one.
- * 2. If it ends, its questions fail with `lost`, and the next one starts another thread.
+ * 1. The thread starts with the first question, and ends after a time without one.
+ * 2. If it ends, its questions fail with `lost`, and the next question starts another thread.
  */
 import type { Worker } from 'node:worker_threads'
 import {

@@ -1,4 +1,7 @@
-/** Asks servers for one gateway thread. Runs in a thread of its own, so that neither rows nor drivers hold a gateway thread up. */
+/**
+ * Asks servers for one gateway thread. It runs in a thread of its own, so that neither rows nor drivers delay a gateway
+ * thread.
+ */
 import { hash } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import { isDeep, NESTED_MAX } from '../base/json/plain.ts'

@@ -1,10 +1,10 @@
 /**
  * Sessions with servers, shared by the questions of one gateway thread.
  *
- * 1. A session has one question at a time. A key has at most {@link PER_KEY} sessions, and further questions wait in their order.
- * 2. What differs in server, login or database has another key, so no question sees a session of another login.
- * 3. A session without a question for {@link IDLE_MS} is closed. The clock says when.
- * 4. At {@link SESSIONS_MAX} the session that was idle for longest gives way.
+ * 1. A session has one question at a time. A key has at most {@link PER_KEY} sessions; further questions wait in order.
+ * 2. Another server, login or database means another key, so no question uses a session of another login.
+ * 3. A session without a question for {@link IDLE_MS} is closed, by the clock.
+ * 4. At {@link SESSIONS_MAX} the longest idle session is closed.
  */
 import type { Clock } from '../base/clock.ts'
 import { ServiceFailure } from './failure.ts'

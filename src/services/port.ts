@@ -1,4 +1,4 @@
-/** What gateway threads say to the thread that asks databases and mail servers. Plain data. */
+/** The messages between gateway threads and the threads that ask databases and mail servers. Plain data. */
 import type { OwnedBytes } from '../base/memory/bytes.ts'
 
 /** A server that an administrator has written into a node. */

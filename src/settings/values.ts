@@ -1,4 +1,4 @@
-/** How the value of a setting is written, each with a message that says what it must be. */
+/** The forms of setting values, each with a message for a wrong value. */
 
 import { isIP } from 'node:net'
 import { z } from 'zod'

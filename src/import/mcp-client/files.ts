@@ -1,6 +1,6 @@
 /**
- * The files in which AI applications list MCP servers, read as one form: that of `mcpServers`. What a file has beside its servers is named
- * in notes, and so is a server that is no object: nothing is left out silently.
+ * Reads files in which AI applications list MCP servers, as one form: that of `mcpServers`. Anything beside the servers is
+ * named in notes, and so is a server that is no object: nothing is dropped silently.
  */
 import { isPlain, listedTexts, type Plain, scalarText } from '../../base/json/plain.ts'
 

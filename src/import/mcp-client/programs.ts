@@ -1,5 +1,5 @@
 /**
- * A server that an MCP client starts as a program, as an entry of the runner's file.
+ * Converts a server that an MCP client starts as a program to an entry of the runner's file.
  *
  * 1. A value that may be a secret is in no entry and in no note: it is read from a file, or the server is left out.
  * 2. Text that the client would fill in is in no entry.

@@ -1,4 +1,4 @@
-/** Schemas of OpenAPI 2.0 and 3.0 as the upgrade must find them, so that it keeps their meaning. */
+/** Prepares schemas of OpenAPI 2.0 and 3.0 for the upgrade, so that it keeps their meaning. */
 import { isPlain, type Plain } from '../../base/json/plain.ts'
 
 /** Members that hold data, in which nothing is a schema. */

@@ -1,6 +1,6 @@
 /**
- * JSON with comments and trailing commas, as editors and AI applications write it, as JSON. What is taken out becomes spaces, so that places in
- * messages stay those of the file.
+ * Reads JSON with comments and trailing commas, as editors and AI applications write it. Removed text becomes spaces, so that
+ * places in messages stay those of the file.
  */
 
 import { COMMA, endOfString, QUOTE } from '../../base/json/scan.ts'

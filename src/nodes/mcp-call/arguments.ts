@@ -1,4 +1,4 @@
-/** Arguments of a tool, as far as they are the same in every run, against its input schema. */
+/** Checks the arguments of a tool that are the same in every run against its input schema. */
 import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { JsonSchema } from '../../model/api/proxy.ts'
