@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { test } from 'node:test'
-import { html, pageHeaders, pageText } from './page.ts'
+import { exact, html, pageHeaders, pageText } from './page.ts'
 
 const THEME = readFileSync(resolve(import.meta.dirname, '../../../ui/src/styles.css'), 'utf8')
 const text = pageText({ title: 'A <b>', content: html`<p>${'"text"'}</p>` })
@@ -30,4 +30,15 @@ test('the policy of a page lets its one style sheet through, and no other style,
 test('what is put into a page is text', () => {
   assert.match(text, /<title>A &#60;b&#62; · Postern<\/title>/)
   assert.match(text, /<p>&#34;text&#34;<\/p>/)
+})
+
+test('text shows what hides or reorders it, an attribute keeps its value, and emoji, joined letters and what is copied stay', () => {
+  const name = 'Ada\u202e\u200b\u2028\ud800'
+  assert.equal(
+    html`<p>${name} ${'می\u200cخواهم ❤\ufe0f 👩\u200d🔬'}</p><input value="${name}">${html`<b>${name}</b>`}`
+      .text,
+    `<p>Ada\\u202e\\u200b\\u2028\\ud800 می\u200cخواهم ❤\ufe0f 👩\u200d🔬</p><input value="${name}"><b>Ada\\u202e\\u200b\\u2028\\ud800</b>`,
+  )
+  assert.equal(html`<code>${exact(name)}</code>`.text, `<code>${name}</code>`)
+  assert.match(pageText({ title: name, content: html`` }), /<h1>Ada\\u202e/)
 })

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { undeceptive } from '../text/visible.ts'
 
 /** Text that is HTML already. */
 class Html {
@@ -13,9 +14,20 @@ export type { Html }
 
 type Part = string | Html | readonly Html[] | null
 
-/** A template of HTML: whatever is put in is escaped unless it is such a template itself; null is nothing. */
+/**
+ * A template of HTML: whatever is put in is escaped unless it is such a template itself; null is nothing. People decide by what they read,
+ * so text shows the characters that hide or reorder it. An attribute keeps them: a form sends it back.
+ */
 export function html(parts: TemplateStringsArray, ...values: readonly Part[]): Html {
-  return new Html(String.raw({ raw: parts }, ...values.map(textOf)))
+  const shown = values.map((value, index) =>
+    textOf(typeof value === 'string' && !parts[index]!.endsWith('="') ? undeceptive(value) : value),
+  )
+  return new Html(String.raw({ raw: parts }, ...shown))
+}
+
+/** Text that people copy, such as a secret: as it is, with what cannot be seen. */
+export function exact(text: string): Html {
+  return new Html(textOf(text))
 }
 
 function textOf(value: Part): string {

@@ -12,7 +12,9 @@ export const UNSEEN_IN_DATA = new RegExp(`[${UNSEEN_CLASS}--[\\n]]`, 'gv')
 
 const UNSEEN_ONCE = new RegExp(UNSEEN_CLASS, 'v')
 /** Those that hide or reorder text. Line breaks, tabs and what joins or colours emoji are part of honest text. */
-const DECEPTIVE = new RegExp(`[${UNSEEN_CLASS}--[\\n\\r\\t\\u00a0\\u00ad\\u200c\\u200d\\ufe0e\\ufe0f]]`, 'v')
+const DECEPTIVE_CLASS = `[${UNSEEN_CLASS}--[\\n\\r\\t\\u00a0\\u00ad\\u200c\\u200d\\ufe0e\\ufe0f]]`
+const DECEPTIVE = new RegExp(DECEPTIVE_CLASS, 'v')
+const EACH_DECEPTIVE = new RegExp(DECEPTIVE_CLASS, 'gv')
 
 /** Backslashes before what is, or looks like, one of the escapes of {@link printable}. */
 const BEFORE_ESCAPE = new RegExp(`\\\\+(?=[nt]|u[0-9a-fA-F]{4}|${UNSEEN_CLASS})`, 'gv')
@@ -38,6 +40,11 @@ export function hasUnseen(text: string): boolean {
 /** True for text with characters that hide from people what a program or a model reads. */
 export function isDeceptive(text: string): boolean {
   return DECEPTIVE.test(text)
+}
+
+/** Text for a page: what hides or reorders text is shown as JSON writes it (`\u202e`), and emoji and scripts that join letters stay. */
+export function undeceptive(text: string): string {
+  return text.replaceAll(BEYOND_ASCII, (run) => run.replaceAll(EACH_DECEPTIVE, jsonEscape))
 }
 
 /** The same JSON value with these characters as escapes (RFC 8259, section 7). */

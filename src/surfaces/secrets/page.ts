@@ -1,7 +1,7 @@
 import { toTime } from '../../base/clock.ts'
 import type { Secret } from '../../base/crypto/token.ts'
 import { DOORS } from '../../base/doors.ts'
-import { type Html, html, pageHeaders, pageText } from '../../base/http/page.ts'
+import { exact, type Html, html, pageHeaders, pageText } from '../../base/http/page.ts'
 import { inWords } from '../../model/resource-types.ts'
 import type { LinkFacts, SecretLinks } from '../../operations/engine/secret-links.ts'
 
@@ -64,7 +64,7 @@ export async function answerSecretPage(
     200,
     request,
     'Your secret',
-    html`${described(facts)}<p><code>${secret.reveal()}</code></p>
+    html`${described(facts)}<p><code>${exact(secret.reveal())}</code></p>
 <p>Keep it now: this was the only time.</p>`,
   )
 }
