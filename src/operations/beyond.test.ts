@@ -1,50 +1,32 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type Control, startControl } from '../../test/control.ts'
+import { exampleOf } from '../../test/support/kind-examples.ts'
 import type { Grant } from '../access/principal.ts'
 import { Refusal } from '../base/refusal.ts'
 import type { ResourceType } from '../model/resource-types.ts'
 import type { Operation } from './engine/define.ts'
-import { ALL_KINDS } from './kinds.ts'
+import { ALL_KINDS, KINDS_IN_ORDER } from './kinds.ts'
 import { OPERATIONS } from './registry.ts'
 
 /** In every name and slug beyond the scope, and in no input; with letters that no id has, so that none holds it by chance. */
 const MARK = 'zuloq'
-const upstream = { targets: [{ url: 'http://127.0.0.1:9001' }] }
-const auth = { type: 'bearer', token: 'planted' }
-const rule = { issuer: 'https://id.example.com', audience: 'x', conditions: [{ claim: 'sub', equals: 'x' }] }
-/** What may be made of each type, references apart. */
-const SPECS: Readonly<Record<ResourceType, object>> = {
-  policies: {},
-  credentials: { auth },
-  collections: { base_path: '/beyond', upstream },
-  proxies: { methods: ['GET'], path: '/' },
-  workflows: {},
-  origins: { url: 'http://127.0.0.1:9002/mcp' },
-  virtual_mcps: { members: [{ origin: 'inside' }] },
-  clients: {},
-  profiles: { auth: { type: 'token' } },
-  roles: { permissions: ['audit:read'] },
-  users: {},
-  teams: {},
-  service_identities: {},
-  grants: { role: 'viewer' },
-  trust_rules: rule,
-  hosts: {},
-  bindings: {},
-  guardrails: { scope: { everywhere: true }, detector: { type: 'pii' }, action: 'log' },
+/** What each type has beyond the scope, and inside of it. */
+const BEYOND = await made(MARK, (type) => `${MARK}-${type.replaceAll('_', '-')}`)
+const INSIDE = await made('Inside', () => 'inside')
+/** Types of which there is one inside. */
+const INSIDE_TYPES: readonly ResourceType[] = [
+  ...(['policies', 'credentials', 'collections', 'proxies', 'origins', 'virtual_mcps', 'clients'] as const),
+]
+
+async function made(
+  name: string,
+  refOf: (type: ResourceType) => string,
+): Promise<Readonly<Record<string, object>>> {
+  const examples = ALL_KINDS.map(async ({ type }) => [type, await exampleOf(type, name, refOf)] as const)
+  return Object.fromEntries(await Promise.all(examples))
 }
-const PARENTS: Readonly<Record<string, object>> = {
-  proxies: { collection: `${MARK}-collections` },
-  profiles: { client: `${MARK}-clients` },
-  grants: { service_identity: `${MARK}-service_identities` },
-  bindings: { host: `${MARK}-hosts`, virtual_mcp: `${MARK}-virtual_mcps` },
-  trust_rules: { service_identity: `${MARK}-service_identities` },
-}
-const BELOW: Readonly<Record<string, object>> = {
-  proxies: { collection: 'inside' },
-  profiles: { client: 'inside' },
-}
+
 /** Members that may name other resources. */
 const REFERRING = [
   ...['policy', 'credential', 'collection', 'collections', 'client', 'profile', 'proxy', 'role', 'workflow'],
@@ -69,21 +51,18 @@ let collection = ''
 let virtualMcp = ''
 before(async () => {
   control = await startControl()
-  const inside = { name: 'Inside', slug: 'inside', tags: ['mine'] }
-  await control.run('origins.create', { ...inside, ...SPECS.origins })
-  for (const [type, spec] of Object.entries(SPECS)) {
-    const slug = `${MARK}-${type.replace('_', '-')}`
-    const parent = Object.fromEntries(
-      Object.entries(PARENTS[type] ?? {}).map(([member, ref]) => [member, String(ref).replace('_', '-')]),
-    )
-    const { output } = await control.run(`${type}.create`, { name: MARK, slug, ...spec, ...parent })
+  for (const { type } of KINDS_IN_ORDER) {
+    const slug = `${MARK}-${type.replaceAll('_', '-')}`
+    const { output } = await control.run(`${type}.create`, { ...BEYOND[type], slug })
     ids.set(type, String(output['id']))
   }
-  await control.run('clients.update', { id: `${MARK}-clients`, collections: [ids.get('collections')] })
-  const made = await control.run('collections.create', { ...inside, base_path: '/inside', upstream })
-  collection = String(made.output['id'])
-  for (const type of ['proxies', 'clients', 'policies', 'credentials', 'virtual_mcps'] as const) {
-    const { output } = await control.run(`${type}.create`, { ...inside, ...SPECS[type], ...BELOW[type] })
+  for (const { type } of KINDS_IN_ORDER.filter((kind) => INSIDE_TYPES.includes(kind.type))) {
+    const { output } = await control.run(`${type}.create`, {
+      ...INSIDE[type],
+      slug: 'inside',
+      tags: ['mine'],
+    })
+    if (type === 'collections') collection = String(output['id'])
     if (type === 'virtual_mcps') virtualMcp = String(output['id'])
   }
 })
@@ -93,13 +72,13 @@ after(() => control.close())
 function* probes({ resource, action, input: { shape } }: Operation): Generator<Record<string, unknown>> {
   yield {}
   const beyond = ids.get(resource)
-  const spec = { name: 'New', tags: ['mine'], ...SPECS[resource as ResourceType], ...BELOW[resource] }
+  const spec = { ...INSIDE[resource], name: 'New', tags: ['mine'] }
   const put = action === 'create' || action === 'put' ? spec : {}
   const more = action === 'toggle' ? { active: false } : action === 'rotate' ? { auth: { token: 'y' } } : put
   // Documents that take a place beyond, and that refer there
   if ('documents' in shape)
     for (const { type, noun, refs } of ALL_KINDS) {
-      const given = { name: 'New', ...SPECS[type], ...BELOW[type] }
+      const given = { ...INSIDE[type], name: 'New' }
       yield { documents: [{ kind: noun, slug: 'new', spec: given }] }
       for (const { field, many, type: to } of refs) {
         const member = { [field]: many === true ? [ids.get(to)] : ids.get(to) }

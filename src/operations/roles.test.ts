@@ -3,14 +3,17 @@ import { test } from 'node:test'
 import type { JsonSchemaType, JsonSchemaValidator } from '@modelcontextprotocol/sdk/validation'
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv'
 import { example, ORDERS, principalOf, refused, startControl } from '../../test/control.ts'
+import { exampleOf, standardInput } from '../../test/support/kind-examples.ts'
 import type { Role } from '../access/principal.ts'
 import { allows } from '../access/roles.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import { ROLES } from '../model/access/access.ts'
+import { isResourceType, type ResourceType } from '../model/resource-types.ts'
 import { publishTools } from '../surfaces/mcp/list.ts'
 import { toTools } from '../surfaces/mcp/tools.ts'
 import type { Operation } from './engine/define.ts'
 import type { WriteOptions } from './engine/write-options.ts'
+import { KINDS_IN_ORDER } from './kinds.ts'
 import { OPERATIONS } from './registry.ts'
 
 const NO_REQUEST = `acr_${'0'.repeat(26)}`
@@ -20,10 +23,8 @@ const TOOLS = toTools(OPERATIONS).full
 /** Revision of the whole configuration to go back to. */
 let base = 1
 
-const GUARDRAIL = { scope: { everywhere: true }, detector: { type: 'pii' }, action: 'log' }
+/** What operations take that are not those that each kind has. */
 const INPUTS: Readonly<Record<string, (n: number) => object>> = {
-  'collections.create': (n) => ({ ...ORDERS, slug: `c${n}`, base_path: `/c${n}` }),
-  'collections.put': (n) => ({ id: `put${n}`, name: 'Put', base_path: `/put${n}` }),
   'config.plan': () => ({ documents: [] }),
   'config.apply': () => ({ documents: [] }),
   'config.diff': () => ({ documents: [] }),
@@ -37,18 +38,8 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
     id: 'orders',
     document: { openapi: '3.1.0', info: { title: 'Orders', version: '1' }, paths: {} },
   }),
-  'proxies.create': (n) => ({ collection: 'orders', name: `p${n}`, methods: ['GET'], path: `/p${n}` }),
-  'proxies.put': (n) => ({
-    id: `put${n}`,
-    collection: 'orders',
-    name: 'P',
-    methods: ['GET'],
-    path: `/put${n}`,
-  }),
   'proxies.duplicate': (n) => ({ id: 'orders:get-order', path: `/d${n}`, slug: `d${n}` }),
   'proxies.bulk_update': () => ({ ids: ['orders:get-order'], changes: {} }),
-  'workflows.create': (n) => ({ name: `w${n}` }),
-  'workflows.put': (n) => ({ id: `put${n}`, name: 'W' }),
   'workflows.validate': () => ({ workflow: 'steps' }),
   'workflows.nodes': () => ({}),
   'workflows.test': () => ({ workflow: 'steps' }),
@@ -65,27 +56,15 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'revisions.get': () => ({ id: '1' }),
   'revisions.diff': () => ({ from: '1' }),
   'revisions.rollback': () => ({ id: String(base) }),
-  'policies.create': (n) => ({ name: `p${n}` }),
-  'policies.put': (n) => ({ id: `put${n}`, name: 'P' }),
-  'policies.toggle': () => ({ id: 'gold', active: true }),
-  'guardrails.create': (n) => ({ ...GUARDRAIL, name: `g${n}` }),
-  'guardrails.put': (n) => ({ ...GUARDRAIL, id: `put${n}`, name: 'G' }),
-  'guardrails.toggle': () => ({ id: 'cards', active: true }),
   'guardrails.test': () => ({ guardrail: 'cards', sample: 'x' }),
-  'clients.create': (n) => ({ name: `c${n}` }),
-  'clients.put': (n) => ({ id: `put${n}`, name: 'C' }),
   'clients.assign': () => ({ id: 'acme', collections: ['orders'] }),
   'clients.unassign': () => ({ id: 'acme', collections: ['orders'] }),
   'access_requests.create': () => ({ client: 'nobody', collections: ['orders'] }),
   'access_requests.get': () => ({ id: NO_REQUEST }),
   'access_requests.approve': () => ({ id: NO_REQUEST }),
   'access_requests.reject': () => ({ id: NO_REQUEST }),
-  'clients.toggle': () => ({ id: 'acme', status: 'active' }),
   'credentials.rotate': () => ({ id: 'backend', auth: { token: 'y' }, overlap: '0s' }),
   'profiles.access': () => ({ id: 'sandbox', endpoint: 'orders:get-order' }),
-  'profiles.create': (n) => ({ client: 'acme', name: `p${n}`, auth: { type: 'none' } }),
-  'profiles.put': (n) => ({ id: `put${n}`, client: 'acme', name: 'P', auth: { type: 'none' } }),
-  'profiles.toggle': () => ({ id: 'open', status: 'active' }),
   'profiles.rotate': () => ({ id: 'sandbox', overlap: '0s' }),
   'records.purge': () => ({ to: '-30d' }),
   'exports.create': () => ({ of: 'records' }),
@@ -94,43 +73,17 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'workflows.cancel_capture': () => ({ capture: 'cap_none' }),
   'requests.replay': () => ({ id: 'req_none' }),
   'requests.explain': () => ({ method: 'GET', target: '/orders' }),
-  'credentials.create': (n) => ({ name: `c${n}`, auth: { type: 'bearer', token: 'planted' } }),
-  'origins.create': (n) => ({ name: `o${n}`, url: 'http://127.0.0.1:9002/mcp' }),
   'origins.probe': () => ({ definition: { url: 'http://127.0.0.1:9002/mcp' } }),
-  'origins.put': (n) => ({ id: `put${n}`, name: 'O', url: 'http://127.0.0.1:9002/mcp' }),
-  'origins.toggle': () => ({ id: 'tools', active: true }),
-  'hosts.toggle': () => ({ id: 'notes', active: true }),
-  'virtual_mcps.create': (n) => ({ name: `v${n}`, members: [{ origin: 'tools' }] }),
-  'virtual_mcps.put': (n) => ({ id: `put${n}`, name: 'V', members: [{ origin: 'tools' }] }),
   'virtual_mcps.resolve_drift': () => ({ id: 'desk', decision: 'approve', all: true }),
-  'roles.create': (n) => ({ name: `r${n}`, permissions: ['audit:read'] }),
-  'roles.put': (n) => ({ id: `put${n}`, name: 'R', permissions: ['audit:read'] }),
-  'users.create': (n) => ({ name: `u${n}` }),
-  'users.put': (n) => ({ id: `put${n}`, name: 'U' }),
-  'users.toggle': () => ({ id: 'ada', active: true }),
   'connections.list': () => ({ all_users: true }),
   'connections.toggle': () => ({ origin: 'tools', user: 'ada', active: true }),
   'connections.disconnect': () => ({ origin: 'tools', user: 'ada' }),
   // By no user
   'personal_tokens.create': () => ({ name: 'T' }),
-  'teams.create': (n) => ({ name: `t${n}` }),
-  'teams.put': (n) => ({ id: `put${n}`, name: 'T' }),
-  'service_identities.create': (n) => ({ name: `s${n}` }),
-  'service_identities.put': (n) => ({ id: `put${n}`, name: 'S' }),
-  'service_identities.toggle': () => ({ id: 'ci', active: true }),
-  'grants.create': (n) => ({ service_identity: 'ci', name: `g${n}`, role: 'viewer' }),
-  'grants.put': (n) => ({ id: `put${n}`, service_identity: 'ci', name: 'G', role: 'viewer' }),
-  'trust_rules.create': (n) => ({ ...TRUST, name: `t${n}` }),
-  'trust_rules.put': (n) => ({ ...TRUST, id: `put${n}`, name: 'T' }),
-  'bindings.create': (n) => ({ host: 'notes', name: `b${n}`, virtual_mcp: 'bound-desk' }),
-  'bindings.put': (n) => ({ id: `put${n}`, host: 'notes', name: 'B', virtual_mcp: 'bound-desk' }),
-  'bindings.toggle': () => ({ id: 'bound', active: true }),
-  'hosts.create': (n) => ({ name: `h${n}`, software: `https://app.example/${n}` }),
-  'hosts.put': (n) => ({ id: `put${n}`, name: 'H', software: `https://app.example/put${n}` }),
-  'credentials.put': (n) => ({ id: `put${n}`, name: 'C', auth: { type: 'bearer', token: 'planted' } }),
 }
 
-const SLUGS: Readonly<Record<string, string>> = {
+/** The one of a type that is there; of other types one is made. */
+const SLUGS: Readonly<Partial<Record<ResourceType, string>>> = {
   collections: 'orders',
   proxies: 'orders:get-order',
   workflows: 'steps',
@@ -141,27 +94,17 @@ const SLUGS: Readonly<Record<string, string>> = {
   credentials: 'backend',
   origins: 'tools',
   virtual_mcps: 'desk',
-  roles: 'publisher',
   users: 'ada',
-  teams: 'core',
-  service_identities: 'ci',
-  grants: 'all',
-  trust_rules: 'main',
   hosts: 'notes',
   bindings: 'bound',
 }
+
+const there = (type: ResourceType): string => SLUGS[type] ?? 'there'
 
 /** What nothing refers to. */
 const UNUSED: Readonly<Record<string, string>> = {
   'policies.delete': 'spare',
   'origins.delete': 'unused',
-}
-
-const TRUST = {
-  service_identity: 'ci',
-  issuer: 'https://issuer.example',
-  audience: 'gateway',
-  conditions: [{ claim: 'sub', equals: 'main' }],
 }
 
 /** Neither records nor gateway threads are here, and no credential with an overlap. */
@@ -224,7 +167,10 @@ test('every operation, for every role: done or refused as the table says, and ea
   await control.run('credentials.create', { name: 'Backend', auth: { type: 'bearer', token: 'x' } })
   await control.run('policies.create', { name: 'Spare' })
   await control.run('workflows.create', { name: 'Steps' })
-  await control.run('guardrails.create', { ...GUARDRAIL, name: 'Cards' })
+  await control.run('guardrails.create', {
+    ...(await exampleOf('guardrails', 'cards', there)),
+    scope: { everywhere: true },
+  })
   const idle = { collection: 'orders', name: 'Idle', methods: ['GET'], path: '/idle' }
   await control.run('proxies.create', idle)
   await control.run('proxies.apply_template', {
@@ -236,12 +182,10 @@ test('every operation, for every role: done or refused as the table says, and ea
   await control.run('origins.create', { ...origin, name: 'Tools' })
   await control.run('origins.create', { ...origin, name: 'Unused' })
   await control.run('virtual_mcps.create', { name: 'Desk', members: [{ origin: 'tools' }] })
-  await control.run('roles.create', { name: 'Publisher', permissions: ['proxies:publish'] })
   await control.run('users.create', { name: 'Ada' })
-  await control.run('teams.create', { name: 'Core' })
-  await control.run('service_identities.create', { name: 'CI' })
-  await control.run('grants.create', { service_identity: 'ci', name: 'All', role: 'viewer' })
-  await control.run('trust_rules.create', { ...TRUST, name: 'Main' })
+  for (const { type } of KINDS_IN_ORDER)
+    if (SLUGS[type] === undefined)
+      await control.run(`${type}.create`, { ...(await exampleOf(type, 'there', there)), slug: 'there' })
   await control.run('hosts.create', { name: 'Notes', software: 'https://notes.example/client.json' })
   // A rollback takes nothing away that a binding refers to
   const bound = { name: 'Bound desk', members: [{ origin: 'tools' }] }
@@ -260,8 +204,13 @@ test('every operation, for every role: done or refused as the table says, and ea
     const name = `${operation.resource}.${operation.action}`
     for (const role of ROLES) {
       n++
-      const slug = UNUSED[name] ?? SLUGS[operation.resource]
-      const input = INPUTS[name]?.(n) ?? ('id' in operation.input.shape ? { id: slug ?? entry!.id } : {})
+      const { resource, action } = operation
+      const slug = UNUSED[name] ?? (isResourceType(resource) ? there(resource) : undefined)
+      const input = INPUTS[name]?.(n) ?? {
+        ...('id' in operation.input.shape && { id: slug ?? entry!.id }),
+        ...(action === 'toggle' && { active: true }),
+        ...((action === 'create' || action === 'put') && (await standardInput(operation, `n${n}`, there))),
+      }
       const options: WriteOptions = {
         ...(operation.effect === 'delete' ? { confirm: slug!, dryRun: true } : {}),
         ...(name === 'revisions.rollback' ? { dryRun: true } : {}),

@@ -144,6 +144,16 @@ function outputOf(entry: JsonObject): JsonObject {
   return Array.isArray(either) ? object(either[0]) : schema
 }
 
+/** What each resource is for, in a sentence: the descriptions of the tags. */
+export function aboutsOf(document: JsonObject): Record<string, string> {
+  const tags = (Array.isArray(document['tags']) ? document['tags'] : []).map((tag) => object(tag))
+  return Object.fromEntries(
+    tags.flatMap(({ name, description }) =>
+      typeof description === 'string' ? [[String(name), description]] : [],
+    ),
+  )
+}
+
 /** A row for each operation of the document, by its name. */
 export function rowsOf(document: JsonObject): Record<string, OperationRow> {
   return Object.fromEntries(operationsOf(document).map(({ row }) => [`${row.resource}.${row.action}`, row]))

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs'
 import type { Plugin } from 'vite'
-import { type JsonObject, rowsOf, schemasOf } from './document.ts'
+import { aboutsOf, type JsonObject, rowsOf, schemasOf } from './document.ts'
 
+const ABOUT = 'virtual:about'
 const ROWS = 'virtual:operations'
 const SCHEMAS = 'virtual:schemas'
 
 /**
- * Modules that are printed from the OpenAPI document: `virtual:operations` has a row for each operation, `virtual:schemas` loads
- * the schemas of a resource on demand, each from a module of its own.
+ * Modules that are printed from the OpenAPI document: `virtual:about` has a sentence for each resource, `virtual:operations` a row for each
+ * operation, `virtual:schemas` loads the schemas of a resource on demand, each from a module of its own.
  * @param path of the printed document
  */
 export function schemasPlugin(path: string): Plugin {
@@ -17,8 +18,10 @@ export function schemasPlugin(path: string): Plugin {
     `export default JSON.parse(${JSON.stringify(JSON.stringify(value))})`
   return {
     name: 'postern-schemas',
-    resolveId: (id) => (id === ROWS || id === SCHEMAS || id.startsWith(`${SCHEMAS}/`) ? `\0${id}` : null),
+    resolveId: (id) =>
+      [ABOUT, ROWS, SCHEMAS].includes(id) || id.startsWith(`${SCHEMAS}/`) ? `\0${id}` : null,
     load(id) {
+      if (id === `\0${ABOUT}`) return asModule(aboutsOf(document))
       if (id === `\0${ROWS}`) return asModule(rowsOf(document))
       if (id === `\0${SCHEMAS}`) {
         const loaders = Object.keys(schemas).map((name) => `${name}: () => import('${SCHEMAS}/${name}')`)

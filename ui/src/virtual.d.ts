@@ -1,3 +1,8 @@
+declare module 'virtual:about' {
+  const about: Readonly<Record<string, string>>
+  export default about
+}
+
 declare module 'virtual:operations' {
   import type { OperationRow } from '../build/document.ts'
 

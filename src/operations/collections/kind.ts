@@ -25,6 +25,14 @@ export const collectionKind: Kind<'collections'> = {
   noun: NOUNS.collections,
   prefix: 'col',
   group: 'manage_collections',
+  about: 'A collection is an API product: a base path, an upstream, and the proxies below it.',
+  tools:
+    'Collections: published APIs, each with a base path and an upstream. Imports OpenAPI, Postman and HAR files.',
+  example: {
+    name: 'Orders',
+    base_path: '/orders',
+    upstream: { targets: [{ url: 'https://orders.internal.example' }] },
+  },
   spec: CollectionSpec,
   view: viewSchema(CollectionSpec.extend({ headers: HeaderViews }), {}, true),
   columns: ['slug', 'name', 'base_path', 'status', 'revision', 'updated_at'],

@@ -164,6 +164,10 @@ export const credentialKind: Kind<'credentials'> = {
   noun: NOUNS.credentials,
   prefix: 'crd',
   group: 'manage_credentials',
+  about: 'A credential authenticates the gateway at an upstream. Callers never see it.',
+  tools:
+    'Credentials: secrets that the gateway sends to upstreams. Tests, rotates and lists stale ones. With `profile`, `rotate` rotates a profile token.',
+  example: { name: 'Orders key', auth: { type: 'bearer', token: 'the-secret' } },
   spec: CredentialSpec,
   view: viewSchema(CredentialSpec.omit({ auth: true }), { auth: AuthView, ...currentCredentialShape }),
   columns: ['slug', 'name', 'auth.type', 'state', 'ends_at', 'last_used_at', 'updated_at'],

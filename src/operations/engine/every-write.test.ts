@@ -1,9 +1,11 @@
 /** Every operation of the registry that changes something, under a rule that covers all: none is done at once. */
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { ORDERS } from '../../../test/control.ts'
 import { requestOf, startApprovals } from '../../../test/support/approvals.ts'
+import { exampleOf, standardInput } from '../../../test/support/kind-examples.ts'
 import { APPROVABLE, type ChangeRequest } from '../../model/access/approval.ts'
+import type { ResourceType } from '../../model/resource-types.ts'
+import { KINDS_IN_ORDER } from '../kinds.ts'
 import { OPERATIONS } from '../registry.ts'
 
 const { control, past, rule, as, revision } = await startApprovals()
@@ -18,13 +20,6 @@ const DOCUMENTS = [
   JSON.stringify({ kind: 'policy', slug: 'silver', spec: { name: 'Silver', description: 'applied' } }),
 ]
 const HOST = { name: 'Notes', software: 'https://notes.example/client.json' }
-const TRUST = {
-  name: 'Main',
-  service_identity: 'ci',
-  issuer: 'https://issuer.example',
-  audience: 'gateway',
-  conditions: [{ claim: 'sub', equals: 'main' }],
-}
 const PROXY = { collection: 'orders', methods: ['GET'] }
 const BEARER = { type: 'bearer', token: 'planted' }
 const ORIGIN = { name: 'Tools', url: 'http://127.0.0.1:9002/mcp' }
@@ -57,113 +52,35 @@ const PASSES: Readonly<Record<string, string>> = {
   'virtual_mcps.resolve_drift': 'nothing has drifted',
 }
 
-function inputs(back: number, request: string): Readonly<Record<string, object>> {
+/** Of operations that not each kind has, and where the one that is there cannot be taken. */
+function ownInputs(back: number, request: string): Readonly<Record<string, object>> {
   return {
-    'collections.create': { name: 'New', base_path: '/new' },
-    'collections.update': { id: 'orders', ...SAID },
-    'collections.put': { ...ORDERS, id: 'orders', base_path: '/put' },
-    'collections.delete': { id: 'orders' },
     'collections.publish': { id: 'orders', status: 'draft' },
     'collections.duplicate': { id: 'orders', base_path: '/copy' },
     'collections.import': { document: OPENAPI, base_path: '/pets' },
     'collections.reimport': { id: 'orders', document: OPENAPI },
     'collections.enforce': { id: 'orders' },
-    'proxies.create': { ...PROXY, name: 'New', path: '/new' },
-    'proxies.update': { id: 'get-order', ...SAID },
-    'proxies.put': { ...PROXY, id: 'orders:get-order', name: 'Get order', path: '/v2/{id}' },
-    'proxies.delete': { id: 'get-order' },
     'proxies.publish': { id: 'get-order', status: 'draft' },
     'proxies.duplicate': { id: 'get-order', path: '/copy' },
     'proxies.bulk_update': { ids: ['get-order'], changes: SAID },
     'proxies.set_workflow': { id: 'idle', workflow: 'steps' },
     'proxies.apply_template': { template: 'canary-routing', parameters: { path: '/v2' }, proxies: ['idle'] },
-    'workflows.create': { name: 'New' },
-    'workflows.update': { id: 'steps', ...SAID },
-    'workflows.put': { id: 'steps', name: 'Put' },
-    'workflows.delete': { id: 'steps' },
-    'policies.create': { name: 'New' },
-    'policies.update': { id: 'gold', ...SAID },
-    'policies.put': { id: 'bronze', name: 'Bronze' },
     'policies.delete': { id: 'spare' },
-    'policies.toggle': { id: 'gold', active: false },
-    'guardrails.create': { ...GUARDRAIL, name: 'New' },
-    'guardrails.update': { id: 'cards', ...SAID },
-    'guardrails.put': { ...GUARDRAIL, id: 'put', name: 'Put' },
-    'guardrails.delete': { id: 'cards' },
-    'guardrails.toggle': { id: 'cards', active: false },
-    'clients.create': { name: 'New' },
-    'clients.update': { id: 'acme', ...SAID },
-    'clients.put': { id: 'acme', name: 'Put' },
-    'clients.delete': { id: 'acme' },
-    'clients.toggle': { id: 'acme', active: false },
     'clients.assignments': { id: 'acme', replace: [] },
     'clients.assign': { id: 'acme', collections: ['more'] },
     'clients.unassign': { id: 'acme', collections: ['orders'] },
     'access_requests.approve': { id: request },
-    'profiles.create': { client: 'acme', name: 'New', auth: { type: 'token' } },
-    'profiles.update': { id: 'acme:sandbox', ...SAID },
-    'profiles.put': { id: 'put', client: 'acme', name: 'Put', auth: { type: 'none' } },
-    'profiles.delete': { id: 'acme:sandbox' },
-    'profiles.toggle': { id: 'acme:sandbox', active: false },
     'profiles.rotate': { id: 'acme:sandbox' },
     'profiles.revoke': { id: 'acme:sandbox' },
-    'credentials.create': { name: 'New', auth: BEARER },
-    'credentials.update': { id: 'bank', ...SAID },
-    'credentials.put': { id: 'put', name: 'Put', auth: BEARER },
-    'credentials.delete': { id: 'bank' },
     'credentials.rotate': { id: 'bank', auth: { token: 'planted-third' }, untested: true },
     'credentials.revert': { id: 'bank' },
-    'origins.create': { name: 'New', url: ORIGIN.url },
-    'origins.update': { id: 'tools', ...SAID },
-    'origins.put': { id: 'put', name: 'Put', url: ORIGIN.url },
     'origins.delete': { id: 'unused' },
-    'origins.toggle': { id: 'tools', active: false },
-    'virtual_mcps.create': { name: 'New', members: MEMBERS },
-    'virtual_mcps.update': { id: 'desk', ...SAID },
-    'virtual_mcps.put': { id: 'desk', name: 'Put', members: MEMBERS },
-    'virtual_mcps.delete': { id: 'desk' },
     'virtual_mcps.publish': { id: 'desk' },
-    'roles.create': { name: 'Reader', permissions: ['proxies:read'] },
-    'roles.update': { id: 'approver', ...SAID },
-    'roles.put': { id: 'approver', name: 'Put', permissions: ['proxies:read'] },
-    'roles.delete': { id: 'approver' },
-    'users.create': { name: 'New' },
-    'users.update': { id: 'cleo', active: false },
-    'users.put': { id: 'cleo', name: 'Put' },
-    'users.delete': { id: 'cleo' },
-    'users.toggle': { id: 'cleo', active: false },
     'users.invite': { id: 'guest' },
     'users.offboard': { id: 'cleo' },
-    'teams.create': { name: 'New' },
-    'teams.update': { id: 'core', ...SAID },
-    'teams.put': { id: 'core', name: 'Put' },
-    'teams.delete': { id: 'core' },
-    'service_identities.create': { name: 'New' },
-    'service_identities.update': { id: 'ci', ...SAID },
-    'service_identities.put': { id: 'ci', name: 'Put' },
-    'service_identities.delete': { id: 'ci' },
-    'service_identities.issue_secret': { id: 'ci' },
-    'service_identities.toggle': { id: 'ci', active: false },
-    'grants.create': { name: 'more', user: 'cleo', role: 'viewer' },
-    'grants.update': { id: 'cleo:all', role: 'viewer' },
-    'grants.put': { id: 'put', name: 'Put', user: 'cleo', role: 'viewer' },
-    'grants.delete': { id: 'cleo:all' },
-    'trust_rules.create': { ...TRUST, name: 'New' },
-    'trust_rules.update': { id: 'main', ...SAID },
-    'trust_rules.put': { ...TRUST, id: 'main', name: 'Put' },
-    'trust_rules.delete': { id: 'main' },
-    'bindings.create': { name: 'New', host: 'notes', virtual_mcp: 'desk' },
-    'bindings.update': { id: 'bound', ...SAID },
-    'bindings.put': { id: 'bound', name: 'Put', host: 'notes', virtual_mcp: 'desk' },
-    'bindings.delete': { id: 'bound' },
-    'bindings.toggle': { id: 'bound', active: false },
+    'service_identities.issue_secret': { id: 'there' },
     'bindings.issue_token': { id: 'bound' },
     'bindings.revoke_token': { id: 'bound' },
-    'hosts.create': { name: 'New', software: 'https://new.example/client.json' },
-    'hosts.update': { id: 'notes', ...SAID },
-    'hosts.put': { ...HOST, id: 'notes', name: 'Put' },
-    'hosts.delete': { id: 'notes' },
-    'hosts.toggle': { id: 'notes', active: false },
     'revisions.rollback': { id: String(back) },
     'settings.update': { approvals: [] },
     'config.apply': { documents: DOCUMENTS, managed_by: 'files' },
@@ -171,6 +88,35 @@ function inputs(back: number, request: string): Readonly<Record<string, object>>
     'records.purge': { collection: 'orders' },
   }
 }
+
+async function inputs(back: number, request: string): Promise<Readonly<Record<string, object>>> {
+  const standard = OPERATIONS.map(async (operation) => {
+    const input = await standardInput(operation, 'new', there)
+    return input === undefined ? [] : [[`${operation.resource}.${operation.action}`, input] as const]
+  })
+  const all = Object.fromEntries((await Promise.all(standard)).flat())
+  return { ...all, ...ownInputs(back, request) }
+}
+
+/** The one of a type that is there; of other types one is made. */
+const THERE: Readonly<Partial<Record<ResourceType, string>>> = {
+  collections: 'orders',
+  proxies: 'get-order',
+  workflows: 'steps',
+  policies: 'gold',
+  guardrails: 'cards',
+  clients: 'acme',
+  profiles: 'acme:sandbox',
+  credentials: 'bank',
+  origins: 'tools',
+  virtual_mcps: 'desk',
+  roles: 'approver',
+  users: 'cleo',
+  grants: 'cleo:all',
+  hosts: 'notes',
+  bindings: 'bound',
+}
+const there = (type: ResourceType): string => THERE[type] ?? 'there'
 
 const GUARDRAIL = { scope: { everywhere: true }, detector: { type: 'pii' }, action: 'log' }
 /** What is to be typed for what cannot be undone. */
@@ -197,9 +143,9 @@ test('every operation that changes something waits, by REST path, template, impo
   await control.run('credentials.rotate', rotated)
   await control.run('origins.create', { ...ORIGIN, name: 'Unused' })
   await control.run('users.create', { name: 'guest', email: 'guest@example.com' })
-  await control.run('teams.create', { name: 'Core' })
-  await control.run('service_identities.create', { name: 'CI' })
-  await control.run('trust_rules.create', TRUST)
+  for (const { type } of KINDS_IN_ORDER)
+    if (THERE[type] === undefined)
+      await control.run(`${type}.create`, { ...(await exampleOf(type, 'there', there)), slug: 'there' })
   await control.run('hosts.create', HOST)
   await control.run('bindings.create', { name: 'Bound', host: 'notes', virtual_mcp: 'desk' })
   await control.run('bindings.issue_token', { id: 'bound' })
@@ -207,7 +153,7 @@ test('every operation that changes something waits, by REST path, template, impo
   const { output: asking } = await control.run('access_requests.create', wanted)
   await rule('*:*')
 
-  const ways = inputs(back, String(asking['id']))
+  const ways = await inputs(back, String(asking['id']))
   const writes = OPERATIONS.filter(({ effect }) => effect !== 'read')
   assert.deepEqual(
     writes.map(({ resource, action }) => `${resource}.${action}`).sort(),

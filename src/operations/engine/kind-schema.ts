@@ -34,6 +34,15 @@ export interface KindSchemaWith<T extends ResourceType, Spec> {
   readonly prefix: string
   /** Name of the grouped MCP tool. */
   readonly group: string
+  /** What one of it is, in a sentence for people: the console and the OpenAPI document show it. */
+  readonly about: string
+  /** One or two sentences of which a model chooses the grouped tool; absent where several kinds share it: see `surfaces/mcp/groups`. */
+  readonly tools?: string
+  /**
+   * A first one as `create` takes it, with what it cannot do without and what one would give it. References are slugs. Management MCP shows it,
+   * and tests that go through all kinds make it.
+   */
+  readonly example: Fields & { readonly name: string }
   /** Exactly what is stored of it, and but for {@link fixed} what a caller may write. */
   readonly spec: z.ZodObject
   /** Members of the spec that no caller writes: they stay as they are, and have their defaults in what is made. */

@@ -13,7 +13,15 @@ const refs: readonly RefField[] = [
 
 const kind: KindSchema = {
   ...{ type: 'workflows', noun: 'thing', prefix: 'thg', group: 'manage_things', columns: [], sections: {} },
-  ...{ spec: z.object({}), view: z.object({}), parent: null, refs, staged: false, filters: {} },
+  ...{
+    spec: z.object({}),
+    view: z.object({}),
+    about: 'A workflow.',
+    example: { name: 'One' },
+    refs,
+    staged: false,
+    filters: {},
+  },
 }
 
 const spec = {

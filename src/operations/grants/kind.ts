@@ -18,6 +18,8 @@ export const roleKind: Kind<'roles'> = {
   noun: NOUNS.roles,
   prefix: 'rol',
   group: 'manage_access',
+  about: 'A role is a named set of permissions.',
+  example: { name: 'Audit reader', permissions: ['audit:read'] },
   spec: RoleSpec,
   view: viewSchema(RoleSpec),
   columns: ['slug', 'name', 'permissions', 'updated_at'],
@@ -77,6 +79,8 @@ export const grantKind: Kind<'grants'> = {
   noun: NOUNS.grants,
   prefix: 'gra',
   group: 'manage_access',
+  about: 'A grant gives a person, a team or a service identity a role, for all resources or for some.',
+  example: { name: 'Ann modifies', user: 'ann', role: 'modifier' },
   spec: GrantSpec,
   view: viewSchema(GrantSpec),
   columns: [

@@ -91,6 +91,10 @@ export const hostKind: Kind<'hosts'> = {
   noun: NOUNS.hosts,
   prefix: 'hst',
   group: 'manage_hosts',
+  about: 'A host is an application that connects to MCP endpoints for people or agents.',
+  tools:
+    'Hosts: AI applications in which people sign in to MCP endpoints, agents with tokens (bindings), what a user may use, accounts at origins (connections).',
+  example: { name: 'Nightly agent' },
   spec: HostSpec,
   view: viewSchema(HostSpec, currentHostShape),
   columns: ['slug', 'name', 'active', 'bindings', 'valid_tokens', 'software', 'created_at'],
@@ -139,6 +143,8 @@ export const bindingKind: Kind<'bindings'> = {
   noun: NOUNS.bindings,
   prefix: 'bnd',
   group: 'manage_hosts',
+  about: 'A binding lets a host call one virtual MCP: for itself with a token, or for people whom it names.',
+  example: { host: 'nightly-agent', name: 'Support', virtual_mcp: 'support-desk' },
   spec: BindingSpec,
   view: viewSchema(BindingSpec, currentBindingShape),
   columns: [

@@ -91,6 +91,9 @@ export const originKind: Kind<'origins'> = {
   noun: NOUNS.origins,
   prefix: 'ori',
   group: 'manage_origins',
+  about: 'An origin is an upstream MCP server, or a collection offered over MCP.',
+  tools: 'Origins: MCP servers behind virtual MCPs, with credential and catalogue. Tests them.',
+  example: { name: 'Tickets', url: 'https://mcp.example.com/mcp' },
   spec: OriginSpec,
   view: viewSchema(OriginSpec, currentOriginShape),
   columns: [

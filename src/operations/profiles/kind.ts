@@ -83,6 +83,10 @@ export const profileKind: Kind<'profiles'> = {
   noun: NOUNS.profiles,
   prefix: 'pro',
   group: 'manage_profiles',
+  about: 'A profile is one way in which a client authenticates, with bounds of its own.',
+  tools:
+    'Profiles: how a client authenticates (token, JWT, mTLS) and what it may call. Rotates and revokes tokens.',
+  example: { client: 'acme', name: 'Live', auth: { type: 'token' } },
   spec: ProfileSpec,
   view: viewSchema(ProfileSpec, currentProfileShape),
   columns: ['slug', 'client', 'name', 'auth.type', 'active', 'credential_state', 'policy', 'updated_at'],

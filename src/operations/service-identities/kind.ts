@@ -20,6 +20,8 @@ export const serviceIdentityKind: Kind<'service_identities'> = {
   noun: NOUNS.service_identities,
   prefix: 'svc',
   group: 'manage_access',
+  about: 'Machines are service identities: programs that call the management API, such as a pipeline.',
+  example: { name: 'CI' },
   spec: ServiceIdentitySpec,
   view: viewSchema(ServiceIdentitySpec, {
     secret_issued_at: Time.nullable()
@@ -72,6 +74,14 @@ export const trustRuleKind: Kind<'trust_rules'> = {
   noun: NOUNS.trust_rules,
   prefix: 'tru',
   group: 'manage_access',
+  about: 'A trust rule accepts tokens of another issuer, such as a CI system, for a service identity.',
+  example: {
+    service_identity: 'ci',
+    name: 'Releases',
+    issuer: 'https://token.actions.githubusercontent.com',
+    audience: 'https://gateway.example.com/management/v1',
+    conditions: [{ claim: 'repository', equals: 'acme/orders' }],
+  },
   spec: TrustRuleSpec,
   view: viewSchema(TrustRuleSpec),
   columns: ['slug', 'service_identity', 'issuer', 'audience', 'updated_at'],

@@ -18,6 +18,8 @@ export const teamKind: Kind<'teams'> = {
   noun: NOUNS.teams,
   prefix: 'tea',
   group: 'manage_access',
+  about: 'A team groups people. Grants and virtual MCPs can be shared with a team.',
+  example: { name: 'Payments', members: [{ user: 'ann' }] },
   spec: TeamSpec,
   view: viewSchema(TeamSpec),
   columns: ['slug', 'name', 'parent', 'members', 'idp_groups', 'updated_at'],

@@ -18,6 +18,8 @@ export const userKind: Kind<'users'> = {
   noun: NOUNS.users,
   prefix: 'usr',
   group: 'manage_access',
+  about: 'People who sign in to administer the gateway or to use MCP endpoints.',
+  example: { name: 'Ann', email: 'ann@example.com' },
   spec: UserSpec,
   fixed: SIGN_IN_MEMBERS,
   view: viewSchema(UserSpec),

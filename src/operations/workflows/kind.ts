@@ -17,6 +17,9 @@ export const workflowKind: Kind<'workflows'> = {
   noun: NOUNS.workflows,
   prefix: 'wfl',
   group: 'manage_workflows',
+  about: 'A workflow answers a proxy from several steps instead of one upstream.',
+  tools: 'Workflows: graphs of nodes that answer calls of a proxy. Tests them.',
+  example: { name: 'Checked order' },
   spec: WorkflowSpec,
   view: viewSchema(WorkflowSpec, {
     used_by: z

@@ -1,4 +1,7 @@
+import { slugOf } from '../../model/members.ts'
+import { isResourceType } from '../../model/resource-types.ts'
 import type { Operation } from '../../operations/engine/define.ts'
+import { kindOf } from '../../operations/kinds.ts'
 import { nameOf } from '../route.ts'
 import { type Property, publishInput } from './published.ts'
 
@@ -11,20 +14,10 @@ const DOCUMENT = {
   metadata: { slug: 'gold' },
   spec: { name: 'Gold', limits: [NEW_LIMIT] },
 }
-const TRUST = {
-  issuer: 'https://token.actions.githubusercontent.com',
-  audience: 'https://gateway.example.com/management/v1',
-  conditions: [{ claim: 'repository', equals: 'acme/orders' }],
-}
 const DAY = { from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' }
 
-/** Examples by operation, where one that holds only what is required would teach too little. */
+/** Examples by operation, where one that holds only what is required would teach too little. What makes a resource has that of its kind. */
 const EXAMPLES: Readonly<Record<string, Members>> = {
-  'collections.create': {
-    name: 'Orders',
-    base_path: '/orders',
-    upstream: { targets: [{ url: 'https://orders.internal.example' }] },
-  },
   'collections.update': { id: 'orders', description: 'Orders of all shops' },
   'collections.publish': { id: 'orders' },
   'collections.import': {
@@ -36,52 +29,23 @@ const EXAMPLES: Readonly<Record<string, Members>> = {
     base_path: '/orders',
     upstream: 'https://orders.internal.example',
   },
-  'proxies.create': {
-    collection: 'orders',
-    name: 'Get order',
-    methods: ['GET'],
-    path: '/v1/orders/{id}',
-    status: 'published',
-  },
   'proxies.bulk_update': { filter: { collection: 'orders' }, changes: { policy: 'gold' } },
-  'policies.create': { name: 'Gold', limits: [NEW_LIMIT] },
   'policies.update': { id: 'gold', limits: [NEW_LIMIT] },
   'policies.toggle': { id: 'gold', active: false },
-  'guardrails.create': {
-    name: 'Mask cards',
-    scope: { collections: ['orders'] },
-    detector: { type: 'pii', kinds: ['card'] },
-    action: 'mask',
-  },
-  'guardrails.put': {
-    id: 'mask-cards',
-    name: 'Mask cards',
-    scope: { everywhere: true },
-    detector: { type: 'pii', kinds: ['card'] },
-    action: 'mask',
-  },
   'origins.probe': { definition: { url: 'https://mcp.example.com/mcp' } },
   'guardrails.test': { guardrail: 'mask-cards', sample: '{"card":"4111 1111 1111 1111"}' },
   'guardrails.update': { id: 'mask-cards', mode: 'observe' },
   'guardrails.toggle': { id: 'mask-cards', active: false },
-  'clients.create': { name: 'Acme', slug: 'acme', collections: ['orders'], policy: 'gold' },
   'clients.toggle': { id: 'acme', active: false },
   'clients.assignments': { id: 'acme', add: ['orders'] },
-  'profiles.create': { client: 'acme', name: 'Live', slug: 'live', auth: { type: 'token' } },
   'profiles.toggle': { id: 'acme:live', active: false },
   'profiles.rotate': { id: 'acme:live', overlap: '24h' },
   'profiles.access': { id: 'acme:live', endpoint: 'GET /orders/v1/orders/7' },
-  'credentials.create': { name: 'Orders key', auth: { type: 'bearer', token: 'the-secret' } },
   'users.toggle': { id: 'ann', active: false },
   'users.offboard': { id: 'ann', confirm: 'ann' },
   'service_identities.toggle': { id: 'ci', active: false },
-  'roles.create': { name: 'Audit reader', permissions: ['audit:read'] },
-  'roles.put': { id: 'audit-reader', name: 'Audit reader', permissions: ['audit:read'] },
   'bindings.toggle': { id: 'nightly', active: false },
   'hosts.toggle': { id: 'claude', active: false },
-  'trust_rules.create': { name: 'Releases', service_identity: 'ci', ...TRUST },
-  'trust_rules.put': { id: 'releases', name: 'Releases', service_identity: 'ci', ...TRUST },
-  'grants.create': { name: 'Ann modifies', user: 'ann', role: 'modifier' },
   'revisions.rollback': { id: '41', confirm: '41' },
   'config.plan': { documents: [DOCUMENT] },
   'config.apply': { documents: [DOCUMENT] },
@@ -129,6 +93,7 @@ export function exampleOf(operation: Operation): Members {
   const { properties, required = [] } = publishInput(operation.input)
   const made =
     own ??
+    ofKind(operation) ??
     Object.fromEntries(
       required.map((name) => [
         name,
@@ -141,6 +106,14 @@ export function exampleOf(operation: Operation): Members {
     ...(own === undefined && operation.action === 'update' ? changeOf(properties) : {}),
     ...(confirms ? { confirm: String(made['id'] ?? 'example').replace(/^.*:/, '') } : {}),
   }
+}
+
+/** The example of a kind as what makes one of it; null for other operations. */
+function ofKind({ resource, action }: Operation): Members | null {
+  if (!isResourceType(resource)) return null
+  const { example } = kindOf(resource)
+  if (action === 'create') return example
+  return action === 'put' ? { id: slugOf(example.name), ...example } : null
 }
 
 /** One member that an update may change. */

@@ -1,9 +1,10 @@
 import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'
 import { withoutPause } from '../../base/threads/time-slices.ts'
 import { APPROVABLE } from '../../model/access/approval.ts'
+import { isResourceType } from '../../model/resource-types.ts'
 import { WriteOptionsInput, writeOptionNames } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
-import { ALL_KINDS } from '../../operations/kinds.ts'
+import { kindOf } from '../../operations/kinds.ts'
 import { commandOf } from '../cli/aliases.ts'
 import { fieldsOf, type JsonSchema, jsonSchemasOf, membersOf } from '../fields.ts'
 import { hintsOf } from '../mcp/hints.ts'
@@ -63,7 +64,7 @@ export function* printOpenApi(operations: readonly Operation[]): Generator<void,
     },
     servers: [{ url: '/' }],
     security: [{ bearer: [] }],
-    tags: [...new Set(operations.map((operation) => operation.resource))].map((name) => ({ name })),
+    tags: [...new Set(operations.map(({ resource }) => resource))].map(toTag),
     paths,
     components: {
       securitySchemes: {
@@ -77,6 +78,27 @@ export function* printOpenApi(operations: readonly Operation[]): Generator<void,
       responses,
     },
   }
+}
+
+/** What each resource is for that is of no kind, in a sentence; a kind says it itself. The console shows these too. */
+const ABOUT: Readonly<Record<string, string>> = {
+  access_requests: 'A consumer asks here for access to a collection.',
+  change_requests: 'A change that another person must approve waits here.',
+  connections:
+    'A connection is the account of a person at an origin. The list shows your own, and with the filter all_users those of everybody.',
+  exports: 'An export writes request records or audit entries to a file.',
+  revisions:
+    'Each change of the configuration makes a revision. You can compare revisions and return to one.',
+  personal_tokens: 'A personal token lets your own tools call the management API as you.',
+  keys: 'Keys that seal stored secrets and sign tokens.',
+  records: 'Each call through the gateway is one record.',
+  mcp_endpoints: 'The MCP endpoints that you may connect an application to.',
+  audit: 'Each change and each denied attempt is one entry.',
+}
+
+function toTag(name: string): JsonSchema {
+  const description = isResourceType(name) ? kindOf(name).about : ABOUT[name]
+  return { name, ...(description !== undefined && { description }) }
 }
 
 function toEntry(
@@ -112,8 +134,7 @@ const DOCUMENTED = ['get', 'create', 'put', 'update']
 
 /** The word for a resource in documents of the configuration, of resources that stand in documents. */
 function kindIn(resource: string): JsonSchema {
-  const kind = ALL_KINDS.find(({ type }) => type === resource)
-  return kind === undefined ? {} : { 'x-postern-kind': kind.noun }
+  return isResourceType(resource) ? { 'x-postern-kind': kindOf(resource).noun } : {}
 }
 
 function toParameters(operation: Operation): JsonSchema[] {

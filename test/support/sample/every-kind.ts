@@ -1,51 +1,36 @@
 /** A resource of each kind, with as many of its members set as the gateway takes together: as they derive from the OpenAPI document. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import type { ResourceType } from '../../../src/model/resource-types.ts'
+import { parentRef } from '../../../src/operations/engine/refs.ts'
+import { KINDS_IN_ORDER, kindOf } from '../../../src/operations/kinds.ts'
 import { type Json, type JsonObject, type ResourceSchemas, schemasOf } from '../../../ui/build/document.ts'
 import { resolve } from '../../../ui/src/schema/fields.ts'
 import { isObject, type Path, pointerOf, withAt } from '../../../ui/src/schema/value.ts'
 import type { TestServer } from '../../scenarios/server.ts'
+import { exampleOf } from '../kind-examples.ts'
 
 const document = JSON.parse(
   readFileSync(new URL('../../golden/openapi.json', import.meta.url), 'utf8'),
 ) as JsonObject
 export const SCHEMAS: Readonly<Record<string, ResourceSchemas>> = schemasOf(document)
 
-const upstream = { targets: [{ url: 'http://127.0.0.1:9' }] }
 const START = { id: 'http', type: 'http_trigger' }
 const RESPONSE = { id: 'ok', type: 'response_node', inputs: { body: 'fine' } }
 const definition = { nodes: [START, RESPONSE], edges: [{ from: 'http', to: 'ok' }] }
 
-/** The least that a resource of each kind needs, in an order in which each comes after those that it names. */
-const LEAST: Readonly<Record<string, JsonObject>> = {
-  policies: {},
+/** Members without which a kind is refused here or cannot be seen whole, though its example does without them. */
+const ALSO: Readonly<Partial<Record<ResourceType, JsonObject>>> = {
   credentials: { auth: { type: 'bearer', token: { env: 'SECRET_MADE' } } },
   workflows: { definition },
-  collections: { base_path: '/made', upstream },
-  proxies: { collection: 'collections-made', methods: ['GET'], path: '/made' },
   origins: { url: 'http://127.0.0.1:9/mcp', probe: false },
-  virtual_mcps: { members: [{ origin: 'origins-made' }] },
   clients: { profiles: [] },
-  profiles: { client: 'clients-made', auth: { type: 'token' } },
-  roles: { permissions: ['audit:read'] },
-  users: {},
-  teams: {},
-  service_identities: {},
-  grants: { service_identity: 'service-identities-made', role: 'viewer' },
-  trust_rules: {
-    service_identity: 'service-identities-made',
-    issuer: 'https://id.example.com',
-    audience: 'made',
-    conditions: [{ claim: 'sub', equals: 'made' }],
-  },
-  hosts: {},
-  bindings: { host: 'hosts-made', virtual_mcp: 'virtual-mcps-made' },
-  guardrails: { scope: { everywhere: true }, detector: { type: 'pii' }, action: 'log' },
 }
-export const KINDS: readonly string[] = Object.keys(LEAST)
+/** Types in an order in which each comes after those that it names. */
+export const KINDS: readonly ResourceType[] = KINDS_IN_ORDER.map(({ type }) => type)
 
 export interface Made {
-  readonly kind: string
+  readonly kind: ResourceType
   readonly id: string
   /** Members that were set, as JSON pointers. */
   readonly set: readonly string[]
@@ -57,15 +42,18 @@ export type Offer = (schema: JsonObject, path: Path) => readonly Json[]
 const slugOf = (kind: string): string => `${kind.replaceAll('_', '-')}-made`
 
 /** How a resource is addressed: those below others by both slugs. */
-function idOf(kind: string, spec: JsonObject): string {
-  const parent = { proxies: 'collection', profiles: 'client', bindings: 'host' }[kind]
-  return parent === undefined ? String(spec['slug']) : `${spec[parent]}:${spec['slug']}`
+function idOf(kind: ResourceType, spec: JsonObject): string {
+  const parent = parentRef(kindOf(kind), spec)
+  return parent === null ? String(spec['slug'])
+    : `${parent}:${spec['slug']}`
 }
 
 /** Makes a resource of a kind. Each offered value is kept if a dry run takes it beside those that were kept before. */
-export async function makeFull(server: TestServer, kind: string, offer: Offer | null): Promise<Made> {
+export async function makeFull(server: TestServer, kind: ResourceType, offer: Offer | null): Promise<Made> {
   const { actions, $defs } = SCHEMAS[kind]!
-  let spec: JsonObject = { name: `Made ${kind}`, slug: slugOf(kind), ...LEAST[kind] }
+  const example = await exampleOf(kind, slugOf(kind), slugOf)
+  // What JSON was made of, and members that are JSON
+  let spec = { ...example, slug: slugOf(kind), ...ALSO[kind] } as JsonObject
   const set: string[] = []
   if (offer !== null)
     for (const { path, schema, names } of membersOf(actions['create']!.input, $defs)) {

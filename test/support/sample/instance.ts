@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { KINDS_IN_ORDER } from '../../../src/operations/kinds.ts'
 import { textTool } from '../../mcp/fixture/catalogue.ts'
 import { type Fixture, startFixture } from '../../mcp/fixture/fixture.ts'
 import { startTestServer, type TestServer, until } from '../../scenarios/server.ts'
@@ -32,26 +33,6 @@ export interface Sample extends AsyncDisposable {
   readonly viewer: 'viv'
 }
 
-/** Kinds in an order in which each comes after those that it refers to. */
-const PLURALS = {
-  policy: 'policies',
-  credential: 'credentials',
-  user: 'users',
-  team: 'teams',
-  role: 'roles',
-  collection: 'collections',
-  workflow: 'workflows',
-  origin: 'origins',
-  virtual_mcp: 'virtual_mcps',
-  client: 'clients',
-  profile: 'profiles',
-  service_identity: 'service_identities',
-  grant: 'grants',
-  trust_rule: 'trust_rules',
-  host: 'hosts',
-  binding: 'bindings',
-  guardrail: 'guardrails',
-} as const
 /** Origins that answer: their tools are approved when they become members of virtual MCPs. */
 const PROBED = ['tickets', 'analytics']
 const OWNER = 'retail-configuration'
@@ -128,13 +109,13 @@ async function answered(
 
 async function configure(server: TestServer, places: SamplePlaces): Promise<void> {
   const documents = sampleDocuments(places, Date.now())
-  for (const [kind, plural] of Object.entries(PLURALS))
-    for (const { slug, spec } of documents.filter((one: ConfigDocument) => one.kind === kind))
-      await answered(server, 'POST', `/${plural}`, {
+  for (const { noun, type } of KINDS_IN_ORDER)
+    for (const { slug, spec } of documents.filter(({ kind }: ConfigDocument) => kind === noun))
+      await answered(server, 'POST', `/${type}`, {
         slug,
         ...spec,
         // The wiki cannot be reached
-        ...(kind === 'origin' && { probe: PROBED.includes(slug) }),
+        ...(type === 'origins' && { probe: PROBED.includes(slug) }),
       })
   // People manage the proxies of one collection; documents manage all others
   const proxies = Map.groupBy(sampleProxies(places), ({ spec }) => spec['collection'] === 'orders')
