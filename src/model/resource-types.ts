@@ -47,9 +47,9 @@ export const NOUNS = tableOf(({ noun }) => noun)
 /** The types to one of which a resource of a type belongs; none for most. */
 export const PARENTS = tableOf(({ parents = [] }) => parents)
 
-/** The type, and those whose resources may belong to one of it. */
-export function typesAt(type: ResourceType): readonly ResourceType[] {
-  return [type, ...ALL_TYPES.filter((one) => PARENTS[one].includes(type))]
+/** The types whose resources may belong to one of a type. */
+export function typesBelow(type: ResourceType): readonly ResourceType[] {
+  return ALL_TYPES.filter((one) => PARENTS[one].includes(type))
 }
 
 /** True for the name of a type of resource. */

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
+import { startControl } from '../../test/control.ts'
+import { exampleOf } from '../../test/support/kind-examples.ts'
 import { isPlain } from '../base/json/plain.ts'
-import { ALL_KINDS } from './kinds.ts'
+import { PARENTS, type ResourceType } from '../model/resource-types.ts'
+import { ALL_KINDS, KINDS_IN_ORDER } from './kinds.ts'
 
 /** Prefixes of ids that are of no kind: tokens and keys of profiles, secrets, entries, requests, plans and others. */
 const OTHERS = ['key', 'sec', 'aud', 'req', 'tok', 'pln', 'exp', 'chg', 'acr']
@@ -39,3 +42,34 @@ function collect(schema: unknown, names: Set<string>): void {
     for (const part of Object.values(schema)) collect(part, names)
   }
 }
+
+test('the example of each kind makes one, which its list and the export show, and what belongs to another is deleted with that', async () => {
+  const control = await startControl()
+  const slugOf = (type: ResourceType): string => `one-of-${type.replaceAll('_', '-')}`
+  for (const { type } of KINDS_IN_ORDER) {
+    const input = { ...(await exampleOf(type, 'one', slugOf)), slug: slugOf(type) }
+    const { output } = await control.run(`${type}.create`, input)
+    const listed = (await control.run(`${type}.list`, {})).output['items'] as { readonly id: string }[]
+    assert.ok(
+      listed.some(({ id }) => id === output['id']),
+      type,
+    )
+  }
+  const { output } = await control.run('config.export', { select: ALL_KINDS.map(({ noun }) => noun) })
+  const exported = JSON.stringify(output)
+  for (const { type } of ALL_KINDS) assert.ok(exported.includes(`"${slugOf(type)}"`), `${type} is exported`)
+
+  const gone: string[] = []
+  for (const { type } of KINDS_IN_ORDER.toReversed()) {
+    if (PARENTS[type].length > 0) continue
+    const slug = slugOf(type)
+    const deleted = await control.run(`${type}.delete`, { id: slug }, { confirm: slug })
+    gone.push(`${type}/${slug}`, ...(deleted.output['removed'] as string[]))
+  }
+  for (const { type } of ALL_KINDS)
+    assert.ok(
+      gone.some((name) => name.startsWith(`${type}/`) && name.endsWith(slugOf(type))),
+      `${type} is deleted, or with what it belongs to: ${gone.join(' ')}`,
+    )
+  await control.close()
+})

@@ -73,15 +73,11 @@ const create = createOf(clientKind, {
   },
 })
 
-/**
- * Its profiles and their tokens are deleted with a client. Rules of virtual MCPs and checks of workflows that name one of them are not changed
- * silently.
- */
+/** Rules of virtual MCPs and checks of workflows that name a client, or a profile that goes with it, are not changed silently. */
 async function detach(client: Resource, context: OperationContext): Promise<void> {
   const profiles = await context.whole.all('profiles', client.id)
   for (const one of [client, ...profiles])
     await refuseUsed(one, context, ['virtual_mcps', 'workflows', 'proxies'])
-  for (const profile of profiles) await context.change.remove(profile)
 }
 
 export const clientOperations = {

@@ -164,7 +164,6 @@ async function detach(collection: Resource, context: OperationContext): Promise<
   await refuseUsed(collection, context, ['grants', 'origins', 'guardrails'])
   await refuseGuarded(collection, context)
   for (const user of await context.whole.usersOf(collection.id)) await unassign(user, collection.id, context)
-  for (const proxy of await context.whole.all('proxies', collection.id)) await context.change.remove(proxy)
 }
 
 /** Guardrails of single proxies, which go with the collection. */

@@ -4,7 +4,7 @@ import { teamsAbove, teamsOf } from '../../access/teams.ts'
 import { refuse } from '../../base/refusal.ts'
 import { APPROVABLE, type ApprovalRule, permissionsMeant } from '../../model/access/approval.ts'
 import type { NewHosts } from '../../model/access/host.ts'
-import { inWords, isResourceType, NOUNS, type ResourceType, typesAt } from '../../model/resource-types.ts'
+import { inWords, isResourceType, NOUNS, type ResourceType, typesBelow } from '../../model/resource-types.ts'
 import type { ChangeRequestFacts } from '../../store/ports/change-requests.ts'
 import type { ConfigReader, ConfigWriter } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
@@ -91,7 +91,7 @@ function createGate(rules: readonly (readonly [string, Required<Grant>])[]): Gat
       for (const [name, grant] of rules) if (permits({ grants: [grant] }, permission, touched)) met.add(name)
     },
     judgeMove(type, from, to) {
-      const types = typesAt(type)
+      const types = [type, ...typesBelow(type)]
       for (const [name, grant] of rules) {
         const [was, is] = [isWithin(grant.scope, from), isWithin(grant.scope, to)]
         if (was !== is && isAboutAny(grant, types, was ? APPROVABLE : ENTERING)) met.add(name)

@@ -1,14 +1,14 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { Ref, Slug } from '../../model/members.ts'
-import { type ResourceType, withArticle } from '../../model/resource-types.ts'
+import { type ResourceType, typesBelow, withArticle } from '../../model/resource-types.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from './context.ts'
 import { about, define, type Operation } from './define.ts'
 import type { Kind } from './kind.ts'
 import { referredTo } from './refs.ts'
 
-/** `detach` removes or lets go of what depends on it, or refuses with in_use. */
+/** What belongs to it goes with it. `detach` lets go of what else depends on it, or refuses with in_use. */
 export function deleteOf(
   kind: Kind,
   detach: (resource: Resource, context: OperationContext) => Promise<void> = async () => {},
@@ -45,11 +45,21 @@ export function deleteOf(
       const resource = await context.change.act(kind.type, input.id)
       context.change.confirmed(resource)
       await detach(resource, context)
+      await removeBelow(resource, context)
       await context.change.remove(resource)
       const { id, slug } = resource
       return { id, slug, deleted: true as const, ...(await letGo(kind, resource, context)) }
     },
   })
+}
+
+/** Removes what belongs to a resource, and what belongs to that. */
+async function removeBelow({ type, id }: Resource, context: OperationContext): Promise<void> {
+  for (const below of typesBelow(type))
+    for (const one of await context.whole.all(below, id)) {
+      await removeBelow(one, context)
+      await context.change.remove(one)
+    }
 }
 
 /** What went with a resource that is deleted, and what was attached to it; said in its audit entry too. */

@@ -127,13 +127,8 @@ async function checkHost(fields: HostSpec, { id }: Self, { whole }: OperationCon
   })
 }
 
-/** Its bindings and their tokens are deleted with a host. */
-async function detach(host: Resource, { whole, change }: OperationContext): Promise<void> {
-  for (const binding of await whole.all('bindings', host.id)) await change.remove(binding)
-}
-
 export const hostOperations = {
-  ...standardOf(hostKind, detach),
+  ...standardOf(hostKind),
   toggle: toggleOf(hostKind),
 }
 

@@ -5,7 +5,7 @@ import { ServiceIdentitySpec, TrustRuleSpec } from '../../model/access/access.ts
 import { confidential } from '../../model/annotations.ts'
 import { Ref, Slug, Time } from '../../model/members.ts'
 import { NOUNS } from '../../model/resource-types.ts'
-import type { Fields, Resource } from '../../store/ports/resource.ts'
+import type { Fields } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { about, define } from '../engine/define.ts'
 import type { Kind, Self } from '../engine/kind.ts'
@@ -58,13 +58,8 @@ async function judge(fields: Fields, { id }: Self, context: OperationContext): P
   if (isRevived || isProvedElse) await demandHoldsOf(id, context)
 }
 
-async function detach(identity: Resource, context: OperationContext): Promise<void> {
-  for (const type of ['grants', 'trust_rules'] as const)
-    for (const below of await context.whole.all(type, identity.id)) await context.change.remove(below)
-}
-
 export const serviceIdentityOperations = {
-  ...standardOf(serviceIdentityKind, detach),
+  ...standardOf(serviceIdentityKind),
   toggle: toggleOf(serviceIdentityKind, ({ id }, context) => demandHoldsOf(id, context)),
 }
 

@@ -4,7 +4,6 @@ import { TEAMS_DEEP_MAX, teamsAbove } from '../../access/teams.ts'
 import { refuse } from '../../base/refusal.ts'
 import { TeamSpec } from '../../model/access/access.ts'
 import { NOUNS } from '../../model/resource-types.ts'
-import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Kind, Self } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
@@ -91,9 +90,4 @@ function gainsBy(before: TeamSpec | undefined, { parent, members, idp_groups }: 
   )
 }
 
-async function detach(team: Resource, context: OperationContext): Promise<void> {
-  await refuseUsed(team, context)
-  for (const grant of await context.whole.all('grants', team.id)) await context.change.remove(grant)
-}
-
-export const teamOperations = standardOf(teamKind, detach)
+export const teamOperations = standardOf(teamKind, refuseUsed)

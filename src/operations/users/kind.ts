@@ -69,7 +69,6 @@ export function withoutUser({ type, spec }: Resource, user: string): Fields {
 }
 
 async function detach(user: Resource, context: OperationContext): Promise<void> {
-  for (const grant of await context.whole.all('grants', user.id)) await context.change.remove(grant)
   for (const naming of await context.whole.usersOf(user.id)) {
     const isBound = naming.type === 'bindings' && naming.spec['user'] === user.id
     if (isBound) await context.change.remove(naming)
