@@ -217,7 +217,7 @@ for (const [name, surface, ask] of SURFACES)
         refused.push(what)
       }
       assert.equal(await control.store.read.revision(), revision, 'nothing was changed')
-      const { items, next } = await control.store.read.auditEntries({ actor: token, limit: 200 })
+      const { items, next } = await control.store.read.auditEntries({ actor: token, limit: 1000 })
       assert.equal(next, null)
       assert.deepEqual(
         items.map((entry) => `${entry.operation} ${entry.outcome} ${entry.surface}`).sort(),

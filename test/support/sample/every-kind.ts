@@ -44,8 +44,7 @@ const slugOf = (kind: string): string => `${kind.replaceAll('_', '-')}-made`
 /** How a resource is addressed: those below others by both slugs. */
 function idOf(kind: ResourceType, spec: JsonObject): string {
   const parent = parentRef(kindOf(kind), spec)
-  return parent === null ? String(spec['slug'])
-    : `${parent}:${spec['slug']}`
+  return parent === null ? String(spec['slug']) : `${parent}:${spec['slug']}`
 }
 
 /** Makes a resource of a kind. Each offered value is kept if a dry run takes it beside those that were kept before. */
