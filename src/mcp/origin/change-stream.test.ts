@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ODD } from '../../../test/support/any-json.ts'
 import { eventually } from '../../../test/support/eventually.ts'
-import { createClock, createClockCell, moveClock } from '../../base/clock.ts'
 import { StandingStream } from './change-stream.ts'
 import type { OriginAnswerReader, SendToOrigin } from './send.ts'
 
@@ -10,9 +9,9 @@ const event = (message: object): string => `data: ${JSON.stringify({ jsonrpc: '2
 const STREAM = (name: string): string | undefined =>
   name === 'content-type' ? 'text/event-stream' : undefined
 
-/** A stream that stands at an origin of an era, whose bytes the test gives. */
+/** A stream that stands at an origin of an era, whose bytes the test gives. Its clock stands still but for what the test moves it by. */
 async function start(version: string) {
-  const cell = createClockCell()
+  let at = 0
   const readers: OriginAnswerReader[] = []
   let answers = 0
   const body = Buffer.from('{"jsonrpc":"2.0","id":"initialize","result":{}}')
@@ -34,7 +33,7 @@ async function start(version: string) {
       requestIds: () => 'id',
       version,
       capabilities: { tools: { listChanged: true } },
-      clock: createClock(cell),
+      clock: { now: () => at, monotonic: () => at },
       waits: { first: 1, last: 1 },
     },
     {
@@ -50,7 +49,9 @@ async function start(version: string) {
   return {
     stream,
     answers: () => answers,
-    move: (ms: number) => moveClock(cell, ms),
+    move(ms: number) {
+      at += ms
+    },
     /** False once the stream is to end. */
     say(text: string): boolean {
       const bytes = Buffer.from(text)
