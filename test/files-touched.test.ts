@@ -8,7 +8,7 @@ import { afterEach, type TestContext, test } from 'node:test'
 import { createClock } from '../src/base/clock.ts'
 import { FIELD_RULES } from '../src/gateway/fields.ts'
 import { createConsumerDoor } from '../src/mcp/consumer/door.ts'
-import { createRunningCalls } from '../src/mcp/http/running.ts'
+import { createRunningCalls } from '../src/mcp/http/message.ts'
 import { createThreadEvents } from '../src/shared-state/memory/events.ts'
 import { example, startControl } from './control.ts'
 import { client, collection, policy, profile, rate, token, upstream } from './gateway/fragments.ts'
@@ -126,7 +126,7 @@ test('an execute_call', { skip }, async (t) => {
   const files = await filesOf(await start(), `POST /mcp HTTP/1.1\r\n${HEAD}${lines}\r\n${body}`)
   // The codec, the relay and the tools of each view are apart; scopes of people and hosts are looked at
   // Five of them write arguments as the description says, with their digits, and refuse other spellings of their names
-  check(t, files, 126)
+  check(t, files, 124)
 })
 
 test('a tools/call at a virtual MCP', { skip }, async (t) => {
@@ -142,7 +142,7 @@ test('a tools/call at a virtual MCP', { skip }, async (t) => {
   const head = `host: localhost\r\nauthorization: ${desk.headers.authorization}\r\n`
   const files = await filesOf(desk.served, `POST /mcp/desk HTTP/1.1\r\n${head}${lines}\r\n${body}`)
   // The client of origins, its sessions and the judges of results are looked at, also where nothing of them applies
-  check(t, files, 123)
+  check(t, files, 117)
 })
 
 test('proxies.update', { skip }, async (t) => {

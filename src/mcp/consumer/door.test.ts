@@ -9,7 +9,7 @@ import { createSessionMemory } from '../../../test/support/session-memory.ts'
 import { createClock } from '../../base/clock.ts'
 import { createAllowedOrigins } from '../../base/http/origins.ts'
 import { createThreadEvents } from '../../shared-state/memory/events.ts'
-import { createRunningCalls } from '../http/running.ts'
+import { createRunningCalls } from '../http/message.ts'
 import { createConsumerDoor } from './door.ts'
 
 const FOUR = ['list_collections', 'list_endpoints', 'inspect_contract', 'execute_call']

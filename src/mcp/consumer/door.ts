@@ -3,7 +3,7 @@
  * expanded view lists an entry for each endpoint; clients can also call the tools of the compact view there. An endpoint that
  * the caller may not call gets the answer of an unknown endpoint.
  */
-import type { Endpoint } from '../../gateway/port.ts'
+import type { Caller, Endpoint } from '../../gateway/port.ts'
 import type { CapabilityType } from '../../model/mcp/capability.ts'
 import type { Incoming } from '../../wire/port.ts'
 import { argumentsRefused, type CallTools, callOffer, createProgress } from '../endpoints/call.ts'
@@ -31,10 +31,17 @@ import { NEEDS_STREAM, wantedOf } from '../protocol/subscription.ts'
 import { createCatalogues } from './catalogue.ts'
 import { createDocs, DOC_TEMPLATES } from './docs.ts'
 import { createEndpointTools } from './endpoint-tools.ts'
-import { createExpandedViews, EXPANDED_TOOLS_MAX, type Expanded, VIEWS, viewOf } from './expanded.ts'
+import { createExpandedViews, type Expanded } from './expanded.ts'
 import { EXPANDED_INSTRUCTIONS, INSTRUCTIONS } from './tools.ts'
 
 const EMPTY: Members = Object.freeze({})
+/** What `?view=` may say. */
+const VIEWS = ['compact', 'expanded', 'auto'] as const
+type View = (typeof VIEWS)[number]
+
+/** Tools up to which `auto` expands. */
+const EXPANDED_TOOLS_MAX = 40
+
 const TEMPLATES = listed(DOC_TEMPLATES)
 
 /** What each view offers. A client of an earlier revision has no stream here on which it could hear of changes. */
@@ -230,4 +237,11 @@ function createViews(tools: CallTools & { readonly meta: string }): Relay<Sender
     fault,
     meta,
   })
+}
+
+/** The view that a request asks for by `?view=`, else that of the profile; null for an unknown one. */
+function viewOf({ profile }: Caller, query: string): View | null {
+  const asked = query === '' ? null : new URLSearchParams(query).get('view')
+  if (asked === null) return profile.mcp_view ?? 'compact'
+  return VIEWS.find((view) => view === asked) ?? null
 }

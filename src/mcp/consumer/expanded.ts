@@ -9,7 +9,7 @@
  */
 import { hash } from 'node:crypto'
 import { isPlain, type Plain } from '../../base/json/plain.ts'
-import type { Caller, Endpoint, GatewayPort } from '../../gateway/port.ts'
+import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
 import { CAPABILITY_TYPES, type CapabilityType, KEY_OF } from '../../model/mcp/capability.ts'
 import { type DeclaredNames, namesIn } from '../../snapshot/find/declared-names.ts'
 import { isPlainUri, toUriMatch } from '../../snapshot/find/uri-template.ts'
@@ -227,18 +227,4 @@ export function freeName(
     const cut = `${whole.slice(0, NAME_CHARS_MAX - length - 1)}_${unlike.slice(0, length)}`
     if (!taken.has(cut) || length > 48) return cut
   }
-}
-
-/** What `?view=` may say. */
-export const VIEWS = ['compact', 'expanded', 'auto'] as const
-export type View = (typeof VIEWS)[number]
-
-/** Tools up to which `auto` expands. */
-export const EXPANDED_TOOLS_MAX = 40
-
-/** The view that a request asks for by `?view=`, else that of the profile; null for an unknown one. */
-export function viewOf({ profile }: Caller, query: string): View | null {
-  const asked = query === '' ? null : new URLSearchParams(query).get('view')
-  if (asked === null) return profile.mcp_view ?? 'compact'
-  return VIEWS.find((view) => view === asked) ?? null
 }

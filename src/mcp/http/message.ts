@@ -1,9 +1,11 @@
-/** One message at an MCP endpoint: its sender, and its record. */
+/** One message at an MCP endpoint: its sender, its record, and the calls that a later message can cancel. */
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { Caller, MessageOutcome } from '../../gateway/port.ts'
 import type { RecordAgent } from '../../record/fields.ts'
-import type { Incoming } from '../../wire/port.ts'
+import type { Events } from '../../shared-state/ports/events.ts'
+import type { CallHandle, Incoming } from '../../wire/port.ts'
 import { RPC } from '../protocol/answer.ts'
+import type { RpcId } from '../protocol/message.ts'
 import type { ReceivedMessage } from '../protocol/received-message.ts'
 import type { ToolCall } from '../protocol/tool-call.ts'
 
@@ -79,4 +81,44 @@ export function toRecordAgent(
 /** The request id of one message: messages of a batch are told apart from the second on. */
 export function messageId(requestId: string, place: number): string {
   return place === 0 ? requestId : `${requestId}.${place + 1}`
+}
+
+/** Names a call among those of all sessions: an id counts within its session alone, and 1 is not "1". */
+export function callName(sessionId: string, id: RpcId): string {
+  return `${sessionId} ${typeof id} ${id}`
+}
+
+/**
+ * The calls of sessions that one thread has under way. A message that gives one up may come to another thread, which publishes that.
+ */
+export interface RunningCalls {
+  begin(name: string, handle: CallHandle): void
+  end(name: string, handle: CallHandle): void
+  /** Gives up the call of that name, wherever it runs; nothing happens when there is none. */
+  cancel(name: string): void
+}
+
+/** No calls yet. @param events carries cancellations to the other threads, and those of others here. */
+export function createRunningCalls(events: Events): RunningCalls {
+  const handles = new Map<string, CallHandle>()
+
+  /** False when no call of that name runs here. */
+  function cancelHere(name: string): boolean {
+    const handle = handles.get(name)
+    handles.delete(name)
+    handle?.abort()
+    return handle !== undefined
+  }
+
+  events.subscribe('call_cancelled', cancelHere)
+
+  return {
+    begin: (name, handle) => void handles.set(name, handle),
+    end(name, handle) {
+      if (handles.get(name) === handle) handles.delete(name)
+    },
+    cancel(name) {
+      if (!cancelHere(name)) events.publish({ topic: 'call_cancelled', text: name })
+    },
+  }
 }

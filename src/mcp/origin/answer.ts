@@ -3,8 +3,7 @@ import { isUtf8 } from 'node:buffer'
 import { parseKeepingDigits } from '../../base/json/exact.ts'
 import { bufferOf, type ReadJson, readJson, withoutMark } from '../protocol/json.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
-import { type PlainResult, plainResultIn } from './plain-result.ts'
-import { resultTextIn } from './result-text.ts'
+import { type PlainResult, plainResultIn, resultTextIn } from './plain-result.ts'
 import type { OriginAnswer } from './send.ts'
 
 type ReadMessage = Extract<ReadJson, { ok: true }>

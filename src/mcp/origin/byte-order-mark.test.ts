@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readReply } from './answer.ts'
-import { MessageStream } from './message-stream.ts'
+import { MessageStream } from './era-stream.ts'
 import { OriginReader } from './reader.ts'
 
 const MARK = '\ufeff'

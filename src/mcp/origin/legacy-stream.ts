@@ -13,14 +13,14 @@ import {
   type EraStream,
   type EraStreamTools,
   endBy,
+  MessageStream,
+  StandingAnswers,
   type StreamEnd,
+  Subscribed,
   type Wanted,
 } from './era-stream.ts'
-import { MessageStream } from './message-stream.ts'
 import { sessionIn } from './probe.ts'
 import type { OriginRequest } from './send.ts'
-import { StandingAnswers } from './standing-answers.ts'
-import { Subscribed } from './subscribed.ts'
 
 /** Some servers send no head before the first event: a stream that was not refused by then stands, milliseconds. */
 const HEAD_MS = 500

@@ -2,8 +2,14 @@
 import { isMembers, type Members } from '../protocol/message.ts'
 import { withTasks } from '../protocol/tasks.ts'
 import { originRequest } from './envelope.ts'
-import { type EraEvents, type EraStream, type EraStreamTools, endBy, type Wanted } from './era-stream.ts'
-import { MessageStream } from './message-stream.ts'
+import {
+  type EraEvents,
+  type EraStream,
+  type EraStreamTools,
+  endBy,
+  MessageStream,
+  type Wanted,
+} from './era-stream.ts'
 
 /** The server does not know the method. */
 const METHOD_NOT_FOUND = -32601

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Resumption } from './resumption.ts'
+import { Resumption } from './reader.ts'
 
 test('a stream without an id is not taken up again', () => {
   assert.equal(new Resumption().next(null), null)

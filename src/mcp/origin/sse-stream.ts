@@ -6,13 +6,13 @@ import {
   type EraStream,
   type EraStreamTools,
   endBy,
+  StandingAnswers,
   type StreamEnd,
+  Subscribed,
   type Wanted,
 } from './era-stream.ts'
 import type { OriginRequest } from './send.ts'
 import { initializeOverSse, SseSession, type SseTools } from './sse-session.ts'
-import { StandingAnswers } from './standing-answers.ts'
-import { Subscribed } from './subscribed.ts'
 
 /** What an origin answers to GET that has another transport by now: a probe finds it out. */
 const MOVED: ReadonlySet<number | null> = new Set([400, 404, 405])

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { StandingAnswers } from './standing-answers.ts'
+import { StandingAnswers } from './era-stream.ts'
 
 const answered = { ok: false, reason: '' } as const
 

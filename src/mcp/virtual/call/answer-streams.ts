@@ -10,8 +10,7 @@ import { problemOf, type RefusalCode } from '../../../base/refusal.ts'
 import { fieldValue } from '../../../gateway/header-lines.ts'
 import type { AnswerVerdict, GatewayPort, InnerCall, InnerCallHandle } from '../../../gateway/port.ts'
 import type { OriginReply } from '../../origin/answer.ts'
-import type { OriginReader } from '../../origin/reader.ts'
-import { Resumption } from '../../origin/resumption.ts'
+import { type OriginReader, Resumption } from '../../origin/reader.ts'
 import type { LineEvents } from './origin-line.ts'
 
 export interface AnswerParts {

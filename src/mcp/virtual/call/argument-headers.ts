@@ -11,6 +11,12 @@ import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'
 import type { OriginReply } from '../../origin/answer.ts'
 import { type MirroredParam, mirroredFault, mirroredParams } from '../../origin/mirrored-params.ts'
 import { isMembers, type Members } from '../../protocol/message.ts'
+import { createSseSessions, type SseSessions, type SseSessionsTools } from '../sessions/sse-sessions.ts'
+import {
+  createStandaloneStreams,
+  type StandaloneStreams,
+  type StandaloneStreamsTools,
+} from '../sessions/standalone-streams.ts'
 
 /** Asks for a page of the tools of an origin, in the name of the caller. @param params with the cursor. Never rejects. */
 type ListTools = (params: Members) => Promise<OriginReply>
@@ -39,7 +45,7 @@ type Marks = ReadonlyMap<string, readonly MirroredParam[]>
 const LIST_MS = 5000
 const PAGES_MAX = 100
 
-export function createArgumentHeaders({ clock, isPersonal, stale }: ArgumentHeadersTools): ArgumentHeaders {
+function createArgumentHeaders({ clock, isPersonal, stale }: ArgumentHeadersTools): ArgumentHeaders {
   const renewed = new WeakMap<Members, readonly MirroredParam[]>()
   const listed = new WeakMap<LinkedOrigin, { readonly at: number; readonly marks: Promise<Marks> }>()
 
@@ -78,4 +84,23 @@ async function readMarks(list: ListTools): Promise<Marks> {
     params = { cursor: nextCursor }
   }
   return marks
+}
+
+/** What all calls of one gateway thread to origins share, whoever makes them. */
+export interface OriginAccess {
+  readonly own: SseSessionsTools['own']
+  readonly standaloneStreams: StandaloneStreams
+  readonly streams: SseSessions
+  readonly argumentHeaders: ArgumentHeaders
+}
+
+export function createOriginAccess(
+  tools: StandaloneStreamsTools & SseSessionsTools & ArgumentHeadersTools,
+): OriginAccess {
+  return {
+    own: tools.own,
+    standaloneStreams: createStandaloneStreams(tools),
+    streams: createSseSessions(tools),
+    argumentHeaders: createArgumentHeaders(tools),
+  }
 }

@@ -9,7 +9,7 @@ import {
 import fc from 'fast-check'
 import { plainResultIn } from '../../origin/plain-result.ts'
 import type { Members } from '../../protocol/message.ts'
-import { fitResult } from './fitted-result.ts'
+import { fitResult } from './results.ts'
 
 const LEGACY = { version: '2025-11-25', isModernOrigin: false, uri: 'a:b' }
 const MODERN = { version: '2026-07-28', isModernOrigin: true, uri: 'a:b' }

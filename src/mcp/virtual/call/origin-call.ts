@@ -8,9 +8,7 @@ import type { LocatedEndpoint } from '../../../snapshot/find/offered-endpoints.t
 import type { JoinedVirtualMcp, Member } from '../../../snapshot/find/virtual-mcps.ts'
 import type { CallHandle } from '../../../wire/port.ts'
 import { INTERNAL, toolAnswer } from '../../http/answers.ts'
-import type { Sender } from '../../http/message.ts'
-import { toRecordAgent } from '../../http/message.ts'
-import { callName, type RunningCalls } from '../../http/running.ts'
+import { callName, type RunningCalls, type Sender, toRecordAgent } from '../../http/message.ts'
 import type { OriginReply, ResultReply, RpcError } from '../../origin/answer.ts'
 import { mirroredLines } from '../../origin/mirrored-params.ts'
 import { RPC } from '../../protocol/answer.ts'
@@ -24,24 +22,31 @@ import { inputFault, offers, requiredBy } from '../input/input-requests.ts'
 import { type ParkedCall, ROUNDS_MAX } from '../input/parked-call.ts'
 import { type Parking, tokenOf } from '../input/parking.ts'
 import { levelFor, type NoSession } from '../sessions/sessions.ts'
-import { PASSED, type TaskTerms } from '../tasks/task-terms.ts'
 import type { ArgumentHeaders } from './argument-headers.ts'
-import { connectPage, type Retried, URL_NEEDED, URL_NEEDED_VERSION } from './connect-page.ts'
-import { fitResult } from './fitted-result.ts'
 import type { MessageGuard } from './message-guard.ts'
 import {
   answerUndeclared,
+  connectPage,
   errorFor,
   failureText,
   pagesIn,
+  type Retried,
   type RunnerFailure,
   refusalFor,
   runnerFailureIn,
+  URL_NEEDED,
+  URL_NEEDED_VERSION,
   undeclaredIn,
 } from './origin-error.ts'
-import { OriginLine, type OriginLineTools } from './origin-line.ts'
-import { withPublicUris } from './public-uris.ts'
-import { NO_COMPLETION, notificationText, passedResult, resultFor } from './results.ts'
+import { OriginLine, type OriginLineTools, PASSED, type TaskTerms } from './origin-line.ts'
+import {
+  fitResult,
+  NO_COMPLETION,
+  notificationText,
+  passedResult,
+  resultFor,
+  withPublicUris,
+} from './results.ts'
 
 const EMPTY: Members = Object.freeze({})
 /** Requests of an origin during one call that it gets an answer to: each answer is a request to it. */
@@ -467,14 +472,10 @@ export class OriginCall {
     if (failure !== null) this.#refuse(failure.code, failure.reason, failure.members)
     else if (this.#isForWant(error.message, isModernOrigin)) return
     else if (!isModernOrigin && this.#request.isModern && error.code === URL_NEEDED) this.#needsPages(error)
+    // The virtual MCP completes arguments, since some of its origins do
     else if (this.#request.method === COMPLETE && error.code === RPC.methodNotFound)
-      this.#done(this.#noValues())
+      this.#done({ kind: 'result', text: resultFor(COMPLETE, NO_COMPLETION, false, this.#request.isModern) })
     else this.#done(this.#errorOf(error, isModernOrigin))
-  }
-
-  /** The virtual MCP completes arguments, since some of its origins do. */
-  #noValues(): RelayedAnswer {
-    return { kind: 'result', text: resultFor(COMPLETE, NO_COMPLETION, false, this.#request.isModern) }
   }
 
   /** Null for an error of the server itself. */

@@ -1,19 +1,21 @@
 /** Translates errors of origins for their callers: each era and revision has its own codes. */
-
+import { randomUUID } from 'node:crypto'
 import { RUNNER_ERROR } from '../../../base/net/runner-address.ts'
 import type { RefusalCode } from '../../../base/refusal.ts'
 import type { AnswerVerdict } from '../../../gateway/port.ts'
+import { RESOURCE_NOT_FOUND } from '../../http/answers.ts'
 import type { OriginReply, RpcError } from '../../origin/answer.ts'
 import { RPC } from '../../protocol/answer.ts'
 import { isMembers, type Members } from '../../protocol/message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../../protocol/relay-port.ts'
 import { isPageUrl, offers } from '../input/input-requests.ts'
-import { URL_NEEDED, URL_NEEDED_VERSION } from './connect-page.ts'
+
+/** A page must be opened first; 2025-11-25 alone has it (client/elicitation). */
+export const URL_NEEDED = -32042
+export const URL_NEEDED_VERSION = '2025-11-25'
 
 /** The client lacks a capability (2026-07-28, basic: error codes). */
 export const MISSING_CAPABILITY = -32021
-/** No resource has the URI (2025-11-25, server/resources: error handling). */
-const RESOURCE_NOT_FOUND = -32002
 
 /** Errors that only make sense between Postern and an origin, or not in every revision. */
 const STAYS: ReadonlySet<number> = new Set([
@@ -165,4 +167,41 @@ export function verdictOf(method: string, reply: OriginReply, bytes: number): An
 /** The refusal that a caller gets where no JSON-RPC response came. */
 export function refusalFor({ status }: Extract<OriginReply, { kind: 'none' }>): RefusalCode {
   return status === 401 || status === 403 ? 'credential_unavailable' : 'upstream_invalid_response'
+}
+
+/** What is known of a call that is made again, after its client was asked to open a page. */
+export interface Retried {
+  /** How often the client was asked. */
+  readonly round: number
+  /** The person did not open the page. */
+  readonly hasDeclined: boolean
+}
+
+/** A page, and what the person reads before it is opened. */
+interface Page {
+  readonly url: string
+  readonly message: string
+}
+
+/**
+ * How a client sends its person to the page on which an account at an origin is connected: the page to ask a client of 2026-07-28 for, or the answer to one of 2025-11-25. Null for a client that gets the refusal as it is: there is
+ * no page, the client opens none, or the person did not open it.
+ * @param problem object of `connect_required` @param origin name @param retried null for a call that is made for the first time
+ */
+export function connectPage(
+  { connect_url: url }: Members,
+  origin: string,
+  { version, isModern, clientCapabilities, params }: RelayedRequest,
+  retried: Retried | null,
+): Page | RelayedAnswer | null {
+  if (!isPageUrl(url) || !offers(clientCapabilities, 'elicitation', 'url')) return null
+  const message = `Connect your account at ${origin}, then continue.`
+  if (!isModern) {
+    if (version !== URL_NEEDED_VERSION) return null
+    const elicitations = [{ mode: 'url', elicitationId: randomUUID(), url, message }]
+    return { kind: 'error', code: URL_NEEDED, message, data: { elicitations } }
+  }
+  // The state and the answers that an origin waits for would be lost
+  const isOfOrigin = retried === null && params['requestState'] !== undefined
+  return isOfOrigin || retried?.hasDeclined === true ? null : { url, message }
 }

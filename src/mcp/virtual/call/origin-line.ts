@@ -11,8 +11,7 @@ import type { Connection } from '../../../gateway/forward/connections.ts'
 import type { AnswerPieces, InnerCall, InnerCallHandle } from '../../../gateway/port.ts'
 import type { OriginGateway } from '../../../gateway/workflow/tool-port.ts'
 import type { JoinedVirtualMcp, Member } from '../../../snapshot/find/virtual-mcps.ts'
-import type { Sender } from '../../http/message.ts'
-import { toRecordAgent } from '../../http/message.ts'
+import { type Sender, toRecordAgent } from '../../http/message.ts'
 import { type OriginReply, readReply } from '../../origin/answer.ts'
 import {
   type OwnName,
@@ -36,7 +35,7 @@ import {
 } from '../sessions/sessions.ts'
 import type { SseSessions, TakenStream } from '../sessions/sse-sessions.ts'
 import type { StandaloneStreams } from '../sessions/standalone-streams.ts'
-import { readingStream, sseTools, toOriginAnswer } from '../streams/sse-tools.ts'
+import { readingStream, sseTools, toOriginAnswer } from '../streams/watch-tools.ts'
 import { readOverStreams } from './answer-streams.ts'
 import { verdictOf } from './origin-error.ts'
 
@@ -504,4 +503,30 @@ export class OriginLine {
 /** As JSON, in UTF-8. */
 export function bytesOf(given: unknown): number {
   return given === undefined ? 0 : Buffer.byteLength(JSON.stringify(given))
+}
+
+/** What was done with the reply of an origin. */
+export type Handling =
+  /** Nothing: the reply goes to the client as that of any call. */
+  | { readonly kind: 'passed' }
+  /** The client was answered, or is answered later. */
+  | { readonly kind: 'taken' }
+  /** The reply cannot be used. @see reason as the end of a sentence about the origin */
+  | { readonly kind: 'refused'; readonly reason: string }
+
+export const PASSED: Handling = { kind: 'passed' }
+export const TAKEN: Handling = { kind: 'taken' }
+/** For an answer that tells of no task. */
+export const NO_TASK: Handling = { kind: 'refused', reason: 'its answer tells of no task' }
+
+/** What is different about a request to an origin that has to do with a task. */
+export interface TaskTerms {
+  /** Session of an origin of an earlier era that has the task; absent where any session does. */
+  readonly session?: string | null
+  /** The progress token that the origin got with the call which became the task. */
+  readonly progressToken?: string
+  /** Gets the reply of the origin first. */
+  replied?(reply: OriginReply, line: OriginLine): Handling
+  /** The request was given up on its way. */
+  gaveUp?(line: OriginLine): void
 }

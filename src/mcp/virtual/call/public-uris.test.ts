@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Members } from '../../protocol/message.ts'
-import { withPublicUris } from './public-uris.ts'
+import { withPublicUris } from './results.ts'
 
 const METHODS = ['tools/call', 'prompts/get', 'resources/read'] as const
 const prefixed = (uri: string): string => `p~${uri}`

@@ -9,6 +9,7 @@
  */
 import { setInterval } from 'node:timers'
 import type { Clock } from '../../../base/clock.ts'
+import { contentHash } from '../../../base/json/canonical.ts'
 import { PoolShare } from '../../../base/memory/pool-share.ts'
 import type { RefusalCode } from '../../../base/refusal.ts'
 import type { GatewayPort } from '../../../gateway/port.ts'
@@ -20,6 +21,7 @@ import { identityOf, type Sender, toRecordAgent } from '../../http/message.ts'
 import { RPC } from '../../protocol/answer.ts'
 import { isMembers, type Members } from '../../protocol/message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../../protocol/relay-port.ts'
+import { createSealer } from '../../protocol/sealed.ts'
 import { toReply } from '../../protocol/sealed-elicitation.ts'
 import { isModernVersion } from '../../protocol/versions.ts'
 import { offers } from './input-requests.ts'
@@ -31,7 +33,6 @@ import {
   type RetryPayload,
   ROUNDS_MAX,
 } from './parked-call.ts'
-import { createRetryStates, digestOf, type RetryState } from './retry-state.ts'
 
 /** Methods whose results may ask the client (2026-07-28, basic/patterns: multi round-trip requests). */
 const ASKING: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read'])
@@ -388,4 +389,71 @@ function ended(
 /** By what the origin says of the tool (2025-03-26 and later, server/tools: annotations). */
 function isRepeatable(annotations: Members | null): boolean {
   return annotations?.['readOnlyHint'] === true || annotations?.['idempotentHint'] === true
+}
+
+/** The request that is retried. */
+interface Retried {
+  readonly identity: string
+  /** Id. */
+  readonly virtualMcp: string
+  readonly method: string
+  readonly params: Members
+}
+
+interface RetryState {
+  /** Of {@link Retried}. */
+  readonly digest: string
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number
+  /** How often the client was asked. */
+  readonly round: number
+  /** The held call; null where the call is made again. */
+  readonly heldId: string | null
+  /** The client was sent to the page on which a person connects an account; absent for anything else. */
+  readonly connects?: true
+}
+
+interface RetryStates {
+  seal(state: RetryState): string
+  /** Null for a text that no thread or process with this key has sealed. `name` is that of the very seal. */
+  open(text: unknown): { readonly state: RetryState; readonly name: string } | null
+}
+
+/**
+ * The `requestState` that a client of 2026-07-28 carries while Postern, and not the origin, waits for its input. Clients can neither read nor
+ * change it. It is valid once, within its time, for the same principal, virtual MCP, method and parameters.
+ * @param sealKey 32 bytes, the same on every thread and node
+ */
+function createRetryStates(sealKey: Uint8Array): RetryStates {
+  const sealer = createSealer(sealKey, 'mcp-retry:1')
+  return {
+    seal: ({ digest, expiresAt, round, heldId, connects }) =>
+      sealer.seal(JSON.stringify([digest, expiresAt, round, heldId, ...(connects ? [true] : [])])),
+    open(text) {
+      const opened = typeof text === 'string' ? sealer.open(text) : null
+      if (opened === null) return null
+      // Sealed by `seal` alone
+      const [digest, expiresAt, round, heldId, connects] = JSON.parse(opened.text) as [
+        string,
+        number,
+        number,
+        string | null,
+        true?,
+      ]
+      const state = { digest, expiresAt, round, heldId, ...(connects === undefined ? {} : { connects }) }
+      return { state, name: opened.name }
+    },
+  }
+}
+
+/** Parameters without what a retry adds to them, and without `_meta`, which differs from request to request. */
+function digestOf({ identity, virtualMcp, method, params }: Retried): string {
+  const { _meta, ...same } = withoutRetry(params)
+  return contentHash([identity, virtualMcp, method, same])
+}
+
+/** The parameters of the request that is retried. */
+export function withoutRetry(params: Members): Members {
+  const { inputResponses, requestState, ...rest } = params
+  return rest
 }

@@ -5,9 +5,8 @@ import type { Gateway } from '../../../gateway/gateway.ts'
 import type { OriginProbed } from '../../../model/mcp/origin.ts'
 import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'
 import type { OwnName } from '../../origin/envelope.ts'
-import { probeOrigin } from '../../origin/probe.ts'
-import { probeEntry } from '../../origin/probe-entry.ts'
-import { ownSseTools, toOriginAnswer } from './sse-tools.ts'
+import { probeEntry, probeOrigin } from '../../origin/probe.ts'
+import { ownSseTools, toOriginAnswer } from './watch-tools.ts'
 
 export interface OriginProbeTools {
   readonly gateway: Pick<Gateway, 'askOrigin' | 'readOrigin'>

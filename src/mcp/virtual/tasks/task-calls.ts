@@ -6,11 +6,17 @@ import { isOver, needsTasks, readTask, relatedTo, taskMembers, withTasks } from 
 import { isModernVersion } from '../../protocol/versions.ts'
 import type { Target } from '../call/origin-call.ts'
 import { MISSING_CAPABILITY } from '../call/origin-error.ts'
-import type { OriginLine } from '../call/origin-line.ts'
+import {
+  type Handling,
+  NO_TASK,
+  type OriginLine,
+  PASSED,
+  TAKEN,
+  type TaskTerms,
+} from '../call/origin-line.ts'
 import { resultFor } from '../call/results.ts'
 import type { WaitedTask } from './task-following.ts'
 import type { TaskPlace } from './task-ids.ts'
-import { type Handling, NO_TASK, PASSED, TAKEN, type TaskTerms } from './task-terms.ts'
 
 type Done = (answer: RelayedAnswer) => void
 

@@ -22,10 +22,9 @@ import {
   tasksServed,
   withTasks,
 } from '../../protocol/tasks.ts'
-import { fitToolResult } from '../call/fitted-result.ts'
 import { OriginCall, type OriginCallTools, type Target } from '../call/origin-call.ts'
 import { MISSING_CAPABILITY } from '../call/origin-error.ts'
-import { withPublicUris } from '../call/public-uris.ts'
+import { fitToolResult, withPublicUris } from '../call/results.ts'
 import type { StreamsTools } from '../streams/watch-tools.ts'
 import { TaskCall, type TaskCallTools } from './task-calls.ts'
 import { waitForTask } from './task-following.ts'
