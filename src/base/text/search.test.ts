@@ -34,6 +34,13 @@ test('endings and case do not matter, and camel case is read as words', () => {
   assert.equal(names('hub search')[0], 'GitHubSearch')
 })
 
+test('accents do not matter', () => {
+  const made = indexTexts([[{ text: 'Réductions αρχή', weight: 1 }], [{ text: 'reduction', weight: 1 }]])
+  for (const query of ['réduction', 'REDUCTIONS', 're\u0301duction'])
+    assert.equal(made.search(query, 2).total, 2, query)
+  assert.deepEqual(made.search('αρχη', 2).places, [0])
+})
+
 test('the beginning of a word finds it, after the word itself', () => {
   assert.deepEqual(names('repo').toSorted(), ['create_issue', 'delete_repository', 'list_issues'])
   const both = indexTexts([[{ text: 'reporting', weight: 1 }], [{ text: 'rep', weight: 1 }]])

@@ -52,6 +52,8 @@ const ASCII = /^[\0-\x7f]*$/
 const ASCII_RUNS = /[0-9]+|[A-Za-z]+/g
 /** Only a run with a capital letter after a small one, or after another capital, can have parts. */
 const MAY_HAVE_PARTS = /\p{Ll}\p{Lu}|\p{Lu}{2}/u
+/** Accents of letters that are also written without. */
+const ACCENTS = /(?<=[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}])\p{M}+/gu
 const CAMEL_PARTS = /\p{Lu}+(?!\p{Ll})|\p{Lu}?[\p{Ll}\p{Lo}\p{M}]+/gu
 
 interface Posting {
@@ -179,10 +181,13 @@ function countsOf(fields: readonly SearchField[]): Map<string, number> {
   return counts
 }
 
-/** The words of a text in lower case, without endings. A name in camel case gives itself and its parts. */
-function wordsOf(text: string): readonly string[] {
+/**
+ * The words of a text in order, in lower case, without accents and endings. A name in camel case gives itself and its parts; scripts that
+ * are written without spaces give pairs of letters. Time is linear in the text.
+ */
+export function wordsOf(text: string): readonly string[] {
   const words: string[] = []
-  const runs = ASCII.test(text) ? text.matchAll(ASCII_RUNS) : text.normalize('NFKC').matchAll(RUNS)
+  const runs = ASCII.test(text) ? text.matchAll(ASCII_RUNS) : folded(text).matchAll(RUNS)
   for (const [run, dense] of runs) {
     if (dense !== undefined) {
       addPairs([...dense], words)
@@ -194,6 +199,10 @@ function wordsOf(text: string): readonly string[] {
     if (parts.length > 1) for (const part of parts) words.push(stemOf(part.toLowerCase()))
   }
   return words
+}
+
+function folded(text: string): string {
+  return text.normalize('NFKD').replace(ACCENTS, '').normalize('NFKC')
 }
 
 function addPairs(letters: readonly string[], words: string[]): void {

@@ -5,7 +5,7 @@
  * 1. Only endpoints of the indexed list are found.
  * 2. The same query gives the same order.
  */
-import { summed, WordIndex } from '../../base/text/search.ts'
+import { summed, WordIndex, wordsOf } from '../../base/text/search.ts'
 import type { Endpoint } from '../../gateway/port.ts'
 import type { Contract, ProxyFragment } from '../../snapshot/fragments.ts'
 
@@ -26,6 +26,8 @@ const WEIGHTS = {
 } as const
 /** Parameters and tags that are read of one endpoint. */
 const ITEMS_MAX = 100
+/** Characters of a text that are read; words behind them are not found. */
+const TEXT_CHARS_MAX = 2000
 /** Words of a query that count. */
 const QUERY_TERMS_MAX = 32
 /** Of a word that only begins as one of the query. */
@@ -46,11 +48,11 @@ const VERBS: ReadonlyMap<string, readonly string[]> = new Map(
       ['update change edit modify set', ['PUT', 'PATCH', 'POST']],
       ['delete remove erase', ['DELETE']],
     ] as const
-  ).flatMap(([verbs, methods]) => verbs.split(' ').map((verb) => [verb, methods] as const)),
+  ).flatMap(([verbs, methods]) => wordsOf(verbs).map((verb) => [verb, methods] as const)),
 )
 const FILLERS: ReadonlySet<string> = new Set(
-  'a an all and any are as at be by can do for from how i in is it me my of on or please that the this to want what which with'.split(
-    ' ',
+  wordsOf(
+    'a an all and any are as at be by can do for from how i in is it me my of on or please that the this to want what which with',
   ),
 )
 
@@ -105,7 +107,7 @@ export async function createSearchIndex(
   const index = new WordIndex()
   for (const [at, endpoint] of endpoints.entries()) {
     if (at % SLICE === SLICE - 1) await new Promise(setImmediate)
-    index.add(at, wordsOf(endpoint, contractOf(endpoint)))
+    index.add(at, wordsOfEndpoint(endpoint, contractOf(endpoint)))
   }
   const worthOf = (term: string): ReadonlyMap<number, number> =>
     index.worthOf(term, BEGINNINGS_MAX, (form, places) => {
@@ -115,7 +117,7 @@ export async function createSearchIndex(
 
   return {
     search(query, among) {
-      const asked = [...new Set(termsOf(query))].slice(0, QUERY_TERMS_MAX)
+      const asked = [...new Set(wordsOf(query.slice(0, TEXT_CHARS_MAX)))].slice(0, QUERY_TERMS_MAX)
       const telling = asked.filter((term) => !FILLERS.has(term))
       const terms = telling.length > 0 ? telling : asked
       let total = 0
@@ -142,13 +144,14 @@ export async function createSearchIndex(
   }
 }
 
-function wordsOf({ proxy, collection, path }: Endpoint, contract: Contract | null): Words {
+function wordsOfEndpoint({ proxy, collection, path }: Endpoint, contract: Contract | null): Words {
   const before = known.get(proxy)
   if (before !== undefined && before.contract === contract) return before.words
   const words = new Map<string, number>()
   const add = (text: string, weight: number): void => {
     // The best place of a word counts: repeating it in a description says no more
-    for (const term of termsOf(text)) if (weight > (words.get(term) ?? 0)) words.set(term, weight)
+    for (const term of wordsOf(text.slice(0, TEXT_CHARS_MAX)))
+      if (weight > (words.get(term) ?? 0)) words.set(term, weight)
   }
   add(proxy.name, WEIGHTS.name)
   add(proxy.slug, WEIGHTS.operation)
@@ -171,51 +174,4 @@ function isNameOf({ proxy, path, methods }: Endpoint, contract: Contract | null,
     [proxy.name, proxy.slug, contract?.operation_id ?? '', path].some(isText) ||
     methods.some((method) => text.length === method.length + 1 + path.length && isText(`${method} ${path}`))
   )
-}
-
-/**
- * Words of texts as the search compares them: lower case, without accents, the parts of `camelCase` and `snake_case` apart, English
- * plurals as their singular. Scripts without spaces are compared by pairs of characters. Texts come from callers and from
- * descriptions of APIs: time is linear in their length, and every result is bounded.
- */
-
-/** Characters of a text that are read; words behind them are not found. */
-const TEXT_CHARS_MAX = 2000
-/** Longer words are cut. */
-const TERM_CHARS_MAX = 40
-const TERMS_MAX = 400
-
-const MARKS = /\p{M}+/gu
-const WORDS = /[\p{L}\p{N}]+/gu
-const DENSE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}]/u
-/** The place between `get` and `Order`, or between `HTTP` and `Status`. */
-const HUMPS = /(\p{Ll})(?=\p{Lu})|(\p{Lu})(?=\p{Lu}\p{Ll})/gu
-
-/**
- * The words of a text as the search compares them, in order and with repetitions: lower case, without accents, the parts of `camelCase`
- * and `snake_case` apart, English plurals as their singular. Scripts without spaces are compared by pairs of characters. Texts come from
- * callers and from descriptions of APIs: time is linear in their length, and every result is bounded.
- */
-export function termsOf(text: string): string[] {
-  const terms: string[] = []
-  const plain = text.slice(0, TEXT_CHARS_MAX).normalize('NFKD').replace(MARKS, '').replace(HUMPS, '$1$2 ')
-  for (const [word] of plain.toLowerCase().matchAll(WORDS)) {
-    if (terms.length >= TERMS_MAX) break
-    if (DENSE.test(word)) terms.push(...pairsOf(word.slice(0, TERM_CHARS_MAX)))
-    else terms.push(singular(word.slice(0, TERM_CHARS_MAX)))
-  }
-  return terms
-}
-
-function pairsOf(word: string): string[] {
-  const characters = [...word]
-  if (characters.length < 3) return [word]
-  return characters.slice(1).map((character, index) => characters[index]! + character)
-}
-
-function singular(word: string): string {
-  if (word.length < 4 || !word.endsWith('s') || word.endsWith('ss') || word.endsWith('us')) return word
-  if (word.endsWith('ies') && word.length > 4) return `${word.slice(0, -3)}y`
-  if (/(?:s|x|z|ch|sh)es$/.test(word)) return word.slice(0, -2)
-  return word.slice(0, -1)
 }
