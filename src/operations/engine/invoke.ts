@@ -213,7 +213,7 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
       },
       {
         rollback: dryRun,
-        // Here and not after the turn: what is published is kept before the mark of the trail moves
+        // Publish within the commit, before the audit mark moves
         committed: async ({ revision }) => {
           // A change that fails, or waits for approval, ends nothing
           for (const grant of change?.endedGrants ?? []) deps.grantEnded?.(grant)

@@ -46,7 +46,7 @@ export interface ListQuery<T extends ResourceType = ResourceType> {
   readonly within?: readonly Part[]
 }
 
-/** Part of the resources of a type: those that fit both lists, of which an empty one asks for nothing. */
+/** Resources of a type that match both lists; an empty list matches all. */
 export interface Part {
   /** Ids of collections and virtual MCPs: the resource itself, or what it belongs to. */
   readonly collections: readonly string[]
