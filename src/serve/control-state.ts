@@ -1,3 +1,4 @@
+/** Chooses the memory of the control plane. */
 import type { Clock } from '../base/clock.ts'
 import type { ControlState } from '../control/control-state.ts'
 import { openEndedIds } from '../shared-state/memory/ended-ids.ts'

@@ -1,3 +1,4 @@
+/** Opens the control plane, and the private sockets on which it listens. */
 import { join } from 'node:path'
 import { CONTROL_SOCKET, LOCAL_SOCKET } from '../base/net/socket-path.ts'
 import {

@@ -1,3 +1,4 @@
+/** What the gateway threads are started with. */
 import { join } from 'node:path'
 import { CONTROL_SOCKET } from '../base/net/socket-path.ts'
 import type { Addresses } from '../fleet/main/addresses.ts'

@@ -1,4 +1,7 @@
-/** The engine that keeps the data of instances. No other module names one, and no other module outside of store/ imports it. */
+/**
+ * The database engine that keeps the data of instances. No other module names an engine, and no other module outside of
+ * `store` imports one.
+ */
 import type { StorePlaces } from '../store/ports/places.ts'
 import { sqlitePlaces } from '../store/sqlite/places.ts'
 

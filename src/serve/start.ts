@@ -1,3 +1,4 @@
+/** What each phase of a start gets: settings, clock, log, threads, and the parts that are closed in reverse. */
 import type { Clock, ClockCell } from '../base/clock.ts'
 import type { Settings } from '../settings.ts'
 import type { Workers } from '../threads/worker.ts'

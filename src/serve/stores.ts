@@ -1,3 +1,4 @@
+/** Opens all stores of an instance, and the threads that own them. */
 import { join } from 'node:path'
 import type { AccessFault } from '../base/files.ts'
 import { COUNTER_SLOT, HEALTH } from '../fleet/shared/messages.ts'

@@ -1,3 +1,4 @@
+/** How a thread gets the data with which it was started. */
 import { type MessagePort, workerData } from 'node:worker_threads'
 
 /** What this thread was started with; waits for it where the thread was started ahead. To be called once. */
