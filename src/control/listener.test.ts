@@ -3,16 +3,54 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { test } from 'node:test'
+import { getRequestListener } from '@hono/node-server'
 import { eventually } from '../../test/support/eventually.ts'
 import { CallerMemory } from '../wire/caller-memory.ts'
-import { createControlListener } from './listener.ts'
+import { type ControlParts, createControlListener } from './listener.ts'
+
+const notAsked = () => assert.fail('not asked for')
+const UNASKED: ControlParts = {
+  rest: notAsked,
+  oauth: notAsked,
+  mcp: { close() {}, handle: notAsked },
+  console: notAsked,
+  signInPages: null,
+  registry: notAsked,
+  page: notAsked,
+  keep: notAsked,
+  fault: (error) => assert.fail(String(error)),
+}
+
+test('a request is answered whatever the spelling of the IPv6 address in its Host', async (t) => {
+  const rest = getRequestListener(({ url }) => new Response(new URL(url).host), {
+    overrideGlobalObjects: false,
+  })
+  const server = createServer(createControlListener({ ...UNASKED, rest }))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const hostsSeen = ['[0:0:0:0:0:0:0:1]:9901', '[::0001]', '[::ffff:127.0.0.1]:9901', '127.0.0.1:9901'].map(
+    async (host) => {
+      const asking = connect(port, '127.0.0.1')
+      asking.end(`GET /management/v1/whoami HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+      const answer = Buffer.concat(await asking.toArray()).toString()
+      return answer.slice(answer.indexOf('\r\n\r\n') + 4)
+    },
+  )
+  assert.deepEqual(await Promise.all(hostsSeen), [
+    '[::1]:9901',
+    '[::1]',
+    '[::ffff:7f00:1]:9901',
+    '127.0.0.1:9901',
+  ])
+})
 
 test('messages of one principal that are kept at once are bounded, and given back', async (t) => {
   const memory = new CallerMemory(1_000_000)
   const server = createServer(
     createControlListener({
-      rest: () => assert.fail('not asked for'),
-      oauth: () => assert.fail('not asked for'),
+      ...UNASKED,
       mcp: {
         close() {},
         handle: async ({ header, body }) => {
@@ -24,12 +62,7 @@ test('messages of one principal that are kept at once are bounded, and given bac
           }
         },
       },
-      console: () => assert.fail('not asked for'),
-      signInPages: null,
-      registry: () => assert.fail('not asked for'),
-      page: () => assert.fail('not asked for'),
       keep: (principal) => memory.open(principal),
-      fault: (error) => assert.fail(String(error)),
     }),
   )
   server.listen(0, '127.0.0.1')

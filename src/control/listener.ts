@@ -59,10 +59,16 @@ export function createControlListener(parts: ControlParts): RequestListener {
     const path = withoutSlash(given)
     // The interfaces read the URL themselves
     if (path !== given) request.url = path + (request.url ?? '').slice(given.length)
+    request.headers.host = oneSpelling(request.headers.host)
     const name = doorAt(path)?.handler ?? 'rest'
     // A gateway thread passes on a call of /metrics that carries a token
     handlers[isBound(name) ? name : 'rest'](request, response, path, query)
   }
+}
+
+/** Of an IPv6 address that of URLs: the adapter of the interfaces refuses every other one with an empty answer. */
+function oneSpelling(host: string | undefined): string | undefined {
+  return host?.startsWith('[') === true ? (URL.parse(`http://${host}`)?.host ?? host) : host
 }
 
 async function answerMcp(
