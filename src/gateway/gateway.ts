@@ -126,8 +126,8 @@ export interface GatewayOptions {
 
 /** The data plane of one thread: the handler of its listener, and the port of its MCP door. */
 export interface Gateway extends Handler<Exchange>, GatewayPort {
-  /** Links a part of a full delta, which the next `apply` completes and puts in force. */
-  load(part: Pick<SnapshotDelta, 'put' | 'drop'>): void
+  /** Links a part of a delta, which the next `apply` completes and puts in force. @param full that of the whole delta */
+  load(part: Pick<SnapshotDelta, 'put' | 'drop'>, full: boolean): void
   /** Puts a delta in force for every request that starts from now on. Returns what fails closed in it. */
   apply(delta: SnapshotDelta): readonly string[]
   /** A grant of a person was revoked, or an account at an origin has ended: whoever waits for changes looks again. */
@@ -376,8 +376,8 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     replay: (asked) => replayRequest(asked, { lane, snapshot: inForce, secure }),
 
-    load(part) {
-      loading ??= nextSnapshot(snapshot, true, open)
+    load(part, full) {
+      loading ??= nextSnapshot(snapshot, full, open)
       loading.take(part)
     },
 

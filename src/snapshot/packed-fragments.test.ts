@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { fuzzCases } from '../../test/support/long.ts'
+import { withoutPause } from '../base/threads/time-slices.ts'
 import type { FragmentKey } from './fragments.ts'
 import { createPacker, PackedFragments, unpack } from './packed-fragments.ts'
 import { FragmentText } from './sent-delta.ts'
@@ -33,7 +34,9 @@ test('after any changes the fragments are what a map has, in order, and earlier 
       for (const { put, drop } of changes) {
         for (const its of drop) map.delete(its)
         for (const its of put) map.set(its.key, its)
+        const paused = withoutPause(packed.withPaused(put, drop))
         packed = packed.with(put, drop)
+        assert.deepEqual([...paused], [...packed])
         states.push([packed, inOrder(map.values())])
       }
       for (const [state, expected] of states) {
@@ -79,4 +82,19 @@ test('the texts of clients that are alike take a tenth of their length, and a ch
   const same = after.pieces.filter((piece) => before.pieces.includes(piece))
   assert.equal(same.length, before.pieces.length - 1)
   assert.ok(after.pieces.length <= before.pieces.length + 1)
+})
+
+test('very many changes are packed with a pause after each, and what is packed at once is about a piece', () => {
+  const all = Array.from(
+    { length: 5000 },
+    (_, at) => new FragmentText(`client:${(at * 7919) % 5000}`, `${at}`, JSON.stringify({ at })),
+  )
+  const dropped = all.slice(0, 2000).map((one) => one.key)
+  const before = withoutPause(PackedFragments.NONE.withPaused(all))
+  let pauses = 0
+  const steps = before.withPaused(all.slice(2000, 3000), dropped)
+  let step = steps.next()
+  for (; step.done !== true; step = steps.next()) pauses++
+  assert.ok(pauses >= 1004, `${pauses}`)
+  assert.deepEqual([...step.value], inOrder(all.slice(2000)))
 })

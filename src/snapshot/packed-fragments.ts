@@ -96,6 +96,29 @@ export class PackedFragments implements Iterable<FragmentText> {
     )
   }
 
+  /** The same for very many changes, with a pause after each few. */
+  *withPaused(
+    put: readonly SentFragment[],
+    drop: readonly FragmentKey[] = [],
+  ): Generator<void, PackedFragments> {
+    // In order, so that few pieces are packed more than once
+    const packer = createPacker(yield* this.#withoutPaused([...drop].sort()))
+    for (const one of [...put].sort((a, b) => (a.key < b.key ? -1 : 1))) {
+      packer.add(one)
+      yield
+    }
+    return packer.done()
+  }
+
+  *#withoutPaused(keys: readonly FragmentKey[]): Generator<void, PackedFragments> {
+    let packed: PackedFragments = this
+    for (let at = 0; at < keys.length; at += WAITING_MAX) {
+      packed = packed.with([], keys.slice(at, at + WAITING_MAX))
+      yield
+    }
+    return packed
+  }
+
   /** Index of the piece that has the key, or would have it. */
   #pieceOf(key: FragmentKey): number {
     let low = 0
@@ -163,12 +186,12 @@ const WAITING_MAX = 500
 /** Packs fragments that come one after the other, so that few of them are in memory. */
 export interface Packer {
   add(one: SentFragment): void
-  /** All that were added; of one key the last. */
+  /** What was there before, and all that were added; of one key the last. */
   done(): PackedFragments
 }
 
-export function createPacker(): Packer {
-  let packed = PackedFragments.NONE
+export function createPacker(before: PackedFragments = PackedFragments.NONE): Packer {
+  let packed = before
   let waiting: SentFragment[] = []
   let chars = 0
 

@@ -54,7 +54,7 @@ const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resol
 test('a change is acknowledged after it is in force, and the first one opens the listeners, once', async () => {
   const { done, order, open } = thread()
   const [piece] = packed(deltaOf(1, [client('b'), client('a')])).fragments.pieces
-  order({ kind: 'snapshot_part', piece: piece! })
+  order({ kind: 'snapshot_part', piece: piece!, full: true })
   order({ kind: 'snapshot', delta: asTexts(delta(1)) })
   order({ kind: 'snapshot', delta: asTexts(delta(2)) })
   await settled()

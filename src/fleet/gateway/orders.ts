@@ -108,7 +108,7 @@ export function createOrders(parts: OrdersParts): (message: ToGateway) => void {
   return (message) => {
     switch (message.kind) {
       case 'snapshot_part':
-        gateway.load({ put: unpack(message.piece), drop: [] })
+        gateway.load({ put: unpack(message.piece), drop: [] }, message.full)
         return
       case 'snapshot': {
         const faults = gateway.apply(fromSent(message.delta))

@@ -1,6 +1,8 @@
 /** The main thread's side of the gateway threads: starts them, publishes snapshots to them, asks them questions. */
+import { setImmediate } from 'node:timers/promises'
 import type { MessagePort, Worker } from 'node:worker_threads'
 import type { OwnedBytes } from '../../base/memory/bytes.ts'
+import { InLine } from '../../base/threads/in-line.ts'
 import type { Trial } from '../../gateway/forward/try-credential.ts'
 import type { GuardrailTrial } from '../../gateway/guardrails/try-guardrail.ts'
 import type { WorkflowTrial } from '../../gateway/try-workflow.ts'
@@ -29,7 +31,7 @@ import {
 import type { RefusedCallers } from '../shared/refused-callers.ts'
 import { createConditions } from './conditions.ts'
 import { createOriginWatchers } from './origin-watchers.ts'
-import { PublishedSnapshot } from './published-snapshot.ts'
+import { isLong, PublishedSnapshot } from './published-snapshot.ts'
 import { createThreadQuestions } from './questions.ts'
 import { createThreadRequests, type ThreadRequestsOptions } from './thread-requests.ts'
 import { createThreadSessions } from './thread-sessions.ts'
@@ -125,6 +127,7 @@ const WEBHOOK_MS = 35_000
 export async function startGateways(options: GatewaysOptions, first: PackedSnapshot): Promise<Gateways> {
   const { keys } = options
   const published = new PublishedSnapshot(first)
+  const sending = new InLine(1)
   const { changed, until } = createConditions()
   const { ask, askAll, answered, ended } = createThreadQuestions(tell)
   const serve = createThreadRequests(options)
@@ -143,8 +146,7 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
       tell(thread, { kind: 'origins_down', origins: originsDown })
       if (captures.length > 0) tell(thread, { kind: 'captures', captures })
       const { pieces, last } = published.whole()
-      for (const piece of pieces) tell(thread, { kind: 'snapshot_part', piece })
-      change(thread, last)
+      changeInParts(thread, pieces, last)
     },
     hear,
     release(thread) {
@@ -193,6 +195,31 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
   function change(thread: GatewayThread, delta: SentDelta): number {
     tell(thread, { kind: 'snapshot', delta })
     return ++thread.sent
+  }
+
+  /** The same with the pieces of its fragments, in one turn: what else is told goes before all of them, or after. */
+  function changeInParts(thread: GatewayThread, parts: readonly OwnedBytes[], last: SentDelta): number {
+    for (const piece of parts) tell(thread, { kind: 'snapshot_part', piece, full: last.full })
+    return change(thread, last)
+  }
+
+  /** Sends a delta to all threads that there are. Gives what each confirms once it holds it. */
+  async function send(delta: TextDelta): Promise<ReadonlyMap<GatewayThread, number>> {
+    const long = isLong(delta) ? await published.prepare(delta) : null
+    if (long === null) published.remember(delta)
+    else long.remember()
+    const marks = new Map<GatewayThread, number>()
+    for (const thread of threads) {
+      if (thread === undefined) continue
+      if (long === null) {
+        marks.set(thread, change(thread, delta))
+        continue
+      }
+      marks.set(thread, changeInParts(thread, long.parts, long.last))
+      // Keys that are dropped take a while to copy, for each thread anew. One that starts meanwhile has the delta already
+      await setImmediate()
+    }
+    return marks
   }
 
   /** Threads that may answer by what held before: one accepts calls a moment before it is known here to listen. */
@@ -261,9 +288,8 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
 
   return {
     async publish(delta) {
-      published.remember(delta)
-      const marks = new Map<GatewayThread, number>()
-      for (const thread of threads) if (thread !== undefined) marks.set(thread, change(thread, delta))
+      // In their order: a long one takes several turns
+      const marks = await sending.run('', () => send(delta))
       // A thread that started since got it with its first change
       const isApplied = await until(
         () => holding().every((thread) => thread.applied >= (marks.get(thread) ?? 1)),

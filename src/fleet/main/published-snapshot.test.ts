@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { asTexts, client, delta, packed } from '../../../test/gateway/fragments.ts'
 import { unpack } from '../../snapshot/packed-fragments.ts'
-import { PublishedSnapshot } from './published-snapshot.ts'
+import { isLong, PublishedSnapshot } from './published-snapshot.ts'
 
 const slugs = Array.from({ length: 450 }, (_, index) => `c${index}`)
 const whole = (revision: number) =>
@@ -62,3 +62,28 @@ test('a full delta leaves nothing of what was there', () => {
   published.remember(asTexts(delta(3, [client('only')], { full: true })))
   assert.deepEqual([...got(published).keys()], ['only'])
 })
+
+for (const full of [false, true])
+  test(`a long ${full ? 'full ' : ''}delta is prepared in slices, and remembered at once`, async () => {
+    const published = new PublishedSnapshot(packed(whole(1)))
+    published.remember(asTexts(delta(2, [client('recent')], { drop: ['client:cli_c7'] })))
+    const many = slugs.map((slug) => client(`new-${slug}`))
+    const long = asTexts(
+      delta(3, [...many, client('c1', { name: 'Again' })], { full, drop: ['client:cli_c2'] }),
+    )
+    assert.deepEqual([isLong(long), isLong(asTexts(delta(3, [client('c1')])))], [true, false])
+    const preparing = published.prepare(long)
+    // A thread that starts meanwhile has what was published before
+    assert.deepEqual([got(published).size, published.whole().last.revision], [450, 2])
+    const { parts, last, remember } = await preparing
+    assert.equal(got(published).size, 450)
+    remember()
+    const bySlug = got(published)
+    assert.equal(bySlug.size, full ? 451 : 899)
+    assert.deepEqual(bySlug.get('c1'), client('c1', { name: 'Again' }))
+    assert.deepEqual([bySlug.has('c2'), bySlug.has('c7'), bySlug.has('recent')], [false, false, !full])
+    assert.equal(published.whole().last.revision, 3)
+    // Threads that there are get the same in parts
+    assert.equal(parts.flatMap((piece) => unpack(structuredClone(piece))).length, 451)
+    assert.deepEqual([last.put, last.drop, last.full, last.revision], [[], ['client:cli_c2'], full, 3])
+  })

@@ -1,5 +1,6 @@
 /** The one copy of the published snapshot that the main thread keeps for threads that start. */
 import type { OwnedBytes } from '../../base/memory/bytes.ts'
+import { inSlices } from '../../base/threads/time-slices.ts'
 import type { FragmentKey } from '../../snapshot/fragments.ts'
 import { PackedFragments, type PackedSnapshot } from '../../snapshot/packed-fragments.ts'
 import type { SentDelta, SentFragment, TextDelta } from '../../snapshot/sent-delta.ts'
@@ -8,6 +9,19 @@ import type { SentDelta, SentFragment, TextDelta } from '../../snapshot/sent-del
 const RECENT_MAX = 256
 /** Of their texts. */
 const RECENT_CHARS_MAX = 4 * 1024 * 1024
+
+/** A delta of very many fragments. */
+export interface Prepared {
+  /** Pieces of its fragments, and what is to be sent after them. */
+  readonly parts: readonly OwnedBytes[]
+  readonly last: SentDelta
+  readonly remember: () => void
+}
+
+/** True for a delta that takes long to remember and to send; see {@link PublishedSnapshot.prepare}. */
+export function isLong({ put, drop }: TextDelta): boolean {
+  return put.length + drop.length > RECENT_MAX
+}
 
 /**
  * The published snapshot, for threads that start: the one copy that the main thread keeps. It is in memory, with the secrets filled in
@@ -23,6 +37,30 @@ export class PublishedSnapshot {
   constructor({ revision, fragments }: PackedSnapshot) {
     this.#packed = fragments
     this.#revision = revision
+  }
+
+  /**
+   * Makes ready to remember a delta of very many fragments, in time slices. Nothing else may be remembered before `remember` of the
+   * result was called, in one turn with sending `parts` to the threads that there are.
+   */
+  async prepare(delta: TextDelta): Promise<Prepared> {
+    const parts = await inSlices(PackedFragments.NONE.withPaused(delta.put))
+    const recent = delta.full ? [] : [...this.#recent]
+    const put = recent.flatMap(([, one]) => one ?? [])
+    const drop = recent.flatMap(([key, one]) => (one === null ? key : []))
+    // A thread that starts meanwhile packs what is recent as well, which changes nothing of the result
+    const before = delta.full ? PackedFragments.NONE : this.#packed.with(put, drop)
+    const packed = await inSlices(before.withPaused(delta.put, delta.drop))
+    return {
+      parts: parts.pieces,
+      last: { ...delta, put: [] },
+      remember: () => {
+        this.#revision = delta.revision
+        this.#packed = packed
+        this.#recent.clear()
+        this.#recentChars = 0
+      },
+    }
   }
 
   remember(delta: TextDelta): void {

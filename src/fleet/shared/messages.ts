@@ -143,7 +143,7 @@ export interface Attachment {
 export type ToGateway =
   | { readonly kind: 'snapshot'; readonly delta: SentDelta }
   /** Some packed fragments of the full delta that comes after all its parts. No fragment comes twice. */
-  | { readonly kind: 'snapshot_part'; readonly piece: OwnedBytes }
+  | { readonly kind: 'snapshot_part'; readonly piece: OwnedBytes; readonly full: boolean }
   /** Batches of request records go to this port; a new one comes when the recorder was restarted. */
   | { readonly kind: 'recorder'; readonly port: MessagePort }
   /** A question; what `answered` brings back has its id. */

@@ -215,7 +215,7 @@ test('a change is sent, kept while threads take it on, and then published; its a
       done.push(`send ${delta.revision - revision}`)
       return promise
     },
-    keep: (delta) => done.push(`keep ${delta.revision - revision}`),
+    keep: async (delta) => void done.push(`keep ${delta.revision - revision}`),
   })
   const { acknowledged } = await publisher.publish(revision)
   assert.deepEqual(done, ['send 0', 'keep 0'])

@@ -17,8 +17,8 @@ export interface PublisherParts {
   readonly revision: number
   /** Takes a delta to the threads before it returns; resolves when they have acknowledged it, or the deadline is over. */
   readonly send: (delta: TextDelta) => Promise<{ readonly pending: boolean }>
-  /** Keeps a delta for a start without the store, on disk when it returns; threads take the delta on meanwhile. It gets no secrets that are read elsewhere. */
-  readonly keep?: (delta: TextDelta) => void
+  /** Keeps a delta for a start without the store, on disk when it resolves; threads take the delta on meanwhile. It gets no secrets that are read elsewhere. */
+  readonly keep?: (delta: TextDelta) => Promise<void>
 }
 
 /**
@@ -42,7 +42,7 @@ export function createFragmentPublisher({ reader, revision, send, keep }: Publis
     acknowledged.catch(() => {})
     // Both take long for a large collection
     await yieldThread(1)
-    keep?.(delta)
+    await keep?.(delta)
     sent = delta.revision
   }
 

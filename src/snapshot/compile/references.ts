@@ -110,21 +110,24 @@ export function createReferences(
     if (delta.full) held.clear()
     for (const key of delta.drop) held.delete(key)
     let isWaiting = false
-    const put = delta.put.flatMap((entry) => {
+    const put: FragmentText[] = []
+    for (const entry of delta.put) {
+      // Nearly all cannot refer, of tens of thousands
       const fragment = mayRefer(entry.key) ? entry.fragment : null
-      if (fragment?.kind !== 'credential' && fragment?.kind !== 'collection') return [entry]
-      if (fragment.references === undefined) {
+      if (fragment?.kind !== 'credential' && fragment?.kind !== 'collection') put.push(entry)
+      else if (fragment.references === undefined) {
         held.delete(entry.key)
-        return [entry]
+        put.push(entry)
+      } else {
+        const mine: Held = { raw: fragment, hash: entry.hash, sent: null }
+        held.set(entry.key, mine)
+        const sent = due(entry.key, mine, false)
+        isWaiting ||= sent.length === 0
+        put.push(...sent)
       }
-      const mine: Held = { raw: fragment, hash: entry.hash, sent: null }
-      held.set(entry.key, mine)
-      const sent = due(entry.key, mine, false)
-      isWaiting ||= sent.length === 0
-      return sent
-    })
+    }
     // With what has changed elsewhere: once this holds, nothing is sealed with a key that is dropped then
-    const named = new Set(delta.put.map(({ key }) => key))
+    const named = new Set(held.size === 0 ? [] : delta.put.map(({ key }) => key))
     for (const [key, entry] of held) if (!named.has(key)) put.push(...due(key, entry, false))
     return { now: { ...delta, put }, isWaiting }
   }

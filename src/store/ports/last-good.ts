@@ -7,8 +7,11 @@ export interface LastGoodStore {
   revision(): number | null
   /** What was kept last, read row by row in the order of the keys. Throws where it cannot be read. */
   entries(): Iterable<LastGoodEntry>
-  /** Keeps a change. On disk when it returns. Throws when it cannot be written; then what is kept is not the last. */
-  keep(change: LastGoodChange): void
+  /**
+   * Keeps a change, in time slices. To be called again only when it has ended. On disk when it resolves. Rejects when it cannot be
+   * written, or was forgotten meanwhile; then what is kept is not the last.
+   */
+  keep(change: LastGoodChange): Promise<void>
   /** A key set that was kept; null when there is none, or it cannot be read. */
   loadKeySet(source: string): KeptText | null
   /** Keeps the key set of a source, and forgets those that were fetched before `since`. On disk when it returns; throws as `keep`; nothing after `close`. */
@@ -19,6 +22,7 @@ export interface LastGoodStore {
   forgetKeySets(): void
   /** Forgets everything, so that nothing outdated is ever served. */
   forget(): void
+  /** A change that is being kept is on disk then. */
   close(): void
 }
 

@@ -1,7 +1,8 @@
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import { inSlices, withoutPause } from '../../base/threads/time-slices.ts'
 import type { LastGoodChange, LastGoodEntry, LastGoodStore } from '../ports/last-good.ts'
-import { guarded } from './fault.ts'
+import { guarded, toStoreError } from './fault.ts'
 import { openAlone } from './open-alone.ts'
 import { outdatedOf } from './side-files.ts'
 import { inTransaction } from './transaction.ts'
@@ -10,12 +11,20 @@ import { WatchedFile } from './watched-file.ts'
 /** Of this file and of its fragments; a file of another form is forgotten, because it can always be made again. */
 const FORM = 1
 
+/** A change that is being written. */
+interface Writing {
+  readonly steps: Generator<void, void>
+  /** What ended it, where nobody has been told yet. */
+  error: unknown
+}
+
 /** The file is made at the first `keep`, for its owner alone. */
 export function openLastGood(file: string): LastGoodStore {
   let database: DatabaseSync | null = existsSync(file) ? opened(file) : null
   let watched = database && new WatchedFile(file)
   const outdated = outdatedOf(file)
   let isClosed = false
+  let writing: Writing | null = null
 
   function made(): DatabaseSync {
     if (database !== null) {
@@ -35,6 +44,7 @@ create table state (one integer primary key check (one = 1), revision integer no
 
   /** Does something to the file, whose only writer this is. */
   function changed(change: (into: DatabaseSync) => void): void {
+    finish()
     guarded(file, () => {
       const into = made()
       try {
@@ -45,7 +55,34 @@ create table state (one integer primary key check (one = 1), revision integer no
     })
   }
 
+  /** All of a change or nothing, step by step: what else is done to the file meanwhile finishes it first. */
+  function* steps(change: LastGoodChange): Generator<void, void> {
+    const into = made()
+    into.exec('begin immediate')
+    try {
+      yield* write(into, change)
+      into.exec('commit')
+    } finally {
+      // SQLite rolls back by itself on some errors, such as a full disk
+      if (into.isOpen && into.isTransaction) into.exec('rollback')
+      watched?.wrote()
+    }
+  }
+
+  /** Brings a change that is being written to its end. Whoever keeps it is told of its errors. */
+  function finish(): void {
+    try {
+      if (writing !== null) withoutPause(writing.steps)
+    } catch (error) {
+      writing!.error = error
+    }
+  }
+
   function forget(): void {
+    if (writing !== null) {
+      writing.error = new Error(`${file} was forgotten while it was written`)
+      writing.steps.return()
+    }
     database?.close()
     database = null
     watched = null
@@ -65,7 +102,18 @@ create table state (one integer primary key check (one = 1), revision integer no
     *entries() {
       if (database !== null) yield* read(database)
     },
-    keep: (change) => changed((into) => write(into, change)),
+    async keep(change) {
+      const mine: Writing = { steps: steps(change), error: null }
+      writing = mine
+      try {
+        await inSlices(mine.steps)
+      } catch (error) {
+        mine.error = error
+      } finally {
+        writing = null
+      }
+      if (mine.error !== null) throw toStoreError(mine.error, file)
+    },
     loadKeySet(source) {
       if (existsSync(outdated)) return null
       try {
@@ -92,6 +140,7 @@ create table state (one integer primary key check (one = 1), revision integer no
     forget,
     close() {
       isClosed = true
+      finish()
       database?.close()
     },
   }
@@ -119,9 +168,15 @@ function* read(database: DatabaseSync): Generator<LastGoodEntry> {
   for (const { key, hash, text } of rows) yield { key: String(key), hash: String(hash), text: String(text) }
 }
 
-function write(database: DatabaseSync, { revision, full, put, drop }: LastGoodChange): void {
+function* write(
+  database: DatabaseSync,
+  { revision, full, put, drop }: LastGoodChange,
+): Generator<void, void> {
   const remove = database.prepare('delete from fragments where key = ?')
-  for (const key of drop) remove.run(key)
+  for (const key of drop) {
+    remove.run(key)
+    yield
+  }
   const upsert = database.prepare(
     `insert into fragments (key, hash, text) values (?, ?, ?)
 on conflict (key) do update set hash = excluded.hash, text = excluded.text where hash <> excluded.hash`,
@@ -130,10 +185,13 @@ on conflict (key) do update set hash = excluded.hash, text = excluded.text where
   for (const { key, hash, text } of put) {
     if (full) kept.add(key)
     upsert.run(key, hash, text)
+    yield
   }
   if (full)
-    for (const { key } of database.prepare('select key from fragments').all())
+    for (const { key } of database.prepare('select key from fragments').all()) {
       if (!kept.has(String(key))) remove.run(String(key))
+      yield
+    }
   database
     .prepare(
       // Where nothing has changed, nothing is written: a start on a full disk keeps what there is

@@ -32,14 +32,14 @@ const NOON = Date.UTC(2026, 2, 4, 12)
 const keySet = (kid: string, at = NOON) => ({ keys: [{ kty: 'EC', kid }], introspection: null, at })
 const SILVER = policy('silver', [rate(5)])
 
-test('what is kept is the sum of all changes, also for the next process', () => {
+test('what is kept is the sum of all changes, also for the next process', async () => {
   const file = newFile()
   const first = openLastGood(file)
   const kept = createLastGood(first, assert.ifError)
   assert.equal(kept.load(), null)
-  kept.keep(delta(1, [GOLD], { full: true }))
-  kept.keep(delta(2, [SILVER]))
-  kept.keep(delta(3, [], { drop: [keyOf(GOLD)] }))
+  await kept.keep(delta(1, [GOLD], { full: true }))
+  await kept.keep(delta(2, [SILVER]))
+  await kept.keep(delta(3, [], { drop: [keyOf(GOLD)] }))
   first.close()
   assert.equal(statSync(file).mode & 0o777, 0o600)
   const second = openLastGood(file)
@@ -50,11 +50,11 @@ test('what is kept is the sum of all changes, also for the next process', () => 
   second.close()
 })
 
-test('a full change leaves nothing of what was there', () => {
+test('a full change leaves nothing of what was there', async () => {
   const store = openLastGood(newFile())
   const kept = createLastGood(store, assert.ifError)
-  kept.keep(delta(1, [GOLD], { full: true }))
-  kept.keep(delta(5, [SILVER], { full: true }))
+  await kept.keep(delta(1, [GOLD], { full: true }))
+  await kept.keep(delta(5, [SILVER], { full: true }))
   assert.deepEqual(
     whole(kept.load())?.put.map(({ key }) => key),
     [keyOf(SILVER)],
@@ -62,10 +62,10 @@ test('a full change leaves nothing of what was there', () => {
   store.close()
 })
 
-test('of a copy with a damaged entry nothing is served', () => {
+test('of a copy with a damaged entry nothing is served', async () => {
   const file = newFile()
   const store = openLastGood(file)
-  createLastGood(store, assert.ifError).keep(delta(1, [GOLD], { full: true }))
+  await createLastGood(store, assert.ifError).keep(delta(1, [GOLD], { full: true }))
   store.close()
   const bytes = readFileSync(file, 'latin1')
   writeFileSync(file, bytes.replace('"max":10', '"max":99'), 'latin1')
@@ -149,23 +149,97 @@ test('a change that cannot be kept takes everything older with it, until the who
   let isFull = false
   const store: LastGoodStore = {
     ...real,
-    keep(change) {
+    async keep(change) {
       if (isFull) throw new Error('database or disk is full')
-      real.keep(change)
+      await real.keep(change)
     },
   }
   const faults: unknown[] = []
   const kept = createLastGood(store, (error) => faults.push(error))
-  kept.keep(delta(1, [GOLD, SILVER], { full: true }))
+  await kept.keep(delta(1, [GOLD, SILVER], { full: true }))
   isFull = true
-  kept.keep(delta(2, [], { drop: [keyOf(GOLD)] }))
+  await kept.keep(delta(2, [], { drop: [keyOf(GOLD)] }))
   assert.equal(faults.length, 1)
   assert.equal(kept.load(), null, 'the dropped policy must not come back')
   isFull = false
-  kept.keep(delta(3, [GOLD]))
+  await kept.keep(delta(3, [GOLD]))
   assert.equal(kept.load(), null, 'a part is no whole')
   await kept.mend(async (keepWhole) => keepWhole(packed(deltaOf(4, [SILVER]))))
   assert.deepEqual(whole(kept.load()), delta(4, [SILVER], { full: true }))
   await kept.mend(() => Promise.reject(new Error('there is nothing to mend')))
   real.close()
+})
+
+/** A change of eight policies, each of which takes longer to read than a slice. */
+const slow = (revision: number) => {
+  const { put, ...rest } = delta(
+    revision,
+    Array.from({ length: 8 }, (_, at) => policy(`slow${at}`, [rate(5)])),
+    { full: true },
+  )
+  function* slowly() {
+    for (const one of put) {
+      const until = performance.now() + 6
+      while (performance.now() < until);
+      yield one
+    }
+  }
+  return { ...rest, put: { [Symbol.iterator]: slowly } }
+}
+
+/** Starts to keep a slow change, and does something when the event loop has had a few turns meanwhile. */
+async function keptMeanwhile(
+  meanwhile: (store: LastGoodStore, keySets: ReturnType<typeof createLastGood>['keySets']) => void,
+) {
+  const file = newFile()
+  const store = openLastGood(file)
+  const faults: unknown[] = []
+  const kept = createLastGood(store, (error) => faults.push(error))
+  await kept.keep(delta(1, [GOLD], { full: true }))
+  let isDone = false
+  const keeping = kept.keep(slow(2)).finally(() => {
+    isDone = true
+  })
+  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(isDone, false, 'the event loop has its turns before all is written')
+  meanwhile(store, kept.keySets)
+  await keeping
+  return { file, store, kept, faults }
+}
+
+test('a change that takes long is written in slices, and what is kept or closed meanwhile finds all of it', async () => {
+  const { store, kept, faults } = await keptMeanwhile((_, keySets) => keySets.keep(SOURCE, keySet('a')))
+  assert.deepEqual([faults, kept.load()?.revision], [[], 2])
+  assert.equal([...store.entries()].length, 8)
+  assert.deepEqual(kept.keySets.load(SOURCE), keySet('a'))
+  store.close()
+
+  const { file } = await keptMeanwhile((closing) => closing.close())
+  const again = openLastGood(file)
+  assert.equal(createLastGood(again, assert.ifError).load()?.revision, 2)
+  assert.equal([...again.entries()].length, 8)
+  again.close()
+})
+
+test('a change that is forgotten while it is written is not kept, nor is what follows it', async () => {
+  const { store, kept, faults } = await keptMeanwhile((forgetting) => forgetting.forget())
+  assert.equal(faults.length, 1)
+  assert.equal(kept.load(), null)
+  await kept.keep(delta(3, [SILVER]))
+  assert.equal(kept.load(), null)
+  await kept.mend(async (keepWhole) => keepWhole(packed(deltaOf(4, [SILVER]))))
+  assert.deepEqual(whole(kept.load()), delta(4, [SILVER], { full: true }))
+  store.close()
+})
+
+test('changes are kept in the order in which they come, also while one takes long', async () => {
+  const store = openLastGood(newFile())
+  const kept = createLastGood(store, assert.ifError)
+  await Promise.all([
+    kept.keep(slow(2)),
+    kept.keep(delta(3, [GOLD])),
+    kept.keep(delta(4, [], { drop: [keyOf(GOLD)] })),
+  ])
+  assert.deepEqual([kept.load()?.revision, [...store.entries()].length], [4, 8])
+  store.close()
 })

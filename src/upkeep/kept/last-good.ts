@@ -7,6 +7,7 @@
  *    caller that was revoked since.
  */
 import { contentHash, textHash } from '../../base/json/canonical.ts'
+import { InLine } from '../../base/threads/in-line.ts'
 import { KEPT_MS, type KeptKeySet, type KeptKeySets } from '../../gateway/identify/key-sets.ts'
 import type { FragmentKey } from '../../snapshot/fragments.ts'
 import {
@@ -23,10 +24,10 @@ import { type Probed, StoreUnavailable } from '../../store/ports/unavailable.ts'
 export interface LastGoodSnapshot extends Probed {
   /** What was published last, or null. Null too when anything of it is damaged: half of it could admit too much. */
   load(): KeptSnapshot | null
-  /** On disk when it returns. What cannot be kept is forgotten: an older state might hold what has been revoked. */
-  keep(delta: LastGoodChange): void
+  /** On disk when it resolves; changes are kept in their order. What cannot be kept is forgotten: an older state might hold what has been revoked. */
+  keep(delta: LastGoodChange): Promise<void>
   /** Likewise for a whole configuration. */
-  keepWhole(whole: PackedSnapshot): void
+  keepWhole(whole: PackedSnapshot): Promise<void>
   /** After something was forgotten: keeps everything anew. `whole` hands over what is published at that moment. */
   mend(whole: (keepWhole: (whole: PackedSnapshot) => void) => Promise<unknown>): Promise<void>
   /** Key sets of issuers: what cannot be kept is forgotten here too, since an older set might hold a withdrawn key. */
@@ -61,28 +62,32 @@ export function createLastGood(store: LastGoodStore, report: (error: unknown) =>
   /** Nothing was forgotten since the last full delta; a part alone would be no whole. */
   let isWhole = true
   let fault: StoreUnavailable | null = null
-  function keep(delta: LastGoodChange): void {
-    if (!isWhole && !delta.full) return
-    put(delta)
-    // The file that could not be written is gone, and a new one has another mode
-    if (delta.full && fault?.fault === 'read_only') put(delta)
+  const line = new InLine(1)
+
+  function keep(delta: LastGoodChange): Promise<void> {
+    return line.run('', async () => {
+      if (!isWhole && !delta.full) return
+      await put(delta)
+      // The file that could not be written is gone, and a new one has another mode
+      if (delta.full && fault?.fault === 'read_only') await put(delta)
+    })
   }
 
-  function keepWhole({ revision, fragments }: PackedSnapshot): void {
-    keep({ revision, full: true, put: fragments, drop: [] })
+  function keepWhole({ revision, fragments }: PackedSnapshot): Promise<void> {
+    return keep({ revision, full: true, put: fragments, drop: [] })
   }
 
-  function put(delta: LastGoodChange): void {
-    orForget(() => {
-      store.keep(delta)
+  function put(delta: LastGoodChange): Promise<void> {
+    return orForget(async () => {
+      await store.keep(delta)
       isWhole = true
       fault = null
     })
   }
 
-  function orForget(change: () => void): void {
+  async function orForget(change: () => Promise<void> | void): Promise<void> {
     try {
-      change()
+      await change()
     } catch (error) {
       isWhole = false
       fault = toFault(error)
@@ -127,7 +132,7 @@ export function createLastGood(store: LastGoodStore, report: (error: unknown) =>
       } catch (error) {
         report(error)
         // The configuration that is kept is still the last
-        orForget(() => store.forgetKeySets())
+        void orForget(() => store.forgetKeySets())
       }
     },
   }
@@ -141,7 +146,12 @@ export function createLastGood(store: LastGoodStore, report: (error: unknown) =>
     },
     probe: async () => orForget(() => store.look()),
     async mend(whole) {
-      if (!isWhole) await whole(keepWhole)
+      if (isWhole) return
+      let kept: Promise<void> | undefined
+      await whole((one) => {
+        kept = keepWhole(one)
+      })
+      await kept
     },
     load() {
       const packer = createPacker()

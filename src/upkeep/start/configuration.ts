@@ -105,7 +105,7 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
       return withoutStore(parts, kept, diverged(file, fault))
     }
     const first = await firstSnapshot(store, parts.version, kept)
-    if (first !== kept) lastGood.keepWhole(first)
+    if (first !== kept) await lastGood.keepWhole(first)
     return { vault, first, store, mark, fault: null, notes }
   } catch (error) {
     await store.close().catch(() => {})
