@@ -5,7 +5,7 @@
 import { parentPort } from 'node:worker_threads'
 import { yieldToOthers } from '../base/threads/process.ts'
 import { JOBS } from '../operations/apart-jobs.ts'
-import { type Asked, answerApart } from '../operations/engine/apart.ts'
+import { type Asked, answerApart, handedBack } from '../operations/engine/apart.ts'
 import { readJsonBody } from '../surfaces/rest/body.ts'
 
 /** Requests through the gateway come first. */
@@ -18,5 +18,6 @@ const jobs = new Map([...JOBS, readJsonBody].map((job) => [job.name, job]))
 // A throw ends the thread: nothing is known of its state
 main.on(
   'message',
-  (asked: Asked) => void answerApart(jobs, asked).then((answered) => main.postMessage(answered)),
+  (asked: Asked) =>
+    void answerApart(jobs, asked).then((answered) => main.postMessage(answered, handedBack(answered))),
 )

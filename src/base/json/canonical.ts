@@ -85,15 +85,22 @@ function namesInOrder(value: object): string[] {
 
 function* longString(text: string): Generator<void, string> {
   const parts: string[] = []
+  for (const part of stringParts(text)) {
+    parts.push(part)
+    yield
+  }
+  return `"${parts.join('')}"`
+}
+
+/** What `JSON.stringify` makes of a long string, without the quotes, in parts that are strings of JSON each. */
+export function* stringParts(text: string): Generator<string> {
   for (let at = 0; at < text.length; ) {
     let end = Math.min(at + STRING_CHARS, text.length)
     // Half of a character would be written as an escape
     if ((text.charCodeAt(end - 1) & 0xfc00) === 0xd800) end--
-    parts.push(JSON.stringify(text.slice(at, Math.max(end, at + 1))).slice(1, -1))
+    yield JSON.stringify(text.slice(at, Math.max(end, at + 1))).slice(1, -1)
     at = Math.max(end, at + 1)
-    yield
   }
-  return `"${parts.join('')}"`
 }
 
 /** Data with sorted keys: what is sorted already is not copied, since `JSON.stringify` is much faster than a replacer. */

@@ -1,29 +1,53 @@
 /**
- * JSON data as pieces of text. A large value crosses between threads, and is written and read, in time slices. Threads copy
- * strings far faster than objects.
+ * JSON data as pieces of UTF-8. A large value crosses between threads, and is written and read, in time slices. The bytes change
+ * hands: one turn is too short to copy 60 MB of strings or objects into a message.
  */
+import { stringParts } from './canonical.ts'
 
 /** Characters of one piece, about. */
 const PIECE_CHARS = 65_536
 /** Values of which one piece is made at once. */
 const PIECE_VALUES = 2000
 
-/** A text of JSON, a long string as it is, or the parts of a large list or object. */
+/** JSON as UTF-8. Each has a buffer of its own. */
+type JsonBytes = Uint8Array<ArrayBuffer>
+
+/** A text of JSON, the parts of a long string without their quotes, or the parts of a large list or object. */
 export type JsonPieces =
-  | { readonly json: string }
-  | { readonly text: string }
+  | { readonly json: JsonBytes }
+  | { readonly texts: readonly JsonBytes[] }
   | { readonly items: readonly Run[] }
   | { readonly members: readonly Run[] }
 
 /** Several small items or members as JSON, or one large one. */
-type Run = { readonly json: string } | { readonly name: string; readonly value: JsonPieces }
+type Run = { readonly json: JsonBytes } | { readonly name: string; readonly value: JsonPieces }
 
 /** The pieces of plain data; `undefined` is left out, as `JSON.stringify` does. */
 export function* toPieces(value: unknown): Generator<void, JsonPieces> {
-  if (typeof value === 'string' && value.length > PIECE_CHARS) return { text: value }
+  const made = yield* textOrPieces(value)
+  return typeof made === 'string' ? { json: toBytes(made) } : made
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+function toBytes(text: string): JsonBytes {
+  return encoder.encode(text)
+}
+
+/** What small data is as JSON, and the pieces of other data. */
+function* textOrPieces(value: unknown): Generator<void, string | JsonPieces> {
+  if (typeof value === 'string' && value.length > PIECE_CHARS) {
+    const texts: JsonBytes[] = []
+    for (const part of stringParts(value)) {
+      texts.push(toBytes(part))
+      yield
+    }
+    return { texts }
+  }
   if (isSmall(value)) {
     yield
-    return { json: JSON.stringify(value) ?? 'null' }
+    return JSON.stringify(value) ?? 'null'
   }
   if (Array.isArray(value)) return { items: yield* runsOf(value.entries(), '[', ']', (_, json) => json) }
   const members = Object.entries(value as object).filter(([, member]) => member !== undefined)
@@ -40,14 +64,14 @@ function* runsOf(
   let small: string[] = []
   let chars = 0
   const flush = (): void => {
-    if (small.length > 0) runs.push({ json: open + small.join() + close })
+    if (small.length > 0) runs.push({ json: toBytes(open + small.join() + close) })
     small = []
     chars = 0
   }
   for (const [name, value] of entries) {
-    const piece = yield* toPieces(value)
-    if ('json' in piece) {
-      const one = written(name, piece.json)
+    const piece = yield* textOrPieces(value)
+    if (typeof piece === 'string') {
+      const one = written(name, piece)
       chars += one.length
       small.push(one)
       if (chars > PIECE_CHARS) flush()
@@ -62,15 +86,22 @@ function* runsOf(
 
 /** The data of pieces. A member named `__proto__` is a member like any other, as of `JSON.parse`. */
 export function* fromPieces(pieces: JsonPieces): Generator<void, unknown> {
-  if ('text' in pieces) return pieces.text
+  if ('texts' in pieces) {
+    const texts: string[] = []
+    for (const part of pieces.texts) {
+      texts.push(JSON.parse(`"${decoder.decode(part)}"`) as string)
+      yield
+    }
+    return texts.join('')
+  }
   if ('json' in pieces) {
     yield
-    return JSON.parse(pieces.json)
+    return read(pieces.json)
   }
   if ('items' in pieces) {
     const items: unknown[] = []
     for (const run of pieces.items) {
-      if ('json' in run) for (const item of JSON.parse(run.json) as unknown[]) items.push(item)
+      if ('json' in run) for (const item of read(run.json) as unknown[]) items.push(item)
       else items.push(yield* fromPieces(run.value))
       yield
     }
@@ -79,11 +110,25 @@ export function* fromPieces(pieces: JsonPieces): Generator<void, unknown> {
   const members: Record<string, unknown> = {}
   for (const run of pieces.members) {
     if ('json' in run)
-      for (const [name, one] of Object.entries(JSON.parse(run.json) as object)) put(members, name, one)
+      for (const [name, one] of Object.entries(read(run.json) as object)) put(members, name, one)
     else put(members, run.name, yield* fromPieces(run.value))
     yield
   }
   return members
+}
+
+function read(json: JsonBytes): unknown {
+  return JSON.parse(decoder.decode(json))
+}
+
+/** The buffers of pieces, which change hands when these are sent. */
+export function* buffersOf(pieces: JsonPieces): Generator<ArrayBuffer> {
+  if ('json' in pieces) yield pieces.json.buffer
+  else if ('texts' in pieces) for (const { buffer } of pieces.texts) yield buffer
+  else
+    for (const run of 'items' in pieces ? pieces.items : pieces.members)
+      if ('json' in run) yield run.json.buffer
+      else yield* buffersOf(run.value)
 }
 
 /** An assignment to `__proto__` would change what the object inherits. */
@@ -95,27 +140,33 @@ function put(members: Record<string, unknown>, name: string, value: unknown): vo
 /** The text that `JSON.stringify` makes of plain data, as UTF-8, with a pause after each piece. */
 export function* jsonBytesInPieces(value: unknown): Generator<void, Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = []
-  for (const text of textsOf(yield* toPieces(value))) {
-    parts.push(Buffer.from(text))
+  for (const part of partsOf(yield* toPieces(value))) {
+    parts.push(part)
     yield
   }
   return Buffer.concat(parts)
 }
 
-function* textsOf(pieces: JsonPieces): Generator<string> {
+function* partsOf(pieces: JsonPieces): Generator<Uint8Array> {
   if ('json' in pieces) return yield pieces.json
-  if ('text' in pieces) return yield JSON.stringify(pieces.text)
+  if ('texts' in pieces) {
+    yield toBytes('"')
+    yield* pieces.texts
+    return yield toBytes('"')
+  }
   const isList = 'items' in pieces
   let before = isList ? '[' : '{'
   for (const run of isList ? pieces.items : pieces.members) {
-    if ('json' in run) yield before + run.json.slice(1, -1)
-    else {
-      yield isList ? before : `${before}${JSON.stringify(run.name)}:`
-      yield* textsOf(run.value)
+    if ('json' in run) {
+      yield toBytes(before)
+      yield run.json.subarray(1, -1)
+    } else {
+      yield toBytes(isList ? before : `${before}${JSON.stringify(run.name)}:`)
+      yield* partsOf(run.value)
     }
     before = ','
   }
-  yield (before === ',' ? '' : before) + (isList ? ']' : '}')
+  yield toBytes((before === ',' ? '' : before) + (isList ? ']' : '}'))
 }
 
 /** True for what is one piece. It looks at as many values as a piece may have, and no further. */

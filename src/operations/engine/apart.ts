@@ -10,10 +10,11 @@
  */
 import { type ResourceLimits, Worker } from 'node:worker_threads'
 import { mayFit } from '../../base/json/canonical.ts'
-import { fromPieces, type JsonPieces, toPieces } from '../../base/json/pieces.ts'
+import { buffersOf, fromPieces, type JsonPieces, toPieces } from '../../base/json/pieces.ts'
 import { isPlain, type Plain } from '../../base/json/plain.ts'
 import { entryUrl } from '../../base/program.ts'
 import { Refusal, type RefusalCode, type RefusalFacts, refuse } from '../../base/refusal.ts'
+import { InLine } from '../../base/threads/in-line.ts'
 import { inSlices } from '../../base/threads/time-slices.ts'
 import { isUnread, type UnreadDocument } from './unread.ts'
 
@@ -234,6 +235,8 @@ export interface Place {
   readonly apart?: Apart
 }
 
+const writing = new InLine(1)
+
 /** {@link RunApart} for a caller, by the id of its principal. */
 export function runApartFor(
   caller: string,
@@ -244,7 +247,9 @@ export function runApartFor(
   return async <I, O>(job: Job<I, O>, input: I): Promise<O> => {
     if (job.isAlwaysApart !== true && heldIn(input).length === 0 && mayFit(input, SMALL_CHARS))
       return job.run(input)
-    const asked = { job: job as Job<never, unknown>, input: await toSent(input), isUrgent }
+    // A caller's jobs in their order, though one takes longer to write than the next
+    const sent = await writing.run(place, () => toSent(input))
+    const asked = { job: job as Job<never, unknown>, input: sent, isUrgent }
     // What the job gave
     return (await fromSent(await apart.ask(place, asked, left))) as O
   }
@@ -274,10 +279,16 @@ async function fromSent({ pieces, held }: Sent): Promise<unknown> {
 }
 
 /** Buffers that their sender has no longer. Each must hold nothing else. */
-function changingHands({ held }: Sent): ArrayBuffer[] {
-  return Object.values(held)
+function changingHands({ pieces, held }: Sent): ArrayBuffer[] {
+  const buffers = Object.values(held)
     .flatMap((one) => (isUnread(one) ? one.bytes : one))
     .flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? buffer : []))
+  return [...buffers, ...buffersOf(pieces)]
+}
+
+/** Buffers of an answer that its thread has no longer. */
+export function handedBack(answered: Answered): ArrayBuffer[] {
+  return 'output' in answered ? [...buffersOf(answered.output.pieces)] : []
 }
 
 /** Does a job in its thread. Rejects with what is no refusal. */
