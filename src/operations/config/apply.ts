@@ -81,7 +81,7 @@ export const applyConfig = define({
     await refuseOptions(context)
     const plan = input.plan_id === undefined ? undefined : await planOf(input.plan_id, fingerprint, context)
     const steps = await toSteps(desired, manner, context)
-    if (plan !== undefined) refuseMoved(plan.steps, steps.steps)
+    if (plan !== undefined) await refuseMoved(plan.steps, steps.steps)
     refuseManyRemovals(steps.steps, manner, steps.state.byId.values(), input.allow_deletes)
     change.planId = plan?.id ?? newId('pln', clock)
     await carryOut(steps, manner.owner, context)

@@ -23,9 +23,8 @@ export async function carryOut(
   context.change.owner = owner
   const made = new Map<string, Resource>()
   const idOf = (address: string): string => (made.get(address) ?? state.byAddress.get(address))?.id ?? address
-  const byId = new Map(
-    steps.flatMap((step) => (step.before === null ? [] : [[step.before.id, step] as const])),
-  )
+  const byId = new Map<string, Step>()
+  for (const step of steps) if (step.before !== null) byId.set(step.before.id, step)
   const isThere = (address: string): boolean => made.has(address) || state.byAddress.has(address)
   const later: Step[] = []
   let done = 0
@@ -46,9 +45,13 @@ export async function carryOut(
   for (const step of later) {
     const before = await context.whole.byId(step.desired!.kind.type, idOf(step.item))
     await write({ ...step, action: 'update', before: before! }, step.desired!, idOf, context)
+    await yieldThread(++done)
   }
   const { writer } = context.change
-  for (const { item, action } of steps) if (action === 'remove') await writer.removeApplied(owner, item)
+  for (const { item, action } of steps) {
+    if (action === 'remove') await writer.removeApplied(owner, item)
+    await yieldThread(++done)
+  }
   for (const [address, spec] of words) {
     const last = applied.get(address)
     const resource = idOf(address)

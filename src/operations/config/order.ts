@@ -33,9 +33,14 @@ export interface Step {
  * path, that one before. Refuses with input_invalid what refers to itself in a circle.
  */
 export async function inDependence(steps: readonly Step[], state: State): Promise<readonly Step[]> {
-  const byItem = new Map(steps.map((step) => [step.item, step]))
-  const holders = holdersOf(steps, state)
+  const byItem = new Map<string, Step>()
+  for (const step of steps) {
+    byItem.set(step.item, step)
+    await yieldThread(byItem.size)
+  }
+  const holders = await holdersOf(steps, state)
   const ordered = removalsOf(steps)
+  await yieldThread(0)
   const open = new Set<Step>()
   const done = new Set<Step>(ordered)
   const visit = (step: Step, isNeeded: boolean): void => {
@@ -96,9 +101,10 @@ function keyOf({ desired, spec }: Step): string | null {
 }
 
 /** Steps that give up such a thing. */
-function holdersOf(steps: readonly Step[], state: State): ReadonlyMap<string, Step> {
+async function holdersOf(steps: readonly Step[], state: State): Promise<ReadonlyMap<string, Step>> {
   const holders = new Map<string, Step>()
-  for (const step of steps) {
+  for (const [index, step] of steps.entries()) {
+    await yieldThread(index + 1)
     if (step.before?.key == null) continue
     const { type, parent, key } = step.before
     const ownKey = `${type} ${parent === null ? '' : (state.slugs.get(parent) ?? parent)} ${key}`

@@ -2,7 +2,6 @@ import type { z } from 'zod'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import { yieldThread } from '../../base/threads/time-slices.ts'
 import type { StoredPlan } from '../../store/ports/config.ts'
-import type { Fields } from '../../store/ports/resource.ts'
 import type { Step } from './order.ts'
 import { createDiffBound, type DriftItem, type PlanItem } from './schemas.ts'
 import type { Steps } from './steps.ts'
@@ -30,11 +29,16 @@ export async function shown({
     items.push({ action, item, managed_by, revision, side, diff: bound(diff) })
     await yieldThread(items.length)
   }
+  const drifted: z.output<typeof DriftItem>[] = []
+  for (const { item, side, diff } of drift) {
+    drifted.push({ item, side, diff: bound(diff) })
+    await yieldThread(drifted.length)
+  }
   return {
     ...countsOf(steps),
     unchanged,
     items,
-    drift: drift.map(({ item, side, diff }) => ({ item, side, diff: bound(diff) })),
+    drift: drifted,
     warnings: [...warnings],
   }
 }
@@ -56,13 +60,21 @@ export function keptSteps(steps: readonly Step[]): StoredPlan['steps'] {
 }
 
 /** Refuses with revision_conflict, naming what moved, unless what is to be done is what was planned. */
-export function refuseMoved(planned: StoredPlan['steps'], steps: readonly Step[]): void {
-  const textOf = (step: Fields | StoredPlan['steps'][number]): string => JSON.stringify(step)
-  const now = new Map(keptSteps(steps).map((step) => [step.item, textOf(step)]))
-  const then = new Map(planned.map((step) => [step.item, textOf(step)]))
-  const moved = [...new Set([...now.keys(), ...then.keys()])].filter(
-    (item) => now.get(item) !== then.get(item),
-  )
+export async function refuseMoved(planned: StoredPlan['steps'], steps: readonly Step[]): Promise<void> {
+  // What is left of these was not planned
+  const unplanned = new Map<string, StoredPlan['steps'][number]>()
+  for (const step of keptSteps(steps)) {
+    unplanned.set(step.item, step)
+    await yieldThread(unplanned.size)
+  }
+  const gone: string[] = []
+  for (const [index, { item, action, revision }] of planned.entries()) {
+    const now = unplanned.get(item)
+    if (now?.action === action && now.revision === revision) unplanned.delete(item)
+    else if (now === undefined) gone.push(item)
+    await yieldThread(index + 1)
+  }
+  const moved = [...unplanned.keys(), ...gone]
   if (moved.length === 0) return
   const named = moved.slice(0, 20)
   throw refuse('revision_conflict', {

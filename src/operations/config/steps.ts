@@ -50,8 +50,8 @@ export async function toSteps(
   context: Pick<OperationContext, 'vault' | 'demand'> & { readonly reader: ConfigReader },
 ): Promise<Steps> {
   const state = await readState(context.reader)
-  const applied = new Map((await context.reader.applied(owner)).map((one) => [one.address, one]))
-  const named = new Map(desired.map((one) => [one.address, one]))
+  const applied = await byAddress(await context.reader.applied(owner))
+  const named = await byAddress(desired)
   const errors: FieldError[] = []
   const sought: Sought[] = []
   const steps: Step[] = []
@@ -104,6 +104,17 @@ export async function toSteps(
     applied,
     state,
   }
+}
+
+async function byAddress<One extends { readonly address: string }>(
+  all: readonly One[],
+): Promise<ReadonlyMap<string, One>> {
+  const found = new Map<string, One>()
+  for (const one of all) {
+    found.set(one.address, one)
+    await yieldThread(found.size)
+  }
+  return found
 }
 
 /** What is not there for a principal may be there for others: then what was applied of it is not for this one either. */

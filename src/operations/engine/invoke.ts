@@ -29,6 +29,7 @@ import type { OperationContext } from './context.ts'
 import type { Invoke, Operation, Registry } from './define.ts'
 import type { Changed } from './diff.ts'
 import { demandInputSize } from './input-size.ts'
+import { parsePaused } from './parse-input.ts'
 import { accessOf, asStepUp, denial, mayCall } from './permission.ts'
 import type {
   CredentialProbe,
@@ -118,7 +119,10 @@ export function createInvoke(deps: InvokeDeps): Invoke {
       })
     demandInputSize(input, operation.large === true)
     await inSlices(demandStorablePaused(input))
-    const parsed = operation.input.safeParse(input)
+    const parsed =
+      operation.large === true
+        ? await inSlices(parsePaused(operation.input, input))
+        : operation.input.safeParse(input)
     if (!parsed.success) throw toInputInvalid(parsed.error)
     const call: Call = { ...coarse, input: parsed.data, isParsed: true }
     return operation.effect === 'read' ? read(deps, call) : write(deps, call)
