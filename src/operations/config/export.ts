@@ -11,14 +11,12 @@ import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
 import type { Kind } from '../engine/kind.ts'
 import { KINDS_IN_ORDER } from '../kinds.ts'
-import { addressIn, kindCalled, kindOfId } from './address.ts'
+import { kindCalled, kindOfId } from './address.ts'
 import { STATES, secretMembersOf } from './desired.ts'
 import { Exported, SetName } from './schemas.ts'
 import { readState, type State, toWords } from './state.ts'
 import { withoutVariables } from './variables.ts'
 import { withoutDefaults } from './without-defaults.ts'
-
-const RESOURCES_MAX = 1_000_000
 
 export const exportConfig = define({
   resource: 'config',
@@ -49,15 +47,20 @@ export const exportConfig = define({
     const documents: z.output<typeof Exported>['documents'] = []
     const set_elsewhere: z.output<typeof Exported>['set_elsewhere'] = []
     let looked = 0
-    for (const kind of KINDS_IN_ORDER)
-      for (const { item, resource } of await readOf(kind, state, context)) {
+    const addresses = await addressesByType(state)
+    for (const kind of KINDS_IN_ORDER) {
+      if (!permits(context.principal, `${kind.type}:read`)) continue
+      // In order, so that equal instances give equal documents
+      for (const item of (addresses.get(kind.type) ?? []).sort()) {
         await yieldThread(++looked)
+        const resource = state.byAddress.get(item)!
         if (managed_by !== undefined && resource.managed_by !== managed_by) continue
         if (!isSelected(kind, resource, state)) continue
         const spec = await toDocument(kind, resource, state, context)
         documents.push({ kind: kind.noun, slug: resource.slug, spec: { ...spec } })
         for (const field of elsewhere(kind, resource)) set_elsewhere.push({ item, field })
       }
+    }
     return { documents, set_elsewhere }
   },
 })
@@ -65,13 +68,16 @@ export const exportConfig = define({
 /** Kinds that are exported only when they are named: who they are differs from place to place. */
 const NAMED_ALONE: ReadonlySet<string> = new Set(['users', 'teams'])
 
-/** What the principal may read of a kind, by address, so that equal instances give equal documents. */
-async function readOf({ type }: Kind, { slugs }: State, { principal, reader }: OperationContext) {
-  if (!permits(principal, `${type}:read`)) return []
-  const resources = await reader.list({ type, limit: RESOURCES_MAX })
-  return resources
-    .map((resource) => ({ item: addressIn(slugs, resource), resource }))
-    .sort((a, b) => (a.item < b.item ? -1 : 1))
+async function addressesByType({ byAddress }: State): Promise<ReadonlyMap<ResourceType, string[]>> {
+  const found = new Map<ResourceType, string[]>()
+  let looked = 0
+  for (const [address, { type }] of byAddress) {
+    const mine = found.get(type)
+    if (mine === undefined) found.set(type, [address])
+    else mine.push(address)
+    await yieldThread(++looked)
+  }
+  return found
 }
 
 type Selector = (kind: Kind, resource: Resource, state: State) => boolean

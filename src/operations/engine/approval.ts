@@ -14,6 +14,7 @@ import { type Clock, toTime } from '../../base/clock.ts'
 import { Secret } from '../../base/crypto/token.ts'
 import { newId } from '../../base/ids.ts'
 import { refuse } from '../../base/refusal.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import type { ChangeRequest } from '../../model/access/approval.ts'
 import { newAuditEntry } from '../../model/access/new-audit-entry.ts'
 import { inWords } from '../../model/resource-types.ts'
@@ -174,11 +175,15 @@ export async function ask(
     const now = clock.now()
     const known = attempt && (await replay(writer, attempt, now))
     if (known != null) return answerNow(known, writer, now)
+    // Each of these takes long by itself for what is as large as may wait
+    const base = baseOf(shown)
+    await yieldThread(0)
     const same = {
       asker: askerOf(principal),
       fingerprint: fingerprintOf(operation, input, options, vault),
-      base: baseOf(shown),
+      base,
     }
+    await yieldThread(0)
     const pending = (await writer.pendingChangeRequests(same.asker)).filter((one) => one.expires_at > now)
     let request = pending.find(
       (one) => one.state === 'open' && one.fingerprint === same.fingerprint && one.base === same.base,
@@ -194,6 +199,7 @@ export async function ask(
         ...waitsFrom(now),
       }
       const sealed = vault.sealArguments(new Secret(sent), id)
+      await yieldThread(0)
       await writer.putChangeRequest({ ...request, sealed })
       await writer.appendAudit(toEntry(asked, request, clock))
     }

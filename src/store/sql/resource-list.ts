@@ -1,10 +1,11 @@
 import { type Expression, type ExpressionBuilder, expressionBuilder, type Kysely, type SqlBool } from 'kysely'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import type { Status } from '../../model/members.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
 import type { ListOrder, ListQuery, Part } from '../ports/config.ts'
 import { FACETS, type FacetName, TEXT_FACETS } from '../ports/facets.ts'
 import type { Fields, Resource } from '../ports/resource.ts'
-import type { Dialect } from './dialect.ts'
+import { type Dialect, ROWS_MAX } from './dialect.ts'
 import { facetValue } from './facets.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
 
@@ -20,8 +21,24 @@ const ORDERS = {
   updated: ['updated_at', 'desc'],
 } as const satisfies Record<ListOrder, readonly ['slug' | 'updated_at' | null, 'asc' | 'desc']>
 
-/** One page of a list; see {@link ListQuery}. */
+/** One page of a list; see {@link ListQuery}. One of very many resources is read in several statements. */
 export async function listResources(db: Db, query: ListQuery, dialect: Dialect): Promise<Resource[]> {
+  const [column] = ORDERS[query.order ?? 'oldest']
+  const found: Resource[] = []
+  for (let from = query; ; ) {
+    const limit = Math.min(query.limit - found.length, ROWS_MAX)
+    const page = await readPage(db, { ...from, limit }, dialect)
+    for (const row of page) {
+      found.push(toResource(row))
+      await yieldThread(found.length)
+    }
+    const last = found.at(-1)
+    if (last === undefined || page.length < limit || found.length === query.limit) return found
+    from = { ...query, after: last.id, ...(column === null ? {} : { afterValue: last[column] }) }
+  }
+}
+
+async function readPage(db: Db, query: ListQuery, dialect: Dialect): Promise<ResourceRow[]> {
   const { type, parent, after, afterValue, within, limit, text } = query
   const [column, direction] = ORDERS[query.order ?? 'oldest']
   const follows = direction === 'asc' ? '>' : '<'
@@ -45,7 +62,7 @@ export async function listResources(db: Db, query: ListQuery, dialect: Dialect):
     let all = db.selectFrom('resources').selectAll().where('type', '=', type).where(rest)
     if (column !== null) all = all.orderBy(column, direction)
     else if (after !== undefined) all = all.where('id', follows, after)
-    return (await all.orderBy('id', direction).limit(limit).execute()).map(toResource)
+    return all.orderBy('id', direction).limit(limit).execute()
   }
   // Read from the index of facets, in which the ids of one value stand in order
   let found = db
@@ -58,7 +75,7 @@ export async function listResources(db: Db, query: ListQuery, dialect: Dialect):
     .where(rest)
   if (column !== null) found = found.orderBy(`resources.${column}`, direction)
   else if (after !== undefined) found = found.where('first.resource_id', follows, after)
-  return (await found.orderBy('first.resource_id', direction).limit(limit).execute()).map(toResource)
+  return found.orderBy('first.resource_id', direction).limit(limit).execute()
 }
 
 /** Facets that many resources share: the worst to begin with. */

@@ -8,6 +8,7 @@ import { entry, sealed } from '../../../test/store/place.ts'
 import { CannotStart } from '../../base/refusal.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
 import { ask, type Migration } from '../migrations/migration.ts'
+import type { Resource } from '../ports/resource.ts'
 import { openConfigStore } from './config.ts'
 import { runDataStep } from './data-step.ts'
 import { migrate } from './migrate.ts'
@@ -175,5 +176,54 @@ test('what a large change leaves in the log is in the file once the change is do
   // SQLite copies later ones again, large or not
   await store.write((writer) => writer.setMeta('small', '1'))
   assert.equal(await store.read.meta('large 99'), `${text}99`)
+  await store.close()
+})
+
+test('a list of thousands is in its order, however many of them are asked for', async () => {
+  const store = openConfigStore(fresh())
+  const all = Array.from({ length: 3000 }, (_, at): Resource => {
+    const time = new Date(Date.UTC(2026, 0, 1) + (at % 7) * 1000).toISOString()
+    return {
+      id: `cli_${String(at).padStart(5, '0')}`,
+      type: 'clients',
+      slug: `c${(at * 7919) % 3000}`,
+      parent: null,
+      name: 'C',
+      status: null,
+      key: null,
+      revision: 1,
+      spec: { name: 'C' },
+      draft: null,
+      created_at: time,
+      created_by: 'ann',
+      updated_at: time,
+      updated_by: 'ann',
+      managed_by: null,
+    }
+  })
+  await store.write(async (writer) => {
+    for (const one of all) await writer.insert(one)
+  })
+  const byId = all.map(({ id }) => id)
+  const bySlug = all.toSorted((a, b) => (a.slug < b.slug ? -1 : 1)).map(({ id }) => id)
+  const byUpdate = all
+    .toSorted((a, b) =>
+      a.updated_at === b.updated_at ? (a.id < b.id ? 1 : -1) : a.updated_at < b.updated_at ? 1 : -1,
+    )
+    .map(({ id }) => id)
+  for (const [order, expected] of [
+    ['oldest', byId],
+    ['newest', byId.toReversed()],
+    ['slug', bySlug],
+    ['updated', byUpdate],
+  ] as const)
+    for (const limit of [999, 1000, 1001, 2000, 3000, 1_000_000]) {
+      const found = await store.read.list({ type: 'clients', order, limit })
+      assert.deepEqual(
+        found.map(({ id }) => id),
+        expected.slice(0, limit),
+        `${order} ${limit}`,
+      )
+    }
   await store.close()
 })

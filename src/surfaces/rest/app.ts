@@ -10,6 +10,7 @@ import {
   type Origins,
   PROTECTED,
 } from '../../base/http/origins.ts'
+import { mayFit } from '../../base/json/canonical.ts'
 import { jsonBytesInPieces } from '../../base/json/pieces.ts'
 import type { Reservation } from '../../base/memory/bytes.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
@@ -308,13 +309,16 @@ function liftOptions(
   return { options: Object.fromEntries(options), input }
 }
 
+/** Characters of an answer that are written at once. */
+const SMALL_CHARS = 65_536
+
 async function toResponse(operation: Operation, invoked: Invoked): Promise<Response> {
   const pending = invoked.pending ? { pending: true } : {}
   const body =
     invoked.diff === null
       ? { ...invoked.output, ...pending }
       : { ...dryRunOf(invoked), diff: invoked.diff, result: invoked.output }
-  const text = operation.large === true ? await inSlices(jsonBytesInPieces(body)) : JSON.stringify(body)
+  const text = mayFit(body, SMALL_CHARS) ? JSON.stringify(body) : await inSlices(jsonBytesInPieces(body))
   const response = json(invoked.diff === null ? invoked.status : 200, text)
   if (invoked.revision !== null && invoked.diff === null)
     response.headers.set('etag', toEtag(invoked.revision))
