@@ -91,6 +91,12 @@ test('a branch that does not fit evaluates no items (JSON Schema 2020-12 Core, 7
   assert.equal(judge(schema, [2])?.length, 1)
 })
 
+test('a name that each object of JavaScript has is evaluated by nothing but the schema', () => {
+  const schema = { patternProperties: { '^a': false }, unevaluatedProperties: false }
+  assert.equal(judge(schema, { constructor: null })?.length, 1)
+  assert.equal(judge(schema, {}), null)
+})
+
 test('a definition of the schema itself goes before the shared one of its name', () => {
   assert.equal(judge({ $defs: { Line: { type: 'number' } }, $ref: '#/$defs/Line' }, 1), null)
 })
