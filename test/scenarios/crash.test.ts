@@ -105,8 +105,12 @@ async function restartAfterKills(restarts: number, tell: (line: string) => void)
     const begun = performance.now()
     const up = await startUp(data)
     const startMs = performance.now() - begun
-    await demandAll(up, written)
-    changes += await changeUntilKilled(up, written)
+    try {
+      await demandAll(up, written)
+      changes += await changeUntilKilled(up, written)
+    } finally {
+      await killNow(up)
+    }
     kills++
     // Half of the restarts find what a start has left that was killed itself
     if (round % 2 === 0) {
@@ -145,7 +149,8 @@ async function demandAll(up: UpProcess, written: Written): Promise<void> {
   written.values.set(slug, { answered: 0, asked: 0 })
   written.made++
   const { json: ready } = await call('GET', `${up.controlUrl}/readyz`)
-  assert.equal(ready.stores.config, null, up.output())
+  // A machine with much load is slow, and nothing is wrong with the file
+  assert.ok([null, 'slow'].includes(ready.stores.config), `${ready.stores.config}: ${up.output()}`)
 }
 
 /** Changes policies one after the other until the process is killed. Returns how many changes answered. */
