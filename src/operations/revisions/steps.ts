@@ -47,7 +47,8 @@ export async function rollBack(moved: readonly Moved[], context: OperationContex
         await yieldThread(++done)
       }
   const left = KINDS_IN_ORDER.flatMap(({ type }) => wanted.filter(({ from }) => from?.type === type))
-  await takeInTurn(left, (one) => putBack(one, standIns, rolled, context))
+  const absent = new Set(left.flatMap(({ id, to }) => (to === null ? [id] : [])))
+  await takeInTurn(left, (one) => putBack(one, standIns, absent, rolled, context))
   return rolled
 }
 
@@ -72,9 +73,11 @@ async function takeInTurn(all: readonly Moved[], take: (one: Moved) => Promise<v
   }
 }
 
+/** @param absent what is not there again yet; what refers to it is refused until then */
 async function putBack(
   { from, to }: Moved,
   standIns: ReadonlyMap<string, string>,
+  absent: Set<string>,
   rolled: Rolled,
   context: OperationContext,
 ): Promise<void> {
@@ -84,6 +87,11 @@ async function putBack(
   const { spec, reasons } = unproved(was, to, await meant(was.spec))
   const draft = was.draft === null ? null : await meant(was.draft)
   const { id, slug, parent } = was
+  const refers = [...idsOf(kind, spec), ...(draft === null ? [] : idsOf(kind, draft))]
+  if ([parent, ...refers].some((one) => one !== null && one !== id && absent.has(one)))
+    throw refuse('input_invalid', {
+      detail: `"${slug}" and what it refers to refer to each other, and both are gone: make one of them anew, then roll back.`,
+    })
   const placed = { type: was.type, id, parent, spec }
   const taken = await context.whole.bySlug(was.type, slug, parent ?? undefined)
   if (taken.some((one) => one.id !== id))
@@ -101,17 +109,14 @@ async function putBack(
     to === null
       ? await inserted(was, spec, draft, context)
       : await context.change.replace(to, { spec, draft, slug })
+  absent.delete(id)
   if (to !== null) await forgetHeaders(context, to, stored)
   await kind.stored?.(stored, to, context)
   for (const name of await lostHeaders(context, stored))
     rolled.kept.push({ resource: stored, reason: `the secret of header ${name} is gone; set it again` })
   if (to === null) rolled.restored.push(stored)
   else if (stored !== to) rolled.changed.push(stored)
-  else
-    await context.change.writer.link(id, [
-      ...idsOf(kind, spec),
-      ...(draft === null ? [] : idsOf(kind, draft)),
-    ])
+  else await context.change.writer.link(id, refers)
   for (const reason of reasons) rolled.kept.push({ resource: stored, reason })
 }
 

@@ -98,5 +98,10 @@ test('a rollback brings back virtual MCPs, origins and assignments', async () =>
   assert.deepEqual(
     (members as { origin: string }[]).map(({ origin }) => origin),
     ['tools', 'other'],
-  )
+  ) // Documents make clients before the virtual MCPs that are assigned to them
+  const now = await control.store.read.revision()
+  await run('virtual_mcps.delete', { id: 'desk' }, { confirm: 'desk' })
+  await run('clients.delete', { id: 'acme' }, { confirm: 'acme' })
+  await run('revisions.rollback', { id: String(now) }, { confirm: String(now) })
+  assert.deepEqual((await run('clients.get', { id: 'acme' })).output['virtual_mcps'], ['desk'])
 })
