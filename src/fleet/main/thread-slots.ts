@@ -1,6 +1,6 @@
 /**
  * Keeps one gateway thread in each slot. A thread that ends, hangs or does not listen in time is replaced under the same
- * slot. What it held is released first. The start of the process fails if a thread cannot start, or does not listen in time
+ * slot. Its locks and places are released first. The start of the process fails if a thread cannot start, or does not listen in time
  * `START_ATTEMPTS` times.
  */
 import type { Worker } from 'node:worker_threads'

@@ -3,8 +3,8 @@ import type { ConfigStore } from '../../store/ports/config.ts'
 import type { OAuthWriter } from '../../store/ports/oauth.ts'
 
 /**
- * What was to be written belongs to a sign-in that has ended meanwhile. As an error of the protocol engine (RFC 6749 section 5.2), which
- * this file does not load; a browser sees a page, wherever it was to be sent.
+ * Refuses a write for a sign-in that ended while the request was under way. It has the form of an error of the protocol engine
+ * (RFC 6749 section 5.2), which this file does not load. A browser gets a page, never a redirect.
  */
 export class SignInEnded extends Error {
   readonly error = 'invalid_grant'

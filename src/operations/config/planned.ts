@@ -61,7 +61,7 @@ export function keptSteps(steps: readonly Step[]): StoredPlan['steps'] {
 
 /** Refuses with revision_conflict, naming what moved, unless what is to be done is what was planned. */
 export async function refuseMoved(planned: StoredPlan['steps'], steps: readonly Step[]): Promise<void> {
-  // What is left of these was not planned
+  // Planned steps leave this map below
   const unplanned = new Map<string, StoredPlan['steps'][number]>()
   for (const step of keptSteps(steps)) {
     unplanned.set(step.item, step)

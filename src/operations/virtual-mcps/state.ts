@@ -1,5 +1,5 @@
 /**
- * What is stored of a virtual MCP beside its spec, in the transaction of a change of it or of one of its origins.
+ * State of a virtual MCP that is stored beside its spec. A change of the virtual MCP, or of one of its origins, writes it in its transaction.
  *
  * 1. Public names are given when a published virtual MCP is compiled (operations/engine/kept-names), and stay.
  * 2. Saving the capability policy of a member approves what its origin lists at that moment. Before the first catalogue, that

@@ -1,4 +1,4 @@
-/** Links upstreams and their servers. What is known of a server moves to the next linked upstream. */
+/** Links upstreams and their servers. A server keeps its health when its upstream is linked again. */
 import { createHash } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { isRefusedHost } from '../../base/net/address.ts'

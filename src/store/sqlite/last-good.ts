@@ -69,7 +69,7 @@ create table state (one integer primary key check (one = 1), revision integer no
     }
   }
 
-  /** Brings a change that is being written to its end. Whoever keeps it is told of its errors. */
+  /** Finishes a change that is being written. The caller of `keep` gets its errors. */
   function finish(): void {
     try {
       if (writing !== null) withoutPause(writing.steps)
