@@ -10,16 +10,16 @@ import { createSchemaJudges } from './judge.ts'
 
 /**
  * What ajv reads in another way than the specification: `if` without a branch as nothing, `contains: false` as true, the items that
- * fit `contains: {}` as not evaluated, and `contains` beside `prefixItems` as nothing for an empty list. It forgets how many items are
- * evaluated, and takes all others, where a branch with `prefixItems` does not fit; and takes names that each object of JavaScript has
- * as evaluated.
+ * fit `contains: {}` as not evaluated, every item beside another `contains` as evaluated, and `contains` beside `prefixItems` as
+ * nothing for an empty list. It forgets how many items are evaluated, and takes all others, where a branch with `prefixItems` does not
+ * fit; and takes names that each object of JavaScript has as evaluated.
  */
 function isReadOtherwise(own: JsonSchema, value: unknown): boolean {
   const text = JSON.stringify(own)
   return (
     (text.includes('"unevaluatedProperties"') && /"(?:constructor|toString)":/.test(JSON.stringify(value))) ||
     /"contains":(true|false|\{\})/.test(text) ||
-    (text.includes('"contains"') && text.includes('"prefixItems"')) ||
+    (text.includes('"contains"') && /"(?:prefixItems|unevaluatedItems)"/.test(text)) ||
     (text.includes('"if"') && text.includes('"unevaluated')) ||
     (text.includes('"prefixItems"') &&
       text.includes('"unevaluatedItems"') &&

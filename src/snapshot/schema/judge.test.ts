@@ -91,6 +91,12 @@ test('a branch that does not fit evaluates no items (JSON Schema 2020-12 Core, 7
   assert.equal(judge(schema, [2])?.length, 1)
 })
 
+test('contains evaluates the items that fit it, and no others (JSON Schema 2020-12 Applicator, 11.2)', () => {
+  const schema = { contains: { type: 'null' }, unevaluatedItems: false }
+  assert.equal(judge(schema, [null, null]), null)
+  assert.equal(judge(schema, [1, null])?.length, 1)
+})
+
 test('a name that each object of JavaScript has is evaluated by nothing but the schema', () => {
   const schema = { patternProperties: { '^a': false }, unevaluatedProperties: false }
   assert.equal(judge(schema, { constructor: null })?.length, 1)
