@@ -15,7 +15,7 @@ import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { type OutputChunk, type Plugin, type RolldownOutput, rolldown } from 'rolldown'
 import { ENTRIES, type Entry, nextSlot, useBundle } from '../src/base/bundle.ts'
-import { compilerDigest } from '../src/upkeep/start/compiler-version.ts'
+import { compilerDigest } from '../src/upkeep/start/configuration.ts'
 
 /** Its package reads it beside its own file. */
 const WASM = '@jitl/quickjs-ng-wasmfile-release-sync/wasm'

@@ -9,7 +9,7 @@ import { createClock } from '../src/base/clock.ts'
 import { FIELD_RULES } from '../src/gateway/fields.ts'
 import { createConsumerDoor } from '../src/mcp/consumer/door.ts'
 import { createRunningCalls } from '../src/mcp/http/message.ts'
-import { createThreadEvents } from '../src/shared-state/memory/events.ts'
+import { createThreadEvents } from '../src/shared-state/memory/shared-cells.ts'
 import { example, startControl } from './control.ts'
 import { client, collection, policy, profile, rate, token, upstream } from './gateway/fragments.ts'
 import { type Served, serve } from './gateway/serve.ts'
@@ -117,7 +117,7 @@ function check(t: TestContext, files: readonly string[], max: number): void {
 test('a request over REST', { skip }, async (t) => {
   const files = await filesOf(await start(), `GET /orders/v1/orders/7 HTTP/1.1\r\n${HEAD}\r\n`)
   // The check of guardrails is a file of its own, and all of them where none applies
-  check(t, files, 78)
+  check(t, files, 60)
 })
 
 test('an execute_call', { skip }, async (t) => {
@@ -126,7 +126,7 @@ test('an execute_call', { skip }, async (t) => {
   const files = await filesOf(await start(), `POST /mcp HTTP/1.1\r\n${HEAD}${lines}\r\n${body}`)
   // The codec, the relay and the tools of each view are apart; scopes of people and hosts are looked at
   // Five of them write arguments as the description says, with their digits, and refuse other spellings of their names
-  check(t, files, 124)
+  check(t, files, 92)
 })
 
 test('a tools/call at a virtual MCP', { skip }, async (t) => {
@@ -142,7 +142,7 @@ test('a tools/call at a virtual MCP', { skip }, async (t) => {
   const head = `host: localhost\r\nauthorization: ${desk.headers.authorization}\r\n`
   const files = await filesOf(desk.served, `POST /mcp/desk HTTP/1.1\r\n${head}${lines}\r\n${body}`)
   // The client of origins, its sessions and the judges of results are looked at, also where nothing of them applies
-  check(t, files, 117)
+  check(t, files, 90)
 })
 
 test('proxies.update', { skip }, async (t) => {
@@ -152,5 +152,5 @@ test('proxies.update', { skip }, async (t) => {
   let count = 0
   const update = () => control.run('proxies.update', { id: 'orders:get-order', name: `Order ${++count}` })
   // What is long is packed when it is compiled
-  check(t, await filesTouched(update, MEASUREMENTS), 78)
+  check(t, await filesTouched(update, MEASUREMENTS), 62)
 })

@@ -11,18 +11,18 @@ import { test } from 'node:test'
 const MAY_CONNECT: Readonly<Record<string, string>> = {
   'base/net/guarded-fetch': 'asks the rule for each URL',
   'services/socket': 'asks the rule for each connection',
-  'wire/native/upstream-connection': 'its pool asks the rule (wire/native/judged-address)',
+  'wire/native/upstream-connection': 'its pool asks the rule (wire/native/context)',
   'wire/native/direct': 'reads from sockets that others have opened',
-  'wire/node/pool': 'asks the rule (wire/native/judged-address)',
+  'wire/node/pool': 'asks the rule (wire/native/context)',
   'wire/node/sending': 'goes through the agent of such a pool',
   'oauth/sign-in/oidc': 'gives openid-client a guarded fetch',
   'oauth/sign-in/identity-tokens': 'asks with the configuration of oauth/sign-in/oidc',
   'oauth/federation/token-client': 'gives openid-client a guarded fetch',
   'oauth/server/provider': 'gives oidc-provider the fetch of client documents, which is guarded',
   'surfaces/cli': 'is the command line, which runs as the person who calls it',
-  'runner/listen': 'looks whether another runner listens on its own socket',
+  'runner/runner': 'looks whether another runner listens on its own socket',
   'surfaces/client': 'is the client of management, for the command line and for programs of others',
-  'upkeep/doctor/runner': 'is the command line: looks whether the runner of the settings answers',
+  'upkeep/doctor/doctor': 'is the command line: looks whether the runner of the settings answers',
   'upkeep/doctor/instance': 'is the command line: looks whether the addresses of the settings answer',
 }
 

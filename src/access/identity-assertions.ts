@@ -5,9 +5,9 @@
 
 import type { Clock } from '../base/clock.ts'
 import { claimOf, isText, readJwt } from '../base/crypto/jwt.ts'
-import type { Plain } from '../base/json/plain.ts'
+import type { Plain } from '../base/json/storable.ts'
 import type { Account, Accounts, Arrival } from './accounts.ts'
-import { invalid, type KeysOf, proveByIssuer } from './issuer-keys.ts'
+import { invalid, type KeysOf, proveByIssuer } from './workload.ts'
 
 /** `typ` of an Identity Assertion JWT Authorization Grant. */
 const TYPE = 'oauth-id-jag+jwt'

@@ -4,8 +4,8 @@ import type { GrantSpec, TeamSpec } from '../model/access/access.ts'
 import type { ResourceType } from '../model/resource-types.ts'
 import type { ConfigReader, ListQuery } from '../store/ports/config.ts'
 import type { Resource } from '../store/ports/resource.ts'
+import { CLIENT_SECRET } from './accounts.ts'
 import type { Principal } from './principal.ts'
-import { CLIENT_SECRET } from './service-clients.ts'
 import { teamsBelow } from './teams.ts'
 
 /** Types of which a change may take an administrator away. */

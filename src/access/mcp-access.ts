@@ -1,4 +1,5 @@
 /** Answers the authorization server: at which MCP endpoints of gateway threads may a person sign in? */
+import type { OriginSpec } from '../model/mcp/origin.ts'
 
 /** What is at a resource for one person. */
 export type McpOffer =
@@ -45,4 +46,30 @@ export interface McpAccess {
   holdsNew(): Promise<boolean>
   /** The same host, made when the application comes for the first time. */
   arrive(application: { readonly software: string; readonly name: string }): Promise<KnownHost>
+}
+
+// Answers the authorization server: at which origins may a person connect an account?
+
+/** An origin as far as connections to it need. */
+export interface ConnectedOrigin {
+  readonly id: string
+  readonly slug: string
+  readonly name: string
+  readonly active: boolean
+  /** Of the MCP endpoint, absolute. */
+  readonly url: string
+  readonly mode: OriginSpec['auth_mode']
+  readonly oauth: OriginSpec['oauth']
+  readonly keyHeader: OriginSpec['key_header']
+}
+
+export interface OriginAccess {
+  /**
+   * Origins at which the person may connect an account: members of virtual MCPs that are shared with the person, or that an agent
+   * calls for the person. In order of their names.
+   */
+  offered(account: string): Promise<readonly ConnectedOrigin[]>
+  /** Origins at which the person may connect the account that all callers share; empty without the right to change origins. */
+  shared(account: string): Promise<readonly ConnectedOrigin[]>
+  byId(id: string): Promise<ConnectedOrigin | null>
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { isPlain, type Plain } from '../base/json/plain.ts'
+import { isPlain, type Plain } from '../base/json/storable.ts'
 import { isSecureUrl } from '../base/net/address.ts'
 import { CannotStart } from '../base/refusal.ts'
 import { lenientMetadata } from '../oauth/server/clients.ts'

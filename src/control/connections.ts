@@ -1,19 +1,19 @@
 /** Accounts of people at origins, as the control plane keeps them. */
 import type { Accounts } from '../access/accounts.ts'
-import type { OriginAccess } from '../access/origin-access.ts'
+import type { OriginAccess } from '../access/mcp-access.ts'
 import { createGuardedFetch } from '../base/net/guarded-fetch.ts'
 import { SHARED } from '../model/access/caller.ts'
 import { createFederation } from '../oauth/federation/federation.ts'
-import type { IdentityExchange } from '../oauth/federation/parts.ts'
 import type {
   ConnectedOrigin,
   ConnectionHappening,
   Federation,
   ManualClient,
 } from '../oauth/federation/port.ts'
+import type { IdentityExchange } from '../oauth/federation/token-client.ts'
+import { createSealed } from '../oauth/server/adapter.ts'
 import { createOAuthAudit } from '../oauth/server/audit.ts'
 import { createConnectLinks } from '../oauth/server/connect-links.ts'
-import { createSealed } from '../oauth/server/sealed.ts'
 import type { AuthorizationServerParts } from '../oauth/server/server.ts'
 import type { IdentitiesParts } from './identities.ts'
 

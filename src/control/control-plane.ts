@@ -7,31 +7,30 @@ import { permits, UNPLACED } from '../access/roles.ts'
 import type { Protected } from '../base/doors.ts'
 import { bearerOf } from '../base/http/fields.ts'
 import { type AllowsOrigin, namesOf, type Origins } from '../base/http/origins.ts'
-import type { Plain } from '../base/json/plain.ts'
+import type { Plain } from '../base/json/storable.ts'
 import type { GetJson } from '../base/net/fetch-json.ts'
 import { Refusal, refuse, toProblem } from '../base/refusal.ts'
+import type { RefusedCallers } from '../fleet/shared/messages.ts'
 import { factsOf, PREAMBLE } from '../fleet/shared/preamble.ts'
-import type { RefusedCallers } from '../fleet/shared/refused-callers.ts'
 import type { ConsoleCall, ConsoleCaller, SignInProof } from '../model/access/caller.ts'
 import type { Federation, ManualClient } from '../oauth/federation/port.ts'
 import { CONSOLE_CLIENT_ID } from '../oauth/server/clients.ts'
 import type { DocumentMode } from '../oauth/server/documents.ts'
 import { createEndings, type Endings } from '../oauth/server/endings.ts'
 import type { AuthorizationServerParts } from '../oauth/server/server.ts'
-import { createOriginAccess } from '../operations/access/origin-access.ts'
-import { createUnauthenticatedAudit, type UnauthenticatedAudit } from '../operations/audit/unauthenticated.ts'
-import { expireChangeRequests } from '../operations/change-requests/expire.ts'
-import { checkForChange } from '../operations/engine/check-fragment.ts'
+import { createOriginAccess } from '../operations/access/mcp-access.ts'
+import { createUnauthenticatedAudit, type UnauthenticatedAudit } from '../operations/audit/audit.ts'
+import { expireChangeRequests } from '../operations/change-requests/change-requests.ts'
 import type { Invoke } from '../operations/engine/define.ts'
+import { checkForChange } from '../operations/engine/fragments.ts'
 import { createInvoke, type InvokeDeps } from '../operations/engine/invoke.ts'
 import { mayCall } from '../operations/engine/permission.ts'
-import { createSecretLinks, type SecretLinks } from '../operations/engine/secret-links.ts'
+import { createSecretLinks, type SecretLinks } from '../operations/engine/resource-secrets.ts'
 import { createExportJobs } from '../operations/exports/jobs.ts'
-import { createScrape } from '../operations/metrics/scrape.ts'
+import { createScrape } from '../operations/metrics/metrics.ts'
 import { OPERATIONS, REGISTRY } from '../operations/registry.ts'
-import { createMcpListing } from '../operations/virtual-mcps/listed.ts'
-import { createAuditTrail } from '../record/audit-chain.ts'
-import type { RetentionRule } from '../record/audit-retention.ts'
+import { createMcpListing } from '../operations/virtual-mcps/drift.ts'
+import { createAuditTrail, type RetentionRule } from '../record/audit-chain.ts'
 import type { ExportFiles } from '../record/export-files.ts'
 import type { ExpositionFormat } from '../record/exposition.ts'
 import { networkOf } from '../snapshot/find/network.ts'
@@ -44,24 +43,32 @@ import { createRegistry } from '../surfaces/mcp-registry/answer.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
 import { answerSecretPage, SECRETS_ROOT } from '../surfaces/secrets/page.ts'
 import { VERSION } from '../version.ts'
-import { CallerMemory } from '../wire/caller-memory.ts'
-import { callerMemoryMax } from '../wire/caller-memory-max.ts'
+import { CallerMemory, callerMemoryMax } from '../wire/caller-memory.ts'
 import { openConnections } from './connections.ts'
 import { createConsoleCallers } from './console-callers.ts'
 import { createDocPages } from './doc-pages.ts'
 import { forgetForeignGroups } from './foreign-groups.ts'
-import { createIdentities, type Identities, type IdentitiesParts } from './identities.ts'
+import {
+  createIdentities,
+  type Identities,
+  type IdentitiesParts,
+  openIdentityTokens,
+  useFirst,
+} from './identities.ts'
 import { issuedBy } from './identity-provider.ts'
-import { openIdentityTokens, useFirst } from './identity-tokens.ts'
 import { createControlListener } from './listener.ts'
-import type { IssuedToken } from './local-socket.ts'
-import { createLocalTokens } from './local-tokens.ts'
+import {
+  createLocalTokens,
+  type IssuedToken,
+  parseReset,
+  type SetUpLink,
+  setUpUrl,
+  toSetUpLink,
+} from './local-socket.ts'
 import { createOAuthDoor } from './oauth-door.ts'
-import { createOriginOutages } from './origin-outages.ts'
 import { isAsked, refreshOrigin, refreshOrigins } from './origin-refresh.ts'
-import { createOriginWatch, type OriginWatch } from './origin-watch.ts'
+import { createOriginOutages, createOriginWatch, type OriginWatch } from './origin-watch.ts'
 import { noteRefusedCallers } from './refused-callers.ts'
-import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link.ts'
 
 export interface ControlPlaneOptions
   extends Omit<

@@ -1,6 +1,6 @@
 /** Prints the set-up link for the first administrator. */
 import { setTimeout } from 'node:timers/promises'
-import type { SetUpLink } from './set-up-link.ts'
+import type { SetUpLink } from './local-socket.ts'
 
 /** After this a link that the store has refused is tried again, milliseconds. */
 const LINK_AGAIN_MS = 5000

@@ -1,13 +1,13 @@
 /** All ways in which a caller proves its identity to the control plane. */
-import { createAuthenticate, createVerifyToken } from '../access/authenticate.ts'
+
+import { createServiceClients } from '../access/accounts.ts'
+import { createAuthenticate, createPersonalTokens, createVerifyToken } from '../access/authenticate.ts'
 import { createConsoleSessions } from '../access/console-sessions.ts'
-import type { KeysOf } from '../access/issuer-keys.ts'
+import type { OriginAccess } from '../access/mcp-access.ts'
 import { createOAuthTokens } from '../access/oauth-tokens.ts'
-import { createPersonalTokens } from '../access/personal-tokens.ts'
-import { createServiceClients } from '../access/service-clients.ts'
 import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
-import { createWorkloadTokens } from '../access/workload.ts'
+import { createWorkloadTokens, type KeysOf } from '../access/workload.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Protected } from '../base/doors.ts'
 import { SESSION_MARK } from '../base/http/fields.ts'
@@ -15,22 +15,24 @@ import type { ProtectedResources } from '../base/http/origins.ts'
 import type { Egress } from '../base/net/egress.ts'
 import { createGuardedFetch } from '../base/net/guarded-fetch.ts'
 import { factsOf } from '../fleet/shared/preamble.ts'
+import { isExchanging } from '../model/mcp/origin.ts'
+import type { Federation } from '../oauth/federation/port.ts'
+import { createSealed } from '../oauth/server/adapter.ts'
 import { createArrivalTickets, SET_UP } from '../oauth/server/arrival-tickets.ts'
-import { createSealed } from '../oauth/server/sealed.ts'
-import type { KeptIdentityTokens } from '../oauth/sign-in/identity-tokens.ts'
+import { createIdentityTokens, type KeptIdentityTokens } from '../oauth/sign-in/identity-tokens.ts'
 import { createOidcSignIn } from '../oauth/sign-in/oidc.ts'
 import { createSignIn } from '../oauth/sign-in/sign-in.ts'
-import { createAccounts } from '../operations/access/accounts.ts'
-import { createAgents } from '../operations/access/agents.ts'
+import { createAccounts, createAgents } from '../operations/access/accounts.ts'
 import { createLocalUsers } from '../operations/access/local-users.ts'
 import { createMcpAccess } from '../operations/access/mcp-access.ts'
-import type { UnauthenticatedAudit } from '../operations/audit/unauthenticated.ts'
+import type { UnauthenticatedAudit } from '../operations/audit/audit.ts'
 import type { Invoke } from '../operations/engine/define.ts'
 import { networkOf } from '../snapshot/find/network.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
+import type { ConnectionReader } from '../store/ports/connections.ts'
 import type { Vault } from '../vault/vault.ts'
-import type { ControlState } from './control-state.ts'
 import { type IdentityProvider, openAssertions, openDirect } from './identity-provider.ts'
+import type { ControlState } from './origin-watch.ts'
 
 export interface IdentitiesParts {
   readonly store: ConfigStore
@@ -142,5 +144,45 @@ export function createIdentities(
     signIn,
     /** On which local users choose their passwords; null where they do not sign in. */
     pages,
+  }
+}
+
+/** The tokens of people at their identity providers; null without a provider. */
+export function openIdentityTokens({
+  providers,
+  store,
+  clock,
+  egress,
+  vault,
+}: Pick<IdentitiesParts, 'providers' | 'store' | 'clock' | 'egress' | 'vault'>): KeptIdentityTokens | null {
+  if (providers.length === 0) return null
+  return createIdentityTokens({
+    providers,
+    clock,
+    fetch: createGuardedFetch(egress),
+    artifacts: store.read.oauth,
+    writeArtifacts: (work) => store.writeOAuth(work),
+    sealed: createSealed(vault.oauthKey()),
+    isWanted: async () => {
+      const origins = await store.read.all('origins')
+      return origins.some(({ spec }) => spec['active'] === true && isExchanging(spec['auth_mode']))
+    },
+  })
+}
+
+export interface FirstUseParts {
+  readonly originAccess: Pick<OriginAccess, 'offered'>
+  readonly connections: Pick<ConnectionReader, 'usable'>
+  readonly federation: Pick<Federation, 'answer'>
+}
+
+/** After a sign-in: gets a token of the person for each origin that has no token of anyone yet, so that Postern can read its catalogue. */
+export async function useFirst(
+  account: string,
+  { originAccess, connections, federation }: FirstUseParts,
+): Promise<void> {
+  for (const { id, active, mode } of await originAccess.offered(account)) {
+    if (!active || !isExchanging(mode)) continue
+    if ((await connections.usable(id, 1)).length === 0) await federation.answer(account, id, null)
   }
 }

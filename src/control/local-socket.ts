@@ -1,13 +1,16 @@
 /** The private socket for the CLI of the same user. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { z } from 'zod'
-import { toMs } from '../base/clock.ts'
-import { toInputInvalid } from '../base/json/field-errors.ts'
+import type { IssuedLink } from '../access/set-up-links.ts'
+import type { AccessTokens } from '../access/tokens.ts'
+import { type Clock, toMs, toTime } from '../base/clock.ts'
+import { Secret } from '../base/crypto/token.ts'
+import { toInputInvalid } from '../base/json/fault.ts'
 import { demandStorable } from '../base/json/storable.ts'
 import { Refusal, refuse, toProblem } from '../base/refusal.ts'
 import { ROLES } from '../model/access/access.ts'
 import { Duration } from '../model/members.ts'
-import type { SetUpLink } from './set-up-link.ts'
+import { SET_UP_PATH } from '../oauth/sign-in/pages.ts'
 
 /** Longest life of a break-glass token, milliseconds. */
 const TTL_MS_MAX = 24 * 60 * 60 * 1000
@@ -107,4 +110,69 @@ function send(response: ServerResponse, status: number, body: unknown): void {
     'content-length': Buffer.byteLength(text),
   })
   response.end(text)
+}
+
+// Set-up links as they are printed.
+
+/** A set-up link as it is printed. */
+export interface SetUpLink {
+  readonly url: string
+  readonly expires_at: string
+}
+
+/** Where a person opens a set-up link. */
+export function setUpUrl(origin: string, token: string): string {
+  return `${origin}${SET_UP_PATH}?token=${token}`
+}
+
+/** A link that was issued, as it is shown once. */
+export function toSetUpLink(origin: string, { token, expiresAt }: IssuedLink): SetUpLink {
+  return { url: setUpUrl(origin, token), expires_at: toTime(expiresAt) }
+}
+
+const ResetRequest = z.strictObject({
+  user: z.string().min(1).max(254).nullable().default(null).describe('Slug or email of a local user'),
+})
+
+/** For whom a link is asked; null for a new administrator. Refuses with input_invalid. */
+export function parseReset(input: unknown): string | null {
+  demandStorable(input)
+  const parsed = ResetRequest.safeParse(input)
+  if (!parsed.success) throw toInputInvalid(parsed.error)
+  return parsed.data.user
+}
+
+// Tokens for callers that can open the private socket.
+
+/**
+ * Issues tokens to whoever may open the private socket. The token that a command makes for itself is given to the
+ * next command too, as long as half of its life is left: a script of a hundred commands then leaves one audit entry
+ * of a token among those of its changes. It is kept in the memory of this process alone. Refuses with input_invalid.
+ */
+export function createLocalTokens(
+  tokens: AccessTokens,
+  clock: Clock,
+): (input: unknown) => Promise<IssuedToken> {
+  // Of one kind at a time: the command line always asks for the same.
+  let kept: { readonly key: string; readonly token: Secret; readonly expiresAt: number } | undefined
+
+  async function holds(token: string): Promise<boolean> {
+    return tokens.verify(token).then(
+      () => true,
+      () => false,
+    )
+  }
+
+  return async (input) => {
+    const { grants, ttlMs, name, method } = parseTokenRequest(input)
+    const key = JSON.stringify([grants, ttlMs, name])
+    if (method === 'local_token' && kept?.key === key && kept.expiresAt - clock.now() >= ttlMs / 2) {
+      const { expiresAt } = kept
+      const token = kept.token.reveal()
+      if (await holds(token)) return { token, expires_at: toTime(expiresAt) }
+    }
+    const { token, expiresAt } = await tokens.issue({ grants, ttlMs, name, method, surface: 'cli' })
+    if (method === 'local_token') kept = { key, token: new Secret(token), expiresAt }
+    return { token, expires_at: toTime(expiresAt) }
+  }
 }

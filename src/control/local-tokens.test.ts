@@ -4,7 +4,7 @@ import { startControl } from '../../test/control.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { createClock, createClockCell, moveClock } from '../base/clock.ts'
 import { lookupOf } from '../base/crypto/token.ts'
-import { createLocalTokens } from './local-tokens.ts'
+import { createLocalTokens } from './local-socket.ts'
 
 test('commands that follow each other share a local token and its audit entry', async () => {
   const control = await startControl()

@@ -6,12 +6,17 @@ import { createAccessTokens } from '../access/tokens.ts'
 import { createClock, toTime } from '../base/clock.ts'
 import { CannotStart } from '../base/refusal.ts'
 import { secureTrail } from '../record/audit-continuity.ts'
-import { openMarkOf } from '../record/audit-mark-place.ts'
+import { openMarkOf } from '../record/audit-mark.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
 import type { StorePlaces } from '../store/ports/places.ts'
-import { keyedProofOf, openVault } from '../vault/open.ts'
-import { type IssuedToken, parseTokenRequest } from './local-socket.ts'
-import { parseReset, type SetUpLink, toSetUpLink } from './set-up-link.ts'
+import { keyedProofOf, openVault } from '../vault/reseal.ts'
+import {
+  type IssuedToken,
+  parseReset,
+  parseTokenRequest,
+  type SetUpLink,
+  toSetUpLink,
+} from './local-socket.ts'
 
 /**
  * Issues a token in a data directory that no process serves, under its lock. Throws CannotStart when there is no such

@@ -8,6 +8,12 @@
  */
 import type { Clock } from '../base/clock.ts'
 import type { OriginNews } from '../model/mcp/origin.ts'
+import type { SignInState } from '../oauth/sign-in/oidc.ts'
+import type { KeptSecret } from '../operations/engine/resource-secrets.ts'
+import { attemptsOf, downSince } from '../operations/origins/attempt.ts'
+import type { Links, Once, Throttle, Tombstones } from '../shared-state/ports/memory.ts'
+import type { ConfigStore } from '../store/ports/config.ts'
+import type { Resource } from '../store/ports/resource.ts'
 
 export interface OriginWatch {
   /** A thread has heard something about the lists of an origin. */
@@ -149,4 +155,108 @@ export function createOriginWatch({ clock, refresh, outages, fault }: OriginWatc
       await Promise.all(asked)
     },
   }
+}
+
+// Which origins cannot be reached, by the last probes of all processes that share the store.
+//
+// 1. Threads are told when the set changes, for one origin at most once in {@link HOLD_MS}: an unsteady origin changes lists
+//    a bounded number of times.
+// 2. An outage changes no name, no approval and no revision.
+
+export interface OriginOutagesOptions {
+  readonly store: ConfigStore
+  readonly clock: Pick<Clock, 'monotonic'>
+  /** Tells the gateway threads which origins are down, by id. */
+  readonly tell: (origins: readonly string[]) => void
+}
+
+/** Between two changes of one origin, milliseconds. */
+const HOLD_MS = 15_000
+
+/** What looks anew, and gives the ids of the origins that are down. @param isAsked whether an origin has a server at all */
+export function createOriginOutages(
+  { store, clock, tell }: OriginOutagesOptions,
+  isAsked: (origin: Resource) => boolean,
+): () => Promise<ReadonlySet<string>> {
+  let told: ReadonlySet<string> = new Set()
+  const changedAt = new Map<string, number>()
+
+  return async () => {
+    const origins = (await store.read.all('origins')).filter(isAsked)
+    const attempts = await attemptsOf(
+      store.read,
+      origins.map(({ id }) => id),
+    )
+    const down = new Set(
+      origins.flatMap(({ id, spec }) => (downSince(spec, attempts.get(id)) === null ? [] : [id])),
+    )
+    const now = clock.monotonic()
+    for (const [id, at] of changedAt) if (now - at >= HOLD_MS) changedAt.delete(id)
+    const known = new Set(origins.map(({ id }) => id))
+    const next = new Set<string>()
+    let hasChanged = false
+    for (const id of new Set([...told, ...down])) {
+      if (!known.has(id)) {
+        hasChanged = true
+        continue
+      }
+      const isTold = told.has(id)
+      const isNow = changedAt.has(id) ? isTold : down.has(id)
+      if (isNow) next.add(id)
+      if (isNow === isTold) continue
+      hasChanged = true
+      changedAt.set(id, now)
+    }
+    if (hasChanged) {
+      told = next
+      tell([...next].toSorted())
+    }
+    return down
+  }
+}
+
+// Periodic work that one process does for all processes that share a store. Each process has the timer. The store gives one
+// of them the claim for a period: no process leads, and the work continues when any of them ends.
+
+/** A claim is free a little before the timer fires again: timers jitter, and a claim that is early by 1 ms would lose a whole period. */
+const PERIOD_SHARE = 0.9
+
+/**
+ * What a timer runs. Claims the period and does the work, or resolves with nothing done where another process has the claim. Rejects
+ * with a fault of the work, which is tried again in the next period, and with StoreUnavailable.
+ * @param name of the claim: once released, it must not change @param everyMs the period of the timer, milliseconds
+ */
+export type ClaimedWork = (name: string, everyMs: number, work: () => unknown) => Promise<void>
+
+/** @param store null where there is none: then nothing is done */
+export function createClaimedWork(
+  store: Pick<ConfigStore, 'claimJob'> | null,
+  clock: Pick<Clock, 'now'>,
+): ClaimedWork {
+  return async (name, everyMs, work) => {
+    if (await store?.claimJob(name, everyMs * PERIOD_SHARE, clock.now())) await work()
+  }
+}
+
+// What the control plane remembers for a while, and would share with control planes of other nodes.
+
+/** Times are milliseconds since the epoch. */
+interface EndedGrants {
+  /** Gateway threads are told that some grant counts. */
+  vouched(now: number): void
+  /** @param lifeMs for which threads count on what they were told */
+  end(grant: string, lifeMs: number, now: number): void
+}
+
+/** What the control plane remembers for a while, and would share with the control planes of other nodes. */
+export interface ControlState {
+  readonly tombstones: Tombstones
+  readonly usedReplies: Once
+  /** Grants of people that were revoked while access tokens of them may still live. */
+  readonly endedGrants: EndedGrants
+  readonly throttle: Throttle
+  readonly secretLinks: Links<KeptSecret>
+  readonly signIns: Links<SignInState>
+  /** Connections at origins that are being made, sealed. */
+  readonly connecting: Links<string>
 }

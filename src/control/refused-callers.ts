@@ -1,6 +1,6 @@
 /** Adds names to refusals at MCP endpoints, for the audit trail. */
-import type { RefusedCallers } from '../fleet/shared/refused-callers.ts'
-import type { UnauthenticatedAudit } from '../operations/audit/unauthenticated.ts'
+import type { RefusedCallers } from '../fleet/shared/messages.ts'
+import type { UnauthenticatedAudit } from '../operations/audit/audit.ts'
 import type { ConfigReader } from '../store/ports/config.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
 

@@ -3,8 +3,8 @@ import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type Action, acted, compileAction, countHits, type Hits, merged } from './act.ts'
+import type { Span } from './chars.ts'
 import { compileDetectors } from './compile.ts'
-import type { Span } from './span.ts'
 
 const detectors = compileDetectors([{ detector: 'pii' }, { detector: 'secrets' }])
 const KEY = 'a key of sixteen or more characters'

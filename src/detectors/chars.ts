@@ -1,3 +1,5 @@
+import type { BuiltInKind, DetectorName } from './settings.ts'
+
 /** Classes of ASCII characters, as bits. */
 export const DIGIT = 1
 export const LOWER = 2
@@ -65,4 +67,23 @@ export function isContinued(text: string, at: number): boolean {
   const code = codeAt(text, at - 1)
   if (isWord(code)) return true
   return (code === 45 || code === 46) && isWord(codeAt(text, at - 2))
+}
+
+/** A place in a text, as UTF-16 code units from `start` to before `end`. It holds no part of the text. */
+export interface Span {
+  readonly start: number
+  readonly end: number
+  readonly detector: DetectorName
+  /** A built-in kind, or the name of a pattern. */
+  readonly kind: string
+  /** From 0 to 1: how sure the detector is. */
+  readonly confidence: number
+}
+
+/** What a recogniser of a built-in kind found. */
+export interface Found {
+  readonly start: number
+  readonly end: number
+  readonly kind: BuiltInKind
+  readonly confidence: number
 }

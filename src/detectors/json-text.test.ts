@@ -4,8 +4,7 @@ import fc from 'fast-check'
 import { PLANTED_KINDS, planted, seeded } from '../../test/support/planted-values.ts'
 import { compileAction, type Hits } from './act.ts'
 import { compileDetectors } from './compile.ts'
-import { actedJson } from './json.ts'
-import { actedJsonText } from './json-text.ts'
+import { actedJson, actedJsonText } from './json.ts'
 
 const detectors = compileDetectors([{ detector: 'pii' }, { detector: 'secrets' }])
 const action = { detectors, act: compileAction({ action: 'redact' }) }

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { compileAction, type Hits } from './act.ts'
-import { actedPaths, compilePaths } from './paths.ts'
+import { actedPaths, compileAction, compilePaths, type Hits } from './act.ts'
 
 const act = compileAction({ action: 'redact' })
 

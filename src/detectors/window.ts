@@ -8,12 +8,11 @@
  * 3. A value that is longer is acted on as far as the window reaches, and the characters with which it goes on are dropped.
  */
 import { type Act, countHits, type Hits, merged } from './act.ts'
-import { codeAt, isBase64Url } from './chars.ts'
+import { codeAt, isBase64Url, type Span } from './chars.ts'
 import type { Detectors } from './compile.ts'
 import { placeBefore } from './folded.ts'
 import { BEHIND_MAX } from './scan.ts'
-import { isOfKey, keyEnd } from './secrets/private-key.ts'
-import type { Span } from './span.ts'
+import { isOfKey, keyEnd } from './secrets/tokens.ts'
 
 /** Below this, what no value is could not be told from a long one. */
 export const WINDOW_BYTES_MIN = 2048

@@ -7,9 +7,7 @@ import type { RefusalCode } from '../base/refusal.ts'
 import { networkOf } from '../snapshot/find/network.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { type MemoryReservation, SMALL_BYTES_MAX } from '../wire/caller-memory.ts'
-import type { Exchange } from './exchange.ts'
-import { holderOf } from './holder.ts'
-import type { Lane } from './lane.ts'
+import { type Exchange, holderOf, type Lane } from './exchange.ts'
 import type { Caller } from './port.ts'
 
 /** For those who have left, and for questions that are not asked by a caller. */

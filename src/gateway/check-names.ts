@@ -1,7 +1,7 @@
 /**
  * The checks by name: the number under which records keep them (`stopped_at`), and their meaning in a sentence for the
  * docs. The numbers stay because records of earlier versions have them. Records have the names too: one that is changed here
- * goes into `record/check-name.ts`. Apart from the rows themselves, so that readers of records load nothing else.
+ * goes into `record/block.ts`. Apart from the rows themselves, so that readers of records load nothing else.
  */
 export const CHECK_FACTS = {
   wire: { number: 1, about: 'The bytes are a valid request within the bounds of the listener' },

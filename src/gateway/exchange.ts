@@ -3,15 +3,34 @@
  * `lane`, the services of the thread. Types say which parts earlier rows have set: a check behind `method` takes a
  * {@link Routed} exchange, which has a proxy and a caller.
  */
+import type { Clock } from '../base/clock.ts'
 import type { AwsSigner } from '../base/crypto/aws-signature.ts'
-import type { RefusalCode, RefusalFacts } from '../base/refusal.ts'
+import type { Jwt } from '../base/crypto/jwt.ts'
+import type { RunnerPlace } from '../base/net/address.ts'
+import { PROBLEMS, type RefusalCode, type RefusalFacts } from '../base/refusal.ts'
 import type { Tally } from '../guardrails/tally.ts'
 import type { RecordAgent, SurfaceNumber } from '../record/fields.ts'
-import type { LinkedCollection, LinkedProxy, NodeServers } from '../snapshot/linked/collection.ts'
+import type { CodeRunner } from '../sandbox/port.ts'
+import type { ServiceRunner } from '../services/port.ts'
+import type { KeptValues } from '../shared-state/ports/memory.ts'
+import type {
+  Bound,
+  Claims,
+  LinkedClient,
+  LinkedProfile,
+  LinkedToken,
+  SignedIn,
+  Verified,
+} from '../snapshot/linked/client.ts'
+import type {
+  LinkedCollection,
+  LinkedProxy,
+  LinkedTarget,
+  NodeServers,
+} from '../snapshot/linked/collection.ts'
 import type { ClientCertificate, Sent } from '../snapshot/linked/credential.ts'
-import type { LinkedTarget } from '../snapshot/linked/upstream.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
-import type { MemoryReservation } from '../wire/caller-memory.ts'
+import type { CallerMemory, MemoryReservation } from '../wire/caller-memory.ts'
 import type {
   AnswerStream,
   AnswerWriter,
@@ -23,15 +42,28 @@ import type {
   PeerCertificate,
   Upstream,
 } from '../wire/port.ts'
-import type { HeldLimits } from './admit/counters.ts'
-import type { CacheEntry } from './cache/answer-cache.ts'
-import type { CalledCapability, CalledThroughVirtualMcp } from './called-capability.ts'
+import type { Counters, HeldLimits } from './admit/counters.ts'
+import type { AnswerCache, CacheEntry } from './cache/answer-cache.ts'
+import type { Captures } from './captures/armed.ts'
 import type { CheckName } from './check-names.ts'
+import type { Connections } from './forward/connections.ts'
+import type { Pools } from './forward/pools.ts'
+import type { Tokens } from './forward/tokens.ts'
 import type { ExchangeGuard } from './guardrails/exchange-guard.ts'
-import { type Identity, type KnownIdentity, UNIDENTIFIED } from './identity.ts'
-import type { Lane } from './lane.ts'
-import type { AnswerVerdict, MessageOutcome } from './port.ts'
+import type { Webhooks } from './guardrails/webhooks.ts'
+import type { IdempotencyKeys } from './idempotency/keys.ts'
+import type { Issuers } from './identify/issuers.ts'
+import type { SignIns } from './identify/sign-ins.ts'
+import type {
+  AnswerVerdict,
+  CalledCapability,
+  CalledThroughVirtualMcp,
+  Caller,
+  Identified,
+  MessageOutcome,
+} from './port.ts'
 import type { LinkedPlan } from './workflow/linked-plan.ts'
+import type { CalledTool, ToolAnswer } from './workflow/tool-port.ts'
 import type { RunTrace } from './workflow/trace.ts'
 
 /** An answer made by the gateway itself. */
@@ -310,3 +342,155 @@ export function startedOutcome(startedAt: number, bytesIn: number): Outcome {
     truncated: false,
   }
 }
+
+/**
+ * The holder of memory, streams and connections: a client as a whole. People at one host know nothing of each other, so
+ * each of them counts alone. Whoever uses a profile of type none has proved nothing, so all of these callers of a client count apart from
+ * those with a credential.
+ */
+export function holderOf(
+  {
+    client,
+    subject,
+    credentialId,
+  }: Pick<KnownIdentity, 'subject' | 'credentialId'> & { readonly client: { readonly id: string } },
+  { hosts }: Pick<Snapshot, 'hosts'>,
+): string {
+  if (credentialId === '') return `${client.id}/`
+  return subject !== '' && hosts.has(client.id) ? `${client.id}/${subject}` : client.id
+}
+
+/** What the door at `/mcp` is told of the caller of a message, once its checks have ended. */
+export function identified(exchange: Exchange, admitted: boolean): Identified {
+  if (admitted) return { ok: true, caller: callerOf(exchange) }
+  const { code, facts, retryAfterMs } = exchange
+  return {
+    ok: false,
+    code: code!,
+    detail: facts.detail ?? PROBLEMS[code!].help,
+    retryAfterMs: retryAfterMs === 0 ? null : retryAfterMs,
+  }
+}
+
+/** The proven caller of an exchange. */
+export function callerOf(exchange: Exchange): Caller {
+  const { identity, ip, secure } = exchange
+  const { client, profile, credentialId, subject, agentHost, claims, bearer, verified } =
+    identity as KnownIdentity
+  const signIn = verified?.signIn ?? identity.signIn
+  const { auth, mcp_search, mcp_view } = profile.fragment
+  return {
+    client,
+    profile: { id: profile.id, auth, mcp_search, mcp_view },
+    credentialId,
+    subject,
+    agentHost,
+    claims,
+    signIn,
+    // A token of Postern's own says nothing to an upstream, and is shown to none
+    bearer: signIn === null ? bearer : '',
+    ip,
+    secure,
+  }
+}
+
+/** What a gateway thread remembers of answers. */
+interface KeptAnswers {
+  readonly cache: AnswerCache
+  readonly keys: IdempotencyKeys
+}
+
+/** Writes the records of a thread. A record that cannot be kept never fails a request. */
+export interface RecordWriter {
+  /** Writes the record of a request or call. A record that cannot be kept never fails a request. */
+  request(exchange: Exchange): void
+  /** Writes one record for each message of a request at `/mcp` that led to no call. */
+  messages(exchange: Exchange, messages: readonly MessageOutcome[]): void
+}
+
+/** The services of one gateway thread that its requests share. */
+export interface Lane {
+  readonly clock: Clock
+  readonly counters: Counters
+  readonly issuers: Issuers
+  /** Sign-ins of people at MCP endpoints; null where there are none. */
+  readonly signIns: SignIns | null
+  /** Accounts at origins; null where there are none. */
+  readonly connections: Connections | null
+  /** Kept answers and idempotency keys. */
+  readonly keptAnswers: KeptAnswers
+  /** Values that workflows keep, the same for all threads. */
+  readonly keptValues: KeptValues
+  /** Fetches tokens for upstreams. */
+  readonly tokens: Tokens
+  /** Counts the bytes that this thread keeps in memory for callers. */
+  readonly memory: CallerMemory
+  /** Where stdio servers are run; null where the settings name no runner. */
+  readonly runner: RunnerPlace | null
+  /** Captures that wait for requests. */
+  readonly captures: Captures
+  /** Connections to upstreams. */
+  readonly pools: Pools
+  readonly records: RecordWriter
+  /** Runs the code of workflows; null where none can be run. */
+  readonly code: CodeRunner | null
+  /** Asks databases and mail servers for workflows; null where none can be asked. */
+  readonly services: ServiceRunner | null
+  /** Asks the webhooks of guardrails. */
+  readonly webhooks: Webhooks
+  /**
+   * Calls a tool of an origin for the workflow of an exchange; null where none can be called. `done` is told once, never at once, and
+   * never of a call that was given up.
+   */
+  readonly callTool:
+    | ((outer: Exchange, tool: CalledTool, done: (answer: ToolAnswer) => void) => CallHandle)
+    | null
+  /** Told of what the program itself did wrong, and of what is configured and cannot be used. */
+  readonly fault: (fault: unknown) => void
+  /** Hosts that serve pages beside the published APIs; null where no pages are served. */
+  readonly pageHosts: ReadonlySet<string> | null
+}
+
+const NO_CLAIMS: Claims = new Map()
+
+/**
+ * The identity of the caller, as far as the checks have found it. The check `identify` replaces it as a whole, because the door
+ * at `/mcp` may identify the caller of an exchange twice, and the first result must not count for the second.
+ */
+export class Identity {
+  /** The text after `Bearer`; empty when there is none. */
+  bearer = ''
+  client: LinkedClient | null = null
+  profile: LinkedProfile | null = null
+  /** Found by its lookup, not proved yet. */
+  token: LinkedToken | null = null
+  /** An earlier request has proved the very same credential. */
+  isProved = false
+  /** The credential is signed or held by others; `identify` has found the profile that takes it. */
+  isForeign = false
+  /** The credential is a token of Postern's own authorization server, and a person has signed in. */
+  isSignIn = false
+  /** The judged certificate, for the profile that it fits. */
+  bound: Bound | null = null
+  /** Read, not proved. */
+  jwt: Jwt | null = null
+  /** Key under which a proved credential is remembered, and the remembered proof. */
+  verifiedKey = ''
+  verified: Verified | null = null
+  /** `sub` of a proved token of another issuer; empty when there is none. */
+  subject = ''
+  /** OAuth client that such a token was issued to; empty when there is none. */
+  agentHost = ''
+  /** Claims of it that the profile lists. */
+  claims: Claims = NO_CLAIMS
+  /** Of a call from within the process: the person who has signed in; null for a client with a credential of its own. */
+  signIn: SignedIn | null = null
+  /** Id of the token or key, once it is proved. */
+  credentialId = ''
+}
+
+/** The identity of every exchange before the check `identify`. Frozen: a write would be seen by all of them. */
+const UNIDENTIFIED: Identity = Object.freeze(new Identity())
+
+/** An identity whose client and profile are known. */
+export type KnownIdentity = Identity & { client: LinkedClient; profile: LinkedProfile }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { agentFields } from './fields.ts'
-import { withoutParameter } from './forward/query.ts'
+import { withoutParameter } from './forward/request.ts'
 
 const KEPT_BACK = [
   'authorization',

@@ -2,10 +2,10 @@
  * What the MCP door of a gateway thread may ask of the gateway: who is calling, what that caller sees, and to run
  * one call through the same stages, counters and record as a call over REST.
  */
-
 import type { ByteBudget, Reservation } from '../base/memory/bytes.ts'
 import type { FieldError, RefusalCode } from '../base/refusal.ts'
 import type { AskWebhook } from '../guardrails/asked.ts'
+import type { Tally } from '../guardrails/tally.ts'
 import type { AnswerCode, RecordAgent } from '../record/fields.ts'
 import type { Caller as PolicySubject } from '../snapshot/find/capability-caller.ts'
 import type { JoinedVirtualMcp } from '../snapshot/find/virtual-mcps.ts'
@@ -19,9 +19,9 @@ import type {
   ProxyFragment,
 } from '../snapshot/fragments.ts'
 import type { Claims, SignedIn } from '../snapshot/linked/client.ts'
-import type { LinkedOrigin } from '../snapshot/linked/mcp.ts'
+import type { LinkedProxy } from '../snapshot/linked/collection.ts'
+import type { CalledThrough, LinkedOrigin } from '../snapshot/linked/mcp.ts'
 import type { CallHandle, Incoming } from '../wire/port.ts'
-import type { CalledCapability, CalledThroughVirtualMcp } from './called-capability.ts'
 import type { Connection } from './forward/connections.ts'
 
 /** A proven caller: the result of the checks `identify` to `authenticate`. Valid for one message only, so that a revocation holds from the next. */
@@ -218,7 +218,7 @@ export interface GatewayPort {
     endpoint: Endpoint,
     method?: string,
   ): { readonly contract: Contract; readonly schemas: Readonly<Record<string, unknown>> } | null
-  /** What the contract of an endpoint finds wrong with a call that is not made; see `contract/judged-call.ts`. */
+  /** What the contract of an endpoint finds wrong with a call that is not made; see `contract/request.ts`. */
   contractFaults(endpoint: Endpoint, method: string, call: JudgedCall): readonly FieldError[]
   /** Policies that apply to the caller at the endpoint, outermost first, with where each is attached. */
   policies(
@@ -267,4 +267,54 @@ export interface GatewayPort {
   reserve(caller: Caller): Reservation
   /** Under whom the caller shares what is bounded for each client. */
   holderOf(caller: Caller): string
+}
+
+/** What guardrails make of a message that leads to a call. The record of the call is written once its answer was judged. */
+export interface CallGuard {
+  readonly tally: Tally
+  /** Why the answer is not passed on, once it was judged; null while it is. */
+  readonly refusal: { readonly code: RefusalCode; readonly reason: string } | null
+  /** Settles when an answer is judged that cannot be judged at once; null where it can. */
+  readonly judging: Promise<unknown> | null
+}
+
+/**
+ * The capability of an origin that is called. The route to the origin stands as collection and proxy of the exchange, so that limits,
+ * credential and servers of the call are those of any request.
+ */
+export interface CalledCapability {
+  readonly origin: LinkedOrigin
+  readonly route: LinkedProxy
+  /** Path and query of the MCP endpoint of the origin. */
+  readonly path: string
+  readonly query: string
+  /** Id; empty for what Postern itself asks. */
+  readonly virtualMcp: string
+  /** Method of MCP; empty for what Postern itself asks. */
+  readonly method: string
+  /** Public name or URI of the capability; empty where the method has none. */
+  readonly name: string
+  /** Bytes of the JSON of the arguments, in UTF-8; 0 where it has none. */
+  readonly argumentBytes: number
+  /** Null where no guardrail applies. */
+  readonly guard?: CallGuard | null
+  /** A workflow makes the call: the limits of its caller were taken with the request that the workflow answers. */
+  readonly isStep?: true
+  /**
+   * Set by the gateway for an origin with connections: whose token or key is sent. The id of a person, SHARED for the one that all callers
+   * share; null for a caller who is no person.
+   */
+  readonly account?: string | null
+}
+
+/** An endpoint that is called as a capability of a virtual MCP. Its path leads to it, as over REST. */
+export interface CalledThroughVirtualMcp {
+  /** One object for all calls of a member, since plans of limits are kept by it. */
+  readonly of: CalledThrough
+  /** Id of the proxy that the capability stands for: a path that its arguments make must lead to no other. */
+  readonly proxy: string
+  /** Bytes of the JSON of the arguments, in UTF-8; 0 where it has none. */
+  readonly argumentBytes: number
+  /** Null where no guardrail applies beside those of the endpoint. */
+  readonly guard?: CallGuard | null
 }

@@ -21,9 +21,7 @@ import type { HitLabel, RequestCounts } from '../record/request-counts.ts'
 import type { LinkedVirtualMcp } from '../snapshot/linked/mcp.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { checkNumber } from './check-names.ts'
-import type { Exchange } from './exchange.ts'
-import type { Identity } from './identity.ts'
-import type { RecordWriter } from './lane.ts'
+import type { Exchange, Identity, RecordWriter } from './exchange.ts'
 
 /**
  * @param remarked gets requests with something that callers are not told, before they are recorded

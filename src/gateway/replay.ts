@@ -9,7 +9,7 @@ import { ownedBytes } from '../base/memory/bytes.ts'
 import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import { checkNumber } from './check-names.ts'
 import { type AsProfileOptions, callAsProfile } from './ends/call-as-profile.ts'
-import { shownHeaders } from './shown-headers.ts'
+import { createFieldReader } from './fields.ts'
 
 /** A request that takes longer is given up. */
 const WAIT_MS = 30_000
@@ -66,3 +66,23 @@ function toAgent({ tool, of, over }: ReplayAsked) {
     replayedOver: over,
   }
 }
+
+/** The headers of an answer that are shown where it is told of in another answer, from a block of header lines. */
+export const shownHeaders = createFieldReader([
+  'content-type',
+  'content-language',
+  'content-disposition',
+  'etag',
+  'last-modified',
+  'link',
+  'location',
+  'ratelimit',
+  'ratelimit-policy',
+  'retry-after',
+  'x-total-count',
+  'deprecation',
+  'x-cache',
+  'age',
+  'idempotency-replayed',
+  'sunset',
+])

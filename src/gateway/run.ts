@@ -4,7 +4,7 @@
  * 1. `begin` runs the checks. A refusal is answered with a problem, a reply is given, and an admitted request
  * 2. is sent on. A streamed answer goes from the engine to the caller. A gathered one comes to `answered`; a failure of
  *    either comes to `failed`, which asks another server, gives a kept answer in its place, or refuses.
- * 3. Rows see the answer on its way, see `answer/watch.ts`.
+ * 3. Rows see the answer on its way, see `answer/rows.ts`.
  * 4. `over` runs the closing rows, once, also for refused requests and for callers who have left.
  *
  * The two ends, `ends/socket.ts` and `ends/in-process.ts`, make the exchange and hand its answer over.
@@ -15,8 +15,8 @@ import type { ForwardRequest } from '../wire/port.ts'
 import { answerFields } from './answer/fields.ts'
 import { judgeGathered } from './answer/gathered.ts'
 import { problemAnswer } from './answer/problem.ts'
+import { staleAnswer } from './answer/rows.ts'
 import { leavingFields } from './answer/shared-origin.ts'
-import { staleAnswer } from './answer/stale.ts'
 import { overloaded } from './caller-memory.ts'
 import type { CheckName } from './check-names.ts'
 import type { Exchange, GatheredAnswer, Routed } from './exchange.ts'

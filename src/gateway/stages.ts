@@ -1,33 +1,52 @@
 import type { RefusalCode } from '../base/refusal.ts'
-import { endpointAssigned, explainAssignment } from './admit/access.ts'
-import { bodyFits, explainBody } from './admit/body.ts'
-import { explainLimits } from './admit/explain-limits.ts'
-import { endLimits, limitsAdmit } from './admit/limits.ts'
-import { explainMethod, explainUpgrade, methodAllowed, upgradeOffered } from './admit/methods.ts'
-import { contractOfAnswer } from './answer/contract.ts'
-import { standIn } from './answer/stale.ts'
-import type { AnswerRow } from './answer/watch.ts'
+import {
+  bodyFits,
+  endpointAssigned,
+  explainAssignment,
+  explainBody,
+  explainMethod,
+  explainUpgrade,
+  methodAllowed,
+  upgradeOffered,
+} from './admit/access.ts'
+import { endLimits, explainLimits, limitsAdmit } from './admit/limits.ts'
+import { type AnswerRow, contractOfAnswer, standIn } from './answer/rows.ts'
 import { keptForLater } from './cache/keep.ts'
 import { releaseMemory } from './caller-memory.ts'
 import type { CheckName } from './check-names.ts'
-import { bodyGathered, explainGather } from './contract/collect.ts'
-import { explainContract, requestFits } from './contract/request.ts'
+import { bodyGathered, explainContract, explainGather, requestFits } from './contract/request.ts'
 import type { Exchange, Located, Routed } from './exchange.ts'
 import type { Explain } from './explain/judged.ts'
-import { explainReadings, readsInOneWay } from './find/path-readings.ts'
-import { explainHeldBackRoute, explainRoute, findRoute, heldBackRoute } from './find/route.ts'
+import {
+  explainHeldBackRoute,
+  explainReadings,
+  explainRoute,
+  findRoute,
+  heldBackRoute,
+  readsInOneWay,
+} from './find/route.ts'
 import { credentialReady, explainCredential } from './forward/credential.ts'
-import { forward } from './forward/forward.ts'
+import { forward } from './forward/request.ts'
 import { endTarget, explainTarget, targetChosen } from './forward/targets.ts'
 import { explainOperation, operationFits } from './graphql/check.ts'
 import { explainGuardrails, guardrailsPass } from './guardrails/check.ts'
-import { endClaim, settledClaim } from './idempotency/settle.ts'
+import { endClaim, settledClaim } from './idempotency/repeated.ts'
 import { callerActive, explainActive } from './identify/active.ts'
-import { addressAllowed, explainAddress } from './identify/address.ts'
-import { authenticate, explainAuthentication } from './identify/authenticate.ts'
-import { explainIdentity, identifyCaller } from './identify/caller.ts'
-import { explainFailures, failuresBelowLimit } from './identify/failures.ts'
-import { explainReplayOnly, proofStands, sameProxy } from './identify/replay-checks.ts'
+import {
+  authenticate,
+  explainAuthentication,
+  explainFailures,
+  failuresBelowLimit,
+} from './identify/authenticate.ts'
+import {
+  addressAllowed,
+  explainAddress,
+  explainIdentity,
+  explainReplayOnly,
+  identifyCaller,
+  proofStands,
+  sameProxy,
+} from './identify/caller.ts'
 import { explainKeptAnswer, keptAnswerGiven } from './kept-answer-check.ts'
 import { writeRecord } from './record.ts'
 import type { CheckRow, ClosingRow, SendRow, Ways } from './rows.ts'

@@ -3,7 +3,7 @@
  * and calls. A live one is a request of its own: it passes the checks of a repeated request, its calls are made, and it has a record.
  */
 import { ExpressionFailure, SYSTEM_AMBIENT } from '../base/expression/expression.ts'
-import type { Plain } from '../base/json/plain.ts'
+import type { Plain } from '../base/json/storable.ts'
 import { ownedBytes, ownedText } from '../base/memory/bytes.ts'
 import { PROBLEMS, type RefusalCode } from '../base/refusal.ts'
 import { WORKFLOW_LEVELS_MAX } from '../model/bounds.ts'
@@ -15,8 +15,7 @@ import { type AsProfileOptions, callAsProfile } from './ends/call-as-profile.ts'
 import type { TriedWorkflow } from './exchange.ts'
 import { endOf } from './identify/active.ts'
 import { declaredAgent } from './record.ts'
-import { answerValues, runAnswer } from './workflow/answer.ts'
-import { toFieldObject } from './workflow/fields.ts'
+import { answerValues, runAnswer, toFieldObject } from './workflow/body.ts'
 import { linkedPlan } from './workflow/linked.ts'
 import { type RunEnd, type RunTools, WorkflowRun } from './workflow/run.ts'
 import { RunTrace } from './workflow/trace.ts'

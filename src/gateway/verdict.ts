@@ -1,5 +1,6 @@
 import type { RefusalCode } from '../base/refusal.ts'
-import type { Exchange } from './exchange.ts'
+import { mayKeep, overloaded } from './caller-memory.ts'
+import type { Exchange, Reply } from './exchange.ts'
 
 /** The check has set `exchange.reply`, which answers the request: nothing is forwarded. */
 export const ANSWERED = 0
@@ -15,3 +16,10 @@ export type Verdict = RefusalCode | null | typeof ANSWERED | typeof ADMITTED
  * itself. The caller may have left when it settles.
  */
 export type Check<On extends Exchange = Exchange> = (exchange: On) => Verdict | Promise<Verdict>
+
+/** Answers with what is kept. */
+export function giveKept(exchange: Exchange, reply: Reply): Verdict {
+  if (!mayKeep(exchange, reply.body)) return overloaded(exchange)
+  exchange.reply = reply
+  return ANSWERED
+}

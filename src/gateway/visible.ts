@@ -1,14 +1,14 @@
 import { textHash } from '../base/json/canonical.ts'
+import type { Plain } from '../base/json/storable.ts'
 import { Lru } from '../base/memory/lru.ts'
-import { methodNames } from '../snapshot/find/methods.ts'
-import { isOpenTo } from '../snapshot/find/people.ts'
-import { visibleMethods } from '../snapshot/find/visible-methods.ts'
+import type { Caller as PolicySubject, SignedInPerson } from '../snapshot/find/capability-caller.ts'
+import { methodNames, visibleMethods } from '../snapshot/find/methods.ts'
+import { clientOf, isOpenTo, teamsOf } from '../snapshot/find/people.ts'
 import type { CollectionFragment, Contract, PolicyFragment } from '../snapshot/fragments.ts'
 import type { LinkedProfile, SignedIn } from '../snapshot/linked/client.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
-import { contractFor } from './contract/by-method.ts'
-import { contractsOf, keptIn, schemasOf, sharedSchemas } from './contract/parsed-contracts.ts'
-import type { Endpoint } from './port.ts'
+import { contractFor, contractsOf, keptIn, schemasOf, sharedSchemas } from './contract/parsed-contracts.ts'
+import type { Caller, Endpoint } from './port.ts'
 
 /** What lists and all that is kept by them are made from. */
 const MADE_FROM = ['collections', 'contracts', 'schemas'] as const
@@ -126,4 +126,45 @@ function listOf(snapshot: Snapshot, profile: LinkedProfile): Endpoint[] {
     }
   }
   return endpoints
+}
+
+const NO_CLAIMS: Plain = Object.freeze({})
+
+/** A proven caller as capability policies see it. Claims are those that the profile lists. */
+export function policySubject(
+  {
+    client: { id },
+    profile,
+    subject,
+    claims,
+    signIn,
+  }: Pick<Caller, 'client' | 'profile' | 'subject' | 'claims' | 'signIn'>,
+  snapshot: Pick<Snapshot, 'clients' | 'hosts' | 'people' | 'teams' | 'collections'>,
+): PolicySubject {
+  const { collections } = snapshot
+  const client = clientOf(snapshot, id)
+  const linked = client?.profiles.get(profile.id)
+  const slug = linked?.fragment.slug
+  return {
+    client: { id, slug: client?.fragment.slug ?? '' },
+    profile: { id: profile.id, slug: slug ?? '' },
+    user: subject === '' ? null : subject,
+    // People sign in here, or a binding of a host names them
+    ...(subject !== '' && (signIn !== null || snapshot.hosts.has(id)) ? signedInAs(subject, snapshot) : {}),
+    claims:
+      claims.size === 0
+        ? NO_CLAIMS
+        : { ...Object.fromEntries(claims), ...Object.fromEntries(claims.lists ?? []) },
+    access: linked === undefined ? null : { profile: linked, collections },
+  }
+}
+
+function signedInAs(
+  id: string,
+  { people, teams }: Pick<Snapshot, 'people' | 'teams'>,
+): { readonly person: SignedInPerson } {
+  const person = people.get(id)
+  // A person who was deleted meanwhile is in nothing
+  if (person === undefined) return { person: { slug: '', groups: [], teams: [] } }
+  return { person: { slug: person.slug, groups: person.groups, teams: [...teamsOf(person, teams)] } }
 }

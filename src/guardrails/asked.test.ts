@@ -3,8 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { type AskWebhook, judgedWith, type WebhookAnswer } from './asked.ts'
 import { applyContent } from './content.ts'
-import type { RuleAction } from './names.ts'
-import { compileRule, type Rule } from './rule.ts'
+import { compileRule, type Rule, type RuleAction } from './rule.ts'
 import { Tally } from './tally.ts'
 
 const base = { isObserved: false, passesFailures: false, refusesCompressed: false, bytesMax: 10_000 }

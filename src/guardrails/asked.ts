@@ -8,10 +8,10 @@
  * 3. A webhook that does not answer is a failure of its rule. So is a content on which a rule throws after a webhook was
  *    asked.
  */
+
+import type { Span } from '../detectors/chars.ts'
 import type { Detectors } from '../detectors/compile.ts'
-import type { Span } from '../detectors/span.ts'
-import type { Leg } from './names.ts'
-import type { Chain, Rule } from './rule.ts'
+import type { Chain, Leg, Rule } from './rule.ts'
 import { Tally } from './tally.ts'
 
 /** A text that a webhook judges, with the name of the member or parameter whose value it is; empty without. */

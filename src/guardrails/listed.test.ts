@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { Plain } from '../base/json/plain.ts'
+import type { Plain } from '../base/json/storable.ts'
 import { listedItem, listedText } from './listed.ts'
-import type { RuleAction } from './names.ts'
-import { compileRule, type Rule } from './rule.ts'
+import { compileRule, type Rule, type RuleAction } from './rule.ts'
 import { Tally } from './tally.ts'
 
 const rule = (action: RuleAction, more: Partial<Parameters<typeof compileRule>[0]> = {}): Rule =>

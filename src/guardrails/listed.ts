@@ -3,7 +3,7 @@
  * an item out. A rule that changes texts changes titles, descriptions, defaults and examples. Texts that clients send back,
  * such as a name or a URI, cannot be changed: an item with a finding there is left out too.
  */
-import { isPlain, type Plain } from '../base/json/plain.ts'
+import { isPlain, type Plain } from '../base/json/storable.ts'
 import { applyText, applyValue, failed } from './apply.ts'
 import { bytesMaxOf } from './content.ts'
 import type { Chain, Rule } from './rule.ts'

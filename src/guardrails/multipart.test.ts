@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { applyContent } from './content.ts'
-import { readForm } from './multipart.ts'
-import type { RuleAction } from './names.ts'
-import { compileRule, type Rule, type RuleSettings } from './rule.ts'
+import { applyContent, readForm } from './content.ts'
+import { compileRule, type Rule, type RuleAction, type RuleSettings } from './rule.ts'
 import { Tally } from './tally.ts'
 
 const TYPE = 'multipart/form-data; boundary=AaB03x'

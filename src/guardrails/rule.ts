@@ -1,9 +1,7 @@
 /** A guardrail as it is applied: compiled once for each snapshot, never for a request. */
 import { type Act, type Action, compileAction, unchanged } from '../detectors/act.ts'
-import { compileDetectors, type Detectors } from '../detectors/compile.ts'
-import { type Fits, schemaDetectors } from '../detectors/schema.ts'
+import { compileDetectors, type Detectors, type Fits, schemaDetectors } from '../detectors/compile.ts'
 import type { DetectorName, DetectorSettings, WebhookSettings } from '../detectors/settings.ts'
-import type { RuleAction } from './names.ts'
 
 /** Plain data of which a rule is compiled. */
 export interface RuleSettings {
@@ -78,3 +76,16 @@ function actOf(action: RuleAction, text: string, key: string): Act {
 
 /** The rules of one leg, in the order in which they act. Never empty. */
 export type Chain = readonly Rule[]
+
+// Terms of guardrails that rules and administrators share.
+
+/** Where a guardrail looks. */
+export const LEGS = ['request', 'response', 'list'] as const
+export type Leg = (typeof LEGS)[number]
+
+/** The secret field of a guardrail: the key of its hashes. */
+export const HASH_KEY = 'hash_key'
+
+/** What an enforced guardrail does with what it finds. `log` counts alone, and with `decide` a webhook blocks or changes. */
+export const RULE_ACTIONS = ['block', 'redact', 'remove', 'mask', 'hash', 'replace', 'decide', 'log'] as const
+export type RuleAction = (typeof RULE_ACTIONS)[number]

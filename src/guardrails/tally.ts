@@ -1,7 +1,6 @@
 /** Counts what the rules did to one exchange. It never contains a value. */
 import { addHit, type Hits } from '../detectors/act.ts'
-import type { Leg } from './names.ts'
-import type { Rule } from './rule.ts'
+import type { Leg, Rule } from './rule.ts'
 
 /** One line of a tally. */
 export interface Hit {

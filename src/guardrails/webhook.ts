@@ -1,10 +1,9 @@
 /** The requests to webhooks and their answers. An answer comes from the network, so nothing in it is trusted. */
 import { createHmac } from 'node:crypto'
-import { isPlain } from '../base/json/plain.ts'
+import { isPlain } from '../base/json/storable.ts'
 import { THRESHOLD_DEFAULT, type WebhookSettings } from '../detectors/settings.ts'
 import type { AskedText, Places, WebhookAnswer } from './asked.ts'
-import type { Leg } from './names.ts'
-import type { Rule } from './rule.ts'
+import type { Leg, Rule } from './rule.ts'
 
 /** Kinds of Postern that analyzers have other names for: actions know them. */
 const KINDS: ReadonlyMap<string, string> = new Map([

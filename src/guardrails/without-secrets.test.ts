@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { MASKED } from '../base/text/mask.ts'
-import { withoutSecrets } from './without-secrets.ts'
+import { withoutSecrets } from './apply.ts'
 
 const CREDENTIAL = 'planted-credential-0042'
 const JWT = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJlLW9mLWFkYQ'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Plain } from '../base/json/plain.ts'
+import type { Plain } from '../base/json/storable.ts'
 import { CollectionSpec } from '../model/api/collection.ts'
 import { ProxySpec } from '../model/api/proxy.ts'
 import { readDocument, takeDocument } from './descriptions.ts'

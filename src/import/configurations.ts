@@ -1,13 +1,12 @@
-import { isPlain, type Plain } from '../base/json/plain.ts'
+import { isPlain, type Plain } from '../base/json/storable.ts'
 import { refuse } from '../base/refusal.ts'
 import type { Converted } from './converted.ts'
 import { fromKong, isKong } from './kong/kong.ts'
 import { clientFileIn } from './mcp-client/files.ts'
 import { fromMcpServers, type ServersAs } from './mcp-client/servers.ts'
-import { registryEntriesIn } from './mcp-registry/entries.ts'
 import type { GivenValues } from './mcp-registry/inputs.ts'
 import { fromRegistry } from './mcp-registry/registry.ts'
-import type { UrlFault } from './mcp-registry/remotes.ts'
+import { registryEntriesIn, type UrlFault } from './mcp-registry/remotes.ts'
 
 /** What a conversion depends on beside the document. */
 export interface ConvertOptions {

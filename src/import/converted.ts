@@ -1,4 +1,4 @@
-import type { Plain } from '../base/json/plain.ts'
+import type { Plain } from '../base/json/storable.ts'
 
 /** A document of the configuration as code. */
 export interface MadeDocument {

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { withReplaced } from '../../test/support/replaced.ts'
-import type { Plain } from '../base/json/plain.ts'
+import type { Plain } from '../base/json/storable.ts'
 import { Refusal } from '../base/refusal.ts'
 import { readDocument, takeDocument } from './descriptions.ts'
 import { toCollection } from './openapi/collection.ts'
 import type { Description } from './openapi/description.ts'
-import { DOCUMENT_BYTES_MAX } from './text/read.ts'
+import { DOCUMENT_BYTES_MAX } from './text/configuration.ts'
 
 const readWhole = (text: string): Description => readDocument(text, { bytesMax: DOCUMENT_BYTES_MAX })
 const read = (text: string): Plain => readWhole(text).document

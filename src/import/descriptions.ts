@@ -1,11 +1,11 @@
-import { isPlain, type Plain } from '../base/json/plain.ts'
+import { isPlain, type Plain } from '../base/json/storable.ts'
 import { CONFIGURATIONS } from './configurations.ts'
 import { fromHar, isHar } from './har.ts'
 import type { Description } from './openapi/description.ts'
 import { fromOpenApi } from './openapi/versions.ts'
 import { fromPostman, isFirstPostman, isPostman } from './postman.ts'
+import { readText } from './text/configuration.ts'
 import { broken, toPlain } from './text/plain-data.ts'
-import { readText } from './text/read.ts'
 
 /** A format that describes an API, other than OpenAPI. */
 interface DescriptionFormat {

@@ -1,4 +1,4 @@
-import { isPlain, type Plain, pointerTo, scalarText } from '../base/json/plain.ts'
+import { isPlain, type Plain, pointerTo, scalarText } from '../base/json/storable.ts'
 import type { FieldError } from '../base/refusal.ts'
 import { type Description, MadePaths } from './openapi/description.ts'
 import { broken } from './text/plain-data.ts'

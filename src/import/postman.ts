@@ -1,8 +1,8 @@
-import { isPlain, type Plain, pointerTo, scalarText } from '../base/json/plain.ts'
+import { isPlain, type Plain, pointerTo, scalarText } from '../base/json/storable.ts'
 import { type FieldError, Refusal } from '../base/refusal.ts'
-import { withoutEndSlashes } from '../base/text/url.ts'
+import { withoutEndSlashes } from '../base/text/mask.ts'
 import { type Description, MadePaths } from './openapi/description.ts'
-import { toPattern } from './openapi/paths.ts'
+import { toPattern } from './openapi/parameters.ts'
 import { broken } from './text/plain-data.ts'
 
 /** Values of variables may hold variables; more is a circle. */

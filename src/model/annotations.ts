@@ -4,7 +4,7 @@
  * not repeated here: references, sections and columns are put in by `surfaces/openapi/annotated.ts`.
  */
 import { z } from 'zod'
-import { isPlain } from '../base/json/plain.ts'
+import { isPlain } from '../base/json/storable.ts'
 import { NOUNS, type ResourceType } from './resource-types.ts'
 
 /**

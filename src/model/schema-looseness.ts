@@ -2,7 +2,7 @@
  * Where a schema is judged less strictly than it is written. A part that takes too much does no harm where it stands alone;
  * inside of `not`, `oneOf` and `if` it would refuse values that the schema takes.
  */
-import { isPlain, type Plain, tokenText } from '../base/json/plain.ts'
+import { isPlain, type Plain, tokenText } from '../base/json/storable.ts'
 import { linearPattern } from '../base/text/patterns.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { linkTemplate } from '../base/expression/template.ts'
-import { isPlain, pointerTo } from '../base/json/plain.ts'
+import { isPlain, pointerTo } from '../base/json/storable.ts'
 import { isNameable, type Variables, valueReader } from '../model/workflow/expression.ts'
 import { readTemplate } from '../model/workflow/template.ts'
 import type { Finding, WorkflowDefinition } from '../model/workflow/workflow.ts'

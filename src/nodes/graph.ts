@@ -1,4 +1,4 @@
-import { pointerTo } from '../base/json/plain.ts'
+import { pointerTo } from '../base/json/storable.ts'
 import type { Finding, WorkflowDefinition, WorkflowEdge, WorkflowNode } from '../model/workflow/workflow.ts'
 import { handlesOf, nodeType } from './definitions.ts'
 

@@ -2,8 +2,7 @@
 import { z } from 'zod'
 import { UpstreamTlsSpec, UpstreamUrl } from '../model/api/upstream.ts'
 import type { WorkflowNode } from '../model/workflow/workflow.ts'
-import type { Known } from './known.ts'
-import type { NodeFault } from './node-type.ts'
+import type { Known, NodeFault } from './node-type.ts'
 
 /** Bytes of a response that a node may hold. */
 const BODY_BYTES_MAX = 32 * 1024 * 1024

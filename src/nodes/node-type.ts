@@ -1,9 +1,11 @@
 import { z } from 'zod'
 import type { DriverName } from '../base/drivers.ts'
+import type { Plain } from '../base/json/storable.ts'
 import type { CredentialType } from '../model/api/credential.ts'
+import type { JsonSchema } from '../model/api/proxy.ts'
 import type { UpstreamTlsSpec } from '../model/api/upstream.ts'
 import type { Finding, WorkflowNode } from '../model/workflow/workflow.ts'
-import type { Known } from './known.ts'
+import { createSchemaJudges } from '../snapshot/schema/judge.ts'
 
 /** What a node is for. */
 export const PHASES = ['trigger', 'call', 'decide', 'flow', 'data', 'store', 'send', 'end'] as const
@@ -77,3 +79,47 @@ export const EITHER: readonly string[] = ['true', 'false']
 
 export const NONE = z.strictObject({})
 export const Text = z.string().min(1).max(1024)
+
+/** Outputs of nodes that call a server over HTTP. */
+export const ANSWER = { status: 'integer', headers: 'object', body: 'any' }
+
+/** A JSON Schema in the settings of a node, which is compiled when the workflow is saved. */
+export const NodeSchema = z
+  .union([z.boolean(), z.record(z.string(), z.json())])
+  .superRefine((schema, context) => {
+    try {
+      createSchemaJudges({}, false).of(schema as JsonSchema, 'request')
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'no JSON Schema' })
+    }
+  })
+
+/** References in the settings of nodes, by the member that holds them. They are ids in what is stored. */
+export const REFERENCES = {
+  credential: 'credentials',
+  workflow: 'workflows',
+  clients: 'clients',
+  profiles: 'profiles',
+  origin: 'origins',
+} as const
+export type Referred = (typeof REFERENCES)[keyof typeof REFERENCES]
+
+/** An origin as far as nodes are judged by it. */
+export interface KnownOrigin {
+  readonly slug: string
+  readonly kind: 'http' | 'collection' | 'stdio'
+  /** Whose account its calls use: `user` is that of the person who calls. */
+  readonly account: 'user' | 'shared'
+  /** Its tools by name, with their hashes; null before its first catalogue. */
+  readonly tools: ReadonlyMap<string, { readonly item: Plain; readonly hash: string }> | null
+}
+
+/** What a definition refers to beyond itself. */
+export interface Known {
+  has(type: Referred, ref: string): boolean
+  /** Type of the credential that a reference names; undefined where it is not known. */
+  credentialType(ref: string): string | undefined
+  hasDriver(name: DriverName): boolean
+  /** Null for an origin that is not there, or of which nothing is known. */
+  origin(ref: string): KnownOrigin | null
+}

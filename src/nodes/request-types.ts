@@ -3,7 +3,7 @@
  * the workflow counts: the members of an object are known only if the schema allows no others.
  */
 import type { ObjectSchema } from '@marcbachmann/cel-js'
-import { isPlain, type Plain } from '../base/json/plain.ts'
+import { isPlain, type Plain } from '../base/json/storable.ts'
 import type { ProxySpec, ValidationMode } from '../model/api/proxy.ts'
 import { parameterNames } from '../model/http-names.ts'
 

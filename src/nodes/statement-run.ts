@@ -1,7 +1,6 @@
-import { isPlain, type Plain, scalarText } from '../base/json/plain.ts'
+import { isPlain, type Plain, scalarText } from '../base/json/storable.ts'
 import { type OwnedBytes, ownedBytes } from '../base/memory/bytes.ts'
-import { NodeFailure, type NodeRun } from './run.ts'
-import { boundJson, boundValues, placeOf } from './service-question.ts'
+import { boundJson, boundValues, NodeFailure, type NodeRun, placeOf } from './run.ts'
 
 const VALUES_MAX = 100
 

@@ -3,7 +3,7 @@
  * takes. Only certain faults are findings. A value whose type is known only in the run may be anything.
  */
 import type { ObjectSchema } from '@marcbachmann/cel-js'
-import { isPlain, pointerTo } from '../base/json/plain.ts'
+import { isPlain, pointerTo } from '../base/json/storable.ts'
 import { isNameable, type TypedReader, typedReader } from '../model/workflow/expression.ts'
 import { readTemplate } from '../model/workflow/template.ts'
 import type { Finding, WorkflowDefinition, WorkflowNode } from '../model/workflow/workflow.ts'

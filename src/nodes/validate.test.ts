@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { WorkflowDefinition } from '../model/workflow/workflow.ts'
 import { NODE_TYPES } from './definitions.ts'
-import type { Known, KnownOrigin } from './known.ts'
+import type { Known, KnownOrigin } from './node-type.ts'
 import { TEMPLATES } from './templates.ts'
 import { validateDefinition } from './validate.ts'
 

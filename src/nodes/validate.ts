@@ -1,14 +1,13 @@
 import { missingDriver } from '../base/drivers.ts'
-import { fieldErrorsOf } from '../base/json/field-errors.ts'
-import { pointerTo } from '../base/json/plain.ts'
+import { fieldErrorsOf } from '../base/json/fault.ts'
+import { isPlain, pointerTo } from '../base/json/storable.ts'
+import { MASKED } from '../base/text/mask.ts'
 import type { Finding, WorkflowDefinition, WorkflowEdge, WorkflowNode } from '../model/workflow/workflow.ts'
 import { handlesOf, nodeType } from './definitions.ts'
 import { expressionFaults } from './expressions.ts'
 import { graphFindings } from './graph.ts'
-import { type Known, REFERENCES, type Referred } from './known.ts'
-import type { NodeType } from './node-type.ts'
+import { type Known, type NodeType, REFERENCES, type Referred } from './node-type.ts'
 import type { RequestTypes } from './request-types.ts'
-import { looksSecret } from './secret-literal.ts'
 import { typeFindings } from './types.ts'
 
 /** Every reference of a definition, so that it can be looked up before it is judged. */
@@ -171,4 +170,23 @@ function edgeFindings(
   else if (!handles.includes(edge.handle))
     findings.push(finding('handle', `${type.name} is left by ${handles.join(', ')}`))
   return findings
+}
+
+/** Names under which secrets stand; a token budget or the name of a key is none. */
+const SECRET =
+  /^(authorization|proxy-authorization|cookie|password|passwd|secret|client_secret|api[-_]?key|x-api-key|access_token|refresh_token|private_key|hash_key)$/i
+
+const DEPTH_MAX = 32
+
+/** Places of texts that look like secrets by their names, and are neither expressions nor masked. */
+function looksSecret(value: unknown, path: readonly (string | number)[] = []): (string | number)[][] {
+  if (path.length > DEPTH_MAX) return []
+  if (Array.isArray(value)) return value.flatMap((item, index) => looksSecret(item, [...path, index]))
+  if (!isPlain(value)) return []
+  return Object.entries(value).flatMap(([name, member]) => {
+    const place = [...path, name]
+    const isLiteral =
+      typeof member === 'string' && member !== '' && member !== MASKED && !member.includes('{{')
+    return isLiteral && SECRET.test(name) ? [place] : looksSecret(member, place)
+  })
 }

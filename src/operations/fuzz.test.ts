@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { example, refused, startControl } from '../../test/control.ts'
 import { Refusal } from '../base/refusal.ts'
-import { exampleOf } from '../surfaces/mcp/examples.ts'
+import { exampleOf } from '../surfaces/mcp/describe.ts'
 import { OPERATIONS } from './registry.ts'
 
 const REFS = [

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { z } from 'zod'
 import { startControl } from '../../test/control.ts'
 import { exampleOf } from '../../test/support/kind-examples.ts'
-import { isPlain } from '../base/json/plain.ts'
+import { isPlain } from '../base/json/storable.ts'
 import { PARENTS, type ResourceType } from '../model/resource-types.ts'
 import { ALL_KINDS, KINDS_IN_ORDER } from './kinds.ts'
 

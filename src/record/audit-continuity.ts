@@ -3,8 +3,7 @@
  * file says whether the links are keyed: if so, a trail without the keyed anchor has been changed.
  */
 import { type Clock, toTime } from '../base/clock.ts'
-import type { AuditEntry } from '../model/access/audit.ts'
-import { newAuditEntry } from '../model/access/new-audit-entry.ts'
+import { type AuditEntry, newAuditEntry } from '../model/access/audit.ts'
 import { ACCESS_TYPES, RESOURCE_TYPES } from '../model/resource-types.ts'
 import {
   type AuditPlace,
@@ -14,10 +13,8 @@ import {
 } from '../store/ports/audit-chain.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter } from '../store/ports/config.ts'
 import { createAuditTrail } from './audit-chain.ts'
-import { readKeyedPart } from './audit-key-anchor.ts'
 import type { AuditMarkFile } from './audit-mark.ts'
-import { type AuditSigner, createAuditSigner } from './audit-signature.ts'
-import { walk } from './audit-walk.ts'
+import { type AuditSigner, createAuditSigner, readKeyedPart, walk } from './audit-walk.ts'
 
 export interface TrailParts {
   readonly store: ConfigStore

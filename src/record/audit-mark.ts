@@ -5,8 +5,11 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { join } from 'node:path'
 import { replaceOwnFile } from '../base/files.ts'
 import { type AuditMark, CHAIN_START, type MarkedPlace } from '../store/ports/audit-chain.ts'
+import type { Vault } from '../vault/vault.ts'
+import { createAuditSigner } from './audit-walk.ts'
 
 /**
  * The file has two slots of this size. Each save overwrites the older one: a save that is cut off leaves the other one
@@ -28,11 +31,7 @@ export interface AuditMarkFile extends AuditMark {
  * @param key 32 bytes
  * @param report called when the mark cannot be saved, once until it can be saved again
  */
-export function openAuditMark(
-  file: string,
-  key: Uint8Array,
-  report: (error: unknown) => void,
-): AuditMarkFile {
+function openAuditMark(file: string, key: Uint8Array, report: (error: unknown) => void): AuditMarkFile {
   const loaded = load(file, key)
   let place = loaded.place
   let saved = loaded.found === 'mark' ? place : null
@@ -147,4 +146,21 @@ function macOf(place: MarkedPlace, key: Uint8Array): Buffer {
   return createHmac('sha256', key)
     .update(`postern audit mark\n${textOf(place)}`)
     .digest()
+}
+
+// The file of the audit mark in a data directory.
+
+/** Name of the file with the mark of the audit trail, in the data directory. */
+export const AUDIT_MARK = 'audit.mark'
+
+/** The mark of the audit trail in a directory. @param fault told when the mark cannot be saved */
+export function openMarkOf(
+  directory: string,
+  vault: Pick<Vault, 'trailKey'>,
+  fault: (error: unknown, at: string) => void,
+): AuditMarkFile {
+  const file = join(directory, AUDIT_MARK)
+  return openAuditMark(file, createAuditSigner(vault.trailKey()).markKey, (error) =>
+    fault(error, `the mark of the audit trail, ${file}, cannot be saved`),
+  )
 }

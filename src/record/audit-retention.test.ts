@@ -5,7 +5,7 @@ import { type AuditFile, openAuditFile } from '../../test/support/audit-file.ts'
 import { openTamper } from '../../test/support/tamper.ts'
 import { jumpClock } from '../base/clock.ts'
 import type { AuditTrail } from './audit-chain.ts'
-import { createAuditSigner } from './audit-signature.ts'
+import { createAuditSigner } from './audit-walk.ts'
 
 const DAY_MS = 86_400_000
 const RULE = { keepMs: 30 * DAY_MS, hold: false }

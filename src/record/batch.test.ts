@@ -4,8 +4,15 @@ import fc from 'fast-check'
 import { recordFields } from '../../test/programs/record-fields.ts'
 import { createBatchWriter } from './batch.ts'
 import { decodeBatch, mergeBlocks, readBlock, toBlock } from './block.ts'
-import { CALL_REASON_CHARS_MAX, CUT_MARK, RECORD_CHARS_MAX, type RecordFields } from './fields.ts'
-import { FIRST_ROW_BYTES, ROW_BYTES, SECOND_ROW_BYTES } from './row.ts'
+import {
+  CALL_REASON_CHARS_MAX,
+  CUT_MARK,
+  FIRST_ROW_BYTES,
+  RECORD_CHARS_MAX,
+  type RecordFields,
+  ROW_BYTES,
+  SECOND_ROW_BYTES,
+} from './fields.ts'
 
 /** Any UTF-16, control characters, separators and lone surrogates included. */
 const text = (maxLength: number) =>

@@ -3,25 +3,23 @@
  * as much. A value that all rows share, such as the name of the environment, is stored once for the batch.
  */
 import {
+  CACHE_SHIFT,
   CALL_REASON_CHARS_MAX,
   cutText,
-  RECORD_CHARS_MAX,
-  type RecordAgent,
-  type RecordFields,
-} from './fields.ts'
-import {
-  CACHE_SHIFT,
   FLAG_ABORTED,
   FLAG_MCP,
   FLAG_RUN,
   FLAG_TRACE,
   FLAG_VIRTUAL_MCP,
+  RECORD_CHARS_MAX,
   RETRIES_UNKNOWN,
+  type RecordAgent,
+  type RecordFields,
   ROW_BYTES,
   TRACE_CHARS,
   viewsOf,
   WORD_COLUMNS,
-} from './row.ts'
+} from './fields.ts'
 
 /** What a gateway thread hands over: `numbers` is transferred, the rest copied. */
 export interface RecordBatch {

@@ -1,12 +1,16 @@
 /** Compiles a filter of records to a range of blocks and a test for rows. */
 import { RECORD_SURFACES } from '../model/resource-types.ts'
 import type { BlockRange } from '../store/ports/records.ts'
-import { classOf, type Rows } from './block.ts'
-import { checkNamesOf } from './check-name.ts'
-import { CACHE_OUTCOMES, type GuardrailHit } from './fields.ts'
-import { failureOriginOf, type Outcome, outcomeClassOf } from './outcome.ts'
+import { checkNamesOf, classOf, type Rows } from './block.ts'
+import {
+  CACHE_OUTCOMES,
+  failureOriginOf,
+  type GuardrailHit,
+  type Outcome,
+  outcomeClassOf,
+  type WordColumn,
+} from './fields.ts'
 import type { RecordSelection } from './record-selection.ts'
-import type { WordColumn } from './row.ts'
 
 export interface Match {
   /** Which blocks may hold a fitting row. */

@@ -2,8 +2,6 @@
 import { ownedBytes, ownedText } from '../base/memory/bytes.ts'
 import type { RecordBlock } from '../store/ports/records.ts'
 import { createBatchWriter, type RecordBatch } from './batch.ts'
-import { checkNameOf } from './check-name.ts'
-import type { RecordAgent, RecordFields, SurfaceNumber } from './fields.ts'
 import {
   CACHE_MASK,
   CACHE_SHIFT,
@@ -14,14 +12,17 @@ import {
   FLAG_TRACE,
   FLAG_VIRTUAL_MCP,
   RETRIES_UNKNOWN,
+  type RecordAgent,
+  type RecordFields,
   ROW_BYTES,
   type RowViews,
   SECOND_ROW_BYTES,
+  type SurfaceNumber,
   TRACE_CHARS,
   viewsOf,
   WORD_COLUMNS,
   type WordColumn,
-} from './row.ts'
+} from './fields.ts'
 
 /** Reads the rows of one batch or block, by number, without decoding what is not asked for. */
 export interface Rows {
@@ -305,4 +306,21 @@ function decodeAgent(texts: readonly (string | null)[]): RecordAgent | null {
       ? {}
       : { replayOf, replayedOver: replayedOver ?? '' }),
   }
+}
+
+// Maps earlier names of checks, which old records have, to the current names.
+
+/** Names of checks that were changed since records were written under them: the earlier name, and that of today. */
+const RENAMED: ReadonlyMap<string, string> = new Map([['replay', 'kept answer']])
+
+/** The name of today of a check, as a record or a caller names it. */
+function checkNameOf(name: string): string {
+  return RENAMED.get(name) ?? name
+}
+
+/** Every name under which records may keep a check, that of today first. */
+export function checkNamesOf(name: string): readonly string[] {
+  const today = checkNameOf(name)
+  const earlier = [...RENAMED].filter(([, newer]) => newer === today).map(([older]) => older)
+  return [today, ...earlier]
 }

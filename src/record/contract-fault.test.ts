@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { contractFaultOf, contractFaultText } from './contract-fault.ts'
+import { contractFaultOf, contractFaultText } from './contract-report.ts'
 
 test('what a record says of a broken contract is read again, with any index', () => {
   const errors = [

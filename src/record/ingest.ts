@@ -4,13 +4,13 @@
  */
 import type { RecordBlock, RecordStore } from '../store/ports/records.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
-import type { RecordBatch } from './batch.ts'
-import { mergeBlocks, toBlock } from './block.ts'
+import { createBatchWriter, type RecordBatch } from './batch.ts'
+import { mergeBlocks, readBlock, toBlock } from './block.ts'
+import { compileFilter, type Match } from './block-filter.ts'
+import { BLOCK_ROWS_MAX } from './fields.ts'
 import type { RecorderState, Removal } from './messages.ts'
 import type { RecordSelection } from './record-selection.ts'
-import { RemovalRun } from './removal.ts'
 import { RollupKeeper } from './rollup/keeper.ts'
-import { BLOCK_ROWS_MAX } from './row.ts'
 
 /** Rows after which a transaction is closed, and those of them that callers who have proved nothing get when there are more. */
 const TRANSACTION_ROWS = 2000
@@ -292,4 +292,56 @@ function rowsOf(taking: readonly Waiting[]): number {
 function reasonOf(error: unknown): string {
   if (error instanceof StoreUnavailable) return error.facts.inner ?? error.message
   return error instanceof Error ? error.message : String(error)
+}
+
+// Deletes records. The recorder thread does it, because it owns the store; deletions take turns with new rows.
+
+/** Blocks that are read at a time, so that new rows come in between. */
+const STEP_BLOCKS = 8
+
+/** Deletes the rows that fit, in steps: what is left of a block takes its place. */
+export class RemovalRun {
+  readonly #store: RecordStore
+  readonly #rollups: RollupKeeper
+  readonly #match: Match
+  readonly #onlyCount: boolean
+  #after = 0
+  #removed = 0
+
+  constructor(store: RecordStore, rollups: RollupKeeper, selection: RecordSelection, onlyCount: boolean) {
+    this.#store = store
+    this.#rollups = rollups
+    this.#match = compileFilter(selection)
+    this.#onlyCount = onlyCount
+  }
+
+  /** True when there is nothing left to read. */
+  async step(): Promise<boolean> {
+    const blocks = await this.#store.find(this.#match.range, this.#after, STEP_BLOCKS)
+    for (const block of blocks) {
+      const { removed, left } = split(block, this.#match)
+      if (removed > 0 && !this.#onlyCount) await this.#rollups.erase(block.id, block, left, this.#match.on)
+      this.#removed += removed
+      this.#after = block.id
+    }
+    return blocks.length < STEP_BLOCKS
+  }
+
+  /** What it has come to, once nothing of what was deleted is left in the files. */
+  async end(more: boolean): Promise<Removal> {
+    if (this.#removed > 0 && !this.#onlyCount) await this.#store.settle()
+    return { removed: this.#removed, more }
+  }
+}
+
+/** How many rows of a block fit, and a block of the others; null when there are none. */
+function split(block: RecordBlock, match: Match): { removed: number; left: RecordBlock | null } {
+  const rows = readBlock(block)
+  const fits = match.on(rows)
+  if (fits === null) return { removed: 0, left: block }
+  const kept = Array.from({ length: rows.count }, (_, row) => row).filter((row) => !fits(row))
+  if (kept.length === 0) return { removed: rows.count, left: null }
+  const writer = createBatchWriter(kept.length, block.proved)
+  for (const row of kept) writer.add(rows.fields(row))
+  return { removed: rows.count - kept.length, left: toBlock(writer.take(), block.environment) }
 }

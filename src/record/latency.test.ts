@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Latency } from './latency.ts'
+import { Latency } from './metrics.ts'
 
 test('percentiles are those of the sorted durations, within 2 %', () => {
   const durations = fc.array(fc.double({ min: 0.02, max: 3_000_000, noNaN: true }), { minLength: 1 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PROBLEMS } from '../base/refusal.ts'
-import { failureOriginOf, outcomeClassOf } from './outcome.ts'
+import { failureOriginOf, outcomeClassOf } from './fields.ts'
 
 test('how a request ended and where its failure arose follow from status and code', () => {
   const cases = [

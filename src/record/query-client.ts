@@ -6,6 +6,7 @@ import type { ContractAnswer } from './contract-report.ts'
 import type { FromQueryThread, QueryThreadReady, RecordPage, ToQueryThread } from './messages.ts'
 import type { MetricsAnswer, MetricsQuestion } from './metrics.ts'
 import { toRecordFilter, toRecordSelection } from './record-selection.ts'
+import type { Recorder } from './recorder-client.ts'
 
 /** Longer than a healthy query thread ever reads, so that it means the thread hangs. */
 const DEADLINE_MS = 5000
@@ -180,4 +181,37 @@ function unavailable(detail: string, cause?: unknown): Error {
 function toError(answer: FromQueryThread): Error {
   if (answer.kind === 'refused') return refuse(answer.code, { detail: answer.detail })
   return new Error(answer.kind === 'failed' ? answer.error : 'the query thread answered something else')
+}
+
+// Questions about records that first have the gateway threads hand over what they hold. A caller therefore finds the call
+// that it has just made.
+
+/** Questions about request records, and their removal. */
+export interface RecordQuestions extends RecordQueryClient {
+  remove(
+    selection: Parameters<typeof toRecordSelection>[0],
+    onlyCount: boolean,
+  ): ReturnType<Recorder['remove']>
+  /** As of {@link Recorder}; a filter that is none is refused with input_invalid. */
+  follow(filter: Record<string, unknown>, waitMs: number, by: string): ReturnType<Recorder['follow']>
+}
+
+/** Who asks right after a call finds it: what the gateway threads still hold is stored before a question is put. */
+export function createFreshQueries(
+  recorder: Pick<Recorder, 'flush' | 'follow' | 'remove'>,
+  queries: RecordQueryClient,
+): RecordQuestions {
+  return {
+    ...queries,
+    list: (filter) => recorder.flush().then(() => queries.list(filter)),
+    get: (id) => recorder.flush().then(() => queries.get(id)),
+    metrics: (question) => recorder.flush().then(() => queries.metrics(question)),
+    async follow(filter, waitMs, by) {
+      const parsed = toRecordFilter(filter)
+      // Who begins now has seen what was called before
+      if (parsed.cursor == null) await recorder.flush()
+      return recorder.follow(parsed, waitMs, by)
+    },
+    remove: async (selection, onlyCount) => recorder.remove(toRecordSelection(selection), onlyCount),
+  }
 }

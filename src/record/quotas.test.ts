@@ -6,7 +6,7 @@ import { after, test } from 'node:test'
 import { createClock, createClockCell, moveClock } from '../base/clock.ts'
 import type { QuotaRow } from '../store/ports/records.ts'
 import { openRecordStore } from '../store/sqlite/records.ts'
-import { createQuotaKeeper } from './quotas.ts'
+import { createQuotaKeeper } from './recorder.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-quotas-'))
 after(() => rmSync(directory, { recursive: true }))

@@ -5,8 +5,8 @@ import { recordFields } from '../../test/programs/record-fields.ts'
 import type { RecordBlock } from '../store/ports/records.ts'
 import { createBatchWriter } from './batch.ts'
 import { toBlock } from './block.ts'
-import { createRecentRecords } from './recent.ts'
 import type { RecordFilter } from './record-selection.ts'
+import { createRecentRecords } from './recorder.ts'
 
 const ALL: RecordFilter = { order: 'newest', limit: 50 }
 

@@ -6,13 +6,18 @@
  *    `FLUSH_DEADLINE_MS`: a thread that hangs does not delay the others.
  * 2. A removal also removes what gateway threads held when it was requested.
  */
+
+import { randomBytes } from 'node:crypto'
 import type { MessagePort } from 'node:worker_threads'
 import { agingOf, type Clock } from '../base/clock.ts'
 import { createQuestions } from '../base/threads/in-line.ts'
-import type { LastingRecordStore } from '../store/ports/records.ts'
+import type { LastingRecordStore, QuotaRow, QuotaStore, RecordBlock } from '../store/ports/records.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
+import { readBlock } from './block.ts'
+import { compileFilter } from './block-filter.ts'
 import { createIngest } from './ingest.ts'
 import type {
+  FollowedRecords,
   FromRecorder,
   FromRecorderThread,
   RecorderSetup,
@@ -20,9 +25,9 @@ import type {
   ToRecorder,
   ToRecorderThread,
 } from './messages.ts'
-import { createQuotaKeeper, PRUNE_MS, type QuotaCounters, type QuotaKeeper } from './quotas.ts'
-import { createRecentRecords } from './recent.ts'
+import type { RecordFilter } from './record-selection.ts'
 import { RollupKeeper } from './rollup/keeper.ts'
+import { toRecord } from './search.ts'
 
 const STATE_MS = 1000
 const PROBE_MS = 2000
@@ -192,4 +197,211 @@ async function keepQuotas(
     if (!(error instanceof StoreUnavailable)) throw error
   })
   return keeper
+}
+
+// Stores the counters of quotas, which must survive the process.
+
+/** The part of the limit counters that outlives the process. */
+export interface QuotaCounters {
+  /** Quotas that changed since the last call, or all of them. */
+  exportQuotas(isAll?: boolean): QuotaRow[]
+  importQuotas(counts: readonly QuotaRow[], now: number): void
+}
+
+export interface QuotaKeeper {
+  /** Puts the counts of the last run back; before the first request is admitted. While that fails, nothing is saved. */
+  load(): Promise<void>
+  /** Saves every count next time: the store holds none of them any more. */
+  saveAll(): void
+  /** Stores what changed. What the store refuses is kept and stored with the next change. */
+  save(): Promise<void>
+  /**
+   * Saves once in each `SAVE_MS` from now on, and reports each result (null: saved). The returned function saves a last
+   * time and ends it.
+   */
+  keepSaving(report: (error: string | null) => void): () => Promise<void>
+  /**
+   * Forgets counts of periods that ended long ago, by the clock and by the time that the process has run since. Call it once
+   * in each {@link PRUNE_MS}.
+   */
+  prune(): Promise<void>
+}
+
+/** What a process that is killed forgets at most: the calls of this time. Milliseconds. */
+const SAVE_MS = 1000
+
+/** No period is longer. */
+const PERIOD_MS_MAX = 32 * 86_400_000
+
+/** How often what is old is forgotten, milliseconds. */
+const PRUNE_MS = 60_000
+
+/** Carries the counts of quotas between the shared counters and the store. */
+export function createQuotaKeeper(counters: QuotaCounters, store: QuotaStore, clock: Clock): QuotaKeeper {
+  /** Changes that are not stored yet, by key: bounded by the number of counters. */
+  const unsaved = new Map<string, QuotaRow>()
+  let saving = false
+  /** What is stored could not be read yet. */
+  let mustLoad = false
+  let isAll = false
+  const keeper: QuotaKeeper = {
+    async load() {
+      mustLoad = true
+      counters.importQuotas(await store.load(), clock.now())
+      mustLoad = false
+    },
+    keepSaving(report) {
+      const save = (): Promise<void> =>
+        keeper.save().then(
+          () => report(null),
+          (error: unknown) => report(error instanceof Error ? error.message : String(error)),
+        )
+      let last = Promise.resolve()
+      const timer = setInterval(() => {
+        if (!saving) last = save()
+      }, SAVE_MS)
+      return async () => {
+        clearInterval(timer)
+        // One that is under way holds what was counted before it, not what came since.
+        await last
+        await save()
+      }
+    },
+    prune: () => store.prune(clock.now() - PERIOD_MS_MAX, PERIOD_MS_MAX / PRUNE_MS),
+    saveAll() {
+      isAll = true
+    },
+    async save() {
+      // First: a lower count must not take the place of one that is stored and was not read yet
+      if (mustLoad) await keeper.load()
+      for (const row of counters.exportQuotas(isAll)) unsaved.set(row.key, row)
+      isAll = false
+      if (saving || unsaved.size === 0) return
+      const rows = [...unsaved.values()]
+      unsaved.clear()
+      saving = true
+      try {
+        await store.save(rows)
+      } catch (error) {
+        // A newer count of the same key may have come in meanwhile; it wins.
+        for (const row of rows) if (!unsaved.has(row.key)) unsaved.set(row.key, row)
+        throw error
+      } finally {
+        saving = false
+      }
+    },
+  }
+  return keeper
+}
+
+// The latest records in the order in which they were stored, for callers that follow them. A list is in the order in which
+// requests began: a slow request would come before records that the follower has already seen.
+//
+// 1. Bytes are bounded. The oldest blocks make room, and a slower reader is told that it missed some.
+// 2. A record is given once. A cursor is the place after the last row that was examined.
+
+/** Of the blocks that are kept. */
+const BYTES_MAX = 4 * 1024 * 1024
+
+interface Kept {
+  readonly block: RecordBlock
+  readonly bytes: number
+}
+
+export interface RecentRecords {
+  /** Adds blocks that were stored. */
+  add(blocks: readonly RecordBlock[]): void
+  /** Forgets all: records were deleted. Followers are told that they missed some. */
+  clear(): void
+  /** Those that fit, of all that were stored after the place `filter.cursor`. Without a cursor, the place is the end. */
+  read(filter: RecordFilter): FollowedRecords
+  /** As `read`; if nothing fits, waits up to `waitMs` milliseconds for a record that does. */
+  follow(filter: RecordFilter, waitMs: number): Promise<FollowedRecords>
+}
+
+/** A row of a block, by the number of the block since the start. */
+interface Place {
+  readonly block: number
+  readonly row: number
+}
+
+/** @param bytesMax of the blocks that are kept */
+export function createRecentRecords(bytesMax = BYTES_MAX): RecentRecords {
+  // A place of another process, or of a recorder that died, is none here
+  const run = randomBytes(6).toString('hex')
+  let kept: Kept[] = []
+  /** Number of the first block that is kept. */
+  let first = 0
+  let bytes = 0
+  const waiting = new Set<() => void>()
+
+  const end = (): Place => ({ block: first + kept.length, row: 0 })
+  const toCursor = ({ block, row }: Place): string => `${run}.${block}.${row}`
+  const parse = (cursor: string): Place | null => {
+    const [, of, block, row] = /^([0-9a-f]{12})\.([0-9]{1,15})\.([0-9]{1,9})$/.exec(cursor) ?? []
+    const place = { block: Number(block), row: Number(row) }
+    return of === run && place.block >= first && place.block <= first + kept.length ? place : null
+  }
+
+  const read = (filter: RecordFilter): FollowedRecords => {
+    if (filter.cursor == null) return { items: [], next_cursor: toCursor(end()), missed: false }
+    const match = compileFilter(filter)
+    const from = parse(filter.cursor)
+    const items: FollowedRecords['items'] = []
+    let { block, row } = from ?? { block: first, row: 0 }
+    for (; block < first + kept.length; block++, row = 0) {
+      const { block: stored } = kept[block - first]!
+      const rows = readBlock(stored)
+      const fits = match.on(rows)
+      if (fits === null) continue
+      for (; row < rows.count; row++) {
+        if (!fits(row)) continue
+        if (items.length === filter.limit)
+          return { items, next_cursor: toCursor({ block, row }), missed: from === null }
+        items.push(toRecord({ fields: rows.fields(row), environment: stored.environment }))
+      }
+    }
+    return { items, next_cursor: toCursor(end()), missed: from === null }
+  }
+
+  const added = (waitMs: number): Promise<void> =>
+    new Promise((done) => {
+      const finish = (): void => {
+        clearTimeout(timer)
+        waiting.delete(finish)
+        done()
+      }
+      const timer = setTimeout(finish, waitMs)
+      waiting.add(finish)
+    })
+
+  return {
+    add(blocks) {
+      for (const block of blocks) {
+        const size = block.words.length + block.numbers.length + block.text.length
+        kept.push({ block, bytes: size })
+        bytes += size
+      }
+      while (bytes > bytesMax && kept.length > 0) {
+        bytes -= kept.shift()!.bytes
+        first++
+      }
+      for (const wake of [...waiting]) wake()
+    },
+    clear() {
+      first += kept.length + 1
+      kept = []
+      bytes = 0
+      for (const wake of [...waiting]) wake()
+    },
+    read,
+    async follow(filter, waitMs) {
+      const until = performance.now() + waitMs
+      for (let page = read(filter); ; page = read({ ...filter, cursor: page.next_cursor })) {
+        const left = until - performance.now()
+        if (page.items.length > 0 || page.missed || left <= 0) return page
+        await added(left)
+      }
+    },
+  }
 }

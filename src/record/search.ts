@@ -4,16 +4,20 @@ import { idTime } from '../base/ids.ts'
 import { refuse } from '../base/refusal.ts'
 import type { RequestRecord, WholeRecord } from '../model/record.ts'
 import { RECORD_SURFACES } from '../model/resource-types.ts'
+import type { WorkflowTrace } from '../model/workflow/trace.ts'
 import type { RecordBlock, RecordReader } from '../store/ports/records.ts'
 import { readBlock } from './block.ts'
 import { compileFilter } from './block-filter.ts'
-import { contractFaultOf } from './contract-fault.ts'
-import { CACHE_OUTCOMES, type GuardrailHit, type RecordFields } from './fields.ts'
+import { contractFaultOf } from './contract-report.ts'
+import {
+  CACHE_OUTCOMES,
+  failureOriginOf,
+  type GuardrailHit,
+  outcomeClassOf,
+  type RecordFields,
+} from './fields.ts'
 import type { RecordPage } from './messages.ts'
-import { failureOriginOf, outcomeClassOf } from './outcome.ts'
 import type { RecordFilter } from './record-selection.ts'
-import { estimatedTokens } from './token-estimate.ts'
-import { readWorkflowTrace } from './workflow-trace.ts'
 
 /** How long one question may read. A list then ends early and its cursor goes on from there. */
 const READ_MS = 2000
@@ -247,4 +251,92 @@ export function toRecord({ fields, environment }: Pick<Found, 'fields' | 'enviro
 /** Milliseconds to three decimals, which is what the columns hold. */
 function toMicros(ms: number): number {
   return Math.round(ms * 1000) / 1000
+}
+
+// Estimates how many tokens a message at a virtual MCP costs the model of the caller. Records have sizes and no bodies, so
+// the estimate is made from bytes. It is made when a record is read: gateway threads count no tokens, and old records are
+// counted in the same way.
+
+/** UTF-8 bytes of JSON for each token: 2.8 to 4.3 in samples of o200k_base, from rows of short values to schemas. */
+const BYTES_PER_TOKEN = 3.5
+/** Of JSON-RPC around a result, which no model reads. */
+const ENVELOPE_BYTES = 64
+
+export interface TokenEstimate {
+  readonly in: number
+  readonly out: number
+}
+
+/** Null for a request that no MCP message of a virtual MCP was read from. */
+export function estimatedTokens({
+  surface,
+  agent,
+  argumentBytes,
+  bytesOut,
+}: Pick<RecordFields, 'surface' | 'agent' | 'argumentBytes' | 'bytesOut'>): TokenEstimate | null {
+  if (surface !== 2 || agent === null) return null
+  return { in: tokensOf(argumentBytes), out: tokensOf(bytesOut - ENVELOPE_BYTES) }
+}
+
+function tokensOf(bytes: number): number {
+  return Math.ceil(Math.max(0, bytes) / BYTES_PER_TOKEN)
+}
+
+// Reads the trace of a workflow run from a record.
+
+/** [node, type, start, duration (microseconds), handle, attempts, error, within]; the last two may be missing. */
+type StepEntry = [string, string, number, number, string, number, string?, string?]
+/** [node, time (microseconds), level, message, fields, within] */
+type LogEntry = [
+  string,
+  number,
+  WorkflowTrace['logs'][number]['level'],
+  string,
+  Record<string, unknown> | null,
+  string | null,
+]
+/** [node, null, model, calls, prompt tokens, completion tokens, within] */
+type TokenEntry = [string, null, string, number, number, number, string | null]
+
+/**
+ * Reads the trace of a run, which `gateway/workflow/trace.ts` has written: entries in the order in which their nodes have ended, then
+ * the number of those that were left off.
+ */
+export function readWorkflowTrace(text: string): WorkflowTrace | null {
+  if (text === '') return null
+  const entries = JSON.parse(`[${text}]`) as (StepEntry | LogEntry | TokenEntry | number)[]
+  const trace: WorkflowTrace = { nodes: [], logs: [], tokens: [], left_off: 0 }
+  for (const entry of entries)
+    if (typeof entry === 'number') trace.left_off = entry
+    else if (isLog(entry)) {
+      const [node, at, level, message, fields, within] = entry
+      trace.logs.push({ node, within, time_ms: at / 1000, level, message, fields })
+    } else if (isTokens(entry)) {
+      const [node, , model, calls, prompt_tokens, completion_tokens, within] = entry
+      trace.tokens.push({ node, within, model, calls, prompt_tokens, completion_tokens })
+    } else {
+      const [node, type, start, duration, handle, attempts, error, within] = entry
+      trace.nodes.push({
+        node,
+        within: within ?? null,
+        type,
+        start_ms: start / 1000,
+        duration_ms: duration / 1000,
+        handle: handle || null,
+        attempts,
+        error: error || null,
+      })
+    }
+  trace.nodes.sort((one, other) => one.start_ms - other.start_ms)
+  return trace
+}
+
+type Entry = StepEntry | LogEntry | TokenEntry
+
+function isLog(entry: Entry): entry is LogEntry {
+  return typeof entry[1] === 'number'
+}
+
+function isTokens(entry: Entry): entry is TokenEntry {
+  return entry[1] === null
 }

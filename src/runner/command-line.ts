@@ -6,7 +6,7 @@
  * 3. A value that comes first in its argument does not begin with `-`, unless `enum` lists it: it cannot become an option.
  */
 
-import { pointerTo } from '../base/json/plain.ts'
+import { pointerTo } from '../base/json/storable.ts'
 import type { FieldError } from '../base/refusal.ts'
 import { linearPattern } from '../base/text/patterns.ts'
 import { type EntrySpec, type ParameterSpec, wholly } from './file-schema.ts'

@@ -22,10 +22,8 @@ import {
   rpcIdIn,
   toMessage,
 } from '../mcp/protocol/message.ts'
-import type { Exchange } from './exchange.ts'
-import { type Failure, failure } from './failure.ts'
-import { type Edit, edited, placeOf } from './json-places.ts'
-import type { Timers } from './timers.ts'
+import { type Edit, type Exchange, edited, placeOf } from './exchange.ts'
+import { type Failure, failure, type Timers } from './failure.ts'
 
 /** Requests of the server that wait for a caller. */
 const ASKED_MAX = 100

@@ -6,27 +6,34 @@
  *    nothing about it.
  * 2. A session belongs to the token, entry, parameters, origin and user that opened it. For others it is unknown.
  */
+import { hash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { Clock } from '../base/clock.ts'
+import { bearerOf } from '../base/http/fields.ts'
 import { canonicalJson, textHash } from '../base/json/canonical.ts'
+import { ByteBuffer } from '../base/memory/bytes.ts'
+import { Lru } from '../base/memory/lru.ts'
 import { errorText, RPC } from '../mcp/protocol/answer.ts'
 import { readJson } from '../mcp/protocol/json.ts'
-import { isMembers, type Message, type RpcId, toMessage } from '../mcp/protocol/message.ts'
-import { decodeMirrored } from '../mcp/protocol/mirrored.ts'
-import { NAMED_BY, PROTOCOL_VERSION } from '../mcp/protocol/modern.ts'
-import { isLegacyVersion } from '../mcp/protocol/versions.ts'
+import {
+  isLegacyVersion,
+  isMembers,
+  type Members,
+  type Message,
+  MODERN_VERSIONS,
+  type RpcId,
+  toMessage,
+} from '../mcp/protocol/message.ts'
+import { decodeMirrored, NAMED_BY, PROTOCOL_VERSION } from '../mcp/protocol/modern.ts'
+import { VERSION } from '../version.ts'
 import { fillArguments } from './command-line.ts'
 import type { Request } from './connection.ts'
-import { placeOfToken } from './credentials.ts'
-import type { EraOf } from './era.ts'
-import { createExchange, type Exchange } from './exchange.ts'
-import { type Failure, failure } from './failure.ts'
-import type { RunnerConfig } from './file.ts'
+import { createExchange, type Exchange, edited, placeOf } from './exchange.ts'
+import { type Failure, failure, type Timers } from './failure.ts'
+import type { RunnerConfig, RunnerToken } from './file.ts'
 import type { EntrySpec } from './file-schema.ts'
-import type { Instance, Instances, Wanted } from './instances.ts'
-import { edited, placeOf } from './json-places.ts'
-import { readBody } from './request-body.ts'
+import type { Era, Instance, Instances, Wanted } from './instances.ts'
 import type { Session } from './session.ts'
-import type { Timers } from './timers.ts'
 
 /** Header that names the parameters of the entry: base64 or base64url of a JSON object in UTF-8. */
 const PARAMETERS_HEADER = 'runner-parameters'
@@ -329,4 +336,109 @@ function mismatchText(id: RpcId, header: string): string {
 function withId(response: string, request: string): string {
   const id = placeOf(request, 'id')!
   return edited(response, [{ ...placeOf(response, 'id')!, text: request.slice(id.from, id.to) }])
+}
+
+/**
+ * The place of the token that a request carries, or -1. All tokens are compared, each in constant time, so that the time
+ * tells nothing of them.
+ * @param authorization the field of the request
+ */
+function placeOfToken(tokens: readonly RunnerToken[], authorization: string | undefined): number {
+  const digest = hash('sha256', bearerOf(authorization), 'buffer')
+  let found = -1
+  tokens.forEach((token, place) => {
+    if (timingSafeEqual(token.digest, digest)) found = place
+  })
+  return found
+}
+
+/** The whole body, or null when it is larger than allowed: then the rest is not kept. Rejects when the caller leaves. */
+function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer | null> {
+  const buffer = new ByteBuffer(null)
+  return new Promise((done, reject) => {
+    request.on('data', (piece: Buffer) => {
+      if (buffer.length + piece.length > bytesMax) {
+        buffer.drop()
+        done(null)
+      } else buffer.add(piece, 0, piece.length)
+    })
+    request.once('end', () => done(buffer.whole()))
+    request.once('error', reject)
+    request.once('close', () => reject(new Error('The caller has left')))
+  })
+}
+
+// Finds out which era a server speaks. Before a modern request, a new process is asked with `server/discover`. A process that
+// answers is kept for the request. Some legacy servers exit on a request before `initialize`; they are started again. Legacy
+// clients need no verdict: servers of both eras take `initialize`, and others refuse it themselves.
+
+/** A server may have been upgraded since, milliseconds. */
+const VERDICT_MS = 24 * 60 * 60 * 1000
+/** Of a server that did not answer in time: it may only have been slow. */
+const DOUBTFUL_MS = 60_000
+const PROBE_MS_MAX = 10_000
+const VERDICTS_MAX = 1000
+/** Processes at once that are asked. */
+const PROBES_MAX = 8
+
+/** Codes that only modern servers send. */
+const MODERN_CODES: ReadonlySet<unknown> = new Set([RPC.headerMismatch, -32_021, RPC.unsupportedVersion])
+
+/** Tells the era of a server, or why it cannot be known. */
+export type EraOf = (wanted: Wanted) => Promise<Era | Failure>
+
+export function createEraOf(instances: Instances, clock: Clock): EraOf {
+  const verdicts = new Lru<string, { readonly era: Era; readonly until: number }>(VERDICTS_MAX)
+  const probes = new Map<string, Promise<Era | Failure>>()
+  const params = {
+    _meta: {
+      'io.modelcontextprotocol/protocolVersion': MODERN_VERSIONS[0],
+      'io.modelcontextprotocol/clientCapabilities': {},
+      'io.modelcontextprotocol/clientInfo': { name: 'postern-runner', version: VERSION },
+    },
+  }
+  const message: Request = { kind: 'request', id: 1, method: 'server/discover', params }
+  const text = JSON.stringify({ jsonrpc: '2.0', id: 1, method: message.method, params })
+
+  async function probe(wanted: Wanted): Promise<Era | Failure> {
+    const { start_timeout } = wanted.entry.limits
+    const timeoutMs = Math.min(PROBE_MS_MAX, start_timeout)
+    const outcome = await instances.askFirst(wanted, message, text, timeoutMs, eraIn)
+    if ('why' in outcome) {
+      const { reason } = outcome.why
+      if (reason === 'process_ended') return keep(wanted, 'legacy', VERDICT_MS)
+      return reason === 'call_timeout' ? keep(wanted, 'legacy', DOUBTFUL_MS) : outcome.why
+    }
+    return keep(wanted, eraIn(outcome.text), VERDICT_MS)
+  }
+
+  function keep({ command }: Wanted, era: Era, ms: number): Era {
+    verdicts.set(command, { era, until: clock.monotonic() + ms })
+    return era
+  }
+
+  return async (wanted) => {
+    if (wanted.entry.era !== 'auto') return wanted.entry.era
+    const known = verdicts.get(wanted.command)
+    if (known !== undefined && known.until > clock.monotonic()) return known.era
+    let probing = probes.get(wanted.command)
+    if (probing === undefined) {
+      if (probes.size >= PROBES_MAX)
+        return failure('instances_full', 'Too many servers are asked for their era at once.', {
+          retryAfterMs: 1000,
+        })
+      probing = probe(wanted).finally(() => probes.delete(wanted.command))
+      probes.set(wanted.command, probing)
+    }
+    return probing
+  }
+}
+
+/** @param answer response to `server/discover` */
+function eraIn(answer: string): Era {
+  const { result, error } = JSON.parse(answer) as Members
+  const isModern = isMembers(error)
+    ? MODERN_CODES.has(error['code'])
+    : isMembers(result) && Array.isArray(result['supportedVersions'])
+  return isModern ? 'modern' : 'legacy'
 }

@@ -6,20 +6,19 @@
  * 2. Each entry has at most `limits.instances` processes. At the bound the one unused for longest ends, if nobody uses it.
  * 3. A process that has failed is started again by the next request, after a pause that doubles with each failure.
  */
-
 import type { Clock } from '../base/clock.ts'
 import { canonicalJson, textHash } from '../base/json/canonical.ts'
 import { Lru } from '../base/memory/lru.ts'
+import { isSecretName } from '../base/text/mask.ts'
 import { isMembers, type Members } from '../mcp/protocol/message.ts'
 import { type Connection, createConnection, type Request } from './connection.ts'
-import { environmentOf } from './environment.ts'
-import { type Failure, failure } from './failure.ts'
-import type { EntrySpec } from './file-schema.ts'
+import { type Failure, failure, type Timers } from './failure.ts'
+import { readSecretFile } from './file.ts'
+import { type EntrySpec, MARK_VARIABLE } from './file-schema.ts'
 import type { ProcessTable } from './process-table.ts'
 import { createServerLog, type Log } from './server-log.ts'
 import { createSession, type Session } from './session.ts'
 import { type StdioProcess, startProcess } from './stdio-process.ts'
-import type { Timers } from './timers.ts'
 
 /** Period in which memory, processes and idle times are looked at, milliseconds. */
 const SAMPLE_MS = 1000
@@ -431,4 +430,32 @@ function digestOf(params: Members): string {
 
 function startTimeoutText(timeoutMs: number): string {
   return `The server has not answered initialize within ${timeoutMs / 1000} s (limits.start_timeout) and was stopped.`
+}
+
+/** Shorter texts would blacken every line of the log. */
+const SECRET_CHARS_MIN = 4
+
+/** The environment of one process. */
+interface Environment {
+  readonly variables: Readonly<Record<string, string>>
+  /** Texts that must not appear in the log, longest first. */
+  readonly secrets: readonly string[]
+}
+
+/**
+ * The declared variables alone: nothing of the runner's own environment is inherited. Files are read anew for each
+ * process, so that a rotated secret counts from the next start. @throws CannotStart when a file cannot be used.
+ * @param mark finds the process and its descendants again
+ */
+function environmentOf({ env }: Pick<EntrySpec, 'env'>, mark: string): Environment {
+  const variables: Record<string, string> = { [MARK_VARIABLE]: mark }
+  const secrets: string[] = []
+  for (const [name, given] of Object.entries(env)) {
+    const value = typeof given === 'string' ? given : readSecretFile(given.file)
+    variables[name] = value
+    if (typeof given !== 'string' || isSecretName(name))
+      // A log shows line by line what has several
+      secrets.push(...value.split(/\r?\n/).filter((line) => line.length >= SECRET_CHARS_MIN))
+  }
+  return { variables, secrets: secrets.sort((a, b) => b.length - a.length) }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { anyJson } from '../../test/support/any-json.ts'
-import { edited, placeOf } from './json-places.ts'
+import { edited, placeOf } from './exchange.ts'
 
 const textAt = (text: string, ...names: string[]): string | null => {
   const place = placeOf(text, ...names)

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { createLineReader } from './lines.ts'
-import { oneLine } from './stdio-process.ts'
+import { createLineReader, oneLine } from './stdio-process.ts'
 
 test('lines are the same however the bytes are cut, and empty ones are left out', () => {
   fc.assert(

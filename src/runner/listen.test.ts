@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { listen } from './listen.ts'
+import { listen } from './runner.ts'
 
 test('a socket in a directory that does not exist is refused with what to create', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'postern-listen-'))

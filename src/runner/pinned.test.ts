@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { faultOfCode } from './code-arguments.ts'
+import { faultOfCode } from './file.ts'
 import { faultOfPackage } from './pinned.ts'
 
 const words = (line: string): [string, string[]] => {

@@ -10,12 +10,10 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
-import type { Failure } from './failure.ts'
-import { createLineReader } from './lines.ts'
-import { paced } from './paced.ts'
+import { ByteBuffer } from '../base/memory/bytes.ts'
+import type { Failure, Timers } from './failure.ts'
 import type { ProcessRow, ProcessTable } from './process-table.ts'
 import type { ServerLog } from './server-log.ts'
-import type { Timers } from './timers.ts'
 
 /** Bytes per second that are read of each stream; a server that writes more waits. */
 const STDOUT_PACE_BYTES = 32 * 1024 ** 2
@@ -268,5 +266,82 @@ function send(pid: number, name: 'SIGTERM' | 'SIGKILL'): void {
     process.kill(pid, name)
   } catch (error) {
     if (!['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  }
+}
+
+/** Lines per second that are read of a stream, also empty ones: they take the time of this process, not its memory. */
+const LINES_PER_SECOND = 16_384
+const LINE_FEED = 0x0a
+
+/**
+ * Reads a stream. After `bytesPerSecond` bytes or {@link LINES_PER_SECOND} lines it reads no more until the second is over, so the
+ * program that writes has to wait. The last piece is taken whole.
+ * @param take gets each piece
+ */
+export function paced(
+  stream: Readable,
+  bytesPerSecond: number,
+  timers: Timers,
+  clock: Clock,
+  take: (piece: Buffer) => void,
+): void {
+  let windowAt = clock.monotonic()
+  let [bytes, lines] = [0, 0]
+  stream.on('data', (piece: Buffer) => {
+    const now = clock.monotonic()
+    if (now - windowAt >= 1000) {
+      windowAt = now
+      bytes = 0
+      lines = 0
+    }
+    take(piece)
+    bytes += piece.length
+    for (let at = -1; lines < LINES_PER_SECOND; lines++) {
+      at = piece.indexOf(LINE_FEED, at + 1)
+      if (at === -1) break
+    }
+    if (bytes < bytesPerSecond && lines < LINES_PER_SECOND) return
+    stream.pause()
+    timers.after(windowAt + 1000 - now, () => stream.resume())
+  })
+}
+
+/** Splits a stream of bytes at line feeds. It never keeps more than one line of the longest length. */
+export interface LineReader {
+  /** False when a line was longer than allowed: nothing is read from then on. */
+  push(piece: Buffer): boolean
+}
+
+/**
+ * @param bytesMax longest line, without its line feed
+ * @param line told of each line with its bytes; empty lines are left out
+ */
+export function createLineReader(bytesMax: number, line: (bytes: Buffer) => void): LineReader {
+  const kept = new ByteBuffer(null)
+  let isOver = false
+  return {
+    push(piece) {
+      let from = 0
+      while (!isOver) {
+        const at = piece.indexOf(0x0a, from)
+        const end = at === -1 ? piece.length : at
+        isOver = kept.length + end - from > bytesMax
+        if (isOver) break
+        if (at === -1) {
+          kept.add(piece, from, end)
+          return true
+        }
+        let whole = piece.subarray(from, end)
+        if (kept.length > 0) {
+          kept.add(piece, from, end)
+          whole = kept.whole()
+          kept.drop()
+        }
+        from = at + 1
+        if (whole.length > 0) line(whole)
+      }
+      kept.drop()
+      return false
+    },
   }
 }

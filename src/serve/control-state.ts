@@ -1,12 +1,9 @@
 /** Chooses the memory of the control plane. */
 import type { Clock } from '../base/clock.ts'
-import type { ControlState } from '../control/control-state.ts'
-import { openEndedIds } from '../shared-state/memory/ended-ids.ts'
-import { openKeyMemory } from '../shared-state/memory/key-memory.ts'
-import { createLinks } from '../shared-state/memory/links.ts'
+import type { ControlState } from '../control/origin-watch.ts'
+import { createTombstones, openEndedIds, openKeyMemory } from '../shared-state/memory/key-memory.ts'
 import type { SharedCells } from '../shared-state/memory/shared-cells.ts'
-import { createThrottle } from '../shared-state/memory/throttle.ts'
-import { createTombstones } from '../shared-state/memory/tombstones.ts'
+import { createLinks, createThrottle } from '../shared-state/memory/throttle.ts'
 import type { Events } from '../shared-state/ports/events.ts'
 
 /** One-time links that are kept at once, of all and of one principal: each holds a secret in memory. */

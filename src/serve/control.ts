@@ -1,6 +1,6 @@
 /** Opens the control plane, and the private sockets on which it listens. */
 import { join } from 'node:path'
-import { CONTROL_SOCKET, LOCAL_SOCKET } from '../base/net/socket-path.ts'
+import { CONTROL_SOCKET, LOCAL_SOCKET } from '../base/net/address.ts'
 import {
   type ControlPlane,
   type ControlPlaneOptions,
@@ -11,7 +11,7 @@ import { createLocalListener } from '../control/local-socket.ts'
 import { closeServer, listenPrivately } from '../control/private-server.ts'
 import type { Addresses } from '../fleet/main/addresses.ts'
 import { fingerprintsOf, type WatchedCertificates } from '../fleet/main/certificates.ts'
-import type { Publisher } from '../snapshot/publisher.ts'
+import type { Publisher } from '../snapshot/snapshot.ts'
 import { VERSION } from '../version.ts'
 import type { Start } from './start.ts'
 import type { Stores } from './stores.ts'

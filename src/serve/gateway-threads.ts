@@ -1,14 +1,14 @@
 /** What the gateway threads are started with. */
 import { join } from 'node:path'
-import { CONTROL_SOCKET } from '../base/net/socket-path.ts'
+import { CONTROL_SOCKET } from '../base/net/address.ts'
 import type { Addresses } from '../fleet/main/addresses.ts'
 import type { GatewaysOptions } from '../fleet/main/gateways.ts'
-import { threadCountOf } from '../fleet/main/thread-count.ts'
+import { threadCountOf } from '../fleet/main/thread-slots.ts'
 import { COUNTER_SLOT, type GatewayInit } from '../fleet/shared/messages.ts'
 import { createSourceMemory, SourceCounts } from '../gateway/admit/sources.ts'
 import { gatewayName } from '../threads/worker.ts'
 import { VERSION } from '../version.ts'
-import { callerMemoryMax } from '../wire/caller-memory-max.ts'
+import { callerMemoryMax } from '../wire/caller-memory.ts'
 import type { Start } from './start.ts'
 import type { Stores } from './stores.ts'
 

@@ -5,21 +5,23 @@ import { COUNTER_SLOT, HEALTH } from '../fleet/shared/messages.ts'
 import { type Counters, createCounterMemory, createCounters } from '../gateway/admit/counters.ts'
 import type { IdempotencyMemory } from '../gateway/idempotency/keys.ts'
 import type { RecordQueries } from '../operations/engine/ports.ts'
-import { createFreshQueries } from '../record/fresh-queries.ts'
 import type { QuerySetup, RecorderSetup } from '../record/messages.ts'
-import { createRecordQueries } from '../record/query-client.ts'
+import { createFreshQueries, createRecordQueries } from '../record/query-client.ts'
 import { type Recorder, startRecorder } from '../record/recorder-client.ts'
 import type { Probed } from '../store/ports/unavailable.ts'
 import { filesIn } from '../upkeep/data-files.ts'
 import { openIdempotencyKeys } from '../upkeep/kept/idempotency-keys.ts'
 import { createLastGood, type LastGoodSnapshot, tellLastGood } from '../upkeep/kept/last-good.ts'
 import { isInside, keyBesideData } from '../upkeep/key-place.ts'
-import { compilerVersion } from '../upkeep/start/compiler-version.ts'
-import { type Configuration, openConfiguration } from '../upkeep/start/configuration.ts'
-import { clearDamagedFiles } from '../upkeep/start/damaged-files.ts'
-import { watchKeyFile } from '../upkeep/start/key-watch.ts'
-import { copyForReading, type ReadingPlace } from '../upkeep/start/reading-place.ts'
-import { openUpgraded } from '../upkeep/start/upgrade.ts'
+import {
+  type Configuration,
+  compilerVersion,
+  copyForReading,
+  openConfiguration,
+  openUpgraded,
+  type ReadingPlace,
+} from '../upkeep/start/configuration.ts'
+import { clearDamagedFiles, watchKeyFile } from '../upkeep/start/damaged-files.ts'
 import { VERSION } from '../version.ts'
 import { convertStores, PLACES } from './places.ts'
 import type { Start } from './start.ts'

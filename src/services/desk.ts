@@ -4,16 +4,21 @@
  */
 import { hash } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
-import { isDeep, NESTED_MAX } from '../base/json/plain.ts'
-import { ServiceFailure, tooLong } from './failure.ts'
+import { isDeep, NESTED_MAX } from '../base/json/storable.ts'
 import { openMysql } from './mysql/session.ts'
-import { SessionPool } from './pool.ts'
-import type { ServiceResult, ServiceTask, ServiceWork, ToServices } from './port.ts'
+import {
+  ANSWER_BYTES_MAX,
+  OVERLOADED,
+  type ServiceResult,
+  type ServiceTask,
+  type ServiceWork,
+  type Session,
+  type ToServices,
+} from './port.ts'
 import { openPostgres } from './postgres/session.ts'
 import { openRedis } from './redis/session.ts'
-import { ANSWER_BYTES_MAX, type Session } from './session.ts'
 import { openSmtp } from './smtp/session.ts'
-import type { Connect } from './socket.ts'
+import { type Connect, ServiceFailure, tooLong } from './socket.ts'
 
 export interface Desk {
   /** Takes a question, or gives one up. */
@@ -89,4 +94,125 @@ function keyOf({ to, login, work }: ServiceTask): string {
     'sha256',
     JSON.stringify([work.service, work.service === 'smtp' ? work.starttls : work.database, to, login]),
   )
+}
+
+// Sessions with servers, shared by the questions of one gateway thread.
+//
+// 1. A session has one question at a time. A key has at most {@link PER_KEY} sessions; further questions wait in order.
+// 2. Another server, login or database means another key, so no question uses a session of another login.
+// 3. A session without a question for {@link IDLE_MS} is closed, by the clock.
+// 4. At {@link SESSIONS_MAX} the longest idle session is closed.
+
+const PER_KEY = 4
+const WAITING_MAX = 64
+const SESSIONS_MAX = 64
+/** Milliseconds. */
+const IDLE_MS = 30_000
+
+interface Shelf {
+  /** Oldest first. */
+  readonly idle: { readonly session: Session; readonly since: number }[]
+  readonly waiting: (() => void)[]
+  /** Places that questions have, with a session or about to open one. */
+  used: number
+}
+
+export class SessionPool {
+  readonly #shelves = new Map<string, Shelf>()
+  readonly #clock: Clock
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /**
+   * Has `ask` use a session of the key, which is opened where none is idle.
+   * @throws ServiceFailure of `open` and `ask`, and `overloaded` where there is no place
+   */
+  async use<T>(
+    key: string,
+    open: () => Promise<Session>,
+    signal: AbortSignal,
+    ask: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    const shelf = await this.#place(key, signal)
+    let session: Session | null = null
+    try {
+      session = takeIdle(shelf) ?? (await this.#opened(open))
+      return await ask(session)
+    } finally {
+      this.#leave(key, shelf, session)
+    }
+  }
+
+  /** Closes what was idle for long. */
+  sweep(): void {
+    const before = this.#clock.monotonic() - IDLE_MS
+    for (const [key, { idle, used }] of this.#shelves) {
+      while (idle.length > 0 && (idle[0]!.since <= before || !idle[0]!.session.isOpen))
+        idle.shift()!.session.close()
+      if (idle.length === 0 && used === 0) this.#shelves.delete(key)
+    }
+  }
+
+  /** Waits for a place. It stands in the shelf of the key until {@link #leave}. */
+  async #place(key: string, signal: AbortSignal): Promise<Shelf> {
+    let shelf = this.#shelves.get(key)
+    if (shelf === undefined) {
+      shelf = { idle: [], waiting: [], used: 0 }
+      this.#shelves.set(key, shelf)
+    }
+    if (shelf.used < PER_KEY) shelf.used++
+    else await turn(shelf.waiting, signal)
+    return shelf
+  }
+
+  async #opened(open: () => Promise<Session>): Promise<Session> {
+    let total = 0
+    let oldest: Shelf | null = null
+    for (const shelf of this.#shelves.values()) {
+      total += shelf.used + shelf.idle.length
+      const [first] = shelf.idle
+      if (first !== undefined && (oldest === null || first.since < oldest.idle[0]!.since)) oldest = shelf
+    }
+    if (total > SESSIONS_MAX) {
+      if (oldest === null) throw new ServiceFailure(OVERLOADED, 'too many connections are in use')
+      oldest.idle.shift()!.session.close()
+    }
+    return open()
+  }
+
+  #leave(key: string, shelf: Shelf, session: Session | null): void {
+    if (session?.isOpen === true) shelf.idle.push({ session, since: this.#clock.monotonic() })
+    const next = shelf.waiting.shift()
+    // The place passes on
+    if (next !== undefined) next()
+    else if (--shelf.used === 0 && shelf.idle.length === 0) this.#shelves.delete(key)
+  }
+}
+
+/** The session that was used last. */
+function takeIdle({ idle }: Shelf): Session | null {
+  for (let last = idle.pop(); last !== undefined; last = idle.pop())
+    if (last.session.isOpen) return last.session
+  return null
+}
+
+function turn(waiting: (() => void)[], signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (waiting.length >= WAITING_MAX) {
+      reject(new ServiceFailure(OVERLOADED, 'too many questions wait for this server'))
+      return
+    }
+    const abort = (): void => {
+      waiting.splice(waiting.indexOf(come), 1)
+      reject(new ServiceFailure('timeout', 'the question was given up'))
+    }
+    const come = (): void => {
+      signal.removeEventListener('abort', abort)
+      resolve()
+    }
+    signal.addEventListener('abort', abort, { once: true })
+    waiting.push(come)
+  })
 }

@@ -1,5 +1,5 @@
 import { type DriverName, isDriverInstalled, missingDriver } from '../base/drivers.ts'
-import { ServiceFailure } from './failure.ts'
+import { ServiceFailure } from './socket.ts'
 
 /** Loads a driver with its first use. @throws ServiceFailure where it is not installed */
 export async function loadDriver(name: DriverName): Promise<unknown> {

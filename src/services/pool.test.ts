@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { createClock, createClockCell, moveClock } from '../base/clock.ts'
-import { SessionPool } from './pool.ts'
-import type { Session } from './session.ts'
+import { SessionPool } from './desk.ts'
+import type { Session } from './port.ts'
 
 const NEVER = new AbortController().signal
 

@@ -6,7 +6,6 @@ import { lookup } from 'node:dns'
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { type Egress, EgressRefusal } from '../base/net/egress.ts'
-import { ServiceFailure } from './failure.ts'
 import type { ServiceAddress } from './port.ts'
 
 /** From the question for an address to the connection, and again for a handshake, milliseconds. */
@@ -104,4 +103,32 @@ function connectFailure(error: Error & { readonly code?: unknown }): ServiceFail
   if (error instanceof EgressRefusal) return new ServiceFailure('egress', error.message)
   const code = typeof error.code === 'string' && /^[A-Z0-9_]{1,64}$/.test(error.code) ? error.code : 'error'
   return new ServiceFailure('connect', `the server cannot be reached (${code})`)
+}
+
+/** A question to a server that had no answer. The message has no value of the question or of a row, and no secret. */
+export class ServiceFailure extends Error {
+  /** See `ServiceResult` in port.ts. */
+  readonly kind: string
+  constructor(kind: string, message: string) {
+    super(message)
+    this.kind = kind
+  }
+}
+
+/** The connection has ended before the answer was whole. */
+export function lost(): ServiceFailure {
+  return new ServiceFailure('connect', 'the server closed the connection')
+}
+
+export function tooLong(bytesMax: number): ServiceFailure {
+  return new ServiceFailure('size', `the answer is longer than ${bytesMax / 1024 / 1024} MiB`)
+}
+
+/** What a driver says of a connection, without what the text repeats. */
+export function connectionFailure(text: unknown): ServiceFailure {
+  if (/SSL|TLS|certificate/i.test(String(text)))
+    return new ServiceFailure('connect', 'TLS could not be agreed with the server')
+  return /^SASL|plaintext|authentication/.test(String(text))
+    ? new ServiceFailure('login', 'signing in to the server failed')
+    : lost()
 }

@@ -2,8 +2,7 @@
 import type { z } from 'zod'
 import { Secret } from '../base/crypto/token.ts'
 import { CannotStart } from '../base/refusal.ts'
-import type { RoleRule } from './role-map.ts'
-import { type SCHEMA, type SettingName, settingName } from './schema.ts'
+import { type RoleRule, type SCHEMA, type SettingName, settingName } from './schema.ts'
 import type { CLIENT_AUTH_METHODS } from './values.ts'
 
 type Values = z.output<typeof SCHEMA>

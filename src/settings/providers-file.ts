@@ -7,15 +7,14 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
-import { fieldErrorsOf } from '../base/json/field-errors.ts'
+import { fieldErrorsOf } from '../base/json/fault.ts'
 import { unstorableIn } from '../base/json/storable.ts'
 import { CannotStart, type FieldError, Refusal } from '../base/refusal.ts'
-import { hasUnseen, printable } from '../base/text/visible.ts'
-import { readText } from '../import/text/read.ts'
+import { hasUnseen, printable } from '../base/text/mask.ts'
+import { readText } from '../import/text/configuration.ts'
 import type { Settings } from '../settings.ts'
 import type { OidcSettings } from './oidc.ts'
-import { RoleMap } from './role-map.ts'
-import { settingName } from './schema.ts'
+import { RoleMap, settingName } from './schema.ts'
 import {
   Audience,
   ClaimName,

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { RunnerAddress, RunnerPlace } from '../base/net/runner-address.ts'
+import type { RunnerAddress, RunnerPlace } from '../base/net/address.ts'
 import { CannotStart } from '../base/refusal.ts'
 
 export interface RunnerSettings {

@@ -4,11 +4,9 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import { toMs } from '../base/clock.ts'
 import { PARTS, type Part } from '../base/doors.ts'
-import { isRefusedHost, isSecureUrl } from '../base/net/address.ts'
+import { isRefusedHost, isSecureUrl, type RunnerAddress, toRunnerAddress } from '../base/net/address.ts'
 import { egressEntryFault } from '../base/net/egress.ts'
-import { type RunnerAddress, toRunnerAddress } from '../base/net/runner-address.ts'
-import { urlTextFault } from '../base/text/url.ts'
-import { visibleJson } from '../base/text/visible.ts'
+import { urlTextFault, visibleJson } from '../base/text/mask.ts'
 
 /** Where a listener binds. Port 0 lets the system choose. An IPv6 address is without brackets. */
 export interface ListenAddress {

@@ -6,7 +6,7 @@
  */
 import type { ClaimRule } from '../base/crypto/jwt.ts'
 import type { DetectorSettings } from '../detectors/settings.ts'
-import type { Leg, RuleAction } from '../guardrails/names.ts'
+import type { Leg, RuleAction } from '../guardrails/rule.ts'
 import type { CredentialType } from '../model/api/credential.ts'
 import type { LimitKind } from '../model/api/policy.ts'
 import type { EndpointCapability, GraphqlLimits, JsonSchema, Parameter } from '../model/api/proxy.ts'

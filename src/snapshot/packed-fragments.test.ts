@@ -2,10 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { fuzzCases } from '../../test/support/long.ts'
-import { withoutPause } from '../base/threads/time-slices.ts'
+import { withoutPause } from '../base/threads/in-line.ts'
 import type { FragmentKey } from './fragments.ts'
-import { createPacker, PackedFragments, unpack } from './packed-fragments.ts'
-import { FragmentText } from './sent-delta.ts'
+import { createPacker, FragmentText, PackedFragments, unpack } from './packed-fragments.ts'
 
 const KINDS = ['client', 'collection', 'contracts', 'credential', 'policy', 'schemas'] as const
 

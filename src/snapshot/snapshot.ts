@@ -5,7 +5,7 @@
  */
 import type { Lru } from '../base/memory/lru.ts'
 import type { LimitPlans } from './find/limit-plan.ts'
-import type { Mounts } from './find/mounts.ts'
+import type { Mounts } from './find/paths.ts'
 import type { VirtualMcpIndex } from './find/virtual-mcps.ts'
 import type {
   CatalogueFragment,
@@ -21,16 +21,15 @@ import type {
   Bound,
   LinkedClient,
   LinkedHost,
+  LinkedPolicy,
   LinkedProfile,
   LinkedToken,
   Verified,
 } from './linked/client.ts'
-import type { LinkedCollection } from './linked/collection.ts'
+import type { LinkedCollection, LinkedWorkflow } from './linked/collection.ts'
 import type { LinkedCredential } from './linked/credential.ts'
 import type { GuardrailIndex, LinkedGuardrail } from './linked/guardrail.ts'
 import type { LinkedOrigin, LinkedVirtualMcp } from './linked/mcp.ts'
-import type { LinkedPolicy } from './linked/policy.ts'
-import type { LinkedWorkflow } from './linked/workflow.ts'
 
 export interface Snapshot {
   readonly revision: number
@@ -127,4 +126,18 @@ export interface Quarantined {
   readonly kind: 'quarantined'
   readonly fragment: Fragment
   readonly fault: string
+}
+
+/** Takes committed changes to the gateway threads, in the order of their revisions. */
+export interface Publisher {
+  /**
+   * Sends everything up to a committed revision that was not sent before. Resolves when it is on its way to the threads and
+   * kept for a later start. Rejects when the changes cannot be read; then a later publication sends them.
+   */
+  publish(revision: number): Promise<Sent>
+}
+
+export interface Sent {
+  /** Resolves when every thread runs the revision, or with `pending` after the deadline. */
+  readonly acknowledged: Promise<{ readonly pending: boolean }>
 }

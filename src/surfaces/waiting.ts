@@ -1,4 +1,4 @@
-import { isPlain, type Plain } from '../base/json/plain.ts'
+import { isPlain, type Plain } from '../base/json/storable.ts'
 import type { Invoked } from '../operations/engine/call.ts'
 
 /** What an answer says of a dry run, beside the difference: also by which rules it would wait for another person. */

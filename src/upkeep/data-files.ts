@@ -1,9 +1,9 @@
 /** The files of a data directory, by the names that a start, a restore and the doctor use. */
 import { join } from 'node:path'
-import type { KeyStore } from '../store/ports/idempotency-keys.ts'
-import type { LastGoodStore } from '../store/ports/last-good.ts'
 import type {
   ConfigPlace,
+  KeyStore,
+  LastGoodStore,
   LockPlace,
   RecordsPlace,
   ServedPlace,

@@ -8,9 +8,8 @@ import { Secret } from '../base/crypto/token.ts'
 import { CannotStart } from '../base/refusal.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
 import { type KeyRingFile, loadKeys, type MasterKey } from './keys.ts'
-import { openVault } from './open.ts'
-import { createOpener } from './opener.ts'
-import { CannotRotate, createVault, type Vault } from './vault.ts'
+import { openVault } from './reseal.ts'
+import { CannotRotate, createOpener, createVault, type Vault } from './vault.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-vault-'))
 after(() => rmSync(directory, { recursive: true, force: true }))

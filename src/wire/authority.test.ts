@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { canonicalAuthority } from './authority.ts'
+import { canonicalAuthority } from './target.ts'
 
 test('a name that reads as a number is an IPv4 address in four decimal parts or nothing', () => {
   for (const host of ['127.0.0.1', '10.1.2.3:8080', '1.2.example', 'a1', '0x7f.a'])

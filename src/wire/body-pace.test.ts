@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BodyPace } from './body-pace.ts'
-import { DEFAULT_LIMITS } from './limits.ts'
+import { BodyPace, DEFAULT_LIMITS } from './limits.ts'
 
 const pace = (): BodyPace => new BodyPace({ ...DEFAULT_LIMITS, bodyTimeoutMs: 30, bodyBytesMin: 100 })
 

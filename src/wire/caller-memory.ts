@@ -8,6 +8,8 @@
  *    (`base/memory/bytes`).
  * 3. A whole response leaves in pieces, as fast as its caller takes them.
  */
+
+import { totalmem } from 'node:os'
 import type { Reservation } from '../base/memory/bytes.ts'
 
 /** Bytes of bodies and answers that one thread keeps in memory for callers, where it has the memory. */
@@ -107,4 +109,17 @@ export class MemoryReservation implements Reservation {
     this.give(this.#bytes)
     this.#isOver = true
   }
+}
+
+/** One caller alone gets half, which must take a body of the usual bound. */
+const LEAST_BYTES_MAX = 32 * 1024 * 1024
+
+/**
+ * What one of so many gateway threads may keep in memory for callers: all together a quarter of what the machine, or the
+ * container, has.
+ */
+export function callerMemoryMax(threads: number): number {
+  // 0 where the system does not tell, more than there is where nothing is set
+  const memory = Math.min(process.constrainedMemory() || Infinity, totalmem())
+  return Math.max(LEAST_BYTES_MAX, Math.min(CALLER_MEMORY_MAX, Math.floor(memory / 4 / threads)))
 }

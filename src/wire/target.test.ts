@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { canonicalAuthority } from './authority.ts'
-import { canonicalTarget } from './target.ts'
+import { canonicalAuthority, canonicalTarget } from './target.ts'
 
 const SAME = [
   '/',

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { fuzzCases } from '../../test/support/long.ts'
 import { PIECE_BYTES_MAX } from './limits.ts'
-import { Unsent } from './unsent.ts'
+import { Unsent } from './streamed-answer.ts'
 
 /** No piece of it looks like the one before. */
 const PATTERN = Buffer.from(Array.from({ length: 200_300 }, (_, i) => i % 251))

@@ -13,8 +13,14 @@ import type {
   UpstreamFragment,
   UpstreamRules,
 } from '../../src/snapshot/fragments.ts'
-import { createPacker, type PackedSnapshot } from '../../src/snapshot/packed-fragments.ts'
-import { FragmentText, keyOf, type SnapshotDelta, type TextDelta } from '../../src/snapshot/sent-delta.ts'
+import {
+  createPacker,
+  FragmentText,
+  keyOf,
+  type PackedSnapshot,
+  type SnapshotDelta,
+  type TextDelta,
+} from '../../src/snapshot/packed-fragments.ts'
 
 /** Fragments with everything that a test does not care about filled in. Ids follow from slugs. */
 export function collection(slug: string, given: Partial<CollectionFragment> = {}): CollectionFragment {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 import type { ClaimRule } from '../../src/base/crypto/jwt.ts'
-import type { Plain } from '../../src/base/json/plain.ts'
+import type { Plain } from '../../src/base/json/storable.ts'
 import { KEY_ALGS } from '../../src/model/access/profile.ts'
 import type { ProfileFragment, VerifyFragment } from '../../src/snapshot/fragments.ts'
 import { eventually } from '../support/eventually.ts'

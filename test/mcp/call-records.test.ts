@@ -1,9 +1,8 @@
 /** What records say of calls of origins: which have failed, and how much they gave the model. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { RecordFields } from '../../src/record/fields.ts'
-import { failureOriginOf, outcomeClassOf } from '../../src/record/outcome.ts'
-import { estimatedTokens } from '../../src/record/token-estimate.ts'
+import { failureOriginOf, outcomeClassOf, type RecordFields } from '../../src/record/fields.ts'
+import { estimatedTokens } from '../../src/record/search.ts'
 import { startFixture } from './fixture/fixture.ts'
 import { startHostileOrigin } from './hostile/hostile.ts'
 import { ERAS, rawClient } from './raw-client.ts'

@@ -6,8 +6,11 @@ import type { Connections } from '../../src/gateway/forward/connections.ts'
 import type { Gateway } from '../../src/gateway/gateway.ts'
 import type { Parking } from '../../src/mcp/virtual/input/parking.ts'
 import type { OriginSessions } from '../../src/mcp/virtual/sessions/sessions.ts'
-import { createOriginProbe } from '../../src/mcp/virtual/streams/origin-probe.ts'
-import { createOriginWatch, type OriginWatch } from '../../src/mcp/virtual/streams/origin-watch.ts'
+import {
+  createOriginProbe,
+  createOriginWatch,
+  type OriginWatch,
+} from '../../src/mcp/virtual/streams/origin-watch.ts'
 import { approvedOf, type Catalogue } from '../../src/model/mcp/capability-drift.ts'
 import { type OriginNews, type OriginProbed, OriginSpec } from '../../src/model/mcp/origin.ts'
 import { VirtualMcpSpec } from '../../src/model/mcp/virtual-mcp.ts'

@@ -1,12 +1,12 @@
 /** A gateway thread that takes its first snapshot at once and every later one when it is let; see `cells`. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { sendHeartbeats } from '../../src/fleet/shared/heartbeats.ts'
 import {
   type FromGateway,
   type GatewayInit,
   HEALTH,
   type ToGateway,
 } from '../../src/fleet/shared/messages.ts'
+import { sendHeartbeats } from '../../src/fleet/shared/readiness.ts'
 
 const main = parentPort!
 const init = workerData as GatewayInit

@@ -1,7 +1,7 @@
 /** Changes at MCP servers come to clients of virtual MCPs, over real sockets and two gateway threads. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { watcherOf } from '../../src/fleet/shared/watchers.ts'
+import { watcherOf } from '../../src/fleet/shared/messages.ts'
 import { textTool } from '../mcp/fixture/catalogue.ts'
 import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
 import { RESOURCES } from '../mcp/fixture/offers.ts'

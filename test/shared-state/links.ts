@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Links } from '../../src/shared-state/ports/links.ts'
+import type { Links } from '../../src/shared-state/ports/memory.ts'
 
 /** Two processes, or two handles of one memory. The clock is moved by hand. */
 export interface LinksMade {

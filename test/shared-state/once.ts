@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Once } from '../../src/shared-state/ports/once.ts'
+import type { Once } from '../../src/shared-state/ports/memory.ts'
 
 /** Two processes, or threads, with one memory. The clock is moved by hand. */
 export interface OnceMade {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { BackoffKey, Throttle } from '../../src/shared-state/ports/throttle.ts'
+import type { BackoffKey, Throttle } from '../../src/shared-state/ports/memory.ts'
 
 /** A throttle whose clock is moved by hand; it begins at the start of a window of a minute. */
 export interface ThrottleMade {

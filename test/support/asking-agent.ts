@@ -1,6 +1,6 @@
 /** An agent of 2025-11-25 at Management MCP, spoken byte by byte, whose person answers when the test says so. */
 import assert from 'node:assert/strict'
-import { messagesOf } from '../../src/surfaces/cli/event-stream.ts'
+import { messagesOf } from '../../src/surfaces/cli/bridge.ts'
 
 interface Message {
   readonly id?: string | number

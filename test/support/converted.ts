@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Plain } from '../../src/base/json/plain.ts'
+import type { Plain } from '../../src/base/json/storable.ts'
 import type { Converted } from '../../src/import/converted.ts'
 import { ClientSpec, ProfileSpec } from '../../src/model/access/profile.ts'
 import { CollectionSpec } from '../../src/model/api/collection.ts'

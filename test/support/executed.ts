@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { SYSTEM_AMBIENT } from '../../src/base/expression/expression.ts'
-import type { Plain } from '../../src/base/json/plain.ts'
+import type { Plain } from '../../src/base/json/storable.ts'
 import { WorkflowDefinition } from '../../src/model/workflow/workflow.ts'
 import { handlesOf, nodeType } from '../../src/nodes/definitions.ts'
 import type { NodeContext, NodeResult, NodeRun } from '../../src/nodes/run.ts'

@@ -32,7 +32,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   model: {
     // Names of what detectors find are part of what administrators write
-    may: ['base', 'detectors/settings', 'guardrails/names'],
+    may: ['base', 'detectors/settings', 'guardrails/rule'],
     is: 'The nouns of the product as schemas and types, without I/O. `model/members.ts` has what many resources share',
   },
   vault: {
@@ -76,7 +76,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     is: 'Request records, metrics and the audit chain. The gateway hands a record over and never waits',
   },
   snapshot: {
-    may: ['base', 'model', 'detectors/settings', 'guardrails/names', 'snapshot/linked', 'snapshot/find'],
+    may: ['base', 'model', 'detectors/settings', 'guardrails/rule', 'snapshot/linked', 'snapshot/find'],
     is: 'Fragments are plain data. A snapshot is what a gateway thread serves',
   },
   'snapshot/schema': {
@@ -88,14 +88,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     is: 'Endpoints as capabilities and as OpenAPI. The result is the same in every thread',
   },
   'snapshot/linked': {
-    may: [
-      'base',
-      'guardrails/rule',
-      'guardrails/names',
-      'snapshot/fragments',
-      'snapshot/plan',
-      'snapshot/find',
-    ],
+    may: ['base', 'guardrails/rule', 'snapshot/fragments', 'snapshot/plan', 'snapshot/find'],
     is: 'The types of what a thread makes of fragments',
   },
   'snapshot/find': {
@@ -103,15 +96,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     is: 'Look-ups of a request, without SQL and without waiting',
   },
   'snapshot/link': {
-    may: [
-      'base',
-      'model',
-      'vault',
-      'guardrails/rule',
-      'guardrails/names',
-      ...SERVED,
-      'snapshot/earlier-form',
-    ],
+    may: ['base', 'model', 'vault', 'guardrails/rule', ...SERVED],
     is: 'Makes fragments ready for requests. A fragment that cannot be linked fails closed',
   },
   'snapshot/compile': {
@@ -123,7 +108,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'snapshot',
       'nodes',
       'detectors/settings',
-      'guardrails/names',
+      'guardrails/rule',
     ],
     is: 'The same desired state gives the same fragments. Main thread only',
   },
@@ -178,7 +163,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'vault',
       'record',
       'snapshot',
-      'guardrails/names',
+      'guardrails/rule',
     ],
     is: 'How an operation is called, authorized, stored and audited. An operation does not know which interface called it',
   },
@@ -285,7 +270,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'shared-state/ports',
       'shared-state/memory/shared-cells',
       'snapshot/fragments',
-      'snapshot/sent-delta',
+      'snapshot/packed-fragments',
       'gateway',
       'record',
       'wire/port',
@@ -300,7 +285,6 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'shared-state/ports',
       'snapshot/find',
       'snapshot/fragments',
-      'snapshot/sent-delta',
       'snapshot/packed-fragments',
       'gateway',
       'record',
@@ -316,7 +300,6 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'store/ports',
       'shared-state/ports',
       'snapshot/fragments',
-      'snapshot/sent-delta',
       'snapshot/packed-fragments',
       'gateway',
       'record',
@@ -356,7 +339,6 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'base',
       'store/ports',
       'snapshot/fragments',
-      'snapshot/sent-delta',
       'snapshot/packed-fragments',
       'gateway/identify',
       'gateway/idempotency',
@@ -406,7 +388,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'control/identity-provider',
       'access',
       'oauth/federation',
-      'operations/access/origin-access',
+      'operations/access/mcp-access',
       'upkeep/data-files',
       'upkeep/key-place',
     ],

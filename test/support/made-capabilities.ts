@@ -9,9 +9,8 @@ import {
 } from '../../src/model/mcp/public-names.ts'
 import { rulesOf } from '../../src/snapshot/compile/capability-rules.ts'
 import { linkCapabilities } from '../../src/snapshot/find/capabilities.ts'
-import type { Capabilities } from '../../src/snapshot/find/capability-answers.ts'
-import { basesOf } from '../../src/snapshot/find/capability-bases.ts'
-import type { SubjectClaims } from '../../src/snapshot/find/capability-caller.ts'
+import type { Capabilities, SubjectClaims } from '../../src/snapshot/find/capability-caller.ts'
+import { basesOf } from '../../src/snapshot/find/capability-uris.ts'
 
 /** A member of a virtual MCP. */
 interface Made {

@@ -4,7 +4,7 @@ import { createParking, type Parking } from '../../src/mcp/virtual/input/parking
 import { createThreadHeldCalls } from '../../src/shared-state/memory/held-calls.ts'
 import { createKeyMemory, openKeyMemory } from '../../src/shared-state/memory/key-memory.ts'
 import type { HeldCalls } from '../../src/shared-state/ports/held-calls.ts'
-import type { Once } from '../../src/shared-state/ports/once.ts'
+import type { Once } from '../../src/shared-state/ports/memory.ts'
 
 /** What the threads of one process share for calls that wait for their clients. */
 export interface SharedParking {

@@ -1,4 +1,4 @@
-import type { Plain } from '../../src/base/json/plain.ts'
+import type { Plain } from '../../src/base/json/storable.ts'
 
 /** A copy in which the part that `seed` leads to is another one. */
 export function withReplaced(whole: object, value: unknown, seed: number): object {

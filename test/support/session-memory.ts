@@ -1,6 +1,5 @@
 import { createKeyMemory, openKeyMemory } from '../../src/shared-state/memory/key-memory.ts'
-import type { Once } from '../../src/shared-state/ports/once.ts'
-import type { Tombstones } from '../../src/shared-state/ports/tombstones.ts'
+import type { Once, Tombstones } from '../../src/shared-state/ports/memory.ts'
 
 /** What the doors of MCP remember together, for a door that one thread alone answers. */
 export function createSessionMemory(): { readonly tombstones: Tombstones; readonly usedReplies: Once } {

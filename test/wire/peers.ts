@@ -6,7 +6,7 @@ import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts
 import type { ByteBudget } from '../../src/base/memory/bytes.ts'
 import { createEgress, type EgressSettings, NO_LISTENER } from '../../src/base/net/egress.ts'
 import { PROBLEMS, type RefusalCode } from '../../src/base/refusal.ts'
-import type { NativeEngineOptions } from '../../src/wire/native/create-context.ts'
+import type { NativeEngineOptions } from '../../src/wire/native/context.ts'
 import { createNativeEngine } from '../../src/wire/native/engine.ts'
 import { createNodeEngine } from '../../src/wire/node/engine.ts'
 import type {

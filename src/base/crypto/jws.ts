@@ -10,7 +10,7 @@ import {
   timingSafeEqual,
   verify,
 } from 'node:crypto'
-import type { Plain } from '../json/plain.ts'
+import type { Plain } from '../json/storable.ts'
 
 interface Algorithm {
   readonly hash: string | null

@@ -11,13 +11,13 @@
  * 5. An evaluation changes nothing that it is given. It takes the clock and chance from its caller ({@link Ambient}).
  */
 import { randomUUID } from 'node:crypto'
-import { isPlain, type Plain } from '../json/plain.ts'
+import { isPlain, type Plain } from '../json/storable.ts'
 import { type LinearPattern, linearPattern } from '../text/patterns.ts'
-import { toJsonValue } from './functions/codings.ts'
 import {
   type Ambient,
   type Evaluation,
   FAILED,
+  type FunctionType,
   Halt,
   isNumber,
   made,
@@ -27,11 +27,10 @@ import {
   WAITS,
   withinInt,
 } from './functions/evaluation.ts'
-import type { FunctionType } from './functions/function-type.ts'
-import { objectOf } from './functions/objects.ts'
 import { BINARY_SIGNS, type BinarySign, binary } from './functions/operators.ts'
 import { VALUE_FUNCTIONS } from './functions/table.ts'
 import { isTime, Timestamp } from './functions/times.ts'
+import { objectOf, toJsonValue } from './functions/values.ts'
 
 /** Steps of one evaluation. */
 const STEPS_MAX = 10_000

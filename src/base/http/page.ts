@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { undeceptive } from '../text/visible.ts'
+import { undeceptive } from '../text/mask.ts'
 
 /** Text that is HTML already. */
 class Html {

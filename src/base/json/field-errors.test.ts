@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { fieldErrorsOf } from './field-errors.ts'
+import { fieldErrorsOf } from './fault.ts'
 
 test('a value that is not among those there are is told with all of them', () => {
   const schema = z.strictObject({ kind: z.enum(['rate', 'quota']), type: z.literal('token') })

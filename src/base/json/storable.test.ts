@@ -2,8 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Refusal } from '../refusal.ts'
-import { isPlain, pointerTo } from './plain.ts'
-import { demandStorable, isStorable, toStorable, unstorableIn, withStorable } from './storable.ts'
+import {
+  demandStorable,
+  isPlain,
+  isStorable,
+  pointerTo,
+  toStorable,
+  unstorableIn,
+  withStorable,
+} from './storable.ts'
 
 const text = fc.string({
   unit: fc.oneof(

@@ -15,16 +15,17 @@ import { networkInterfaces } from 'node:os'
 import { join, resolve as resolvePath } from 'node:path'
 import {
   bareHost,
+  CONTROL_SOCKET,
   formsOf,
   isListed,
   isLoopback,
   isPublicAddress,
   isRefusedAddress,
   isRefusedHost,
+  LOCAL_SOCKET,
   listOf,
   plainAddress,
 } from './address.ts'
-import { CONTROL_SOCKET, LOCAL_SOCKET } from './socket-path.ts'
 
 // Entries of `POSTERN_EGRESS_ALLOW`: a host name, `*.suffix`, an address or a network, each with a port or for all ports.
 // An entry that could never have an effect is refused, so that nobody believes it in force.

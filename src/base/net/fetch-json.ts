@@ -1,5 +1,5 @@
 import type { LookupFunction } from 'node:net'
-import { type Plain, plainIn } from '../json/plain.ts'
+import { type Plain, plainIn } from '../json/storable.ts'
 import type { Egress, UrlSource } from './egress.ts'
 import { createGuardedFetch, FetchFailure, type FetchLimits } from './guarded-fetch.ts'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { fuzzCases } from '../../../test/support/long.ts'
-import { toRunnerAddress } from './runner-address.ts'
+import { toRunnerAddress } from './address.ts'
 
 test('whatever is written, a runner is at an absolute path, or at a host and a port', () => {
   const written = fc

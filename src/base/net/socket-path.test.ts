@@ -16,7 +16,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { findSocket, LOCAL_SOCKET, openSocketDirectory, SOCKETS_FILE } from './socket-path.ts'
+import { findSocket, LOCAL_SOCKET, openSocketDirectory, SOCKETS_FILE } from './address.ts'
 
 function temporary(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'sockets-test-'))

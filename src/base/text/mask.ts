@@ -1,4 +1,4 @@
-import { isPlain } from '../json/plain.ts'
+import { isPlain } from '../json/storable.ts'
 
 /** What stands in the place of a secret. */
 export const MASKED = '[secret]'
@@ -101,5 +101,169 @@ export function maskValue(value: unknown, depth = 0): unknown {
       maskText(name),
       isSecretName(name) && inner !== null && inner !== '' ? MASKED : maskValue(inner, depth + 1),
     ]),
+  )
+}
+
+/** None of the characters of a URL (RFC 3986, section 2), or a backslash, which URL parsers take for a slash. */
+const STRANGE = /[^!-[\]-~]/u
+/** Two slashes, and a host that is not written in escapes (`%61`), which URL parsers decode. */
+const WEB_HOST = /^https?:\/\/[^%/?#]+(?:[/?#]|$)/i
+
+/**
+ * Why a URL could lead elsewhere than it reads; null when it leads where it reads. URL parsers drop invisible
+ * characters, map look-alikes to ASCII and complete missing slashes (UTS #46; WHATWG URL, section 4.4), so a person who
+ * approves the text would see another host than the one that is called.
+ */
+export function urlTextFault(text: string): string | null {
+  const strange = STRANGE.exec(text)?.[0]
+  if (strange !== undefined) {
+    const code = strange.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')
+    return `a URL in ASCII: U+${code} must be written in Punycode (xn--...) in a host, and %-encoded elsewhere`
+  }
+  if (/^https?:/i.test(text) && !WEB_HOST.test(text))
+    return 'a URL with // before its host, and no % in the host'
+  return null
+}
+
+/** The text without slashes at its end. A regular expression for it would take quadratically long for slashes before it. */
+export function withoutEndSlashes(text: string): string {
+  let end = text.length
+  while (text[end - 1] === '/') end--
+  return text.slice(0, end)
+}
+
+/**
+ * A URL with parameters behind those that it has (RFC 6749 section 3.1). The query of the URL keeps its bytes, apart from parameters of
+ * the same names: each parameter is sent once, with the value given here.
+ * @param url absolute, without fragment @param parameters by name
+ */
+export function withQuery(url: string, parameters: Readonly<Record<string, string>>): URL {
+  const [base = '', query = ''] = url.split(/\?(.*)/s)
+  const kept = query.split('&').filter((part) => part !== '' && !Object.hasOwn(parameters, nameIn(part)))
+  const added = new URLSearchParams(parameters).toString()
+  return new URL(`${base}?${[...kept, added].filter((part) => part !== '').join('&')}`)
+}
+
+/** The decoded name of one `name=value`. */
+function nameIn(part: string): string {
+  const [name = ''] = new URLSearchParams(part).keys()
+  return name
+}
+
+// Makes characters visible that a screen shows as nothing, as a blank or as a change of direction, so that two values
+// that differ never look alike and no value looks like another one. Every value that a person reads before deciding
+// goes through one of these functions.
+
+/** Control, format, private and unassigned characters, blanks other than the space, and letters without a shape. */
+const UNSEEN_CLASS = '[[\\p{C}\\p{Z}\\p{Default_Ignorable_Code_Point}\\u2800\\u{16fe4}\\u{1d159}]--[ ]]'
+const UNSEEN = new RegExp(UNSEEN_CLASS, 'gv')
+/** The same without line breaks, which lay out JSON and YAML. */
+export const UNSEEN_IN_DATA = new RegExp(`[${UNSEEN_CLASS}--[\\n]]`, 'gv')
+
+const UNSEEN_ONCE = new RegExp(UNSEEN_CLASS, 'v')
+/** Those that hide or reorder text. Line breaks, tabs and what joins or colours emoji are part of honest text. */
+const DECEPTIVE_CLASS = `[${UNSEEN_CLASS}--[\\n\\r\\t\\u00a0\\u00ad\\u200c\\u200d\\ufe0e\\ufe0f]]`
+const DECEPTIVE = new RegExp(DECEPTIVE_CLASS, 'v')
+const EACH_DECEPTIVE = new RegExp(DECEPTIVE_CLASS, 'gv')
+
+/** Backslashes before what is, or looks like, one of the escapes of {@link printable}. */
+const BEFORE_ESCAPE = new RegExp(`\\\\+(?=[nt]|u[0-9a-fA-F]{4}|${UNSEEN_CLASS})`, 'gv')
+
+/** Runs of characters that could be among them: most text is ASCII, in which a scan for these is far cheaper. */
+const BEYOND_ASCII = /[^\n -~]+/g
+
+/**
+ * Text for a terminal or a form. A tab is shown as `\t`, a line break as `\n`, any other as JSON writes it (`\u202e`).
+ * Backslashes of text that looks like such an escape are doubled.
+ */
+export function printable(text: string): string {
+  return text
+    .replaceAll(BEFORE_ESCAPE, '$&$&')
+    .replaceAll(UNSEEN, (char) => (char === '\n' ? '\\n' : char === '\t' ? '\\t' : jsonEscape(char)))
+}
+
+/** True for text with a character that {@link printable} writes as an escape. */
+export function hasUnseen(text: string): boolean {
+  return UNSEEN_ONCE.test(text)
+}
+
+/** True for text with characters that hide from people what a program or a model reads. */
+export function isDeceptive(text: string): boolean {
+  return DECEPTIVE.test(text)
+}
+
+/** Text for a page: what hides or reorders text is shown as JSON writes it (`\u202e`), and emoji and scripts that join letters stay. */
+export function undeceptive(text: string): string {
+  return text.replaceAll(BEYOND_ASCII, (run) => run.replaceAll(EACH_DECEPTIVE, jsonEscape))
+}
+
+/** The same JSON value with these characters as escapes (RFC 8259, section 7). */
+export function visibleJson(json: string): string {
+  return json.replaceAll(BEYOND_ASCII, (run) => run.replaceAll(UNSEEN_IN_DATA, jsonEscape))
+}
+
+/** Each UTF-16 code unit as `\uXXXX`. */
+function jsonEscape(char: string): string {
+  return char
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('')
+}
+
+// Names that a lenient reader takes for each other. Some JSON readers ignore the case of member names, normalize them, or end them at
+// NUL. Such a reader takes `Name`, `\uff4e\uff41\uff4d\uff45` and `name\u0000` for `name`, and finds a value that nothing has judged.
+
+/** Names of this form fold to themselves. */
+const PLAIN = /^[a-z0-9_$./-]*$/
+/** Characters that no reader sees: controls, zero-width characters and the like. */
+const INVISIBLE = /[\p{Cc}\p{Default_Ignorable_Code_Point}]/gu
+
+/** The form that all spellings of a name share. Takes steps in proportion to the length of the name. */
+export function foldName(name: string): string {
+  if (PLAIN.test(name)) return name
+  const nul = name.indexOf('\0')
+  const read = nul === -1 ? name : name.slice(0, nul)
+  return read.normalize('NFKC').replace(INVISIBLE, '').toUpperCase().toLowerCase().normalize('NFKC')
+}
+
+/** A set of declared names that finds other spellings of them. */
+export class FoldedNames {
+  readonly #names: ReadonlySet<string>
+  readonly #byFold: ReadonlyMap<string, string>
+
+  constructor(names: Iterable<string>) {
+    this.#names = new Set(names)
+    this.#byFold = new Map([...this.#names].map((name) => [foldName(name), name]))
+  }
+
+  get size(): number {
+    return this.#names.size
+  }
+
+  has(name: string): boolean {
+    return this.#names.has(name)
+  }
+
+  /** The declared name that `name` is another spelling of; null for a declared name, and for one that is unlike all of them. */
+  declaredFor(name: string): string | null {
+    if (this.#names.has(name)) return null
+    return this.#byFold.get(foldName(name)) ?? null
+  }
+
+  /** The first member of an object that is another spelling of a declared name; null without one. */
+  misspelt(members: object): { readonly given: string; readonly declared: string } | null {
+    for (const given in members) {
+      const declared = this.declaredFor(given)
+      if (declared !== null) return { given, declared }
+    }
+    return null
+  }
+}
+
+/** A member name as an error shows it. */
+export function shownName(name: string): string {
+  return JSON.stringify(name.slice(0, 64).toWellFormed()).replace(
+    /[^ -~]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 }

@@ -2,8 +2,7 @@
  * Text that people do not see and models read: tags (U+E0000 to U+E007F), changes of direction, runs of characters without
  * width, runs of variation selectors.
  */
-import { codeAt } from '../chars.ts'
-import type { Found } from '../span.ts'
+import { codeAt, type Found } from '../chars.ts'
 
 const TAG_LEAD = 0xdb40
 /** One before a letter or an ideograph is honest; a message needs several. */

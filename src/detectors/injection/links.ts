@@ -1,8 +1,7 @@
 /** Links that carry data away: an image or a link in Markdown or HTML with a conversation, a secret or a template in its query. */
 
-import { codeAt } from '../chars.ts'
-import { entropyOf } from '../secrets/strength.ts'
-import type { Found } from '../span.ts'
+import { codeAt, type Found } from '../chars.ts'
+import { entropyOf } from '../secrets/tokens.ts'
 
 const URL_MAX = 1000
 const LABEL_MAX = 200

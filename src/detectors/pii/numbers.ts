@@ -3,10 +3,16 @@
  * separator between them, or up to three of them, which cards alone may have. The lengths of the groups select what it can be, so most
  * numbers are left at once.
  */
-import { codeAt, goesOn, isContinued, isDigit, isWord } from '../chars.ts'
-import { contextOf, isBehindGoods, isNumberOfGoods, isOfThing, namedBy } from '../context.ts'
-import type { BuiltInKind, PiiKind } from '../settings.ts'
-import type { Found } from '../span.ts'
+import { codeAt, type Found, goesOn, isContinued, isDigit, isWord } from '../chars.ts'
+import {
+  type BuiltInKind,
+  contextOf,
+  isBehindGoods,
+  isNumberOfGoods,
+  isOfThing,
+  namedBy,
+  type PiiKind,
+} from '../settings.ts'
 import { type Digits, isCard } from './card.ts'
 import {
   isAadhaar,

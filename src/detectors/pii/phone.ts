@@ -1,6 +1,5 @@
 /** Phone numbers: international ones (ITU-T E.164), and the national writings that little else looks like. */
-import { codeAt, goesOn, isDigit, isWord } from '../chars.ts'
-import type { Found } from '../span.ts'
+import { codeAt, type Found, goesOn, isDigit, isWord } from '../chars.ts'
 import type { Digits } from './card.ts'
 
 /** Country codes of one or two digits; all others have three. */

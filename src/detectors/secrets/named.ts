@@ -1,8 +1,7 @@
 /** Values behind names such as `password` and `api_key`. */
 import { isSecretName } from '../../base/text/mask.ts'
-import { codeAt, isBase64Url } from '../chars.ts'
-import type { Found } from '../span.ts'
-import { isStrong } from './strength.ts'
+import { codeAt, type Found, isBase64Url } from '../chars.ts'
+import { isStrong } from './tokens.ts'
 
 const NAME_MAX = 64
 const VALUE_MAX = 512

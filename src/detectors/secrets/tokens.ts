@@ -1,8 +1,6 @@
 /** Tokens that begin with a mark of their issuer, and signed tokens (JWT). Each begins with a word, which the scan has found. */
-import { codeAt, isBase64Url, isDigit, isWord, runEnd } from '../chars.ts'
+import { codeAt, type Found, isBase64Url, isDigit, isWord, runEnd } from '../chars.ts'
 import type { SecretKind } from '../settings.ts'
-import type { Found } from '../span.ts'
-import { isExample } from './strength.ts'
 
 /** What follows a mark. */
 interface Mark {
@@ -143,4 +141,123 @@ export function azureSecretAt(text: string, tilde: number): Found | null {
   if (isAzureSecret(codeAt(text, start - 1))) return null
   const end = runEnd(text, start, isAzureSecret, 41)
   return end - start === 40 ? { start, end, kind: 'azure', confidence: 0.95 } : null
+}
+
+const USER_INFO_MAX = 512
+
+/** Characters that end the authority of a URL, or the URL (RFC 3986 section 3.2). */
+const ENDS = new Set([...'/?#"\'<>\\`{}|^ \t\r\n'].map((char) => char.charCodeAt(0)))
+
+/** The password of a URL, as in `postgres://app:secret@db/orders`. `colon` is the place of the colon before the two slashes. */
+export function connectionPasswordAt(text: string, colon: number): Found | null {
+  if (!text.startsWith('://', colon) || !isWord(codeAt(text, colon - 1))) return null
+  const from = colon + 3
+  const stop = Math.min(text.length, from + USER_INFO_MAX)
+  let password = -1
+  let end = -1
+  for (let at = from; at < stop; at++) {
+    const code = codeAt(text, at)
+    if (ENDS.has(code)) break
+    // A password may contain an @ that is not encoded: the last one ends it
+    if (code === 64) end = at
+    else if (code === 58 && password < 0) password = at + 1
+  }
+  if (password < 0 || end <= password || isPlaceholder(text.slice(password, end))) return null
+  return { start: password, end, kind: 'connection_string', confidence: 0.95 }
+}
+
+// How a generated secret differs from a word, a placeholder and other values.
+
+/** What stands in examples and templates in the place of a secret. */
+const PLACEHOLDER =
+  /^(?:[*x.#_-]+|<.*>|\[.*\]|\{.*\}|\$\{?[A-Za-z_].*|%\w+%|(?:your|my|the|some)[-_ ]?.*|(?:changeme|change[-_]me|example|placeholder|redacted|secret|password|token|null|none|undefined|true|false|required|optional|string)\d{0,3})$/i
+
+function isPlaceholder(value: string): boolean {
+  return PLACEHOLDER.test(value)
+}
+
+/** What stands in examples within the form of a token. Of generated tokens not one in a million has six equal characters in a row. */
+const EXAMPLE = /example|placeholder|redacted|your[-_]|changeme|(.)\1{5}|0123456789|1234567890|abcdefghij/i
+
+/** True for a token that was written as an example: `AKIA…EXAMPLE`, `ghp_xxxx…`. @param token at most some hundred characters */
+function isExample(token: string): boolean {
+  return EXAMPLE.test(token)
+}
+
+const counts = new Uint16Array(128)
+
+/** Shannon entropy in bits for each character; characters beyond ASCII count as one. */
+export function entropyOf(value: string): number {
+  counts.fill(0)
+  for (let at = 0; at < value.length; at++) counts[value.charCodeAt(at) & 127]!++
+  let bits = 0
+  for (const count of counts) if (count > 0) bits -= (count / value.length) * Math.log2(count / value.length)
+  return bits
+}
+
+/** Dates, paths, host names, addresses of pages: long, and no secret. */
+const ORDINARY = /^(?:\d{4}-\d\d-\d\d|https?:|\/|\.{1,2}\/|[a-z]+(?:[-_.][a-z]+)+$|[A-Z]+(?:[-_.][A-Z]+)+$)/
+
+/**
+ * True for a value that is rather generated than chosen from words: 16 characters or more of high entropy with a digit. With
+ * `isPassword`, 8 characters or more of two classes (letters, digits, others) are enough.
+ */
+export function isStrong(value: string, isPassword: boolean): boolean {
+  if (value.length < 8 || isPlaceholder(value) || ORDINARY.test(value)) return false
+  const hasDigit = /\d/.test(value)
+  if (isPassword) {
+    const classes = [/[a-z]/, /[A-Z]/, /\d/, /[^A-Za-z0-9]/].filter((one) => one.test(value)).length
+    return classes >= 2 && entropyOf(value) >= 2.25
+  }
+  if (value.length < 16 || !hasDigit || !/[A-Za-z]/.test(value) || isExample(value)) return false
+  return entropyOf(value) >= 3
+}
+
+const BEGIN = /-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----/y
+const END = /-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----/y
+/** More than an RSA key of 16,384 bits has. */
+const KEY_MAX = 16_384
+
+/**
+ * A private key in PEM (RFC 7468), with headers or without, also where line breaks are written `\n`. A key without its end is found
+ * as far as it goes on. `start` is the place of the first hyphen.
+ */
+export function privateKeyAt(text: string, start: number): Found | null {
+  BEGIN.lastIndex = start
+  if (!BEGIN.test(text)) return null
+  const stop = Math.min(text.length, start + KEY_MAX)
+  let end = BEGIN.lastIndex
+  while (end < stop && isOfKey(codeAt(text, end))) {
+    if (codeAt(text, end) === 45 && text.startsWith('-----', end)) {
+      end = Math.max(end, keyEnd(text, end))
+      break
+    }
+    end++
+  }
+  return { start, end, kind: 'private_key', confidence: 0.99 }
+}
+
+/** The place behind the last line of a key that begins at `start`; -1 where none does. */
+export function keyEnd(text: string, start: number): number {
+  END.lastIndex = start
+  return END.test(text) ? END.lastIndex : -1
+}
+
+/** Base64, white space, line breaks as escapes, and what headers contain. */
+export function isOfKey(code: number): boolean {
+  if (isBase64Url(code) || isWord(code)) return true
+  return (
+    code === 43 ||
+    code === 47 ||
+    code === 61 ||
+    code === 32 ||
+    code === 92 ||
+    (code >= 9 && code <= 13) ||
+    isOfHeader(code)
+  )
+}
+
+/** `:`, `,`, `.`, `(`, `)`: `Proc-Type: 4,ENCRYPTED`. */
+function isOfHeader(code: number): boolean {
+  return code === 58 || code === 44 || code === 46 || code === 40 || code === 41
 }

@@ -6,7 +6,7 @@ import {
   type ThreadRequest,
   type ThreadRequestsOptions,
 } from '../main/thread-requests.ts'
-import { createConnectionClient } from './connection-client.ts'
+import { createConnectionClient } from './main-thread.ts'
 
 const TOKEN = { header: 'Authorization', value: 'Bearer at', until: Number.MAX_SAFE_INTEGER }
 

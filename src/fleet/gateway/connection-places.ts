@@ -3,7 +3,6 @@ import type { Clock } from '../../base/clock.ts'
 import type { SourceCounts } from '../../gateway/admit/sources.ts'
 import type { trustedNetworks } from '../../gateway/identify/origin.ts'
 import { isIn } from '../../snapshot/find/network.ts'
-import { createClosedConnections } from './closed-connections.ts'
 import { LISTENERS } from './router.ts'
 
 export interface ConnectionPlacesOptions {
@@ -35,5 +34,31 @@ export function createConnectionPlaces({
     const leave = sources.enter(counted, peer, max, clock.now())
     if (leave === null) closedConnections.note(peer)
     return leave
+  }
+}
+
+// Logs connections that were closed because their source has too many.
+
+const EVERY_MS = 60_000
+
+/** Tells the log of connections that were closed because their source has too many, at most once a minute. */
+function createClosedConnections(
+  clock: Clock,
+  max: number,
+  log: (message: string) => void,
+): { note(peer: string): void } {
+  let nextAt = -Infinity
+  let count = 0
+  return {
+    note(peer) {
+      count++
+      const now = clock.monotonic()
+      if (now < nextAt) return
+      nextAt = now + EVERY_MS
+      log(
+        `closed ${count} new connection${count === 1 ? '' : 's'}, the last from ${peer}: more than ${max} of one source (POSTERN_CONNECTIONS_PER_SOURCE_MAX)`,
+      )
+      count = 0
+    },
   }
 }

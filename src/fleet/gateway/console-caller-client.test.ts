@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { FromGateway } from '../shared/messages.ts'
-import { createConsoleCallerClient } from './console-caller-client.ts'
+import { createConsoleCallerClient } from './console.ts'
 
 const call = (session: string) => ({
   sessions: [session],

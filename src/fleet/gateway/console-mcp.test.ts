@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { FIELD_RULES } from '../../gateway/fields.ts'
 import type { ConsoleCall, ConsoleCaller } from '../../model/access/caller.ts'
 import type { Incoming } from '../../wire/port.ts'
-import { createConsoleMcp } from './console-mcp.ts'
+import { createConsoleMcp } from './console.ts'
 
 const SESSION = 'S'.repeat(43)
 const VALUES: Readonly<Record<string, string>> = {

@@ -1,15 +1,21 @@
 /**
  * Sends requests for the control plane to the main thread. Each listener has a capacity of its own for verified and
- * for other requests, shared fairly between callers (`fair-queue.ts`). For a request without a verified access token,
+ * for other requests, shared fairly between callers. For a request without a verified access token,
  * the body is read whole first and the response is collected whole, so that a slow caller holds no connection to the
  * control plane.
  */
-
 import { DOORS, doorAt, isAtOrBelow, type Protected } from '../../base/doors.ts'
-import { bearerOf, CONSOLE_LOGOUT_PATH, CONSOLE_SESSION_PATH, SESSION_MARK } from '../../base/http/fields.ts'
+import {
+  bearerOf,
+  CONSOLE_HEADER,
+  CONSOLE_LOGOUT_PATH,
+  CONSOLE_SESSION_PATH,
+  SESSION_MARK,
+} from '../../base/http/fields.ts'
+import { PoolShare, WaitingLine } from '../../base/memory/pool-share.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { SourceCounts } from '../../gateway/admit/sources.ts'
-import { AUTHORIZATION } from '../../gateway/fields.ts'
+import { AUTHORIZATION, CONSOLE, FIELD_RULES } from '../../gateway/fields.ts'
 import { networkOf } from '../../snapshot/find/network.ts'
 import type { CallerMemory, MemoryReservation } from '../../wire/caller-memory.ts'
 import {
@@ -20,9 +26,8 @@ import {
   type UpstreamOptions,
   withoutFields,
 } from '../../wire/port.ts'
-import { consoleSessions } from './console-session.ts'
-import { controlRequest } from './control-request.ts'
-import { FairQueue, type Place } from './fair-queue.ts'
+import { PREAMBLE } from '../shared/preamble.ts'
+import { consoleSessions } from './console.ts'
 import { LISTENERS } from './router.ts'
 import type { VerifiedTokens } from './verified-tokens.ts'
 
@@ -335,5 +340,120 @@ class Visit<State> {
 
   release(): void {
     for (const place of this.#places.splice(0)) place.leave()
+  }
+}
+
+// A request as a gateway thread hands it to the control plane.
+
+const ANSWER_NAMES = ['x-request-id']
+const CORS_NAMES = ['x-request-id', 'access-control-allow-origin', 'access-control-expose-headers']
+
+/**
+ * A reserved path's request as the control plane gets it: unchanged but for the preamble, which says what this thread
+ * has established. Inbound headers of those names were stripped by the wire.
+ * @param ip address of the caller.
+ * @param isBodyWithheld its body is not sent.
+ * @param corsLines header lines of the response, of the CORS protocol.
+ */
+function controlRequest(
+  incoming: Incoming,
+  ip: string,
+  requestId: string,
+  isBodyWithheld: boolean,
+  corsLines: string,
+): ForwardRequest {
+  let fields = incoming.pass
+  // The wire lifted these out for the checks; the control plane reads them itself.
+  for (const [index, name] of FIELD_RULES.take.entries()) {
+    const value = incoming.taken[index]
+    if (value !== undefined) fields += `${name}: ${value}\r\n`
+  }
+  // Stripped with all names of its prefix, whose other headers only this thread may set
+  if (incoming.taken[CONSOLE] !== undefined) fields += `${CONSOLE_HEADER}: ${incoming.taken[CONSOLE]}\r\n`
+  fields += `${PREAMBLE.peer}: ${ip}\r\n${PREAMBLE.requestId}: ${requestId}\r\n`
+  if (isBodyWithheld) fields += `${PREAMBLE.bodyWithheld}: 1\r\n`
+  return {
+    method: incoming.method,
+    target: incoming.query === '' ? incoming.path : `${incoming.path}?${incoming.query}`,
+    host: incoming.host === '' ? 'localhost' : incoming.host,
+    fields,
+    responseFields: `X-Request-ID: ${requestId}\r\n${corsLines}`,
+    responseNames: corsLines === '' ? ANSWER_NAMES : CORS_NAMES,
+  }
+}
+
+// Places for requests at the control plane, shared between callers, with a queue for requests that wait for a place.
+
+/** How long a request waits for a place, milliseconds. */
+const WAIT_MS = 10_000
+/** Requests that wait in one queue; holders share these places too. */
+const WAITING_MAX = 512
+/** Of these, requests of one holder at most. */
+const WAITING_OF_ONE_MAX = 128
+
+/** One request in a queue. */
+export interface Place {
+  /** Leaves the queue, or gives the place back. Later calls do nothing. */
+  leave(): void
+}
+
+interface Waiting {
+  readonly holder: string
+  readonly begin: () => void
+}
+
+/** Places that holders share ({@link PoolShare}), and the line of those who wait for one, each until its deadline. */
+export class FairQueue {
+  readonly #waitMs: number
+  readonly #share: PoolShare
+  readonly #waiting = new WaitingLine<Waiting>(WAITING_MAX)
+
+  constructor(places: number, waitMs = WAIT_MS) {
+    this.#share = new PoolShare(places)
+    this.#waitMs = waitMs
+  }
+
+  /**
+   * Takes a place, now or later.
+   * @param begin called once when the place is taken, possibly before this returns.
+   * @param refused called once when the queue is full, or no place became free in time; `begin` is then never called.
+   */
+  enter(holder: string, begin: () => void, refused: () => void): Place {
+    let state: 'waiting' | 'taken' | 'over' = 'waiting'
+    let timer: NodeJS.Timeout | undefined
+    const one: Waiting = {
+      holder,
+      begin: () => {
+        clearTimeout(timer)
+        state = 'taken'
+        this.#share.take(holder)
+        begin()
+      },
+    }
+    const end = (): void => {
+      this.#waiting.delete(one)
+      state = 'over'
+      refused()
+    }
+    const own = this.#waiting.sizeOf(holder)
+    if (own === 0 && this.#share.mayTake(holder)) one.begin()
+    else if (own < WAITING_OF_ONE_MAX && this.#waiting.add(one, Infinity))
+      timer = setTimeout(end, this.#waitMs).unref()
+    else end()
+    return {
+      leave: () => {
+        const before = state
+        state = 'over'
+        clearTimeout(timer)
+        this.#waiting.delete(one)
+        if (before === 'taken') this.#release(holder)
+      },
+    }
+  }
+
+  #release(holder: string): void {
+    this.#share.give(holder)
+    for (let next = this.#waiting.next(this.#share); next !== null; next = this.#waiting.next(this.#share))
+      next.begin()
   }
 }

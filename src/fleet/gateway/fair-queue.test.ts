@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { eventually } from '../../../test/support/eventually.ts'
-import { FairQueue, type Place } from './fair-queue.ts'
+import { FairQueue, type Place } from './control-door.ts'
 
 /** Requests of a queue: who has begun, in order, and who was refused. */
 function lineOf(places: number, waitMs?: number) {

@@ -2,14 +2,13 @@
  * `/healthz`, `/readyz` and `/metrics`, answered from memory: they also work without a store and without the control plane.
  */
 import { isLoopbackHost } from '../../base/net/address.ts'
+import { PROBLEMS, type RefusalCode, refuse, toProblem } from '../../base/refusal.ts'
 import type { Exchange } from '../../gateway/exchange.ts'
-import { cameByProxy } from '../../gateway/fields.ts'
+import { cameByProxy, fieldValue } from '../../gateway/fields.ts'
 import type { Gateway } from '../../gateway/gateway.ts'
-import { fieldValue } from '../../gateway/header-lines.ts'
 import { EXPOSITION_TYPES, type ExpositionFormat, expositionFormatOf } from '../../record/exposition.ts'
 import type { Incoming } from '../../wire/port.ts'
 import { type Readiness, readinessOf } from '../shared/readiness.ts'
-import type { OwnAnswers } from './own-answers.ts'
 import { LISTENERS } from './router.ts'
 
 export interface HealthDoorsOptions {
@@ -75,6 +74,45 @@ export function createHealthDoors(options: HealthDoorsOptions): HealthDoors {
       const page = options.metricsPage(format, readiness())
       const fields = `Content-Type: ${EXPOSITION_TYPES[format]}\r\nX-Request-ID: ${requestIds()}\r\nCache-Control: no-store\r\n`
       incoming.answer(200, fields, page)
+    },
+  }
+}
+
+// Responses that a gateway thread makes itself at reserved paths.
+
+/** Answers that a gateway thread makes itself at reserved paths. None is to be kept by a cache. */
+export interface OwnAnswers {
+  json(incoming: Incoming<Exchange>, status: number, type: string, requestId: string, body: unknown): void
+  /** Also notes the code for the record. @param more further header lines */
+  problem(incoming: Incoming<Exchange>, code: RefusalCode, detail: string, more?: string): void
+}
+
+export interface OwnAnswersOptions {
+  readonly requestIds: () => string
+  /** Header lines that let a page of another origin read a problem. */
+  readonly corsLines: (incoming: Incoming<Exchange>) => string
+}
+
+export function createOwnAnswers({ requestIds, corsLines }: OwnAnswersOptions): OwnAnswers {
+  function json(
+    incoming: Incoming<Exchange>,
+    status: number,
+    type: string,
+    requestId: string,
+    body: unknown,
+    more = '',
+  ): void {
+    const fields = `Content-Type: ${type}\r\nX-Request-ID: ${requestId}\r\nCache-Control: no-store\r\n${more}`
+    incoming.answer(status, fields, JSON.stringify(body))
+  }
+  return {
+    json,
+    problem(incoming, code, detail, more = '') {
+      if (incoming.state !== null) incoming.state.code = code
+      const requestId = incoming.state?.requestId ?? requestIds()
+      const problem = toProblem(refuse(code, { detail }), requestId)
+      const lines = more + corsLines(incoming)
+      json(incoming, PROBLEMS[code].status, 'application/problem+json', requestId, problem, lines)
     },
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { asTexts, client, delta as deltaOf, packed } from '../../../test/gateway/fragments.ts'
-import type { SnapshotDelta } from '../../snapshot/sent-delta.ts'
+import type { SnapshotDelta } from '../../snapshot/packed-fragments.ts'
 import type { FromGateway } from '../shared/messages.ts'
 import { createOrders, type OrdersParts } from './orders.ts'
 

@@ -10,18 +10,19 @@ import type { Gateway } from '../../gateway/gateway.ts'
 import type { OriginProbed } from '../../model/mcp/origin.ts'
 import type { Event } from '../../shared-state/ports/events.ts'
 import type { OriginFragment } from '../../snapshot/fragments.ts'
-import { unpack } from '../../snapshot/packed-fragments.ts'
-import { fromSent } from '../../snapshot/sent-delta.ts'
+import { fromSent, unpack } from '../../snapshot/packed-fragments.ts'
 import type { TlsOptions } from '../../wire/port.ts'
 import type { Answers, Attachment, FromGateway, Question, ToGateway } from '../shared/messages.ts'
-import type { ConnectionClient } from './connection-client.ts'
-import type { ConsoleCallerClient } from './console-caller-client.ts'
-import type { IdempotencyClient } from './idempotency-client.ts'
-import type { KeySetClient } from './key-set-client.ts'
-import type { OriginSessionClient } from './origin-session-client.ts'
+import type { ConsoleCallerClient } from './console.ts'
+import type {
+  ConnectionClient,
+  IdempotencyClient,
+  KeySetClient,
+  OriginSessionClient,
+  SharedWatchClient,
+  SignInClient,
+} from './main-thread.ts'
 import { LISTENERS } from './router.ts'
-import type { SharedWatchClient } from './shared-watch.ts'
-import type { SignInClient } from './sign-in-client.ts'
 import type { VerifiedTokens } from './verified-tokens.ts'
 
 /** The streams at origins that this thread has. */

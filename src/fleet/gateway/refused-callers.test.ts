@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BEYOND_BINDING } from '../../gateway/refusal-reasons.ts'
+import { BEYOND_BINDING } from '../../gateway/fields.ts'
 import type { RecordFields, RecordQueue } from '../../record/fields.ts'
-import type { FromGateway } from '../shared/messages.ts'
-import type { RefusedCallers } from '../shared/refused-callers.ts'
-import { gatherRefusedCallers } from './refused-callers.ts'
+import type { FromGateway, RefusedCallers } from '../shared/messages.ts'
+import { gatherRefusedCallers } from './verified-tokens.ts'
 
 function start() {
   const added: RecordFields[] = []

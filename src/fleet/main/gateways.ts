@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { MessagePort, Worker } from 'node:worker_threads'
 import type { OwnedBytes } from '../../base/memory/bytes.ts'
-import { InLine } from '../../base/threads/in-line.ts'
+import { createQuestions, InLine } from '../../base/threads/in-line.ts'
 import type { Trial } from '../../gateway/forward/try-credential.ts'
 import type { GuardrailTrial } from '../../gateway/guardrails/try-guardrail.ts'
 import type { WorkflowTrial } from '../../gateway/try-workflow.ts'
@@ -17,24 +17,26 @@ import type { TrialAnswer } from '../../model/workflow/trial.ts'
 import type { Event } from '../../shared-state/ports/events.ts'
 import type { OriginSessionMembers } from '../../shared-state/ports/origin-sessions.ts'
 import type { OriginFragment } from '../../snapshot/fragments.ts'
-import type { PackedSnapshot } from '../../snapshot/packed-fragments.ts'
-import type { SentDelta, TextDelta } from '../../snapshot/sent-delta.ts'
+import type { PackedSnapshot, SentDelta, TextDelta } from '../../snapshot/packed-fragments.ts'
 import type { TlsOptions } from '../../wire/port.ts'
 import {
+  type Answers,
   type Attachment,
   type FromGateway,
   type GatewayInit,
   HEALTH,
   type Listener,
+  type Question,
+  type RefusedCallers,
   type ToGateway,
 } from '../shared/messages.ts'
-import type { RefusedCallers } from '../shared/refused-callers.ts'
-import { createConditions } from './conditions.ts'
-import { createOriginWatchers } from './origin-watchers.ts'
 import { isLong, PublishedSnapshot } from './published-snapshot.ts'
-import { createThreadQuestions } from './questions.ts'
-import { createThreadRequests, type ThreadRequestsOptions } from './thread-requests.ts'
-import { createThreadSessions } from './thread-sessions.ts'
+import {
+  createOriginWatchers,
+  createThreadRequests,
+  createThreadSessions,
+  type ThreadRequestsOptions,
+} from './thread-requests.ts'
 import { createThreadSlots, type GatewayThread } from './thread-slots.ts'
 
 /**
@@ -106,7 +108,7 @@ export interface GatewaysOptions extends ThreadRequestsOptions {
   readonly taken: (taken: Taken) => void
   /** MCP endpoints have refused callers. */
   readonly refusedCallers: (refused: RefusedCallers) => void
-  /** How often the main thread looks at the heartbeats of its threads, milliseconds; see fleet/shared/heartbeats. */
+  /** How often the main thread looks at the heartbeats of its threads, milliseconds; see fleet/shared/readiness. */
   readonly lookMs?: number
   /** How long a thread may take to listen, milliseconds. */
   readonly startMs?: number
@@ -365,5 +367,88 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
       slots.close()
       await Promise.all(threads.map((thread) => thread?.worker.terminate()))
     },
+  }
+}
+
+// Waits for conditions that are checked again after each change.
+
+/** Conditions that are looked at again whenever something has changed. */
+interface Conditions {
+  /** Something has changed. */
+  changed(): void
+  /** Resolves true once `holds`, or false at the deadline, milliseconds from now. */
+  until(holds: () => boolean, deadlineMs: number): Promise<boolean>
+}
+
+function createConditions(): Conditions {
+  const waiting = new Set<() => void>()
+  return {
+    changed() {
+      for (const check of [...waiting]) check()
+    },
+    until(holds, deadlineMs) {
+      if (holds()) return Promise.resolve(true)
+      return new Promise((resolve) => {
+        const end = (result: boolean): void => {
+          clearTimeout(timer)
+          waiting.delete(check)
+          resolve(result)
+        }
+        const check = (): void => {
+          if (holds()) end(true)
+        }
+        const timer = setTimeout(() => end(false), deadlineMs)
+        waiting.add(check)
+      })
+    },
+  }
+}
+
+// Sends questions of the main thread to gateway threads, and matches their answers.
+
+/** Questions of the main thread to gateway threads, and who waits for their answers. */
+export interface ThreadQuestions<Thread> {
+  /** Asks a thread. Rejects when there is none, when it ends, and when it does not answer in time. */
+  ask<About extends Question['about']>(
+    thread: Thread | undefined,
+    question: Extract<Question, { about: About }>,
+    deadlineMs: number,
+  ): Promise<Answers[About]>
+  /** Of all that answer: a thread that has just died, or hangs, knows nothing that is worth waiting for. */
+  askAll<About extends Question['about']>(
+    threads: readonly Thread[],
+    question: Extract<Question, { about: About }>,
+    deadlineMs: number,
+  ): Promise<Answers[About][]>
+  /** Takes the answer to the question of that number. */
+  answered(id: number, answer: unknown): void
+  /** The thread has ended: whatever it was asked is answered no more. */
+  ended(thread: Thread): void
+}
+
+export function createThreadQuestions<Thread>(
+  tell: (thread: Thread, message: ToGateway) => void,
+): ThreadQuestions<Thread> {
+  const questions = createQuestions<{ readonly answer: unknown } | { readonly fault: string }, Thread>(
+    (why) => ({
+      fault: why === 'late' ? 'the gateway thread did not answer' : 'the gateway thread has ended',
+    }),
+  )
+  const ask: ThreadQuestions<Thread>['ask'] = async (thread, question, deadlineMs) => {
+    if (thread === undefined) throw new Error('no gateway thread listens')
+    const say = (id: number): void => tell(thread, { kind: 'ask', id, question })
+    const given = await questions.ask(deadlineMs, say, thread)
+    if ('fault' in given) throw new Error(given.fault)
+    // A thread answers each question by its own kind
+    return given.answer as never
+  }
+  return {
+    ask,
+    async askAll(threads, question, deadlineMs) {
+      const answers = await Promise.allSettled(threads.map((one) => ask(one, question, deadlineMs)))
+      return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+    },
+    answered: (id, answer) => void questions.answered(id, { answer }),
+    ended: questions.ended,
   }
 }

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ToGateway } from '../shared/messages.ts'
-import { watcherOf } from '../shared/watchers.ts'
-import { createOriginWatchers } from './origin-watchers.ts'
+import { type ToGateway, watcherOf } from '../shared/messages.ts'
+import { createOriginWatchers } from './thread-requests.ts'
 
 const ORIGINS = Array.from({ length: 1000 }, (_, index) => `ori_${index}`)
 

@@ -1,9 +1,14 @@
 /** The one copy of the published snapshot that the main thread keeps for threads that start. */
 import type { OwnedBytes } from '../../base/memory/bytes.ts'
-import { inSlices } from '../../base/threads/time-slices.ts'
+import { inSlices } from '../../base/threads/in-line.ts'
 import type { FragmentKey } from '../../snapshot/fragments.ts'
-import { PackedFragments, type PackedSnapshot } from '../../snapshot/packed-fragments.ts'
-import type { SentDelta, SentFragment, TextDelta } from '../../snapshot/sent-delta.ts'
+import {
+  PackedFragments,
+  type PackedSnapshot,
+  type SentDelta,
+  type SentFragment,
+  type TextDelta,
+} from '../../snapshot/packed-fragments.ts'
 
 /** Fragments that wait to be packed: most are followed by another change of the same fragment. */
 const RECENT_MAX = 256

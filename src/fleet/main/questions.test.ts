@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ToGateway } from '../shared/messages.ts'
-import { createThreadQuestions } from './questions.ts'
+import { createThreadQuestions } from './gateways.ts'
 
 const DEADLINE_MS = 60_000
 

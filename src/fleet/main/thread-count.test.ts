@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { threadCountOf } from './thread-count.ts'
+import { threadCountOf } from './thread-slots.ts'
 
 test('where a port cannot be shared there is one gateway thread, and the log says so if more are set', () => {
   const told: string[] = []

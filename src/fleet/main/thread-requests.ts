@@ -9,7 +9,14 @@ import type {
   RefusedConnection,
   SignInProof,
 } from '../../model/access/caller.ts'
-import type { FromGateway, ToGateway } from '../shared/messages.ts'
+import type { OriginSessionMembers, OriginSessionPool } from '../../shared-state/ports/origin-sessions.ts'
+import {
+  type FromGateway,
+  type SessionReply,
+  type SessionSaid,
+  type ToGateway,
+  watcherOf,
+} from '../shared/messages.ts'
 
 /** What gateway threads ask of the main thread, which does it once for all of them. */
 export type ThreadRequest = Extract<
@@ -104,5 +111,133 @@ export function createThreadRequests({
         log(request.level, `gateway thread ${slot}: ${request.message}`)
         break
     }
+  }
+}
+
+// Connects the gateway threads to the pool of sessions at origins.
+
+/** The gateway threads as members of the pool of sessions at origins. */
+export interface ThreadSessions {
+  /** A thread has started in that slot. @param tell answers it */
+  begin(slot: number, tell: (reply: SessionReply) => void): void
+  hear(slot: number, said: SessionSaid, tell: (reply: SessionReply) => void): void
+  /** The thread has ended, and holds nothing. */
+  leave(slot: number): void
+}
+
+export function createThreadSessions(members: OriginSessionMembers): ThreadSessions {
+  const pools = new Map<number, OriginSessionPool>()
+
+  return {
+    begin(slot, tell) {
+      const pool = members.join(`thread ${slot}`)
+      pool.onRetired((session) => tell({ about: 'retired', session }))
+      pools.set(slot, pool)
+    },
+    hear(slot, said, tell) {
+      const pool = pools.get(slot)
+      if (pool === undefined) return
+      switch (said.about) {
+        case 'take': {
+          const { id } = said
+          const taken = pool.take(said.key)
+          // At once where it can be: what the pool says of the session later must come later
+          if (taken instanceof Promise) void taken.then((later) => tell({ about: 'taken', id, taken: later }))
+          else tell({ about: 'taken', id, taken })
+          return
+        }
+        case 'opened':
+          pool.opened(said.serial, said.session)
+          return
+        case 'failed':
+          pool.failed(said.serial, said.reason)
+          return
+        case 'used':
+          pool.used(said.serial)
+          return
+        case 'task_began':
+          pool.taskBegan(said.serial, said.task, said.ms)
+          return
+        case 'task_ended':
+          pool.taskEnded(said.origin, said.session, said.task)
+          return
+        case 'client_left':
+          pool.clientLeft(said.client)
+          return
+        case 'gone':
+          pool.gone(said.serial)
+          return
+        case 'release': {
+          const { id } = said
+          void Promise.resolve(pool.release(said.serial)).then((isLast) =>
+            tell({ about: 'released', id, isLast }),
+          )
+        }
+      }
+    },
+    leave(slot) {
+      members.leave(`thread ${slot}`)
+      pools.delete(slot)
+    },
+  }
+}
+
+// Assigns each origin to the gateway thread that watches it, and forwards changed resources to the threads that want them.
+//
+// 1. One thread watches an origin. When threads start or end, all threads get the new assignment. The wanted resources are
+//    kept here, so they survive the end of the watching thread.
+// 2. A thread that has ended wants nothing.
+
+export interface OriginWatchers {
+  /** These threads may watch from now on. */
+  share(slots: readonly number[]): void
+  /** A thread wants to hear of these resources of an origin, and of no others. */
+  want(slot: number, origin: string, uris: readonly string[]): void
+  /** Resources of an origin have changed. */
+  updated(origin: string, uris: readonly string[]): void
+  /** The thread has ended. */
+  gone(slot: number): void
+}
+
+/** Resources of one origin that are watched for all threads together. */
+const URIS_MAX = 2000
+
+/** @param tell says something to the thread of a slot, if there is one */
+export function createOriginWatchers(tell: (slot: number, message: ToGateway) => void): OriginWatchers {
+  const wanted = new Map<string, Map<number, ReadonlySet<string>>>()
+  let shared: readonly number[] = []
+
+  function order(origin: string): void {
+    const watcher = watcherOf(shared, origin)
+    if (watcher === null) return
+    const all = new Set([...(wanted.get(origin)?.values() ?? [])].flatMap((uris) => [...uris]))
+    tell(watcher, { kind: 'watch_resources', origin, uris: [...all].slice(0, URIS_MAX) })
+  }
+
+  function set(slot: number, origin: string, uris: readonly string[]): void {
+    const bySlot = wanted.get(origin) ?? new Map<number, ReadonlySet<string>>()
+    if (uris.length === 0) bySlot.delete(slot)
+    else bySlot.set(slot, new Set(uris))
+    if (bySlot.size === 0) wanted.delete(origin)
+    else wanted.set(origin, bySlot)
+    order(origin)
+  }
+
+  return {
+    share(slots) {
+      shared = slots
+      for (const slot of slots) tell(slot, { kind: 'watchers', slots })
+      for (const origin of wanted.keys()) order(origin)
+    },
+    want: set,
+    updated(origin, uris) {
+      for (const [slot, own] of wanted.get(origin) ?? []) {
+        const told = uris.filter((uri) => own.has(uri))
+        if (told.length > 0) tell(slot, { kind: 'resources_updated', origin, uris: told })
+      }
+    },
+    gone(slot) {
+      for (const [origin, bySlot] of [...wanted]) if (bySlot.has(slot)) set(slot, origin, [])
+    },
   }
 }

@@ -4,8 +4,8 @@
  * `START_ATTEMPTS` times.
  */
 import type { Worker } from 'node:worker_threads'
-import { watchHeartbeats } from '../shared/heartbeats.ts'
 import { type FromGateway, HEALTH, REPLACEMENTS, type Replacement } from '../shared/messages.ts'
+import { watchHeartbeats } from '../shared/readiness.ts'
 
 export interface GatewayThread {
   readonly slot: number
@@ -35,7 +35,7 @@ export interface ThreadSlotsOptions {
   /** A thread listens, or does so no more. */
   readonly changed: () => void
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
-  /** How often the heartbeats are looked at, milliseconds; see fleet/shared/heartbeats. */
+  /** How often the heartbeats are looked at, milliseconds; see fleet/shared/readiness. */
   readonly lookMs?: number
   /** How long a thread may take to listen, milliseconds. */
   readonly startMs?: number
@@ -202,4 +202,30 @@ export function createThreadSlots(options: ThreadSlotsOptions): ThreadSlots {
       watch.stop()
     },
   }
+}
+
+/** Decides how many gateway threads run: one if the system cannot share a port. */
+export interface ThreadCount {
+  /** Gateway threads that there are to be. */
+  readonly count: number
+  /** They listen on the same port. */
+  readonly reusePort: boolean
+}
+
+/** `reusePort` with balancing between sockets: Linux and the BSDs that Node knows (see `listen` in node:net). */
+const SHARING: readonly string[] = ['linux', 'freebsd']
+
+/** As many gateway threads as are set; one where the system cannot share a port, which the log is told. */
+export function threadCountOf(
+  workers: number,
+  log: (level: 'warn', message: string) => void,
+  platform: string = process.platform,
+): ThreadCount {
+  const reusePort = SHARING.includes(platform)
+  if (!reusePort && workers > 1)
+    log(
+      'warn',
+      `this system cannot share a port between threads; running 1 gateway thread instead of ${workers}`,
+    )
+  return { count: reusePort ? workers : 1, reusePort }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { watchHeartbeats } from './heartbeats.ts'
+import { watchHeartbeats } from './readiness.ts'
 
 test('a thread without a heartbeat stalls after six looks and hangs after twenty; a heartbeat resets the count, and a debugger stops it', () => {
   const health = new Int32Array(new SharedArrayBuffer(8))

@@ -1,11 +1,11 @@
 /** The messages between the main thread and the gateway threads. Plain data only. */
-
 import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../../base/clock.ts'
 import type { Part, Protected } from '../../base/doors.ts'
+import { textHash } from '../../base/json/canonical.ts'
 import type { OwnedBytes } from '../../base/memory/bytes.ts'
+import type { RunnerPlace } from '../../base/net/address.ts'
 import type { EgressSettings } from '../../base/net/egress.ts'
-import type { RunnerPlace } from '../../base/net/runner-address.ts'
 import { SLOTS_MAX } from '../../gateway/admit/stripes.ts'
 import type { Trial } from '../../gateway/forward/try-credential.ts'
 import type { GuardrailTrial } from '../../gateway/guardrails/try-guardrail.ts'
@@ -32,11 +32,10 @@ import type { TrialAnswer } from '../../model/workflow/trial.ts'
 import type { HttpEngine } from '../../settings/values.ts'
 import type { SharedCells } from '../../shared-state/memory/shared-cells.ts'
 import type { Event } from '../../shared-state/ports/events.ts'
+import type { PooledSession, SessionKey, TakenSession } from '../../shared-state/ports/origin-sessions.ts'
 import type { OriginFragment } from '../../snapshot/fragments.ts'
-import type { SentDelta } from '../../snapshot/sent-delta.ts'
+import type { SentDelta } from '../../snapshot/packed-fragments.ts'
 import type { TlsOptions } from '../../wire/port.ts'
-import type { SessionReply, SessionSaid } from './origin-session-messages.ts'
-import type { RefusedCallers } from './refused-callers.ts'
 
 /** Given to a gateway thread when it starts. */
 export interface GatewayInit {
@@ -294,3 +293,57 @@ export type StoreName = (typeof STORES)[number]
 
 /** Slots of the threads beside the gateway threads, which count up from 0, among those who use the shared counters. */
 export const COUNTER_SLOT = { main: SLOTS_MAX - 2, recorder: SLOTS_MAX - 1 } as const
+
+// Chooses the gateway thread that watches an origin.
+
+/**
+ * Which of the threads watches an origin: the one of the highest score (rendezvous hashing), so that few origins change their
+ * thread when a thread comes or goes. Null where there are no threads.
+ * @param slots of the threads that may watch
+ */
+export function watcherOf(slots: readonly number[], origin: string): number | null {
+  let best: { readonly slot: number; readonly score: string } | null = null
+  for (const slot of slots) {
+    const score = textHash(`${slot} ${origin}`)
+    if (best === null || score > best.score) best = { slot, score }
+  }
+  return best?.slot ?? null
+}
+
+// The report of a gateway thread about callers that MCP endpoints have refused. Plain data.
+
+/** Equal refusals of callers at MCP endpoints. */
+export interface RefusedCallers {
+  readonly surface: 'gateway_mcp' | 'virtual_mcp'
+  /** Why, for the audit trail alone. */
+  readonly reason: string
+  readonly code: string
+  readonly ip: string
+  /** Id of the virtual MCP; empty for none. */
+  readonly virtualMcp: string
+  /** Id of the user or of the client that has proved itself; null for a caller that has proved nothing. */
+  readonly actor: string | null
+  /** Id of the profile, host or binding that the caller names; empty for none. */
+  readonly profile: string
+  readonly count: number
+}
+
+// Messages between a gateway thread and the main thread about sessions at origins; see shared-state/ports/origin-sessions.
+
+export type SessionSaid =
+  /** The reply has the id. */
+  | { readonly about: 'take'; readonly id: number; readonly key: SessionKey }
+  | { readonly about: 'opened'; readonly serial: string; readonly session: string | null }
+  | { readonly about: 'failed'; readonly serial: string; readonly reason: string }
+  | { readonly about: 'used' | 'gone'; readonly serial: string }
+  | { readonly about: 'task_began'; readonly serial: string; readonly task: string; readonly ms: number }
+  | { readonly about: 'task_ended'; readonly origin: string; readonly session: string; readonly task: string }
+  | { readonly about: 'client_left'; readonly client: string }
+  /** The reply has the id. */
+  | { readonly about: 'release'; readonly id: number; readonly serial: string }
+
+export type SessionReply =
+  | { readonly about: 'taken'; readonly id: number; readonly taken: TakenSession }
+  /** @see isLast the thread ends the session at the origin */
+  | { readonly about: 'released'; readonly id: number; readonly isLast: boolean }
+  | { readonly about: 'retired'; readonly session: PooledSession }

@@ -1,13 +1,20 @@
 import type { LimitPlan, PlannedLimit } from '../../snapshot/find/limit-plan.ts'
-import type { LinkedLimit } from '../../snapshot/linked/policy.ts'
-import { advanceBucket, bucketRemaining, bucketResetMs, countBucket } from './bucket.ts'
-import { Calendar } from './calendar.ts'
-import { createFailures, type Failures } from './failure-counters.ts'
-import { periodKindOf } from './period.ts'
+import type { LinkedLimit } from '../../snapshot/linked/client.ts'
+import { Calendar, periodKindOf } from './calendar.ts'
 import { enterPeriod, giveBackQuota } from './periods.ts'
 import { exportQuotas, importQuotas, type QuotaCount } from './persisted.ts'
-import { advanceRate, countRate, rateResetMs, uncountRate } from './rate.ts'
+import {
+  advanceBucket,
+  advanceRate,
+  bucketRemaining,
+  bucketResetMs,
+  countBucket,
+  countRate,
+  rateResetMs,
+  uncountRate,
+} from './rate.ts'
 import { NOBODY } from './shares.ts'
+import { createFailures, type Failures } from './sources.ts'
 import {
   BUCKET,
   CounterTable,

@@ -4,11 +4,13 @@
  */
 import { toTime } from '../../base/clock.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
+import type { Hypothetical } from '../../model/explanation.ts'
 import { keyFor, type LimitPlan, type PlannedLimit } from '../../snapshot/find/limit-plan.ts'
-import type { LinkedLimit } from '../../snapshot/linked/policy.ts'
+import type { LinkedLimit } from '../../snapshot/linked/client.ts'
 import type { Exchange, Routed } from '../exchange.ts'
-import { keyValueOf } from './key-value.ts'
-import { limitLines, tightestOf } from './limit-lines.ts'
+import { type Explain, NO_CALLER, open, pass, refuse } from '../explain/judged.ts'
+import { firstFieldValue } from '../fields.ts'
+import { type Counters, LIMITS_AT_ONCE_MAX } from './counters.ts'
 
 /** Requests of one thread that wait for a place; further ones are refused at once. */
 const WAITING_MAX = 1000
@@ -135,7 +137,7 @@ function refusedBy(exchange: Exchange, { limit, attachedTo }: PlannedLimit, inde
 }
 
 /** What a request is refused with by a limit. */
-export function limitRefusal({ fragment: { kind } }: LinkedLimit): RefusalCode {
+function limitRefusal({ fragment: { kind } }: LinkedLimit): RefusalCode {
   if (kind === 'concurrency') return 'concurrency_exceeded'
   return kind === 'rate' ? 'rate_limit_exceeded' : 'quota_exceeded'
 }
@@ -153,4 +155,152 @@ function spanOf({ algorithm, windowMs, burst }: LinkedLimit): string {
   if (algorithm === 'rolling') return `in any ${windowMs / 3_600_000} h`
   const days = windowMs / 86_400_000
   return days === 1 ? 'a day' : days === 7 ? 'a week' : 'a month'
+}
+
+/**
+ * RateLimit-Policy, and RateLimit with the tightest limit first (draft-ietf-httpapi-ratelimit-headers), after a take; and
+ * X-RateLimit-* of the tightest where that is wanted. Limits that only observe are not shown. All are told in requests,
+ * whatever one takes.
+ */
+function limitLines(counters: Counters, plan: LimitPlan): string {
+  const { shown } = plan
+  if (shown.length === 1) {
+    const only = shown[0]!
+    const lines = `${plan.policyLine}RateLimit: ${itemOf(counters, plan, only)}\r\n`
+    return plan.hasXLines ? lines + xLines(counters, plan, only) : lines
+  }
+  sortByTightness(counters, plan)
+  const lines = plan.hasTwins ? twinLines(counters, plan) : plan.policyLine + stateLine(counters, plan)
+  return plan.hasXLines ? lines + xLines(counters, plan, order[0]!) : lines
+}
+
+/** Index of the limit that has the fewest requests left; right after {@link limitLines} was asked for the same plan. */
+function tightestOf({ shown }: LimitPlan): number {
+  return shown.length === 1 ? shown[0]! : order[0]!
+}
+
+function stateLine(counters: Counters, plan: LimitPlan): string {
+  let states = ''
+  for (let i = 0; i < plan.shown.length; i++)
+    states += (i === 0 ? '' : ', ') + itemOf(counters, plan, order[i]!)
+  return `RateLimit: ${states}\r\n`
+}
+
+/** Items are told apart by name alone: of two limits with one name only the tighter is shown. */
+function twinLines(counters: Counters, plan: LimitPlan): string {
+  const names = new Set<string>()
+  const policies: string[] = []
+  const states: string[] = []
+  for (let i = 0; i < plan.shown.length; i++) {
+    const { fragment, policyItem } = plan.limits[order[i]!]!.limit
+    if (names.has(fragment.name)) continue
+    names.add(fragment.name)
+    policies.push(policyItem)
+    states.push(itemOf(counters, plan, order[i]!))
+  }
+  return `RateLimit-Policy: ${policies.join(', ')}\r\nRateLimit: ${states.join(', ')}\r\n`
+}
+
+function xLines(counters: Counters, plan: LimitPlan, index: number): string {
+  const { limit } = plan.limits[index]!
+  const reset = Math.ceil(counters.resetMs(index) / 1000)
+  const most = Math.floor((limit.burst === 0 ? limit.max : limit.burst) / limit.cost)
+  return `X-RateLimit-Limit: ${most}\r\nX-RateLimit-Remaining: ${requestsLeft(counters, plan, index)}\r\nX-RateLimit-Reset: ${reset}\r\n`
+}
+
+/** Indexes of the shown limits of the request at hand, the tightest first. Scratch memory. */
+const order = new Uint8Array(LIMITS_AT_ONCE_MAX)
+
+/** Insertion sort: there are rarely more than three. */
+function sortByTightness(counters: Counters, plan: LimitPlan): void {
+  const { shown } = plan
+  for (let i = 0; i < shown.length; i++) {
+    let at = i
+    while (at > 0 && isTighter(counters, plan, shown[i]!, order[at - 1]!)) {
+      order[at] = order[at - 1]!
+      at--
+    }
+    order[at] = shown[i]!
+  }
+}
+
+function isTighter(counters: Counters, plan: LimitPlan, a: number, b: number): boolean {
+  const difference = requestsLeft(counters, plan, a) - requestsLeft(counters, plan, b)
+  return difference < 0 || (difference === 0 && counters.resetMs(a) > counters.resetMs(b))
+}
+
+function requestsLeft(counters: Counters, plan: LimitPlan, index: number): number {
+  return Math.floor(counters.remaining(index) / plan.limits[index]!.limit.cost)
+}
+
+/** What is under way ends when it ends, so a limit on that has no `t`. */
+function itemOf(counters: Counters, plan: LimitPlan, index: number): string {
+  const { fragment } = plan.limits[index]!.limit
+  const item = `"${fragment.name}";r=${requestsLeft(counters, plan, index)}`
+  return fragment.kind === 'concurrency' ? item : `${item};t=${Math.ceil(counters.resetMs(index) / 1000)}`
+}
+
+/** A longer value is cut: it stands for one caller, not for a document. */
+const VALUE_CHARS_MAX = 256
+
+/** What a keyed limit counts by in this request; null when the request does not have it. */
+function keyValueOf(exchange: Exchange, { by, byName }: LinkedLimit): string | null {
+  const value = chosenBy(exchange, by, byName)
+  return value === null || value === '' ? null : value.slice(0, VALUE_CHARS_MAX)
+}
+
+function chosenBy(exchange: Exchange, by: LinkedLimit['by'], name: string): string | null {
+  switch (by) {
+    case 'ip':
+      return exchange.ip
+    case 'header':
+      return firstFieldValue(exchange.pass, name) ?? null
+    case 'tool':
+      return exchange.agent === null ? null : exchange.agent.tool
+    case 'user':
+      return exchange.identity.subject
+    default:
+      return exchange.identity.claims.get(name) ?? (name === 'sub' ? exchange.identity.subject : null)
+  }
+}
+
+/** Tells what the counters hold now, of which nothing is taken. */
+export const explainLimits: Explain = (exchange, asked) => {
+  if (exchange.identity.profile === null) return NO_CALLER
+  const { snapshot, lane, now, identity, collection, proxy } = exchange as Routed
+  const plan = snapshot.plans.of(snapshot, identity.profile, collection, proxy, null)
+  if (plan.missing !== null)
+    return refuse('route_unavailable', `policy ${plan.missing} is not available`, null)
+  if (plan.limits.length === 0) return pass('no policy has a limit here: unlimited')
+  const sentences: string[] = []
+  const settings = new Set<string>()
+  let isOpen = false
+  for (const planned of plan.limits) {
+    const { limit } = planned
+    const name = `${limit.fragment.name} (${limit.isObserved ? 'observes ' : ''}${limit.fragment.kind})`
+    const place = `policies/${limit.policy.slug} of the ${planned.attachedTo}`
+    settings.add(place)
+    const counter = counterOf(planned, exchange, asked)
+    if (counter === null) {
+      isOpen = true
+      sentences.push(`${name} depends on the ${limit.by} of the request`)
+      continue
+    }
+    const max = limit.algorithm === 'bucket' ? limit.burst : limit.max
+    const left = lane.counters.read(counter, now)?.remaining ?? max
+    if (left < limit.cost && !limit.isObserved)
+      return refuse(limitRefusal(limit), `${name} has ${left} of ${max} left`, place)
+    sentences.push(`${name} has ${left} of ${max} left`)
+  }
+  return (isOpen ? open : pass)(sentences.join('; '), [...settings].join('; '))
+}
+
+/** The counter of a limit; null where what it is keyed by was not said. */
+function counterOf(planned: PlannedLimit, exchange: Exchange, asked: Hypothetical): PlannedLimit | null {
+  const { by } = planned.limit
+  if (!planned.isKeyed) return planned
+  if (by === 'claim' || (by === 'ip' && asked.ip === null) || (by === 'header' && asked.headers === null))
+    return null
+  const value = keyValueOf(exchange, planned.limit)
+  return value === null ? planned : { ...planned, ...keyFor(planned, value) }
 }

@@ -5,12 +5,11 @@
  */
 import { ALL_DOORS, isAtOrBelow, outermost } from '../../base/doors.ts'
 import { isOwnSetCookie } from '../../base/http/fields.ts'
-import { hostName } from '../../snapshot/find/mounts.ts'
-import { withoutCookies } from '../../wire/answer-cookies.ts'
-import { contentKind, kindFieldsOf, UNKNOWN } from '../../wire/content-kind.ts'
+import { hostName } from '../../snapshot/find/paths.ts'
+import { contentKind, kindFieldsOf, UNKNOWN, withoutCookies } from '../../wire/content-kind.ts'
 import { withoutFields } from '../../wire/port.ts'
 import type { Exchange, Reply } from '../exchange.ts'
-import { fieldValues } from '../header-lines.ts'
+import { fieldValues } from '../fields.ts'
 
 /** Paths of the pages on which people sign in, agree and administer. */
 const PAGES = outermost(ALL_DOORS.filter(({ hasPages }) => hasPages))

@@ -1,6 +1,6 @@
 /**
  * The response cache of one gateway thread. Every part of the request that the upstream receives from the caller, and
- * that can change a response that is kept, belongs to the key (`keyed-fields.ts`).
+ * that can change a response that is kept, belongs to the key (`cache-rules.ts`).
  */
 import { isFromAhead } from '../../base/clock.ts'
 import type { LinkedProxy } from '../../snapshot/linked/collection.ts'

@@ -1,7 +1,6 @@
 import type { LinkedCredential } from '../../snapshot/linked/credential.ts'
 import type { Exchange, Reply, Routed } from '../exchange.ts'
-import { giveKept } from '../give-kept.ts'
-import type { Verdict } from '../verdict.ts'
+import { giveKept, type Verdict } from '../verdict.ts'
 import type { CacheEntry } from './answer-cache.ts'
 import { cacheKey, isKnown, wishOf } from './cache-rules.ts'
 

@@ -1,4 +1,4 @@
-import { type AnswerRow, COPY_BYTES_MAX } from '../answer/watch.ts'
+import { type AnswerRow, COPY_BYTES_MAX } from '../answer/rows.ts'
 import { toKept } from '../kept-answer.ts'
 import { lifetimeOf } from './cache-rules.ts'
 import { credentialOf, guardrailsOf } from './cached.ts'

@@ -1,15 +1,13 @@
 /** A request as a capture keeps it: as the trigger of a workflow sees it, without credentials and secrets. */
 
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
 import { isSecretName, MASKED } from '../../base/text/mask.ts'
-import { percentDecoded } from '../../guardrails/apply.ts'
-import { type WithoutSecrets, withoutSecrets } from '../../guardrails/without-secrets.ts'
+import { percentDecoded, type WithoutSecrets, withoutSecrets } from '../../guardrails/apply.ts'
 import type { CapturedRequest, CaptureMatch } from '../../model/workflow/capture.ts'
 import { readJsonBody } from '../contract/json-body.ts'
 import type { Routed } from '../exchange.ts'
-import { fieldValue } from '../header-lines.ts'
-import { isJsonType, isTextType } from '../workflow/body.ts'
-import { requestValues } from '../workflow/request-values.ts'
+import { fieldValue } from '../fields.ts'
+import { isJsonType, isTextType, requestValues } from '../workflow/body.ts'
 
 /** Names of headers and parameters that hold a credential, besides those that hold one everywhere. */
 const CREDENTIAL_NAME =

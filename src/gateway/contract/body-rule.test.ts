@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { mediaTypeOf } from './body-rule.ts'
+import { mediaTypeOf } from './json-body.ts'
 
 test('a media type is read with its charset, or not at all', () => {
   for (const [value, read] of [

@@ -2,10 +2,9 @@ import type { Contract, ContractsFragment, SchemasFragment } from '../../snapsho
 import type { LinkedCollection, LinkedProxy } from '../../snapshot/linked/collection.ts'
 import { createSchemaJudges, type Judge, type SchemaJudges } from '../../snapshot/schema/judge.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
-import { type BodyRule, compileBodyRule } from './body-rule.ts'
-import { contractFor } from './by-method.ts'
+import { type BodyRule, compileBodyRule } from './json-body.ts'
 import { compileParameters, type ParameterCheck } from './parameters.ts'
-import { contractsOf, keptIn, schemasOf, sharedSchemas } from './parsed-contracts.ts'
+import { contractFor, contractsOf, keptIn, schemasOf, sharedSchemas } from './parsed-contracts.ts'
 
 /** A contract made ready for requests of one method. */
 export interface Compiled {

@@ -1,10 +1,9 @@
-import { pointerTo } from '../../base/json/plain.ts'
+import { pointerTo } from '../../base/json/storable.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { Parameter } from '../../model/api/proxy.ts'
 import type { Judge, SchemaJudges } from '../../snapshot/schema/judge.ts'
 import { ALL_TYPES, itemTypesOf, propertyTypesOf, typesOf } from '../../snapshot/schema/types.ts'
-import { isJsonType } from './body-rule.ts'
-import { readJsonBody } from './json-body.ts'
+import { isJsonType, readJsonBody } from './json-body.ts'
 import {
   inexactOf,
   isNested,

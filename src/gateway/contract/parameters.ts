@@ -1,10 +1,10 @@
-import { isPlain, pointerTo } from '../../base/json/plain.ts'
+import { isPlain, pointerTo } from '../../base/json/storable.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import { type LinearPattern, linearPattern } from '../../base/text/patterns.ts'
 import type { Parameter } from '../../model/api/proxy.ts'
 import { isNeverPassed, isOverride } from '../../model/http-names.ts'
 import type { SchemaJudges } from '../../snapshot/schema/judge.ts'
-import { fieldValues } from '../header-lines.ts'
+import { fieldValues } from '../fields.ts'
 import { withoutPrefix } from './parameter-readings.ts'
 import { compileSchemaCheck, type SchemaCheck } from './parameter-schema.ts'
 

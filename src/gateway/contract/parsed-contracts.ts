@@ -1,5 +1,6 @@
 import { unpackJson } from '../../base/json/canonical.ts'
-import type { Contracts, ContractsFragment, SchemasFragment } from '../../snapshot/fragments.ts'
+import type { HttpMethod } from '../../model/members.ts'
+import type { Contract, Contracts, ContractsFragment, SchemasFragment } from '../../snapshot/fragments.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 
 /**
@@ -39,4 +40,10 @@ export function keptIn<Key, Value>(
   const value = make()
   map.set(key, value)
   return value
+}
+
+/** A contract with what differs for a method put in place. HEAD is held to what holds for GET. */
+export function contractFor(contract: Contract, method: string): Contract {
+  const own = contract.by_method?.[(method === 'HEAD' ? 'GET' : method) as HttpMethod]
+  return own === undefined ? contract : { ...contract, ...own }
 }

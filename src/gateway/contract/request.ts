@@ -1,16 +1,18 @@
 import type { FieldError, RefusalCode, RefusalFacts } from '../../base/refusal.ts'
-import { contractFaultText } from '../../record/contract-fault.ts'
-import { sharingAt } from '../../snapshot/find/shared-paths.ts'
+import { contractFaultText } from '../../record/contract-report.ts'
+import { sharingAt } from '../../snapshot/find/precedence.ts'
+import type { ContractsFragment, FeaturesFragment } from '../../snapshot/fragments.ts'
 import type { LinkedProxy } from '../../snapshot/linked/collection.ts'
+import type { Snapshot } from '../../snapshot/snapshot.ts'
+import { budgetOf } from '../caller-memory.ts'
 import type { Exchange, Located, Routed } from '../exchange.ts'
 import { byHead, type Explain, open, pass, proxyName } from '../explain/judged.ts'
-import { fieldValue } from '../header-lines.ts'
+import { fieldValue } from '../fields.ts'
+import type { Endpoint, JudgedCall } from '../port.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
-import { type BodyRule, isJsonType, isTaken, isUtf8, mediaTypeOf } from './body-rule.ts'
-import { bodyOf } from './collect.ts'
 import { type Compiled, compiledFor } from './contracts.ts'
-import { readJsonBody } from './json-body.ts'
-import { unusableContract } from './unusable.ts'
+import { type BodyRule, isJsonType, isTaken, isUtf8, mediaTypeOf, readJsonBody } from './json-body.ts'
+import { keptIn } from './parsed-contracts.ts'
 
 type Mode = 'report' | 'enforce'
 
@@ -168,4 +170,110 @@ export const explainContract: Explain<Located> = (exchange, asked, check) => {
           `${proxyName(collection, proxy)} request_validation: ${contract.mode}`,
         )
   return byHead(exchange, asked, check, described)
+}
+
+const BEGINNING = 'contract: '
+
+/** Why a contract cannot be used, for the record of the call. */
+export function unusableContract(error: unknown): string {
+  return `${BEGINNING}${error instanceof Error ? error.message : 'cannot be read'}`.slice(0, 500)
+}
+
+/** Tells of calls whose contract could not be used: once for each proxy and reason, until the contracts change. */
+export function createContractFaults(tell: (fault: string) => void): (exchange: Exchange) => void {
+  const reported = new WeakMap<ContractsFragment, Set<string>>()
+  return ({ reason, snapshot, collection, proxy }) => {
+    if (!reason.startsWith(BEGINNING) || collection === null || proxy === null) return
+    const fragment = snapshot.contracts.get(collection.id)
+    if (fragment === undefined) return
+    const fault = `proxy ${collection.fragment.slug}:${proxy.fragment.slug} has a contract that cannot be used: ${reason.slice(BEGINNING.length)}`
+    const known: Set<string> = keptIn(reported, fragment, () => new Set())
+    if (known.has(fault)) return
+    known.add(fault)
+    tell(fault)
+  }
+}
+
+/**
+ * What the check `contract` would find wrong with a call, up to its bound of errors. Empty for an endpoint whose contract is not
+ * looked at, or cannot be used.
+ */
+export function contractFaults(
+  snapshot: Snapshot,
+  endpoint: Endpoint,
+  method: string,
+  { target, lines, body }: JudgedCall,
+): readonly FieldError[] {
+  const collection = snapshot.collections.get(endpoint.collection.id)
+  const proxy = collection?.proxies.find(({ id }) => id === endpoint.proxy.id)
+  if (collection === undefined || proxy === undefined || proxy.fragment.contract === null) return []
+  try {
+    const compiled = compiledFor(snapshot, collection, proxy, method)
+    if (compiled === null) return []
+    const [path = '', query = ''] = target.split(/\?(.*)/s)
+    const below = path.slice(collection.fragment.base_path.length)
+    const errors: FieldError[] = []
+    compiled.parameters?.({ paths: proxy.parameters!(below === '' ? '/' : below), query, lines }, errors)
+    if (errors.length > 0 || compiled.body === null) return errors
+    const rule = compiled.body
+    // An empty form is sent as no body
+    if (body === null || body.length === 0)
+      return rule.required ? [{ pointer: '', reason: 'is required' }] : []
+    const type = mediaTypeOf(/^content-type: (.*)\r$/m.exec(lines)?.[1] ?? '')
+    if (type === null || !isTaken(type.essence, rule.types))
+      return [{ pointer: '/header/content-type', reason: `must be one of ${rule.types.join(', ')}` }]
+    const judge = isJsonType(type.essence) ? rule.judgeFor(type.essence) : null
+    if (judge === null) return []
+    const read = readJsonBody(body)
+    return read.ok ? (judge(read.value, read.inexact) ?? []) : [{ pointer: '', reason: read.reason }]
+  } catch (error) {
+    if (error instanceof RangeError) return []
+    throw error
+  }
+}
+
+// Reads the whole body of a request, up to `max_body`. Bodies stream unless a step must see all of them: the contract,
+// a GraphQL operation, an idempotency key, or a signature over the body.
+
+/**
+ * The whole body of the request, at most as large as the collection takes; null when it broke a bound or the caller
+ * left, of which the answer is given already. Kept, so that several steps read it once.
+ */
+export function bodyOf(exchange: Located): Uint8Array | Promise<Uint8Array | null> {
+  if (exchange.body !== null) return exchange.body
+  return new Promise((resolve) => {
+    exchange.source!.collect(exchange.collection.fragment.body_bytes_max, budgetOf(exchange), (body) => {
+      exchange.body = body
+      resolve(body)
+    })
+  })
+}
+
+/** For proxies that gather bodies, judge answers before they are passed on, or sign, and where guardrails look at answers: the whole body is at hand. */
+export function bodyGathered(exchange: Routed): Verdict | Promise<Verdict> {
+  const { features } = exchange.proxy.fragment
+  const isWanted =
+    exchange.signing?.signsPayload === true ||
+    (features !== null && holdsAnswer(features)) ||
+    (exchange.guard !== null && exchange.guard.rules.response !== null)
+  if (!isWanted || exchange.bodyBytes === 0) return null
+  const body = bodyOf(exchange)
+  return body instanceof Promise
+    ? body.then((read) => (read === null ? (exchange.code ?? ANSWERED) : null))
+    : null
+}
+
+export const explainGather: Explain<Located> = (exchange) => {
+  const { collection, proxy } = exchange
+  if (proxy === null) return open('depends on the route')
+  const hasFeatures = proxy.fragment.features !== null
+  return pass(
+    'changes nothing but the way of the bodies',
+    hasFeatures ? `${proxyName(collection, proxy)} streaming` : null,
+  )
+}
+
+/** The answer is gathered before any of it is passed on. */
+export function holdsAnswer(features: FeaturesFragment): boolean {
+  return features.gathers || features.response_validation === 'enforce'
 }

@@ -1,19 +1,23 @@
 import { timerMs } from '../../base/clock.ts'
 import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'
-import { clientOf } from '../../snapshot/find/client-of.ts'
+import { clientOf } from '../../snapshot/find/people.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { DEFAULT_LIMITS } from '../../wire/limits.ts'
 import { FAILURE_CODES, type ForwardRequest, type Incoming, type Upstream } from '../../wire/port.ts'
 import { canonicalTarget } from '../../wire/target.ts'
-import type { CalledCapability, CallGuard } from '../called-capability.ts'
-import { type End, Exchange, type GatheredAnswer, startedOutcome } from '../exchange.ts'
+import { type End, Exchange, type GatheredAnswer, Identity, type Lane, startedOutcome } from '../exchange.ts'
 import { agentFields } from '../fields.ts'
 import { accountOf, connectionFacts } from '../forward/connected.ts'
 import type { Connected, NotConnected } from '../forward/connections.ts'
-import { takeTrace } from '../forward/trace.ts'
-import { Identity } from '../identity.ts'
-import type { Lane } from '../lane.ts'
-import type { AnswerPieces, InnerAnswer, InnerCall, InnerCallHandle } from '../port.ts'
+import { takeTrace } from '../forward/request.ts'
+import type {
+  AnswerPieces,
+  CalledCapability,
+  CallGuard,
+  InnerAnswer,
+  InnerCall,
+  InnerCallHandle,
+} from '../port.ts'
 import type { CheckRow } from '../rows.ts'
 import { begin, failed, over, refuse } from '../run.ts'
 

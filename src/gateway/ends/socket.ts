@@ -5,7 +5,7 @@ import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { type Handler, type Incoming, withoutFields } from '../../wire/port.ts'
 import { isDocument, leavingFields } from '../answer/shared-origin.ts'
 import { answerBudgetOf } from '../caller-memory.ts'
-import { type End, Exchange, type Targeted } from '../exchange.ts'
+import { type End, Exchange, type Lane, type Targeted } from '../exchange.ts'
 import {
   AGENT_NAME,
   AUTHORIZATION,
@@ -17,10 +17,9 @@ import {
   TRACE_PARENT,
   TRACE_STATE,
 } from '../fields.ts'
-import { takeTrace } from '../forward/trace.ts'
+import { takeTrace } from '../forward/request.ts'
 import { type CertificateField, createForwardedCertificates } from '../identify/certificate-fields.ts'
 import { forwardedOrigin, type Origin, trustedNetworks } from '../identify/origin.ts'
-import type { Lane } from '../lane.ts'
 import { declaredAgent, mcpSurfaceOf } from '../record.ts'
 import { begin, failed, over, refuse } from '../run.ts'
 import { REST } from '../stages.ts'

@@ -1,15 +1,19 @@
 import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
+import { methodBit, methodNames } from '../../snapshot/find/methods.ts'
+import { comparePatterns, matchesPath, reasonFor, takesFrom } from '../../snapshot/find/precedence.ts'
+import type { LinkedCollection, LinkedProxy } from '../../snapshot/linked/collection.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
+import { DEFAULT_LIMITS } from '../../wire/limits.ts'
+import { RequestHead } from '../../wire/native/request-head.ts'
+import { compileRules } from '../../wire/native/request-rules.ts'
 import type { Outcome } from '../../wire/port.ts'
+import { canonicalAuthority, canonicalTarget } from '../../wire/target.ts'
 import type { CheckName } from '../check-names.ts'
-import { type End, Exchange, startedOutcome } from '../exchange.ts'
-import { CLIENT_ID, PROFILE_ID } from '../fields.ts'
+import { type End, Exchange, type Lane, startedOutcome } from '../exchange.ts'
+import { CLIENT_ID, FIELD_RULES, PROFILE_ID } from '../fields.ts'
 import { pathAtUpstream } from '../forward/request.ts'
-import type { Lane } from '../lane.ts'
 import { REST } from '../stages.ts'
-import { type ExplainedHead, readHead, type UnreadableHead } from './head.ts'
-import { candidatesOf } from './routes.ts'
 
 type CheckResult = Explanation['checks'][number]
 
@@ -139,5 +143,146 @@ function tell(exchange: Exchange, checks: CheckResult[], query: string): Explana
             ),
             credential: proxy.credential,
           },
+  }
+}
+
+type Candidate = Explanation['candidates'][number]
+
+/** Everything that fits the path, the winner first of those that answer the method. */
+function candidatesOf(exchange: Exchange): Candidate[] {
+  const { snapshot, path, host, collection: winner } = exchange
+  const candidates: Candidate[] = []
+  for (const collection of collectionsAt(snapshot, path)) {
+    if (collection === winner) candidates.push(...proxiesAt(exchange, collection))
+    else
+      candidates.push({
+        collection: collection.fragment.slug,
+        proxy: null,
+        path: collection.fragment.base_path,
+        methods: [],
+        wins: false,
+        reason:
+          winner !== null && takesFrom(winner, collection)
+            ? `${winner.fragment.slug} at ${winner.fragment.base_path} goes first: a longer base path, or one that names the host`
+            : `answers on ${collection.fragment.hosts.join(', ')} only, not on "${host}"`,
+      })
+  }
+  return candidates
+}
+
+/** Collections whose base path is a prefix, in the order in which they are tried. */
+function collectionsAt(snapshot: Snapshot, path: string): LinkedCollection[] {
+  return [...snapshot.collections.values()]
+    .filter(({ fragment: { base_path } }) => path === base_path || path.startsWith(`${base_path}/`))
+    .sort(
+      (a, b) =>
+        b.fragment.base_path.length - a.fragment.base_path.length ||
+        Number(a.fragment.hosts.length === 0) - Number(b.fragment.hosts.length === 0) ||
+        (a.id < b.id ? -1 : 1),
+    )
+}
+
+function proxiesAt({ path, method, proxy: winner }: Exchange, collection: LinkedCollection): Candidate[] {
+  const below = path.slice(collection.fragment.base_path.length)
+  const bit = methodBit(method)
+  return collection.proxies
+    .filter((proxy) => matchesPath(proxy.fragment.path, below))
+    .sort((a, b) => comparePatterns(a.fragment.path, b.fragment.path) || byMethod(a, b, bit))
+    .map((proxy) => ({
+      collection: collection.fragment.slug,
+      proxy: proxy.fragment.slug,
+      path: proxy.route,
+      methods: methodNames(proxy.named),
+      wins: proxy === winner,
+      reason: outcomeOf(proxy, winner, bit, method),
+    }))
+}
+
+function byMethod(a: LinkedProxy, b: LinkedProxy, bit: number): number {
+  return (
+    Number((b.named & bit) !== 0) - Number((a.named & bit) !== 0) ||
+    Number((b.methods & bit) !== 0) - Number((a.methods & bit) !== 0) ||
+    (a.id < b.id ? -1 : 1)
+  )
+}
+
+function outcomeOf(proxy: LinkedProxy, winner: LinkedProxy | null, bit: number, method: string): string {
+  if (proxy === winner) return 'the first that fits the path and answers the method'
+  if ((proxy.methods & bit) === 0) return `does not answer ${method}`
+  if (winner === null) return 'was not looked at'
+  if (comparePatterns(winner.fragment.path, proxy.fragment.path) === 0)
+    return `${winner.fragment.slug} names ${method} itself`
+  return `${winner.fragment.slug} goes first: ${reasonFor(winner.fragment.path, proxy.fragment.path)}`
+}
+
+/** The head of a request that was not made, as the gateway would read it. */
+interface ExplainedHead {
+  readonly path: string
+  readonly query: string
+  readonly host: string
+  /** As in `Exchange`; empty and undefined where no header lines were given. */
+  readonly pass: string
+  readonly withheld: string
+  readonly taken: readonly (string | undefined)[]
+  readonly bodyBytes: number
+  readonly upgrade: boolean
+}
+
+interface UnreadableHead {
+  readonly code: RefusalCode
+  readonly check: CheckName
+  readonly reason: string
+}
+
+/** Reads target and header lines by the rules of the wire; without header lines, the target alone. */
+function readHead(asked: Hypothetical): ExplainedHead | UnreadableHead {
+  return asked.headers === null ? readTarget(asked) : readLines(asked, asked.headers)
+}
+
+const notCanonical = (reason: string): UnreadableHead => ({
+  code: 'request_not_canonical',
+  check: 'canonical',
+  reason,
+})
+
+const ABSOLUTE = /^https?:\/\/(?<authority>[^/?#]*)(?<rest>.*)$/i
+
+function readTarget(asked: Hypothetical): ExplainedHead | UnreadableHead {
+  const { authority = '', rest = asked.url } = ABSOLUTE.exec(asked.url)?.groups ?? {}
+  const sent = asked.host ?? authority
+  const host = sent === '' ? '' : canonicalAuthority(sent)
+  if (host === null) return notCanonical('the host is no authority')
+  const canonical = canonicalTarget(rest.startsWith('/') ? rest : `/${rest}`)
+  if (canonical === null)
+    return notCanonical(
+      'the path or query can be read in two ways: dot or empty segments, an escaped slash, a control character or the like',
+    )
+  return { ...canonical, host, pass: '', withheld: '', taken: [], bodyBytes: 0, upgrade: false }
+}
+
+/** Stands for a host that was not said; no collection names it. */
+const UNNAMED = 'unnamed.invalid'
+
+function readLines(asked: Hypothetical, lines: readonly string[]): ExplainedHead | UnreadableHead {
+  const sent = asked.host ?? ABSOLUTE.exec(asked.url)?.[1] ?? null
+  const isNamed = lines.some((line) => /^host:/i.test(line))
+  const host = sent !== null ? [`Host: ${sent}`] : isNamed ? [] : [`Host: ${UNNAMED}`]
+  const text = [`${asked.method} ${asked.url} HTTP/1.1`, ...host, ...lines, ''].join('\r\n')
+  const bytes = Buffer.from(text)
+  if (bytes.length > DEFAULT_LIMITS.headBytesMax)
+    return { code: 'headers_too_large', check: 'wire', reason: 'the head is too long' }
+  const head = new RequestHead(compileRules(FIELD_RULES), DEFAULT_LIMITS)
+  const code = head.parse(bytes, 0, bytes.length)
+  if (code === 'request_not_canonical') return notCanonical(head.inner)
+  if (code !== null) return { code, check: 'wire', reason: head.inner }
+  return {
+    path: head.path,
+    query: head.query,
+    host: head.host === UNNAMED ? '' : head.host,
+    pass: head.pass,
+    withheld: head.withheld,
+    taken: head.taken,
+    bodyBytes: head.bodyBytes,
+    upgrade: head.upgrade,
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Finds the collection and the proxy of a path. A path whose shorter reading (`snapshot/find/plain-path`) has another route
+ * Finds the collection and the proxy of a path. A path whose shorter reading (`snapshot/find/paths`) has another route
  * is refused, because the upstream may serve the other endpoint.
  */
 import type { RefusalCode } from '../../base/refusal.ts'
@@ -8,18 +8,23 @@ import { methodBit } from '../../snapshot/find/methods.ts'
 import {
   hasBareParameters,
   hasParameters,
+  looseParts,
   mayBeShortened,
   plainPath,
-} from '../../snapshot/find/plain-path.ts'
+} from '../../snapshot/find/paths.ts'
 import { fillTarget } from '../../snapshot/find/target.ts'
-import type { LinkedProxy } from '../../snapshot/linked/collection.ts'
+import type {
+  GuardedRoute,
+  LinkedCollection,
+  LinkedCors,
+  LinkedProxy,
+} from '../../snapshot/linked/collection.ts'
 import { canonicalTarget } from '../../wire/target.ts'
-import { isHidden } from '../admit/access.ts'
-import type { Exchange, Located } from '../exchange.ts'
-import { answer, asIs, collectionName, type Explain, refuse } from '../explain/judged.ts'
-import { passedLines } from '../fields.ts'
+import { hidesFrom, isHidden } from '../admit/access.ts'
+import type { Called, Exchange, Located } from '../exchange.ts'
+import { answer, asIs, collectionName, type Explain, NO_CALLER, refuse } from '../explain/judged.ts'
+import { fieldValue, passedLines } from '../fields.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
-import { crossOrigin } from './cors.ts'
 
 /** Finds collection and proxy, and answers preflights of browsers; that there is no proxy is held back until the caller is known. */
 export function findRoute(exchange: Exchange): Verdict {
@@ -98,3 +103,105 @@ export const explainHeldBackRoute: Explain = (exchange, _asked, check) => {
   const reason = proxy === null ? 'a route has the path, but not the method' : `route ${proxy.route}`
   return asIs(exchange, check, () => ({ reason }))
 }
+
+/** What an answer depends on that differs by origin. */
+const VARY = 'Vary: Origin\r\n'
+const VARY_PREFLIGHT =
+  'Vary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers\r\nCache-Control: no-store\r\n'
+
+/** Origins worth comparing; anything else is never echoed. */
+const ORIGIN = /^https?:\/\/[a-z0-9.:[\]-]{1,255}$/
+
+/**
+ * The CORS protocol (Fetch 3.2) for a collection that takes part in it. True when the request was a preflight, which is
+ * answered here: browsers send it without credentials, so it says nothing but what the collection allows every
+ * page, and not even whether the path exists.
+ */
+function crossOrigin(exchange: Exchange, cors: LinkedCors): boolean {
+  // An agent's calls have no page behind them.
+  if (exchange.surface !== 0) return false
+  const origin = fieldValue(exchange.pass, 'origin')
+  const allowed = origin === undefined ? '' : allowedOrigin(cors, origin)
+  const line = allowed === '' ? '' : `Access-Control-Allow-Origin: ${allowed}\r\n`
+  const isPreflight =
+    origin !== undefined &&
+    exchange.method === 'OPTIONS' &&
+    fieldValue(exchange.pass, 'access-control-request-method') !== undefined
+  if (isPreflight) {
+    if (line === '') exchange.reason = 'the origin is not allowed'
+    exchange.reply = {
+      status: 204,
+      fields: VARY_PREFLIGHT + (line === '' ? '' : line + cors.preflight),
+      body: '',
+    }
+    return true
+  }
+  exchange.corsLines = (cors.any ? '' : VARY) + (line === '' ? '' : line + cors.lines)
+  return false
+}
+
+/** What to say in Access-Control-Allow-Origin; empty when the origin may not call. */
+function allowedOrigin(cors: LinkedCors, origin: string): string {
+  if (cors.any) return '*'
+  if (!ORIGIN.test(origin)) return ''
+  if (cors.origins.has(origin)) return origin
+  for (const [scheme, end] of cors.below)
+    if (origin.startsWith(scheme) && origin.endsWith(end) && origin.length > scheme.length + end.length)
+      return origin
+  return ''
+}
+
+// Refuses paths that a lenient server could read as an endpoint that is protected differently: a more specific route
+// whose credential, headers, policy or checks differ (`snapshot/link/collection`, computed when the collection is
+// linked) or whose guardrails do, or a route of a collection with a deeper base path. `admit/access.ts` does the same for the routes that the
+// rules of the profile close.
+
+const FACTS = {
+  detail:
+    'A server that ignores case, a final slash or an additional encoding reads this path as the path of another endpoint, which is protected differently. Use the exact path of that endpoint. If this path is correct, ask the operator to publish it as an endpoint of its own.',
+}
+
+/**
+ * No lenient server reads the path as one of a more specific route whose credential, headers, policy or request
+ * checks differ, or of a collection below this one: `/users/EXPORT` where `/users/export` has a policy of its own.
+ */
+export function readsInOneWay(exchange: Called): RefusalCode | null {
+  const { snapshot, collection, path, host } = exchange
+  // The check `method` refuses a request without a proxy
+  const { proxy } = exchange
+  if (proxy === null || !proxy.isOpen) return null
+  const deeper = snapshot.mounts.readDeeper(collection, path, host)
+  if (deeper !== null) return ofDeeper(exchange, deeper)
+  const beside = snapshot.guards?.beside(collection, proxy) ?? NO_ROUTES
+  if (proxy.guardedBeside.length === 0 && beside.length === 0) return null
+  const bit = methodBit(exchange.method)
+  const parts = looseParts(path.slice(collection.fragment.base_path.length))
+  const isRead = ({ methods, matches }: GuardedRoute): boolean => (methods & bit) !== 0 && matches(parts)
+  const protectedRoute = proxy.guardedBeside.find(isRead)
+  if (protectedRoute !== undefined)
+    return refused(
+      exchange,
+      `of ${protectedRoute.route}, whose credential, headers, policy or request checks differ`,
+    )
+  const guarded = beside.find(isRead)
+  return guarded === undefined ? null : refused(exchange, `of ${guarded.route}, whose guardrails differ`)
+}
+
+const NO_ROUTES: readonly GuardedRoute[] = []
+
+/** A collection that hides itself from the caller is not told of. */
+function ofDeeper(exchange: Called, collection: LinkedCollection): RefusalCode {
+  const code = refused(exchange, `of the collection at ${collection.fragment.base_path}`)
+  if (!hidesFrom(collection, exchange)) return code
+  exchange.facts = {}
+  return 'route_not_found'
+}
+
+function refused(exchange: Called, whose: string): RefusalCode {
+  exchange.reason = `a server that ignores case, a final slash or an additional encoding reads the path as one ${whose}`
+  exchange.facts = FACTS
+  return 'request_not_canonical'
+}
+
+export const explainReadings: Explain = (exchange, _asked, check) =>
+  exchange.identity.profile === null ? NO_CALLER : asIs(exchange, check)

@@ -1,13 +1,11 @@
 /** The check `credential` at origins with connections: the token or key of the person who calls, or of the account that all callers share. */
 import type { RefusalCode, RefusalFacts } from '../../base/refusal.ts'
 import { SHARED } from '../../model/access/caller.ts'
-import { clientOf } from '../../snapshot/find/client-of.ts'
+import { clientOf } from '../../snapshot/find/people.ts'
 import type { OriginFragment } from '../../snapshot/fragments.ts'
 import type { LinkedProfile } from '../../snapshot/linked/client.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
-import type { Exchange, Routed } from '../exchange.ts'
-import { holderOf } from '../holder.ts'
-import type { Lane } from '../lane.ts'
+import { type Exchange, holderOf, type Lane, type Routed } from '../exchange.ts'
 import type { Caller, CallerOfCall } from '../port.ts'
 import type { Connected, Connection, NotConnected } from './connections.ts'
 

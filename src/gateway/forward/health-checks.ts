@@ -1,11 +1,10 @@
 import type { Clock } from '../../base/clock.ts'
 import type { ActiveRules } from '../../snapshot/fragments.ts'
+import type { LinkedTarget, TargetState } from '../../snapshot/linked/collection.ts'
 import type { ClientCertificate } from '../../snapshot/linked/credential.ts'
-import type { LinkedTarget, TargetState } from '../../snapshot/linked/upstream.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { CallResult } from '../../wire/port.ts'
-import { bareGet } from './bare-get.ts'
-import type { Pools } from './pools.ts'
+import { bareGet, type Pools } from './pools.ts'
 
 /** How often it is looked whether a check is due; real milliseconds. */
 const TICK_MS = 200

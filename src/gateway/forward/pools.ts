@@ -4,12 +4,11 @@
  * the old one drains.
  */
 import { isOwnSetCookie } from '../../base/http/fields.ts'
-import type { RunnerAddress } from '../../base/net/runner-address.ts'
-import type { LinkedCollection, NodeServers } from '../../snapshot/linked/collection.ts'
+import type { RunnerAddress } from '../../base/net/address.ts'
+import type { LinkedCollection, LinkedTarget, NodeServers } from '../../snapshot/linked/collection.ts'
 import type { ClientCertificate } from '../../snapshot/linked/credential.ts'
-import type { LinkedTarget } from '../../snapshot/linked/upstream.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
-import type { Upstream, UpstreamOptions, UpstreamTls } from '../../wire/port.ts'
+import type { CallRequest, Upstream, UpstreamOptions, UpstreamTls } from '../../wire/port.ts'
 
 /**
  * Connections to upstreams. Collections with the same server, timeouts, TLS settings and client certificate share a
@@ -125,5 +124,26 @@ function tlsOf({ fragment, tls }: LinkedTarget, certificate: ClientCertificate |
     verify: tls?.verify ?? true,
     minVersion: tls?.min_version === '1.3' ? 'TLSv1.3' : 'TLSv1.2',
     client: certificate === null ? null : { certificate: certificate.pem, key: certificate.key.reveal() },
+  }
+}
+
+/** Bytes of an answer that are read before the rest is given up. */
+const ANSWER_BYTES_MAX = 64 * 1024
+
+/**
+ * A GET that the gateway makes of its own accord, of whose answer the status alone is wanted.
+ * @param target path with query at the server. @param fields header lines ending in CRLF.
+ */
+export function bareGet(server: LinkedTarget, target: string, fields: string): CallRequest {
+  return {
+    method: 'GET',
+    target,
+    host: server.fragment.authority,
+    fields,
+    responseFields: '',
+    responseNames: [],
+    body: null,
+    keepBytesMax: 0,
+    readBytesMax: ANSWER_BYTES_MAX,
   }
 }

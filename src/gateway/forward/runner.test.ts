@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { toRunnerAddress } from '../../base/net/runner-address.ts'
+import { toRunnerAddress } from '../../base/net/address.ts'
 import { OriginSpec } from '../../model/mcp/origin.ts'
 import { compileOrigin } from '../../snapshot/compile/mcp.ts'
-import { linkOrigin } from '../../snapshot/link/origin.ts'
+import { linkOrigin } from '../../snapshot/link/kinds.ts'
 import type { Upstream, UpstreamOptions } from '../../wire/port.ts'
 import type { Routed } from '../exchange.ts'
 import { createPools } from './pools.ts'
-import { runnerLines } from './runner-lines.ts'
+import { runnerLines } from './request.ts'
 
 const linked = (spec: object) =>
   linkOrigin(compileOrigin({ id: 'ori_1', slug: 'x', spec: OriginSpec.parse({ name: 'X', ...spec }) }, null))

@@ -10,7 +10,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import { signJws } from '../../base/crypto/jws.ts'
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
 import type { FetchJson } from '../../base/net/fetch-json.ts'
 import { FetchFailure } from '../../base/net/guarded-fetch.ts'
 import { beforeRotation, headerOf } from '../../snapshot/link/credential.ts'

@@ -5,14 +5,13 @@ import type { CredentialStep, CredentialTest } from '../../model/api/credential.
 import { toCredentialTest } from '../../model/api/credential-facts.ts'
 import type { CredentialFragment } from '../../snapshot/fragments.ts'
 import { linkCredential } from '../../snapshot/link/credential.ts'
+import type { LinkedTarget } from '../../snapshot/linked/collection.ts'
 import type { ClientCertificate, Sent } from '../../snapshot/linked/credential.ts'
-import type { LinkedTarget } from '../../snapshot/linked/upstream.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
-import type { Opener } from '../../vault/opener.ts'
+import type { Opener } from '../../vault/vault.ts'
 import type { CallResult } from '../../wire/port.ts'
 import { canonicalTarget } from '../../wire/target.ts'
-import { bareGet } from './bare-get.ts'
-import type { Pools } from './pools.ts'
+import { bareGet, type Pools } from './pools.ts'
 import { fetchToken } from './tokens.ts'
 
 /** A credential that is to be tried, in force or not; with a call where `at` says where. */

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { fuzzCases } from '../../../test/support/long.ts'
-import { readDocument } from './document.ts'
-import { Unreadable } from './lexer.ts'
-import { createMeasure, excessOf, type Size } from './measure.ts'
+import { createMeasure, excessOf, type Size } from './check.ts'
+import { readDocument, Unreadable } from './document.ts'
 
 function wholeSizeOf(text: string): Size {
   const document = readDocument(text)

@@ -1,6 +1,5 @@
 import { failed, type Stop } from '../../guardrails/apply.ts'
-import type { Leg } from '../../guardrails/names.ts'
-import type { Chain } from '../../guardrails/rule.ts'
+import type { Chain, Leg } from '../../guardrails/rule.ts'
 import type { Tally } from '../../guardrails/tally.ts'
 
 /**

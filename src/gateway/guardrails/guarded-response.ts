@@ -27,7 +27,7 @@ import {
 } from '../../wire/port.ts'
 import { answerBudgetOf } from '../caller-memory.ts'
 import type { GatheredAnswer, Routed } from '../exchange.ts'
-import { fieldValue } from '../header-lines.ts'
+import { fieldValue } from '../fields.ts'
 import type { Life } from '../rows.ts'
 import { PART, stopAnswer, withoutBodyFields } from './answer.ts'
 

@@ -10,8 +10,7 @@
 import { type Clock, timerMs } from '../../base/clock.ts'
 import type { Reservation } from '../../base/memory/bytes.ts'
 import type { AskedText, WebhookAnswer } from '../../guardrails/asked.ts'
-import type { Leg } from '../../guardrails/names.ts'
-import type { Rule } from '../../guardrails/rule.ts'
+import type { Leg, Rule } from '../../guardrails/rule.ts'
 import {
   readWebhookAnswer,
   webhookAnswerMax,
@@ -19,8 +18,8 @@ import {
   webhookSignature,
 } from '../../guardrails/webhook.ts'
 import { beforeRotation, refusesCredential } from '../../snapshot/link/credential.ts'
+import type { LinkedTarget, TargetState } from '../../snapshot/linked/collection.ts'
 import type { LinkedCredential } from '../../snapshot/linked/credential.ts'
-import type { LinkedTarget, TargetState } from '../../snapshot/linked/upstream.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { CallRequest, CallResult } from '../../wire/port.ts'
 import type { Pools } from '../forward/pools.ts'

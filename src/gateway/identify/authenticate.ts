@@ -1,13 +1,31 @@
+import { audienceOf, isText } from '../../base/crypto/jwt.ts'
 import { hashToken } from '../../base/crypto/token.ts'
+import type { Plain } from '../../base/json/storable.ts'
+import { discoveredFrom, type UrlSource } from '../../base/net/egress.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { LinkedToken } from '../../snapshot/linked/client.ts'
 import type { Exchange, Known } from '../exchange.ts'
 import { type Judged, open, pass } from '../explain/judged.ts'
 import { endOf } from './active.ts'
-import { proveCertificate } from './certificate.ts'
-import { proveOpaque } from './introspect.ts'
-import { admitHost, admitSignIn, proveSignIn } from './sign-in.ts'
-import { admit, expired, failed, proveSigned } from './signed.ts'
+import { hasProved, isInForce, proveCertificate } from './certificate.ts'
+import type { Issuers } from './issuers.ts'
+import { admitHost, admitSignIn, isOver, proveSignIn } from './sign-in.ts'
+import {
+  accept,
+  admit,
+  copyOf,
+  expired,
+  failed,
+  faultOf,
+  hostOf,
+  keep,
+  mayVerify,
+  proofKey,
+  proveSigned,
+  throttled,
+  throttledMs,
+  unavailable,
+} from './signed.ts'
 
 /** Proves the credential. What exactly was wrong with it is for the record alone. */
 export function authenticate(exchange: Exchange): RefusalCode | null | Promise<RefusalCode | null> {
@@ -35,7 +53,7 @@ export function explainAuthentication({ identity: { profile } }: Exchange): Judg
 }
 
 /** True when the token proves its caller now. It is one comparison of hashes, and counts no failure. */
-export function provesByToken(exchange: Exchange, token: LinkedToken): boolean {
+function provesByToken(exchange: Exchange, token: LinkedToken): boolean {
   return (
     token.profile.fragment.auth === 'token' &&
     endOf(token, exchange.now) === null &&
@@ -99,4 +117,147 @@ function isEqual(a: string, b: string): boolean {
   let difference = 0
   for (let i = 0; i < a.length; i++) difference |= a.charCodeAt(i) ^ b.charCodeAt(i)
   return difference === 0
+}
+
+/** What introspection said is believed for as long, or until the token expires. */
+const KEPT_MS = 60_000
+/** Questions that one thread has under way; more would queue up behind a slow provider. */
+const FLIGHTS_MAX = 64
+
+/** Questions under way, by thread and by profile and token, so that one token is asked about once. */
+const flights = new WeakMap<Issuers, Map<string, Promise<Plain>>>()
+
+/** `authenticate` for an opaque token: the provider is asked (RFC 7662). */
+async function proveOpaque(exchange: Known): Promise<RefusalCode | null> {
+  const { verifier } = exchange.identity.profile
+  const { introspection } = verifier!.fragment
+  const issuers = exchange.lane.issuers
+  const credential = exchange.snapshot.credentials.get(introspection!.credential)
+  // Its type may have changed since; a key for something else is not shown to the provider.
+  if (credential?.name !== 'authorization' || credential.line === '')
+    return unavailable(exchange, 'the credential for introspection cannot be used')
+  const found =
+    introspection!.url === null
+      ? await issuers.introspectionOf(verifier!.source)
+      : { url: introspection!.url }
+  if ('reason' in found) return unavailable(exchange, found.reason)
+  // A provider may name another server, which no administrator has chosen
+  const from = introspection!.url === null ? discoveredFrom(verifier!.fragment.issuer, found.url) : 'typed'
+  const authorization = credential.line.slice(credential.line.indexOf(':') + 1).trim()
+  let answer: Plain
+  try {
+    answer = await ask(issuers, exchange, { url: found.url, from }, authorization)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'failed'
+    return unavailable(exchange, `introspection: ${reason}`)
+  }
+  return judge(exchange, answer)
+}
+
+function ask(
+  issuers: Issuers,
+  exchange: Known,
+  at: { readonly url: string; readonly from: UrlSource },
+  authorization: string,
+): Promise<Plain> {
+  let under = flights.get(issuers)
+  if (under === undefined) {
+    under = new Map()
+    flights.set(issuers, under)
+  }
+  const key = `${exchange.identity.profile.id} ${exchange.identity.verifiedKey}`
+  let flight = under.get(key)
+  if (flight === undefined) {
+    if (under.size >= FLIGHTS_MAX) return Promise.reject(new Error('too many questions are under way'))
+    const form = { token: exchange.identity.bearer, token_type_hint: 'access_token' }
+    flight = issuers.fetchJson({ ...at, form, authorization }).finally(() => under.delete(key))
+    under.set(key, flight)
+  }
+  return flight
+}
+
+/** RFC 7662 section 2.2. What the provider leaves out counts against the token where the profile asks for it. */
+function judge(exchange: Known, answer: Plain): RefusalCode | null {
+  const profile = exchange.identity.profile
+  const { fragment } = profile.verifier!
+  const { active, iss, aud, exp, nbf, sub } = answer
+  if (active !== true) return failed(exchange, 'the provider says that the token is not active')
+  if (iss !== undefined && iss !== fragment.issuer) return failed(exchange, 'the token is of another issuer')
+  if (fragment.audience !== null && audienceOf(aud)?.includes(fragment.audience) !== true)
+    return failed(exchange, 'the token is not for the audience')
+  const { now } = exchange
+  const until = typeof exp === 'number' ? exp * 1000 + fragment.skew_ms : now + KEPT_MS
+  if (now >= until) return failed(exchange, 'the token has expired')
+  if (typeof nbf === 'number' && now < nbf * 1000 - fragment.skew_ms)
+    return failed(exchange, 'the token is not valid yet')
+  const fault = faultOf(profile.verifier!, answer)
+  if (fault !== null) return failed(exchange, fault)
+  return accept(
+    exchange,
+    {
+      profile,
+      key: null,
+      credentialId: 'introspection',
+      from: now - KEPT_MS,
+      until: Math.min(until, now + KEPT_MS),
+      subject: isText(sub, 1024) ? copyOf(sub) : '',
+      agentHost: hostOf(answer),
+      claims: keep(fragment.claims, answer),
+    },
+    typeof exp === 'number' ? until : Infinity,
+  )
+}
+
+// Limits failed authentications by source and profile, for all threads together. A throttled source waits, but a
+// credential that is known to be good passes: a token after one comparison, other credentials when any thread has
+// verified them (`key-memory.ts`). A throttled source has one new verification a second.
+
+/**
+ * A source that failed too often for this profile waits, but never a caller whose credential is known to be good
+ * from memory: else one process with a retired token would lock out all others at its address.
+ */
+export function failuresBelowLimit(exchange: Exchange): RefusalCode | null {
+  if (exchange.authorization === undefined && exchange.certificate === null) return null
+  const waitMs = throttledMs(exchange)
+  if (waitMs === 0) return null
+  switch (knownProof(exchange)) {
+    case 'good':
+      return null
+    case 'unknown':
+      return mayVerify(exchange) ? null : throttled(exchange, waitMs)
+    case 'bad':
+      return throttled(exchange, waitMs)
+  }
+}
+
+/**
+ * What memory tells of a credential, without a signature to verify and without a question to an issuer. A `good` one is
+ * judged by `authenticate` all the same, or refused there without any of this. `unknown` is a proof that no thread has verified lately.
+ */
+function knownProof(exchange: Exchange): 'good' | 'bad' | 'unknown' {
+  const { identity, snapshot, now } = exchange
+  const { bound, token, verified, jwt, profile, verifiedKey } = identity
+  if (bound !== null) {
+    if (!isInForce(bound, now)) return 'bad'
+    return hasProved(exchange, bound) ? 'good' : 'unknown'
+  }
+  // The profile asks for no proof, and a certificate beside the ids is none
+  if (exchange.authorization === undefined) return profile?.fragment.auth === 'none' ? 'good' : 'bad'
+  if (token !== null) return provesByToken(exchange, token) ? 'good' : 'bad'
+  if (verified !== null) return 'good'
+  if (!identity.isForeign || profile === null) return 'bad'
+  if (identity.isSignIn && jwt !== null && isOver(jwt, now)) return 'good'
+  const failedUntil = snapshot.failed.get(verifiedKey)
+  if (failedUntil !== undefined && now < failedUntil) return 'bad'
+  if (exchange.lane.issuers.proofs.has(proofKey(exchange as Known), now, profile.client.id)) return 'good'
+  const skewMs = profile.verifier?.fragment.skew_ms ?? 0
+  return jwt !== null && hasExpired(jwt.expires, skewMs, now) ? 'bad' : 'unknown'
+}
+
+export const explainFailures = (): Judged =>
+  open('only a source that has failed too often waits, unless its credential is known')
+
+/** A stale process sends expired tokens: they must not use up the verifications of others. */
+function hasExpired(expires: number | null, skewMs: number, now: number): boolean {
+  return expires === null || now >= expires * 1000 + skewMs
 }

@@ -1,14 +1,24 @@
-import { lookupOf } from '../../base/crypto/token.ts'
+import { looksLikeJwt, readJwt } from '../../base/crypto/jwt.ts'
+import { hashToken, lookupOf } from '../../base/crypto/token.ts'
 import { bearerOf } from '../../base/http/fields.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import type { LinkedToken } from '../../snapshot/linked/client.ts'
-import type { Exchange } from '../exchange.ts'
-import { type Explain, NO_CALLER, pass, refuse } from '../explain/judged.ts'
-import { Identity } from '../identity.ts'
-import { agrees, agreesOnClient, agreesOnProfile } from './agrees.ts'
-import { identifyBearer } from './bearer.ts'
-import { identifyCertificate } from './certificate.ts'
-import { ambiguous } from './most-specific-profile.ts'
+import { isIn } from '../../snapshot/find/network.ts'
+import type { LinkedProfile, LinkedToken, Verified } from '../../snapshot/linked/client.ts'
+import { type Called, type Exchange, Identity } from '../exchange.ts'
+import {
+  asIs,
+  type Explain,
+  type Judged,
+  NO_CALLER,
+  open,
+  pass,
+  profileName,
+  refuse,
+} from '../explain/judged.ts'
+import { endOf } from './active.ts'
+import { agrees, agreesOnClient, agreesOnProfile, nameLone } from './agrees.ts'
+import { ambiguous, identifyCertificate, mostSpecific } from './certificate.ts'
+import { identifySignIn, isStale, signInKey } from './sign-in.ts'
 
 /** The scheme of a token without one. */
 const NO_BEARER = /^bearer *$/i
@@ -152,3 +162,167 @@ export const explainIdentity: Explain = (exchange, asked) => {
     `client ${profile.client.fragment.slug}, profile ${profile.fragment.slug} (${profile.fragment.auth})`,
   )
 }
+
+/**
+ * `identify` for tokens that others sign or hold. What a signed token says of itself selects the profile, ids beside it
+ * narrow, and nothing is believed before `authenticate`. Undefined when no profile takes it.
+ */
+function identifyBearer(exchange: Exchange): RefusalCode | null | undefined {
+  const { identity, snapshot } = exchange
+  const { bearer } = identity
+  // Tokens of Postern itself are never shown to anyone.
+  if (bearer === '' || bearer.startsWith('pst_')) return undefined
+  const isMcp = exchange.reserved && exchange.lane.signIns !== null && looksLikeJwt(bearer)
+  if (isMcp) {
+    const code = identifyOwn(exchange)
+    if (code !== undefined) return code
+  }
+  identity.verifiedKey = keyOf(exchange)
+  const known = snapshot.verified.get(identity.verifiedKey)
+  if (known !== undefined && isValid(known, exchange.now)) {
+    identity.verified = known
+    return settle(exchange, known.profile)
+  }
+  const candidates = looksLikeJwt(bearer) ? signedCandidates(exchange) : [...snapshot.introspecting.values()]
+  if (candidates.length === 0) return undefined
+  const fitting = candidates.filter((profile) => agrees(exchange, profile))
+  if (fitting.length === 0) {
+    nameLone(exchange, candidates)
+    exchange.reason = 'X-Client-ID or X-Profile-ID is not of the token'
+    return 'identity_rejected'
+  }
+  const best = identity.jwt === null ? fitting : mostSpecific(identity.jwt, fitting)
+  const active = best.filter((profile) => profile.fragment.active && profile.client.fragment.active)
+  const left = active.length > 0 ? active : best
+  return left.length > 1 ? ambiguous(exchange, left) : settle(exchange, left[0]!)
+}
+
+/** The same for a token of Postern's own authorization server. */
+function identifyOwn(exchange: Exchange): RefusalCode | null | undefined {
+  const { identity, lane, snapshot, path, now } = exchange
+  const key = signInKey(identity.bearer, path)
+  const known = snapshot.verified.get(key)
+  if (known?.signIn !== undefined && isValid(known, now) && !isStale(known.signIn, lane)) {
+    // Host, binding or profile may have been linked anew since
+    const { id } = known.profile
+    const host = snapshot.hosts.get(known.agentHost)
+    const profile = host?.client.profiles.get(id) ?? snapshot.profiles.get(id)
+    if (profile !== undefined && agrees(exchange, profile)) {
+      identity.verifiedKey = key
+      identity.verified = known
+      identity.isSignIn = true
+      return settle(exchange, profile)
+    }
+  }
+  const jwt = readJwt(identity.bearer)
+  if (typeof jwt === 'string') return undefined
+  const code = identifySignIn(exchange, jwt)
+  if (code === null) identity.verifiedKey = key
+  return code
+}
+
+/** True while what was proved still holds. */
+function isValid({ key, from, until }: Verified, now: number): boolean {
+  return now >= from && now < until && (key === null || !key.isGone)
+}
+
+function settle({ identity }: Exchange, profile: LinkedProfile): null {
+  identity.isForeign = true
+  identity.profile = profile
+  identity.client = profile.client
+  return null
+}
+
+/** Ids are part of the key: they may decide between profiles. */
+function keyOf({ identity: { bearer }, clientRef, profileRef }: Exchange): string {
+  if (clientRef === undefined && profileRef === undefined) return hashToken(bearer)
+  return hashToken(`${bearer}\n${clientRef ?? ''}\n${profileRef ?? ''}`)
+}
+
+function signedCandidates(exchange: Exchange): LinkedProfile[] {
+  const { issuers, introspecting } = exchange.snapshot
+  const jwt = readJwt(exchange.identity.bearer)
+  if (typeof jwt === 'string') {
+    exchange.reason = jwt
+    return []
+  }
+  exchange.identity.jwt = jwt
+  const { audience, claims, kid } = jwt
+  const list = issuers.get(jwt.issuer)
+  if (list === undefined) {
+    exchange.reason = introspecting.size === 0 ? 'no profile has the issuer' : 'the issuer is not known'
+    return []
+  }
+  const candidates = list.filter(({ verifier }) => {
+    const { fragment, keys, match } = verifier!
+    return (
+      (fragment.audience === null || audience.includes(fragment.audience)) &&
+      (kid === null || keys === null || keys.some((key) => key.kid === null || key.kid === kid)) &&
+      match.every((rule) => rule(claims))
+    )
+  })
+  if (candidates.length === 0) exchange.reason = 'no profile of the issuer has the audience, key and claims'
+  return candidates
+}
+
+/** The address of the caller is in the allow list of the profile, if it has one. */
+export function addressAllowed({ identity: { profile }, ip }: Exchange): RefusalCode | null {
+  const networks = profile === null ? null : profile.networks
+  return networks === null || isIn(networks, ip) ? null : 'ip_not_allowed'
+}
+
+export const explainAddress: Explain = (exchange, asked, check) => {
+  const { profile } = exchange.identity
+  if (profile === null) return NO_CALLER
+  if (profile.networks === null) return asIs(exchange, check, () => ({ reason: 'all addresses are allowed' }))
+  const setting = `${profileName(exchange)} ip_allowlist`
+  if (asked.ip === null) return open('no address was given', setting)
+  const reason = `${exchange.ip} lies in the list of the profile`
+  return asIs(exchange, check, () => ({ reason, setting }))
+}
+
+/**
+ * `authenticate` for a recorded request that is made again. What proved its caller is not at hand, but the token of a profile is
+ * known by its id, and must still prove them.
+ */
+export function proofStands(exchange: Called): RefusalCode | null {
+  const { replayed, now } = exchange
+  const { profile } = exchange.identity
+  const { auth } = profile.fragment
+  if (auth === 'none') return null
+  if (auth !== 'token') {
+    exchange.reason = `callers of a profile of type ${auth} are proved by what is not recorded`
+    return 'credential_invalid'
+  }
+  const token = profile.client.tokens.find(
+    (one) => one.profile === profile && one.fragment.id === replayed!.credentialId,
+  )
+  if (token === undefined) {
+    exchange.reason =
+      replayed!.credentialId === '' ? 'no token had proved the caller' : 'the token of the caller was revoked'
+    return 'credential_invalid'
+  }
+  const end = endOf(token, now)
+  if (end !== null) {
+    exchange.reason = `the token of the caller has ended: ${end}`
+    return 'credential_expired'
+  }
+  exchange.identity.credentialId = token.fragment.id
+  return null
+}
+
+/**
+ * A recorded request is permitted for the proxy that it met, and for no other. Likewise a capability of a virtual MCP stands for one
+ * proxy: `/orders/{id}` with the id `export` would be another one, which the capability policy may hide.
+ */
+export function sameProxy(exchange: Exchange): RefusalCode | null {
+  const { proxy, replayed, through } = exchange
+  const meant = replayed?.proxy ?? through?.proxy
+  if (meant === undefined || meant === proxy?.id) return null
+  exchange.reason =
+    replayed === null ? 'the path leads to another proxy' : 'the path leads to another proxy now'
+  return 'route_not_found'
+}
+
+/** Requests that were not made are explained as over REST, where these checks are not made. */
+export const explainReplayOnly = (): Judged => open('only a recorded request that is made again is checked')

@@ -3,17 +3,16 @@
  * one header field that a trusted proxy is configured to set. The result is kept with the connection (or the field
  * value) until a binding changes; each request compares only the times.
  */
-import { type Certificate, readCertificate } from '../../base/crypto/certificate.ts'
+import { type Certificate, type Crl, readCertificate } from '../../base/crypto/certificate.ts'
+import type { Jwt } from '../../base/crypto/jwt.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import { subjectName } from '../../snapshot/find/subject-name.ts'
-import type { Bound } from '../../snapshot/linked/client.ts'
+import { subjectName } from '../../snapshot/find/people.ts'
+import type { Bound, LinkedBinding, LinkedProfile } from '../../snapshot/linked/client.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { PeerCertificate } from '../../wire/port.ts'
 import type { Exchange } from '../exchange.ts'
 import { agrees, nameLone } from './agrees.ts'
-import { judgeCertificate } from './chain.ts'
-import { ambiguous } from './most-specific-profile.ts'
-import { expired, failed, PROOF_MS, unavailable } from './signed.ts'
+import { expired, failed, faultOf, PROOF_MS, unavailable } from './signed.ts'
 
 /**
  * `identify` for a client certificate: the profile one of whose bindings it fits. Undefined when there is none, so that
@@ -121,4 +120,150 @@ function namesOf({ sha256, dnsNames, uris, subjectParts }: Certificate): Readonl
     ...uris.map((uri) => `san_uri:${uri}`),
     ...(subjectParts.length === 0 ? [] : [`subject:${subjectName(subjectParts)}`]),
   ])
+}
+
+/** Authorities between a certificate and the one that is trusted. */
+const BETWEEN_MAX = 4
+
+/** A certificate, and the one whose key has signed it. */
+interface Link {
+  readonly certificate: Certificate
+  readonly issuer: Certificate
+}
+
+/**
+ * Judges a certificate by a binding (RFC 5280 section 6): the chain to one of its authorities, uses, revocation. What depends
+ * on the time is given as bounds, so that the judgement can be kept.
+ * @param others candidates for the authorities in between, which the caller sent.
+ */
+function judgeCertificate(
+  leaf: Certificate,
+  others: readonly Certificate[],
+  profile: LinkedProfile,
+  binding: LinkedBinding,
+): Bound {
+  const refused = (fault: string): Bound => ({
+    profile,
+    binding,
+    sha256: leaf.sha256,
+    hasProved: false,
+    fault,
+    from: 0,
+    until: Infinity,
+    listedUntil: Infinity,
+  })
+  if (!leaf.isForClients) return refused('the certificate is not for clients')
+  const links = chainOf(leaf, others, binding.authorities)
+  if (typeof links === 'string') return refused(links)
+  const { crls, softFail } = profile.certificates!
+  const all = [leaf, ...links.map(({ issuer }) => issuer)]
+  const above = crls === null ? [] : linksAbove(links.at(-1)!.issuer, binding.authorities)
+  if (crls !== null && [...links, ...above].some((link) => isRevoked(link, crls)))
+    return refused('a certificate of the chain is revoked')
+  const listed = crls === null ? Infinity : listedUntil(links, crls)
+  return {
+    profile,
+    binding,
+    sha256: leaf.sha256,
+    hasProved: false,
+    fault: '',
+    from: Math.max(...all.map(({ from }) => from)),
+    until: Math.min(...all.map(({ until }) => until)),
+    listedUntil: softFail ? Infinity : listed,
+  }
+}
+
+function chainOf(
+  leaf: Certificate,
+  others: readonly Certificate[],
+  authorities: readonly Certificate[],
+): readonly Link[] | string {
+  const links: Link[] = []
+  let last = leaf
+  for (let between = 0; between <= BETWEEN_MAX; between++) {
+    if (last.fault !== '') return `of a certificate in the chain: ${last.fault}`
+    const issues = (candidate: Certificate): boolean =>
+      candidate.ca !== null &&
+      candidate.allowsClients &&
+      candidate.ca.pathLength >= between &&
+      candidate.subject === last.issuer &&
+      last.x509.verify(candidate.x509.publicKey)
+    const trusted = authorities.find(issues)
+    if (trusted !== undefined) return [...links, { certificate: last, issuer: trusted }]
+    const issuer = others.find(issues)
+    if (issuer === undefined) return 'no authority of the binding has issued the certificate'
+    links.push({ certificate: last, issuer })
+    last = issuer
+  }
+  return 'the chain is too long'
+}
+
+/** From the authority at which the chain ends on, through those of the binding: an authority that is trusted may be revoked by them. */
+function linksAbove(trusted: Certificate, authorities: readonly Certificate[]): readonly Link[] {
+  const links: Link[] = []
+  let last = trusted
+  while (links.length < authorities.length) {
+    const issuer = authorities.find(
+      (one) => one !== last && one.subject === last.issuer && last.x509.verify(one.x509.publicKey),
+    )
+    if (issuer === undefined) break
+    links.push({ certificate: last, issuer })
+    last = issuer
+  }
+  return links
+}
+
+function isRevoked(link: Link, crls: readonly Crl[]): boolean {
+  return listsOf(link, crls).some(({ revoked }) => revoked.has(link.certificate.serial))
+}
+
+/** Until when the lists of all issuers hold; 0 where one is missing. */
+function listedUntil(links: readonly Link[], crls: readonly Crl[]): number {
+  return Math.min(...links.map((link) => Math.max(0, ...listsOf(link, crls).map(({ until }) => until))))
+}
+
+function listsOf({ issuer }: Link, crls: readonly Crl[]): readonly Crl[] {
+  return crls.filter(
+    (crl) => crl.issuer === issuer.subject && issuer.signsCrls && crl.isSignedBy(issuer.x509.publicKey),
+  )
+}
+
+/**
+ * The profiles that fit a signed token best. The order is total, and the first criterion that differs decides:
+ *
+ * 1. more claims that the profile selects by: those of `match`, and `aud` where it has an audience
+ * 2. more of them selected by exact values rather than by a pattern
+ * 3. the token meets what the profile requires of claims and scopes
+ * 4. more required claims and scopes
+ *
+ * Whether a profile is switched on is no criterion: else the callers of a profile that is switched off would go on as
+ * those of a broader one.
+ */
+export function mostSpecific(jwt: Jwt, profiles: readonly LinkedProfile[]): readonly LinkedProfile[] {
+  if (profiles.length < 2) return profiles
+  const ranked = profiles.map((profile) => ({ profile, rank: rankOf(jwt, profile) }))
+  const best = ranked.reduce((a, b) => (compare(b.rank, a.rank) > 0 ? b : a)).rank
+  return ranked.filter(({ rank }) => compare(rank, best) === 0).map(({ profile }) => profile)
+}
+
+function rankOf({ claims }: Jwt, { verifier }: LinkedProfile): readonly number[] {
+  const { selectors, exact, requirements } = verifier!.specificity
+  return [selectors, exact, faultOf(verifier!, claims) === null ? 1 : 0, requirements]
+}
+
+function compare(a: readonly number[], b: readonly number[]): number {
+  for (const [index, value] of a.entries()) if (value !== b[index]) return value - b[index]!
+  return 0
+}
+
+const NAMED_MAX = 10
+
+/** Refuses, and names the profiles for the record alone. */
+export function ambiguous(exchange: Exchange, profiles: readonly LinkedProfile[]): 'profile_ambiguous' {
+  const names = profiles
+    .slice(0, NAMED_MAX)
+    .map(({ client, fragment }) => `${client.fragment.slug}:${fragment.slug}`)
+  const more = profiles.length - names.length
+  exchange.reason = `fits the profiles ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+  return 'profile_ambiguous'
 }

@@ -9,7 +9,7 @@ import { readJwk } from '../../base/crypto/jws.ts'
 import { canonicalJson } from '../../base/json/canonical.ts'
 import { Lru } from '../../base/memory/lru.ts'
 import type { FetchJson } from '../../base/net/fetch-json.ts'
-import type { Once } from '../../shared-state/ports/once.ts'
+import type { Once } from '../../shared-state/ports/memory.ts'
 import type { VerifyKey } from '../../snapshot/linked/client.ts'
 import { FAILED_MS, KEPT_MS, type LoadKeySet } from './key-sets.ts'
 

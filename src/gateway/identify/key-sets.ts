@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import { publicMembers } from '../../base/crypto/jws.ts'
-import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 import { Lru } from '../../base/memory/lru.ts'
 import { discoveredFrom, type UrlSource } from '../../base/net/egress.ts'
 import type { FetchJson } from '../../base/net/fetch-json.ts'

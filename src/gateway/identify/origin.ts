@@ -5,7 +5,7 @@
 import { isIn, type Networks, toAddress, toNetworks } from '../../snapshot/find/network.ts'
 import type { Incoming } from '../../wire/port.ts'
 import { FORWARDED, FORWARDED_FOR, FORWARDED_PROTO, REQUEST_ID } from '../fields.ts'
-import { splitQuoted } from './quoted.ts'
+import { splitQuoted } from './signed.ts'
 
 /** Where a request comes from. */
 export interface Origin {

@@ -1,6 +1,6 @@
 import { CAPTURE_BYTES_MAX } from '../../model/workflow/capture.ts'
 import { takeForCaptures } from '../captures/take.ts'
-import { bodyOf } from '../contract/collect.ts'
+import { bodyOf } from '../contract/request.ts'
 import type { Located, Routed } from '../exchange.ts'
 import { type Explain, open, pass, proxyName } from '../explain/judged.ts'
 import { ADMITTED, ANSWERED, type Verdict } from '../verdict.ts'

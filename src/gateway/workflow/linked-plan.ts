@@ -1,5 +1,5 @@
 import type { Ambient } from '../../base/expression/functions/evaluation.ts'
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
 import type { Execute, JoinRule } from '../../nodes/run.ts'
 import type { PlanNode } from '../../snapshot/plan.ts'
 

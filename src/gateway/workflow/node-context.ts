@@ -1,6 +1,6 @@
 import { timerMs } from '../../base/clock.ts'
 import { jsonWithin } from '../../base/json/canonical.ts'
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
 import { type NodeContext, NodeFailure } from '../../nodes/run.ts'
 import type { CodeResult } from '../../sandbox/port.ts'
 import type { RunTools } from './run.ts'

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { toFieldObject } from './fields.ts'
-import { toQueryObject } from './request-values.ts'
+import { toFieldObject, toQueryObject } from './body.ts'
 
 test('a repeated parameter is a list in its order, whatever its name', () => {
   const query = toQueryObject('a=1&__proto__=x&b=2&a=3&__proto__=y&a=%34&c')

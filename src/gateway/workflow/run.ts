@@ -13,7 +13,7 @@
 import { timerMs } from '../../base/clock.ts'
 import { ExpressionFailure } from '../../base/expression/expression.ts'
 import type { Ambient, StepBudget } from '../../base/expression/functions/evaluation.ts'
-import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import {
   type FailureTold,

@@ -2,17 +2,18 @@
  * A call of a server that a node names in its settings. Nothing of the caller goes along: neither headers nor address nor identity, and
  * no credential is made of the token of the caller.
  */
+
+import { isPlain, scalarText } from '../../base/json/storable.ts'
+import { isNeverPassed, isOverride } from '../../model/http-names.ts'
 import { NodeFailure, type ServerRequest } from '../../nodes/run.ts'
 import type { LinkedProfile } from '../../snapshot/linked/client.ts'
 import type { LinkedServer } from '../../snapshot/linked/collection.ts'
+import { canonicalTarget } from '../../wire/target.ts'
 import { budgetOf } from '../caller-memory.ts'
 import { keptIn } from '../contract/parsed-contracts.ts'
-import { type End, Exchange, type Routed, startedOutcome } from '../exchange.ts'
-import { Identity, type KnownIdentity } from '../identity.ts'
+import { type End, Exchange, Identity, type KnownIdentity, type Routed, startedOutcome } from '../exchange.ts'
 import type { Life } from '../rows.ts'
-import { bodyBytes } from './body.ts'
-import { readFields, toLines } from './fields.ts'
-import { isSendable, toPath, toQuery } from './request-parts.ts'
+import { bodyBytes, readFields, toLines } from './body.ts'
 import { type Done, startCall } from './step-call.ts'
 
 const CONTENT_TYPE = 'content-type'
@@ -111,4 +112,40 @@ function withoutCaller({ client, profile, subject }: KnownIdentity): KnownIdenti
   }))
   identity.subject = subject
   return identity as KnownIdentity
+}
+
+// Parts of a request that a node has computed.
+
+/** Answers are read: they must not be compressed. */
+export const CODING = 'accept-encoding'
+
+/** Names that a node may set: as callers may. @param name lower case */
+export function isSendable(name: string): boolean {
+  return name !== CODING && !isNeverPassed(name) && !isOverride(name)
+}
+
+/** A path that a node has computed. @throws NodeFailure for what is no canonical path */
+export function toPath(value: unknown): string {
+  const target = typeof value === 'string' ? canonicalTarget(value) : null
+  if (target === null || target.query !== '')
+    throw new NodeFailure(
+      'path',
+      'path is no canonical path: it starts with /, and has no query and no empty segment',
+    )
+  return target.path
+}
+
+/** A query without `?`. @throws NodeFailure for what is no object of texts, numbers and lists of them */
+export function toQuery(value: unknown): string {
+  if (value === null) return ''
+  if (!isPlain(value)) throw new NodeFailure('query', 'query is no object')
+  const query = new URLSearchParams()
+  for (const [name, given] of Object.entries(value))
+    for (const one of [given].flat()) {
+      const text = one === null || one === undefined ? null : scalarText(one)
+      if (text === undefined)
+        throw new NodeFailure('query', `the parameter ${name} is neither a text nor a number`)
+      if (text !== null) query.append(name, text)
+    }
+  return query.toString()
 }

@@ -2,17 +2,14 @@
  * A call that a node of a workflow makes: an exchange of its own, which takes the checks of the way `step` alone. It counts against
  * no limit and has no record: those are of the call that the workflow answers.
  */
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
 import { PROBLEMS } from '../../base/refusal.ts'
 import { NodeFailure } from '../../nodes/run.ts'
 import type { End, Exchange, GatheredAnswer, Routed } from '../exchange.ts'
+import { firstFieldValue } from '../fields.ts'
 import { endTarget } from '../forward/targets.ts'
-import { firstFieldValue } from '../header-lines.ts'
 import type { Life } from '../rows.ts'
-import { readBody } from './body.ts'
-import { toFieldObject } from './fields.ts'
-import { lazily } from './request-values.ts'
-import { noteStep } from './step-outcome.ts'
+import { lazily, readBody, toFieldObject } from './body.ts'
 
 export type Done = (outputs: Plain | NodeFailure) => void
 
@@ -92,4 +89,16 @@ class StepCall implements End {
     noteStep(this.#outer, exchange)
     endTarget(exchange)
   }
+}
+
+/** Has the record of a request say what a step of its workflow came to: the last call of an upstream or an origin. */
+export function noteStep(outer: Exchange, step: Exchange): void {
+  const { outcome } = outer
+  const { upstreamAt, upstreamHeadAt, upstreamStatus } = step.outcome
+  if (upstreamAt > 0) Object.assign(outcome, { upstreamAt, upstreamHeadAt })
+  // A call that had its effect is not forgotten for a later one: an idempotency key stays used
+  const hasSucceeded = outcome.upstreamStatus >= 200 && outcome.upstreamStatus < 400
+  if (upstreamStatus > 0 && !hasSucceeded) outcome.upstreamStatus = upstreamStatus
+  if (step.askedUrl !== '') outer.askedUrl = step.askedUrl
+  outer.retries += step.retries
 }

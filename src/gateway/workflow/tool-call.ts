@@ -4,13 +4,22 @@
  * those of the request that the workflow answers.
  */
 import { mayFit } from '../../base/json/canonical.ts'
-import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 import { PROBLEMS } from '../../base/refusal.ts'
-import { isAsApproved } from '../../model/mcp/capability-drift.ts'
+import type { JsonSchema } from '../../model/api/proxy.ts'
+import {
+  type Approved,
+  type Catalogue,
+  hashIn,
+  isAsApproved,
+  itemsByKey,
+} from '../../model/mcp/capability-drift.ts'
 import { NodeFailure, type NodeTool } from '../../nodes/run.ts'
 import { namesIn } from '../../snapshot/find/declared-names.ts'
+import type { CatalogueFragment } from '../../snapshot/fragments.ts'
+import { createSchemaJudges, type Judge } from '../../snapshot/schema/judge.ts'
+import { keptIn } from '../contract/parsed-contracts.ts'
 import type { Routed } from '../exchange.ts'
-import { type KnownTool, knownTools } from './known-tools.ts'
 import type { CalledTool, ToolAnswer } from './tool-port.ts'
 
 type Done = (outputs: Plain | NodeFailure) => void
@@ -84,4 +93,54 @@ function outputsOf(answer: ToolAnswer): Plain | NodeFailure {
   if (code === null) return new NodeFailure('origin_error', reason)
   const kind = code === 'upstream_timeout' ? 'timeout' : String(PROBLEMS[code].status)
   return new NodeFailure(kind, `${code}: ${reason}`, code, { facts, retryAfterMs })
+}
+
+// Tools that origins list, as nodes of workflows call them.
+
+interface KnownTool {
+  /** As of `approvalOf`: it covers metadata, of which `execution` decides how the tool is called. */
+  readonly hash: string
+  /** Null where it has none that is an object. */
+  readonly schema: Plain | null
+  /** What is wrong with its arguments. */
+  readonly judge: Judge
+}
+
+const known = new WeakMap<CatalogueFragment, ReadonlyMap<string, KnownTool>>()
+
+/** The tools of an origin by name, read when a workflow first calls one and kept for as long as the catalogue. */
+function knownTools(catalogue: CatalogueFragment): ReadonlyMap<string, KnownTool> {
+  return keptIn(known, catalogue, () => {
+    // The compiler wrote both texts from these very types
+    const { tools } = JSON.parse(catalogue.json) as Catalogue
+    const hashes = catalogue.hashes === undefined ? null : (JSON.parse(catalogue.hashes) as Approved)
+    return new Map(
+      [...itemsByKey('tools', tools)].map(([name, { inputSchema }]) => [
+        name,
+        toKnown((hashes && hashIn(hashes, 'tools', name)) ?? '', isPlain(inputSchema) ? inputSchema : null),
+      ]),
+    )
+  })
+}
+
+function toKnown(hash: string, schema: Plain | null): KnownTool {
+  let made: Judge | null = null
+  return {
+    hash,
+    schema,
+    judge(value, inexact) {
+      made ??= schema === null ? () => null : judgeOf(schema)
+      return made(value, inexact)
+    },
+  }
+}
+
+/** A schema that cannot be used refuses nothing: the origin judges the arguments itself. */
+function judgeOf(schema: Plain): Judge {
+  try {
+    return createSchemaJudges({}, true).of(schema as JsonSchema, 'request')
+  } catch (error) {
+    if (error instanceof RangeError) return () => null
+    throw error
+  }
 }

@@ -1,5 +1,5 @@
 /** How nodes of workflows call tools of origins. The client of MCP servers implements it, which the gateway does not know. */
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
 import type { RefusalCode, RefusalFacts } from '../../base/refusal.ts'
 import type { Tally } from '../../guardrails/tally.ts'
 import type { McpGuardrails } from '../../snapshot/linked/guardrail.ts'

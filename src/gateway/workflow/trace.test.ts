@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { readWorkflowTrace } from '../../record/workflow-trace.ts'
+import { readWorkflowTrace } from '../../record/search.ts'
 import { entryHead, RunSteps, RunTrace } from './trace.ts'
 
 /** A trace whose time is moved by hand. */

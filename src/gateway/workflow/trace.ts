@@ -1,12 +1,12 @@
 /**
- * The trace of the runs for one request: what each node did, as text that the record of the request keeps (`record/workflow-trace.ts`
+ * The trace of the runs for one request: what each node did, as text that the record of the request keeps (`record/search.ts`
  * reads it). It has names, times and kinds of failures, and no values but those that a node logs.
  *
  * Bounds: {@link CHARS_MAX} of text and {@link CHARS_WITH_TOKENS_MAX} with counts of tokens, {@link INNER_ENTRIES_MAX} entries of runs within the run, {@link LOGS_MAX} logged messages.
  * The second bound does not hold for failures within inner runs. Entries beyond the bounds are counted.
  */
 import { jsonWithin } from '../../base/json/canonical.ts'
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { maskText, maskValue } from '../../base/text/mask.ts'
 import type { LogLevel, UsedTokens } from '../../nodes/run.ts'

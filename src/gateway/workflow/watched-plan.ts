@@ -4,7 +4,7 @@
  * Unless the trial is live, a node outside of {@link CONTAINED} is simulated: it asks nobody, and gives empty outputs. So a type of node
  * that is added later has no effects in a trial.
  */
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
 import type { NodeMock, TrialStep } from '../../model/workflow/trial.ts'
 import { NodeFailure, type NodeResult } from '../../nodes/run.ts'
 import type { LinkedNode, LinkedPlan } from './linked-plan.ts'

@@ -1,8 +1,16 @@
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
 import { ProfileSpec } from '../../model/access/profile.ts'
 import type { MadeCollection, Making } from './made.ts'
-import { CONSUMER_MEMBERS, OF_CONSUMERS, unknownMembers } from './members.ts'
-import { listIn, nameOf, oddLists, refOf, tagsOf } from './parts.ts'
+import {
+  CONSUMER_MEMBERS,
+  listIn,
+  nameOf,
+  OF_CONSUMERS,
+  oddLists,
+  refOf,
+  tagsOf,
+  unknownMembers,
+} from './members.ts'
 import type { PluginInForce } from './plugins-in-force.ts'
 
 /**

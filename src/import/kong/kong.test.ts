@@ -5,7 +5,7 @@ import { refused, startControl } from '../../../test/control.ts'
 import { judged, specOf } from '../../../test/support/converted.ts'
 import { KONG } from '../../../test/support/kong-document.ts'
 import { NO_TEXT, withEachReplaced, withReplaced } from '../../../test/support/replaced.ts'
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
 import type { Converted } from '../converted.ts'
 import { fromKong, isKong } from './kong.ts'
 

@@ -1,11 +1,19 @@
-import { type Plain, scalarText } from '../../base/json/plain.ts'
+import { type Plain, scalarText } from '../../base/json/storable.ts'
 import { refuse } from '../../base/refusal.ts'
 import { type HttpMethod, slugOf } from '../../model/members.ts'
 import type { Converted, MadeDocument } from '../converted.ts'
 import { consumersOf, withOwnParts } from './consumers.ts'
 import type { MadeCollection, MadeRoute, Making } from './made.ts'
-import { DOCUMENT_MEMBERS, OF_CONSUMERS, unknownMembers } from './members.ts'
-import { listIn, nameOf, oddLists, refOf, tagsOf } from './parts.ts'
+import {
+  DOCUMENT_MEMBERS,
+  listIn,
+  nameOf,
+  OF_CONSUMERS,
+  oddLists,
+  refOf,
+  tagsOf,
+  unknownMembers,
+} from './members.ts'
 import { narrowed, type PluginInForce, Plugins, type PluginsByName } from './plugins-in-force.ts'
 import { type ReadRoute, type RoutePath, readRoute } from './routes.ts'
 import { upstreamOf } from './upstream.ts'

@@ -1,4 +1,4 @@
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
 import type { HttpMethod } from '../../model/members.ts'
 import type { MadeDocument } from '../converted.ts'
 import type { PluginInForce, Plugins, PluginsByName } from './plugins-in-force.ts'

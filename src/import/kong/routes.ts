@@ -1,10 +1,9 @@
-import { listedTexts, type Plain } from '../../base/json/plain.ts'
-import { withoutEndSlashes } from '../../base/text/url.ts'
+import { listedTexts, type Plain } from '../../base/json/storable.ts'
+import { withoutEndSlashes } from '../../base/text/mask.ts'
 import { BasePath, CollectionSpec } from '../../model/api/collection.ts'
 import { HTTP_METHODS } from '../../model/http-names.ts'
 import type { HttpMethod } from '../../model/members.ts'
-import { ROUTE_MEMBERS, unknownMembers } from './members.ts'
-import { isText, nameOf, oddLists } from './parts.ts'
+import { isText, nameOf, oddLists, ROUTE_MEMBERS, unknownMembers } from './members.ts'
 
 /** A path that a route answers, or would answer. */
 export interface RoutePath {

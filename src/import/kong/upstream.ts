@@ -1,8 +1,7 @@
-import { isPlain, type Plain, scalarText } from '../../base/json/plain.ts'
-import { withoutEndSlashes } from '../../base/text/url.ts'
+import { isPlain, type Plain, scalarText } from '../../base/json/storable.ts'
+import { withoutEndSlashes } from '../../base/text/mask.ts'
 import { UpstreamSpec } from '../../model/api/upstream.ts'
-import { POOL_MEMBERS, SERVICE_MEMBERS, TARGET_MEMBERS, unknownMembers } from './members.ts'
-import { listIn, oddLists } from './parts.ts'
+import { listIn, oddLists, POOL_MEMBERS, SERVICE_MEMBERS, TARGET_MEMBERS, unknownMembers } from './members.ts'
 
 /** Where the calls of a service go. */
 export interface MadeUpstream {

@@ -2,7 +2,7 @@
  * Reads files in which AI applications list MCP servers, as one form: that of `mcpServers`. Anything beside the servers is
  * named in notes, and so is a server that is no object: nothing is dropped silently.
  */
-import { isPlain, listedTexts, type Plain, scalarText } from '../../base/json/plain.ts'
+import { isPlain, listedTexts, type Plain, scalarText } from '../../base/json/storable.ts'
 
 /** The servers of a file. */
 interface ClientFile {

@@ -2,7 +2,7 @@
  * Values that an entry of a registry asks for: those of headers, URLs, arguments and environment variables. A value that is
  * marked as a secret never becomes text: notes name its place alone.
  */
-import { isPlain, listedTexts, type Plain } from '../../base/json/plain.ts'
+import { isPlain, listedTexts, type Plain } from '../../base/json/storable.ts'
 
 /** What an administrator has given, by the name of the variable, header or argument. */
 export type GivenValues = Readonly<Record<string, string>>

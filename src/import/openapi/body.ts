@@ -1,5 +1,5 @@
 import { canonicalJson, type Json } from '../../base/json/canonical.ts'
-import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
+import { isPlain, type Plain, pointerTo } from '../../base/json/storable.ts'
 import { type JsonSchema, MediaType } from '../../model/api/proxy.ts'
 import { localTokens, lookUp, tokensOf } from './pointer.ts'
 import { type Found, resolve } from './resolve.ts'

@@ -1,19 +1,19 @@
 import type { z } from 'zod'
-import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
+import { canonicalJson } from '../../base/json/canonical.ts'
+import { isPlain, type Plain, pointerTo } from '../../base/json/storable.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
+import { withoutEndSlashes } from '../../base/text/mask.ts'
 import { BasePath, type CollectionSpec } from '../../model/api/collection.ts'
-import { type JsonSchema, PathPattern, type ProxySpec } from '../../model/api/proxy.ts'
+import { type JsonSchema, type Parameter, PathPattern, type ProxySpec } from '../../model/api/proxy.ts'
 import { UpstreamUrl } from '../../model/api/upstream.ts'
 import { slugOf } from '../../model/members.ts'
 import { createSlugs, toName, toTags } from '../names.ts'
 import { broken } from '../text/plain-data.ts'
 import { type Body, requestBody, responseBody } from './body.ts'
-import { commonContract, type ImportedContract } from './common-contract.ts'
 import { type Description, withSourcePlaces } from './description.ts'
-import { type DescribedEndpoint, listEndpoints } from './endpoints.ts'
+import { commonPath, type DescribedEndpoint, firstServer, listEndpoints, type Server } from './endpoints.ts'
 import { type Reading, takeParameters } from './parameters.ts'
 import { createSchemas } from './schemas.ts'
-import { type Placement, placeEndpoints } from './upstream.ts'
 import { createWarnings, type NotEnforced, type Warn } from './warnings.ts'
 
 export interface ImportOptions {
@@ -251,4 +251,147 @@ function noteSecurity(document: Plain, warn: Warn): void {
     document['security'] === undefined ? '/components/securitySchemes' : '/security',
     'not taken over: callers authenticate by their profile; set a credential for what the upstream wants',
   )
+}
+
+/** Where calls go: one upstream for the collection, and for each endpoint how its path differs there. */
+interface Placement {
+  /** URL of the upstream, or null when neither the description nor the caller names a host. */
+  readonly url: string | null
+  /** Where the description serves its endpoints, as far as that is the same for all; empty at the root. */
+  readonly path: string
+  /** Path at the upstream below {@link url}, or null when it is the pattern itself. */
+  targetOf(endpoint: DescribedEndpoint): string | null
+  /** The description serves this endpoint from another host than the rest. */
+  isElsewhere(endpoint: DescribedEndpoint): boolean
+}
+
+/**
+ * Joins the servers of the description with the upstream that the caller gives. Without one, the first server is the
+ * upstream. An upstream without a path takes over the path of the servers; one with a path is used as it is given.
+ */
+function placeEndpoints(
+  document: Plain,
+  endpoints: readonly DescribedEndpoint[],
+  upstream: string | undefined,
+  warn: Warn,
+): Placement {
+  const home: Server = firstServer(document, '', warn) ?? { origin: null, path: '', pointer: '/servers' }
+  const given = upstream === undefined ? null : new URL(upstream)
+  const givenPath = given === null ? '' : withoutEndSlashes(given.pathname)
+  const serverOf = (endpoint: DescribedEndpoint): Server => endpoint.server ?? home
+  const isElsewhere = (endpoint: DescribedEndpoint): boolean => {
+    const { origin } = serverOf(endpoint)
+    return origin !== null && origin !== origins.main
+  }
+  const origins = {
+    main: home.origin ?? endpoints.map(serverOf).find((server) => server.origin !== null)?.origin,
+  }
+
+  const paths = endpoints.map((endpoint) => serverOf(endpoint).path)
+  const common = paths.length === 0 ? home.path : commonPath(paths)
+  if (given !== null && givenPath !== '')
+    return {
+      url: `${given.protocol}//${given.host}${givenPath}`,
+      path: common,
+      targetOf: () => null,
+      isElsewhere,
+    }
+  const origin = given === null ? origins.main : `${given.protocol}//${given.host}`
+  if (origin === undefined) {
+    const path = common === '' ? '' : `, with the path ${common}`
+    warn(home.pointer, `the description names no host; set the upstream of the collection${path}`)
+  }
+  return {
+    url: origin === undefined ? null : `${origin}${common}`,
+    path: common,
+    targetOf(endpoint) {
+      const rest = serverOf(endpoint).path.slice(common.length)
+      return rest === '' ? null : `${rest}${endpoint.path.pattern}`
+    },
+    isElsewhere,
+  }
+}
+
+/** What a description says of the requests and answers of one operation. */
+type ImportedContract = Pick<
+  z.input<typeof ProxySpec>,
+  | 'request_schema'
+  | 'request_schemas'
+  | 'request_types'
+  | 'request_required'
+  | 'response_schema'
+  | 'request_example'
+  | 'response_example'
+> & { parameters: z.input<typeof Parameter>[] }
+
+/**
+ * The contract of a route that several operations share: only what each of them asks, so that a call that is valid for one
+ * of them is never refused for another. Texts and examples are those of the first.
+ */
+function commonContract(first: ImportedContract, others: readonly ImportedContract[]): ImportedContract {
+  const all = [first, ...others]
+  const types = all.map(({ request_types }) => request_types ?? [])
+  const isSame = (member: 'request_schema' | 'request_schemas' | 'response_schema'): boolean =>
+    others.every((other) => canonicalJson(other[member] ?? null) === canonicalJson(first[member] ?? null))
+  const isSameBody = isSame('request_schema') && isSame('request_schemas')
+  const { request_schemas, ...rest } = first
+  return {
+    ...rest,
+    parameters: first.parameters.map((parameter) => commonParameter(parameter, others)),
+    request_schema: isSameBody ? (first.request_schema ?? null) : null,
+    ...(isSameBody && request_schemas !== undefined ? { request_schemas } : {}),
+    // An operation without types takes any.
+    request_types: types.every((some) => some.length > 0)
+      ? [...new Set(types.flat())].slice(0, TYPES_MAX + 1)
+      : [],
+    request_required: all.every(({ request_required }) => request_required === true),
+    response_schema: isSame('response_schema') ? (first.response_schema ?? null) : null,
+  }
+}
+
+/** Media types of one proxy. */
+const TYPES_MAX = 20
+
+/** The parameter as every operation has it; one that they say differently may be anything. */
+function commonParameter(
+  parameter: z.input<typeof Parameter>,
+  others: readonly ImportedContract[],
+): z.input<typeof Parameter> {
+  const judged = (one: z.input<typeof Parameter> | undefined): string => {
+    const { description: _, name: __, ...rest } = one ?? { name: '', in: 'query' }
+    return canonicalJson(rest)
+  }
+  const isSame = others.every((other) => judged(twinOf(parameter, other)) === judged(parameter))
+  if (isSame) return parameter
+  const { name, in: place, description } = parameter
+  const isRequired = others.every((other) => twinOf(parameter, other)?.required === true)
+  return {
+    name,
+    in: place,
+    ...(description === undefined ? {} : { description }),
+    ...(place === 'path' || (isRequired && parameter.required === true) ? { required: true } : {}),
+    schema: true,
+  }
+}
+
+/** The same parameter of another operation; in a path by its place, whatever it is called. */
+function twinOf(
+  parameter: z.input<typeof Parameter>,
+  { parameters }: ImportedContract,
+): z.input<typeof Parameter> | undefined {
+  return parameters.find((one) => one.in === parameter.in && one.name === parameter.name)
+}
+
+/** The member by which a description counts as documents of configuration. */
+export const EXTENSION = 'x-postern'
+
+/** What an import says of that member, which it does not read. */
+export function extensionWarnings({ document }: Description): FieldError[] {
+  if (document[EXTENSION] === undefined) return []
+  return [
+    {
+      pointer: `/${EXTENSION}`,
+      reason: 'is not read by an import; plan and apply take this file as documents',
+    },
+  ]
 }

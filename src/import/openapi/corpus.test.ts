@@ -8,7 +8,7 @@ import { CollectionSpec } from '../../model/api/collection.ts'
 import { type JsonSchema, ProxySpec } from '../../model/api/proxy.ts'
 import { boundedSchema } from '../../snapshot/schema/bounded.ts'
 import { readDocument } from '../descriptions.ts'
-import { DOCUMENT_BYTES_MAX } from '../text/read.ts'
+import { DOCUMENT_BYTES_MAX } from '../text/configuration.ts'
 import { type Imported, toCollection } from './collection.ts'
 
 const read = (text: string): Imported =>

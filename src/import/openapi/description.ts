@@ -1,5 +1,5 @@
 /** A description in the terms of OpenAPI 3.1, whatever it was read from, and the way back to the places of its source. */
-import { type Plain, pointerTo } from '../../base/json/plain.ts'
+import { type Plain, pointerTo } from '../../base/json/storable.ts'
 import { type FieldError, Refusal } from '../../base/refusal.ts'
 import { broken } from '../text/plain-data.ts'
 import { lookUp, tokensOf } from './pointer.ts'

@@ -1,12 +1,11 @@
-import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
+import { isPlain, type Plain, pointerTo } from '../../base/json/storable.ts'
 import { type FieldError, Refusal, refuse } from '../../base/refusal.ts'
-import { withoutEndSlashes } from '../../base/text/url.ts'
+import { withoutEndSlashes } from '../../base/text/mask.ts'
 import { ProxySpec } from '../../model/api/proxy.ts'
 import { UpstreamUrl } from '../../model/api/upstream.ts'
 import { takeDocument } from '../descriptions.ts'
-import { type Imported, toCollection } from './collection.ts'
+import { EXTENSION, type Imported, toCollection } from './collection.ts'
 import type { Description } from './description.ts'
-import { EXTENSION } from './extension.ts'
 
 /** Members of a proxy that only a description says; an operation may say the others in its extension. */
 const DESCRIBED: ReadonlySet<string> = new Set([

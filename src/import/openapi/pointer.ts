@@ -1,5 +1,5 @@
 /** Reading JSON pointers (RFC 6901): plain in messages, as a URI fragment in `$ref`. */
-import { tokenText } from '../../base/json/plain.ts'
+import { tokenText } from '../../base/json/storable.ts'
 
 /**
  * Tokens of a `$ref` into the same document (`#`, `#/components/schemas/Order`), or null for everything else:

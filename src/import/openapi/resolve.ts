@@ -1,4 +1,4 @@
-import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
+import { isPlain, type Plain, pointerTo } from '../../base/json/storable.ts'
 import { broken } from '../text/plain-data.ts'
 import { localTokens, lookUp } from './pointer.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
 import { createSchemaJudges } from '../../snapshot/schema/judge.ts'
 import { toCollection } from './collection.ts'
 import { fromOpenApi } from './versions.ts'

@@ -1,5 +1,5 @@
 import type { Json } from '../../base/json/canonical.ts'
-import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
+import { isPlain, type Plain, pointerTo } from '../../base/json/storable.ts'
 import { linearPattern } from '../../base/text/patterns.ts'
 import type { JsonSchema } from '../../model/api/proxy.ts'
 import { createLooseness, isCheckedFormat, NOT_JUDGED } from '../../model/schema-looseness.ts'

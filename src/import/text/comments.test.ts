@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { withoutComments } from './comments.ts'
+import { withoutComments } from './configuration.ts'
 
 test('strings keep what looks like a comment or a trailing comma', () => {
   const text = '{"a":"// x /* y */ ,}","b\\"//":"\\\\"}'

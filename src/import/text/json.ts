@@ -1,6 +1,6 @@
 import { grammarFaultOf } from '../../base/json/fault.ts'
-import { pointerTo } from '../../base/json/plain.ts'
 import { parseEscapedNames, stringOf } from '../../base/json/scan.ts'
+import { pointerTo } from '../../base/json/storable.ts'
 import { broken, DEPTH_MAX, toPlain } from './plain-data.ts'
 
 /** An open bracket: the names seen in an object, and the member or index that is being read. */

@@ -1,5 +1,11 @@
-import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
-import { isStorable, toStorable, UNSTORABLE } from '../../base/json/storable.ts'
+import {
+  isPlain,
+  isStorable,
+  type Plain,
+  pointerTo,
+  toStorable,
+  UNSTORABLE,
+} from '../../base/json/storable.ts'
 import { type Refusal, refuse } from '../../base/refusal.ts'
 
 /** Deeper documents are refused: real ones stay below 60, and recursive readers must not run out of stack. */

@@ -11,8 +11,7 @@ import {
   type ScalarTag,
   type Tags,
 } from 'yaml'
-import { type Plain, pointerTo } from '../../base/json/plain.ts'
-import { toStorable } from '../../base/json/storable.ts'
+import { type Plain, pointerTo, toStorable } from '../../base/json/storable.ts'
 import { lineOf } from './json.ts'
 import { broken, createBounds, storable } from './plain-data.ts'
 

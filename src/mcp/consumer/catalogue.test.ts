@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { collection, endpointOf } from '../../../test/support/fake-gateway.ts'
-import { matchPath, toPattern } from '../endpoints/pattern.ts'
+import { matchPath, toPattern } from '../endpoints/parameter-text.ts'
 import { createCatalogues } from './catalogue.ts'
 
 const api = collection('api', 'API', '')

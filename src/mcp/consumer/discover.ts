@@ -2,10 +2,9 @@
 import { estimateTokens } from '../../base/text/token-estimate.ts'
 import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
 import type { CollectionFragment } from '../../snapshot/fragments.ts'
-import { given, parameterInvalid, refused, type ToolResult } from '../http/answers.ts'
+import { given, parameterInvalid, refused, type ToolResult } from '../http/relay.ts'
 import type { Members } from '../protocol/message.ts'
-import type { Catalogue } from './catalogue.ts'
-import type { SearchIndexes } from './search-index.ts'
+import type { Catalogue, SearchIndexes } from './catalogue.ts'
 
 /** Characters of a description in a list; inspect_contract shows all. */
 const SUMMARY_CHARS_MAX = 240

@@ -8,7 +8,7 @@ import { type Shell, serveIncoming, TAKEN } from '../../../test/support/mcp-shel
 import { createSessionMemory } from '../../../test/support/session-memory.ts'
 import { createClock } from '../../base/clock.ts'
 import { createAllowedOrigins } from '../../base/http/origins.ts'
-import { createThreadEvents } from '../../shared-state/memory/events.ts'
+import { createThreadEvents } from '../../shared-state/memory/shared-cells.ts'
 import { createRunningCalls } from '../http/message.ts'
 import { createConsumerDoor } from './door.ts'
 

@@ -8,7 +8,7 @@
  * 3. The view contains only what the caller may call.
  */
 import { hash } from 'node:crypto'
-import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
 import { CAPABILITY_TYPES, type CapabilityType, KEY_OF } from '../../model/mcp/capability.ts'
 import { type DeclaredNames, namesIn } from '../../snapshot/find/declared-names.ts'

@@ -2,7 +2,7 @@
  * Makes an example value for a JSON Schema: short, with the required and writable members. For a schema that it cannot
  * decide, it makes a plausible value. The work is bounded by {@link STEPS_MAX} schemas.
  */
-import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 import { linearPattern } from '../../base/text/patterns.ts'
 import { isJson } from '../../model/api/body-form.ts'
 import { nameIn } from '../../model/schema-looseness.ts'

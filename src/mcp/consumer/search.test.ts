@@ -11,8 +11,8 @@ import {
 import { wordsOf } from '../../base/text/search.ts'
 import { estimateTokens } from '../../base/text/token-estimate.ts'
 import type { Endpoint } from '../../gateway/port.ts'
+import { createSearchIndex, createSearchIndexes } from './catalogue.ts'
 import { HIT_TOKENS_MAX, hitOf, listsSearch } from './discover.ts'
-import { createSearchIndex, createSearchIndexes } from './search-index.ts'
 
 const contractOf = ({ proxy }: Endpoint) => CONTRACTS[proxy.id] ?? null
 const shop = await createSearchIndex(ENDPOINTS, contractOf)

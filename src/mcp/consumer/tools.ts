@@ -1,5 +1,5 @@
 /** The tools of the compact view: descriptions, schemas and the check of their arguments. */
-import { pointerTo } from '../../base/json/plain.ts'
+import { pointerTo } from '../../base/json/storable.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import { CALL_REASON_CHARS_MAX } from '../../record/fields.ts'
 import type { Tool } from '../protocol/door.ts'

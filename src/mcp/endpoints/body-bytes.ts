@@ -3,7 +3,7 @@
  * as a data URL.
  */
 import { hash } from 'node:crypto'
-import { pointerTo } from '../../base/json/plain.ts'
+import { pointerTo } from '../../base/json/storable.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import { type BodyForm, isJson, isMultipart, isUrlEncoded } from '../../model/api/body-form.ts'
 import { isMembers, type Members } from '../protocol/message.ts'

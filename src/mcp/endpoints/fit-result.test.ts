@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type FittedResult, fitResult, select, toWanted } from './fit-result.ts'
+import { type FittedResult, fitResult, select, toWanted } from './answer-outcome.ts'
 
 function fitted(
   body: unknown,

@@ -1,9 +1,9 @@
 /** Makes the request for a tool, prompt or resource that stands for an endpoint: from its arguments, or from its URI. */
-import { pointerTo } from '../../base/json/plain.ts'
+import { pointerTo } from '../../base/json/storable.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { OfferedEndpoint } from '../../model/mcp/capability.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
-import { matchPath, toPattern } from './pattern.ts'
+import { matchPath, toPattern } from './parameter-text.ts'
 import { buildTarget, type Told } from './target.ts'
 
 /** An offered endpoint, and where it is. */

@@ -3,8 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { FORMS, type Json, written } from '../../../test/support/parameter-forms.ts'
 import { parseExact } from '../../base/json/exact.ts'
-import type { Form } from './parameter-text.ts'
-import { toPattern } from './pattern.ts'
+import { type Form, toPattern } from './parameter-text.ts'
 import { buildTarget, type Place, type Told } from './target.ts'
 
 const LIST = ['blue', 'black', 'brown']

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { fillPattern, matchPath, moreSpecific, toPattern } from './pattern.ts'
+import { fillPattern, matchPath, moreSpecific, toPattern } from './parameter-text.ts'
 
 const filled = (pattern: string, values: Record<string, string>) =>
   fillPattern(toPattern(pattern), new Map(Object.entries(values)))

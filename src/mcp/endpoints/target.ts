@@ -1,5 +1,5 @@
 /** Builds the request of a call from the parameters of an agent, as REST would have sent it. */
-import { pointerTo } from '../../base/json/plain.ts'
+import { pointerTo } from '../../base/json/storable.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import { type BodyForm, bodyFormOf } from '../../model/api/body-form.ts'
 import type { Parameter } from '../../model/api/proxy.ts'
@@ -10,14 +10,15 @@ import { bodyBytes } from './body-bytes.ts'
 import {
   cookieText,
   type Form,
+  fillPattern,
   headerText,
   ifEncodable,
   type PathText,
+  type Pattern,
   pathText,
   queryText,
   scalarText,
 } from './parameter-text.ts'
-import { fillPattern, type Pattern } from './pattern.ts'
 
 /** One call as REST would have sent it. */
 export interface Target {

@@ -6,18 +6,15 @@
 import { DOORS } from '../../base/doors.ts'
 import { type AllowsOrigin, createChallenge, isConsumerResource } from '../../base/http/origins.ts'
 import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
-import { createFieldReader, fieldValue } from '../../gateway/header-lines.ts'
+import { createFieldReader, fieldValue, NOT_SHARED } from '../../gateway/fields.ts'
 import type { Caller, GatewayPort, Identified } from '../../gateway/port.ts'
-import { NOT_SHARED } from '../../gateway/refusal-reasons.ts'
 import { SMALL_BYTES_MAX } from '../../wire/caller-memory.ts'
 import type { Incoming } from '../../wire/port.ts'
-import { errorAnswer, type McpAnswer, RPC, withHeaders } from '../protocol/answer.ts'
+import { createRebindingCheck, errorAnswer, type McpAnswer, RPC, withHeaders } from '../protocol/answer.ts'
 import { createMcpEndpoint, type EndpointOptions, type McpEndpoint } from '../protocol/endpoint.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
-import { createRebindingCheck } from '../protocol/rebinding.ts'
 import type { Relay } from '../protocol/relay-port.ts'
 import { wantedOf } from '../protocol/subscription.ts'
-import { NO_ROOM } from './answers.ts'
 import {
   callName,
   identityOf,
@@ -26,6 +23,7 @@ import {
   type Sender,
   toMessageOutcome,
 } from './message.ts'
+import { NO_ROOM } from './relay.ts'
 
 export interface HttpDoorOptions<State> extends Omit<EndpointOptions, 'fault'> {
   readonly gateway: GatewayPort

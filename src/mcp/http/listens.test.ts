@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fakeGateway } from '../../../test/support/fake-gateway.ts'
-import { holderOf } from '../../gateway/holder.ts'
+import { holderOf } from '../../gateway/exchange.ts'
 import type { Caller } from '../../gateway/port.ts'
 import { createStandingStreams, type Standing } from './listens.ts'
 

@@ -12,9 +12,8 @@ import type { Caller, GatewayPort } from '../../gateway/port.ts'
 import type { CapabilityType } from '../../model/mcp/capability.ts'
 import type { RelayedRequest } from '../protocol/relay-port.ts'
 import { listenTexts, type Wanted } from '../protocol/subscription.ts'
-import { refusal } from './answers.ts'
 import type { Sender } from './message.ts'
-import type { Done } from './relay.ts'
+import { type Done, refusal } from './relay.ts'
 
 export interface Standing {
   /** Another snapshot is in force. False when the caller has lost its right: nothing more is told. */

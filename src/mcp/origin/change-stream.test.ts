@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { ODD } from '../../../test/support/any-json.ts'
 import { eventually } from '../../../test/support/eventually.ts'
 import { StandingStream } from './change-stream.ts'
-import type { OriginAnswerReader, SendToOrigin } from './send.ts'
+import type { OriginAnswerReader, SendToOrigin } from './envelope.ts'
 
 const event = (message: object): string => `data: ${JSON.stringify({ jsonrpc: '2.0', ...message })}\n\n`
 const STREAM = (name: string): string | undefined =>

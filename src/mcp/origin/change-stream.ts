@@ -6,12 +6,22 @@
  * 3. If an origin sends too much, the stream is closed for a while, so that the cost is bounded.
  * 4. After a time without a stream, everything that is watched counts as changed.
  */
-import type { Members } from '../protocol/message.ts'
-import { isModernVersion } from '../protocol/versions.ts'
-import type { EraEvents, EraStream, EraStreamTools, StreamEnd, Wanted } from './era-stream.ts'
+import { isMembers, isModernVersion, type Members } from '../protocol/message.ts'
+import { withTasks } from '../protocol/tasks.ts'
+import { type OriginRequest, originNotification, originRequest } from './envelope.ts'
+import {
+  type EraEvents,
+  type EraStream,
+  type EraStreamTools,
+  endBy,
+  MessageStream,
+  StandingAnswers,
+  type StreamEnd,
+  Subscribed,
+  type Wanted,
+} from './era-stream.ts'
 import { LegacyStream } from './legacy-stream.ts'
-import { ModernStream } from './modern-stream.ts'
-import { SseStream } from './sse-stream.ts'
+import { initializeOverSse, SseSession, type SseTools } from './sse-session.ts'
 
 export interface StandingEvents {
   /** It stands for the first time, and the origin has not failed before. */
@@ -178,4 +188,245 @@ export class StandingStream {
 function streamOf(tools: EraStreamTools, events: EraEvents): EraStream {
   if (tools.sse !== null) return new SseStream(tools, { ...tools.sse, read: tools.read }, events)
   return isModernVersion(tools.version) ? new ModernStream(tools, events) : new LegacyStream(tools, events)
+}
+
+// A stream that stays open at an origin with HTTP+SSE.
+
+/** What an origin answers to GET that has another transport by now: a probe finds it out. */
+const MOVED: ReadonlySet<number | null> = new Set([400, 404, 405])
+
+/**
+ * A session of its own at an origin of HTTP+SSE, on whose stream the server says what has changed (2024-11-05, basic/transports).
+ *
+ * 1. The stream is the session: one that has ended is opened anew, and the origin knows nothing of the earlier one.
+ * 2. Each resource is subscribed to once in a session.
+ */
+class SseStream implements EraStream {
+  readonly #tools: EraStreamTools
+  readonly #sse: SseTools
+  readonly #events: EraEvents
+  #session: SseSession | null = null
+  #subscribed = new Subscribed()
+  #wanted: Wanted = { lists: false, uris: new Set() }
+  #isSyncing = false
+  /** Counts openings and closings: what belongs to an earlier one is left alone. */
+  #turn = 0
+
+  constructor(tools: EraStreamTools, sse: SseTools, events: EraEvents) {
+    this.#tools = tools
+    this.#sse = sse
+    this.#events = events
+  }
+
+  open(wanted: Wanted): void {
+    this.#wanted = wanted
+    void this.#begin(++this.#turn)
+  }
+
+  want(wanted: Wanted): void {
+    this.#wanted = wanted
+    void this.#sync()
+  }
+
+  close(): void {
+    this.#turn++
+    this.#session?.close()
+    this.#session = null
+  }
+
+  async #begin(turn: number): Promise<void> {
+    const { send, version, own } = this.#tools
+    const opened = await initializeOverSse(this.#sse, send, version, own, {})
+    const isOpen = opened instanceof SseSession
+    if (turn !== this.#turn) {
+      if (isOpen) opened.close()
+      return
+    }
+    if (!isOpen) {
+      this.#events.over(MOVED.has(opened.status) ? { kind: 'failed' } : endBy(opened.status))
+      return
+    }
+    this.#session = opened
+    this.#subscribed = new Subscribed()
+    this.#listen(turn, opened)
+    await send({ ...originNotification(version, null, 'notifications/initialized', {}), at: opened.at })
+    if (turn !== this.#turn || this.#session !== opened) return
+    this.#events.stands(true)
+    void this.#sync()
+  }
+
+  #listen(turn: number, session: SseSession): void {
+    const over = (end: StreamEnd): void => {
+      if (turn !== this.#turn || this.#session !== session) return
+      this.#session = null
+      this.#events.over(end)
+    }
+    const { version, send, clock } = this.#tools
+    const answers = new StandingAnswers(
+      version,
+      (answer) => send({ ...answer, at: session.at }),
+      () => clock.monotonic(),
+    )
+    const heard = (message: Members): void => {
+      if (turn !== this.#turn) return
+      const { method, params, id } = message
+      if (id !== undefined) answers.answer(message, null)
+      const told = id === undefined ? String(method) : null
+      if (!this.#events.heard(told, isMembers(params) ? params : {})) session.close()
+    }
+    const broke = (): void => over({ kind: 'ended', retryMs: null })
+    // No response is waited for
+    session.listen({ id: '', heard, replied() {}, broke }, null)
+    if (session.isOver) over({ kind: 'ended', retryMs: null })
+  }
+
+  /** Subscribes to what is wanted and unsubscribes from what is not, one after the other. */
+  async #sync(): Promise<void> {
+    if (this.#isSyncing) return
+    this.#isSyncing = true
+    for (let next = this.#nextChange(); next !== null; next = this.#nextChange()) await this.#tools.send(next)
+    this.#isSyncing = false
+  }
+
+  #nextChange(): OriginRequest | null {
+    const session = this.#session
+    if (session === null) return null
+    const change = this.#subscribed.next(this.#wanted.uris)
+    if (change === null) return null
+    const { version, own, requestIds } = this.#tools
+    const speaker = { info: { ...own }, capabilities: {} }
+    const { method, uri } = change
+    return { ...originRequest(version, null, requestIds(), method, { uri }, speaker), at: session.at }
+  }
+}
+
+// A stream that stays open at an origin of 2026-07-28 and later.
+
+/** The server does not know the method. */
+const METHOD_NOT_FOUND = -32601
+/** Statuses of servers that do not. */
+const UNKNOWN_STATUSES: ReadonlySet<number> = new Set([404, 405])
+
+const NO_TASKS: ReadonlySet<string> = new Set()
+/** What a listen may ask for, and the capability that says so. */
+const LISTS = [
+  ['toolsListChanged', 'tools'],
+  ['promptsListChanged', 'prompts'],
+  ['resourcesListChanged', 'resources'],
+] as const
+
+/**
+ * `subscriptions/listen` at an origin of 2026-07-28 and later. The subjects of a listen cannot be changed: a new
+ * listen takes its place. The old one goes on until the new one has said something, so that nothing is missed between them.
+ */
+class ModernStream implements EraStream {
+  readonly #tools: EraStreamTools
+  readonly #events: EraEvents
+  /** At most two: one that stands, and one that is to take its place. */
+  #open: Listen[] = []
+
+  constructor(tools: EraStreamTools, events: EraEvents) {
+    this.#tools = tools
+    this.#events = events
+  }
+
+  open(wanted: Wanted): void {
+    const listen: Listen = new Listen(this.#tools, wanted, {
+      stands: () => {
+        for (const other of this.#open) if (other !== listen) other.abort()
+        this.#open = [listen]
+        this.#events.stands(false)
+      },
+      heard: (method, params) => this.#events.heard(method, params),
+      over: (end) => {
+        const isLast = this.#open.at(-1) === listen
+        this.#open = this.#open.filter((one) => one !== listen)
+        if (!isLast) return
+        this.close()
+        this.#events.over(end)
+      },
+    })
+    for (const other of this.#open) if (!other.stands) other.abort()
+    this.#open = [...this.#open.filter(({ stands }) => stands), listen]
+    listen.begin()
+  }
+
+  want(wanted: Wanted): void {
+    this.open(wanted)
+  }
+
+  close(): void {
+    for (const listen of this.#open) listen.abort()
+    this.#open = []
+  }
+}
+
+class Listen {
+  readonly #tools: EraStreamTools
+  readonly #wanted: Wanted
+  readonly #events: EraEvents
+  #handle: { abort(): void } | null = null
+  #isOver = false
+  stands = false
+  #isUnknown = false
+  #status: number | null = null
+
+  constructor(tools: EraStreamTools, wanted: Wanted, events: EraEvents) {
+    this.#tools = tools
+    this.#wanted = wanted
+    this.#events = events
+  }
+
+  begin(): void {
+    const { requestIds, version, own, read, capabilities } = this.#tools
+    const lists = LISTS.filter(([, type]) => {
+      const declared = capabilities[type]
+      return this.#wanted.lists && isMembers(declared) && declared['listChanged'] === true
+    })
+    const { uris, tasks = NO_TASKS } = this.#wanted
+    const notifications = {
+      ...Object.fromEntries(lists.map(([name]) => [name, true])),
+      ...(uris.size === 0 ? {} : { resourceSubscriptions: [...uris] }),
+      ...(tasks.size === 0 ? {} : { taskIds: [...tasks] }),
+    }
+    const speaker = { info: { ...own }, capabilities: tasks.size === 0 ? {} : withTasks({}) }
+    const id = requestIds()
+    const request = originRequest(version, null, id, 'subscriptions/listen', { notifications }, speaker)
+    const messages = new MessageStream((message) => this.#read(message))
+    const handle = read(request, {
+      head: (status, header) => {
+        this.#status = status
+        messages.head(header('content-type') ?? '')
+      },
+      piece: (bytes, from, to) => messages.piece(bytes, from, to),
+      over: () => {
+        messages.end()
+        if (this.#isOver) return
+        this.#isOver = true
+        const isRefused = this.#isUnknown || (this.#status !== null && UNKNOWN_STATUSES.has(this.#status))
+        this.#events.over(isRefused ? { kind: 'refused' } : endBy(this.#status))
+      },
+    })
+    if (!this.#isOver) this.#handle = handle
+  }
+
+  abort(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#handle?.abort()
+  }
+
+  /** False ends the stream: its response is there, or too much was said. */
+  #read({ method, params, error }: Members): boolean {
+    if (this.#isOver) return false
+    if (typeof method !== 'string') {
+      this.#isUnknown = isMembers(error) && error['code'] === METHOD_NOT_FOUND
+      return false
+    }
+    if (!this.stands) {
+      this.stands = true
+      this.#events.stands(false)
+    }
+    return this.#events.heard(method, isMembers(params) ? params : {})
+  }
 }

@@ -4,8 +4,7 @@ import { ByteBuffer } from '../../base/memory/bytes.ts'
 import { readJson, withoutMark } from '../protocol/json.ts'
 import { isMembers, type Members, rpcIdIn, writableId } from '../protocol/message.ts'
 import { SseReader } from '../protocol/sse-reader.ts'
-import { type OwnName, originResponse } from './envelope.ts'
-import type { ReadFromOrigin, SendToOrigin } from './send.ts'
+import { type OwnName, originResponse, type ReadFromOrigin, type SendToOrigin } from './envelope.ts'
 import type { SseTools } from './sse-session.ts'
 
 /** What is to be heard of. */

@@ -4,6 +4,7 @@ import { readReply } from './answer.ts'
 import {
   endSession,
   initializeRequest,
+  type OriginRequest,
   originNotification,
   originRequest,
   sessionStream,
@@ -20,7 +21,6 @@ import {
   type Wanted,
 } from './era-stream.ts'
 import { sessionIn } from './probe.ts'
-import type { OriginRequest } from './send.ts'
 
 /** Some servers send no head before the first event: a stream that was not refused by then stands, milliseconds. */
 const HEAD_MS = 500

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { anyJson } from '../../../test/support/any-json.ts'
 import type { Members } from '../protocol/message.ts'
-import { mirroredLines, mirroredMismatch, mirroredParams } from './mirrored-params.ts'
+import { mirroredLines, mirroredMismatch, mirroredParams } from './envelope.ts'
 
 const SCHEMA: Members = {
   type: 'object',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { JSON_DEPTH_MAX, readJson } from '../protocol/json.ts'
-import { plainResultIn } from './plain-result.ts'
+import { plainResultIn } from './answer.ts'
 
 const responseOf = (result: string): string => `{"jsonrpc":"2.0","id":"a.1","result":${result}}`
 const plainIn = (json: string) => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createClock } from '../../base/clock.ts'
+import type { OriginAnswer } from './envelope.ts'
 import { probeOrigin } from './probe.ts'
-import type { OriginAnswer } from './send.ts'
 
 type Answered = { readonly status: number; readonly result?: object; readonly error?: object }
 

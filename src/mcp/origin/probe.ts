@@ -8,9 +8,9 @@
  * 4. A list that cannot be read is named; the other lists stay usable. If no list can be read, the probe has found nothing.
  */
 import { type Clock, toTime } from '../../base/clock.ts'
-import type { Plain } from '../../base/json/plain.ts'
-import { RUNNER_ERROR } from '../../base/net/runner-address.ts'
-import { hasUnseen, isDeceptive, printable } from '../../base/text/visible.ts'
+import type { Plain } from '../../base/json/storable.ts'
+import { RUNNER_ERROR } from '../../base/net/address.ts'
+import { hasUnseen, isDeceptive, printable } from '../../base/text/mask.ts'
 import { type CapabilityType, KEY_OF } from '../../model/mcp/capability.ts'
 import {
   type Catalogue,
@@ -22,12 +22,25 @@ import { findingsOf } from '../../model/mcp/listed-item.ts'
 import type { OriginProbed, ProbeStep } from '../../model/mcp/origin.ts'
 import { RPC } from '../protocol/answer.ts'
 import { readJson } from '../protocol/json.ts'
-import { isMembers, type Members } from '../protocol/message.ts'
-import { isLegacyVersion, LEGACY_VERSIONS, MODERN_VERSIONS } from '../protocol/versions.ts'
+import {
+  isLegacyVersion,
+  isMembers,
+  LEGACY_VERSIONS,
+  type Members,
+  MODERN_VERSIONS,
+} from '../protocol/message.ts'
 import { type OriginReply, readReply } from './answer.ts'
-import { endSession, initializeRequest, type OwnName, originNotification, originRequest } from './envelope.ts'
-import { mirroredFault } from './mirrored-params.ts'
-import type { OriginAnswer, OriginRequest, SendToOrigin } from './send.ts'
+import {
+  endSession,
+  initializeRequest,
+  mirroredFault,
+  type OriginAnswer,
+  type OriginRequest,
+  type OwnName,
+  originNotification,
+  originRequest,
+  type SendToOrigin,
+} from './envelope.ts'
 import { askOverSse, openSse, SseSession, type SseTools } from './sse-session.ts'
 
 /** Items of one type that are kept. */

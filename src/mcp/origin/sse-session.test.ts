@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { OriginAnswerReader } from './send.ts'
+import type { OriginAnswerReader } from './envelope.ts'
 import { openSse, SseSession } from './sse-session.ts'
 
 const KIB = 1024

@@ -14,8 +14,14 @@ import { readJson, withoutMark } from '../protocol/json.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import { SseReader } from '../protocol/sse-reader.ts'
 import { type OriginReply, replyIn } from './answer.ts'
-import { initializeRequest, type OwnName } from './envelope.ts'
-import type { OriginPlace, OriginRequest, ReadFromOrigin, SendToOrigin } from './send.ts'
+import {
+  initializeRequest,
+  type OriginPlace,
+  type OriginRequest,
+  type OwnName,
+  type ReadFromOrigin,
+  type SendToOrigin,
+} from './envelope.ts'
 
 /** Of one event. */
 const EVENT_BYTES_MAX = 16 * 1024 * 1024

@@ -1,21 +1,17 @@
 /** One MCP endpoint over Streamable HTTP. It reads a message and hands it to the codec of its era. */
 import type { Clock } from '../../base/clock.ts'
 import type { HeldCalls } from '../../shared-state/ports/held-calls.ts'
-import type { Once } from '../../shared-state/ports/once.ts'
-import type { Tombstones } from '../../shared-state/ports/tombstones.ts'
+import type { Once, Tombstones } from '../../shared-state/ports/memory.ts'
 import { emptyAnswer, errorAnswer, type McpAnswer, type McpRequest, RPC, withHeaders } from './answer.ts'
 import type { Door } from './door.ts'
-import { createHeldStreams } from './held-streams.ts'
+import { createHeldStreams, createSessions } from './held-streams.ts'
 import { CALLER_BOUNDS, readJson } from './json.ts'
 import { createLegacyCodec } from './legacy.ts'
-import { isMembers, type Message } from './message.ts'
+import { isLegacyVersion, isMembers, isModernVersion, type Message, toClientMessage } from './message.ts'
 import { createModernCodec, PROTOCOL_VERSION, refuseVersion } from './modern.ts'
-import { toClientMessage } from './params.ts'
 import { toReceived } from './received-message.ts'
 import { createQuestions } from './sealed-elicitation.ts'
-import { createSessions } from './session.ts'
 import { createOpenQuestions } from './stream-elicitation.ts'
-import { isLegacyVersion, isModernVersion } from './versions.ts'
 
 export interface EndpointOptions {
   /** 32 bytes that seal session ids; the same on every thread and node. */

@@ -3,8 +3,8 @@ import { beforeEach, mock, test } from 'node:test'
 import type { Reservation } from '../../base/memory/bytes.ts'
 import { createThreadHeldCalls } from '../../shared-state/memory/held-calls.ts'
 import type { McpAnswer } from './answer.ts'
-import type { EventStream } from './event-stream.ts'
 import { createHeldStreams, ENDED_MS, HELD_MS, type HeldStreams } from './held-streams.ts'
+import type { EventStream } from './sse-reader.ts'
 
 const OWNER = { identity: 'acme/key', sessionId: 's1' }
 

@@ -12,30 +12,32 @@ import {
   resultText,
   withHeaders,
 } from './answer.ts'
-import { type AskingCall, askByStream } from './asking-by-stream.ts'
-import { type DeclaredAgent, toAgent } from './declared-agent.ts'
 import type { Door, Tool, ToolDoor } from './door.ts'
-import { openEventStream } from './event-stream.ts'
-import type { HeldStreams } from './held-streams.ts'
-import { type Members, type Message, type RpcId, rpcIdIn } from './message.ts'
-import { refuseVersion } from './modern.ts'
-import { aboutOf, errorOf, type Offered, offer } from './offers.ts'
-import { sentResult, toClientMessage } from './params.ts'
-import { type ReceivedMessage, toReceived } from './received-message.ts'
-import type { Relay, RelayedRequest } from './relay-port.ts'
-import { createRelayStream, type RelayStream, type Resumable } from './relay-stream.ts'
-import { askableOf, type ClientAnswer, type ClientQuestions } from './relayed-requests.ts'
-import { type Asking, callTool } from './run-tool-call.ts'
-import { takesForms } from './sealed-elicitation.ts'
-import type { Session, Sessions } from './session.ts'
-import { KEEP_ALIVE_MS, type OpenQuestions } from './stream-elicitation.ts'
+import type { HeldStreams, Session, Sessions } from './held-streams.ts'
 import {
   ASKING_VERSIONS,
   ASSUMED_VERSION,
   BATCH_VERSION,
+  type DeclaredAgent,
   isLegacyVersion,
   LEGACY_VERSIONS,
-} from './versions.ts'
+  type Members,
+  type Message,
+  type RpcId,
+  rpcIdIn,
+  sentResult,
+  toAgent,
+  toClientMessage,
+} from './message.ts'
+import { createRelayStream, type RelayStream, type Resumable, refuseVersion } from './modern.ts'
+import { aboutOf, errorOf, type Offered, offer } from './offers.ts'
+import { type ReceivedMessage, toReceived } from './received-message.ts'
+import type { Relay, RelayedRequest } from './relay-port.ts'
+import { askableOf, type ClientAnswer, type ClientQuestions } from './relayed-requests.ts'
+import { type Asking, callTool } from './run-tool-call.ts'
+import { takesForms } from './sealed-elicitation.ts'
+import { openEventStream } from './sse-reader.ts'
+import { type AskingCall, askByStream, KEEP_ALIVE_MS, type OpenQuestions } from './stream-elicitation.ts'
 
 /** Messages in one batch. Beyond, the batch is refused. */
 const BATCH_MAX = 32

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { decodeMirrored, encodeMirrored } from './mirrored.ts'
+import { decodeMirrored, encodeMirrored } from './modern.ts'
 
 test('the examples of the specification decode', () => {
   for (const [header, value] of [

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Given, INFO, META, startDoor, TOOLS } from '../../../test/support/mcp-endpoint.ts'
 import { createSessionMemory } from '../../../test/support/session-memory.ts'
-import type { Once } from '../../shared-state/ports/once.ts'
+import type { Once } from '../../shared-state/ports/memory.ts'
 
 test('server/discover names versions, capabilities and the server', async () => {
   const { json, status } = await startDoor().modern('server/discover')

@@ -1,5 +1,5 @@
 /** The codec of 2026-07-28, without handshake and sessions. */
-import { pointerTo } from '../../base/json/plain.ts'
+import { pointerTo } from '../../base/json/storable.ts'
 import {
   answerOf,
   emptyAnswer,
@@ -13,16 +13,21 @@ import {
   resultText,
 } from './answer.ts'
 import type { Door, Tool } from './door.ts'
-import { isLogLevel } from './log-levels.ts'
-import { isMembers, type Members, type Message, type RpcId } from './message.ts'
-import { decodeMirrored } from './mirrored.ts'
+import {
+  isMembers,
+  isModernVersion,
+  type Members,
+  type Message,
+  MODERN_VERSIONS,
+  type RpcId,
+  SERVED_VERSIONS,
+} from './message.ts'
 import { aboutOf, errorOf, type Offered, offer } from './offers.ts'
 import { CLIENT_INFO, type ReceivedMessage } from './received-message.ts'
-import type { About, Relay, RelayedRequest } from './relay-port.ts'
-import { createRelayStream } from './relay-stream.ts'
+import { type About, isLogLevel, type Relay, type RelayedRequest } from './relay-port.ts'
 import { type Asking, callTool } from './run-tool-call.ts'
 import { QUESTION, type Questions, takesForms } from './sealed-elicitation.ts'
-import { isModernVersion, MODERN_VERSIONS, SERVED_VERSIONS } from './versions.ts'
+import { type EventStream, openEventStream } from './sse-reader.ts'
 
 /** The codec of 2026-07-28: no handshake, no sessions; every request says who asks and in which version. */
 export const PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion'
@@ -277,4 +282,123 @@ export function refuseVersion(
     supported,
     requested: requested.slice(0, 64),
   })
+}
+
+// Values in headers that mirror members of a message.
+
+/** Visible ASCII with spaces and tabs inside (RFC 9110 section 5.5). */
+const PLAIN = /^[!-~]([\t -~]*[!-~])?$/
+/** Canonical base64 with padding (RFC 4648 section 4). */
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+const PREFIX = '=?base64?'
+const SUFFIX = '?='
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/**
+ * The value that a mirrored header (`Mcp-Name`, `Mcp-Param-…`) stands for (2026-07-28, streamable HTTP: value
+ * encoding): plain text, or `=?base64?<base64 of UTF-8>?=`. Null when it has foreign characters, bad padding or
+ * bytes that are not UTF-8.
+ */
+export function decodeMirrored(value: string): string | null {
+  if (!value.startsWith(PREFIX) || !value.endsWith(SUFFIX) || value.length < PREFIX.length + SUFFIX.length)
+    return value === '' || PLAIN.test(value) ? value : null
+  const encoded = value.slice(PREFIX.length, -SUFFIX.length)
+  if (!BASE64.test(encoded)) return null
+  const bytes = Buffer.from(encoded, 'base64')
+  if (bytes.toString('base64') !== encoded) return null
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    return null
+  }
+}
+
+/** How a value travels in a mirrored header; the inverse of {@link decodeMirrored}. */
+export function encodeMirrored(value: string): string {
+  const looksEncoded = value.startsWith(PREFIX) && value.endsWith(SUFFIX)
+  if (!looksEncoded && PLAIN.test(value)) return value
+  return `${PREFIX}${Buffer.from(value, 'utf8').toString('base64')}${SUFFIX}`
+}
+
+// The response to a relayed request: one JSON object, or a stream of events.
+
+/** Between two signs of life, milliseconds: what lies between ends connections that are silent for a minute. */
+const KEEP_ALIVE_MS = 15_000
+/** After so long without an answer a stream that can be resumed is opened, milliseconds: its client must learn how. */
+const OPENED_AFTER_MS = 1000
+
+/** The answer to a relayed request: one JSON object, or from the first message before the response on a stream of events. */
+export interface RelayStream {
+  /** True for a client that reads streams. */
+  readonly isAble: boolean
+  /** Sends a message before the response; a client that reads no streams does not get it. @param text one line of JSON */
+  message(text: string): void
+  /** Told once when the client has left the stream, and is not waited for. */
+  left: () => void
+  /** Sends the response. @param text of the JSON-RPC response; null for none. @param plain the answer where no stream was opened */
+  end(text: () => string | null, plain: () => McpAnswer): void
+}
+
+/** A stream that a later request can take up again. */
+export interface Resumable {
+  open(left: () => void): EventStream
+  /** False as long as the record of the message waits for its answer. */
+  isAccounted(): boolean
+}
+
+/**
+ * @param accept the Accept header of the request
+ * @param done is called once, with the stream as soon as there is one
+ * @param resumable null for a stream that ends with its connection
+ */
+export function createRelayStream(
+  accept: string | undefined,
+  done: (answer: McpAnswer) => void,
+  resumable: Resumable | null = null,
+): RelayStream {
+  const isAble = accept !== undefined && /text\/event-stream/i.test(accept)
+  let stream: EventStream | null = null
+  let timer: NodeJS.Timeout | undefined
+  let isOver = false
+  const self: RelayStream = {
+    isAble,
+    left() {},
+    message(text) {
+      if (!isAble || isOver) return
+      const isFirst = stream === null
+      const opened = stream ?? open()
+      opened.message(text)
+      if (isFirst) done(opened.answer)
+    },
+    end(text, plain) {
+      isOver = true
+      clearInterval(timer)
+      if (stream === null) {
+        done(plain())
+        return
+      }
+      const response = text()
+      if (response !== null) stream.message(response)
+      stream.end()
+    },
+  }
+
+  function open(): EventStream {
+    clearInterval(timer)
+    const left = (): void => {
+      clearInterval(timer)
+      self.left()
+    }
+    const opened = resumable?.open(left) ?? openEventStream(left)
+    stream = opened
+    timer = setInterval(() => opened.keepAlive(), KEEP_ALIVE_MS).unref()
+    return opened
+  }
+
+  if (isAble && resumable !== null)
+    timer = setInterval(() => {
+      if (resumable.isAccounted()) done(open().answer)
+    }, OPENED_AFTER_MS).unref()
+  return self
 }

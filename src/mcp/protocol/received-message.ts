@@ -1,8 +1,15 @@
 /** A message while it is answered: its sender, its result and what its record needs. */
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { McpRequest } from './answer.ts'
-import { conversationOf, type DeclaredAgent, toAgent } from './declared-agent.ts'
-import { isMembers, type Members, type Message, type RpcId } from './message.ts'
+import {
+  conversationOf,
+  type DeclaredAgent,
+  isMembers,
+  type Members,
+  type Message,
+  type RpcId,
+  toAgent,
+} from './message.ts'
 import type { ToolOutcome, Trace } from './tool-call.ts'
 
 /** Member of `_meta` in which a client of 2026-07-28 names itself. */

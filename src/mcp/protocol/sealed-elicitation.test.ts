@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { anyJson } from '../../../test/support/any-json.ts'
 import { createClock, createClockCell, moveClock } from '../../base/clock.ts'
 import { createKeyMemory, openKeyMemory } from '../../shared-state/memory/key-memory.ts'
-import type { Once } from '../../shared-state/ports/once.ts'
+import type { Once } from '../../shared-state/ports/memory.ts'
 import { createQuestions, QUESTION_MS, takesForms } from './sealed-elicitation.ts'
 
 const KEY = new Uint8Array(32).fill(7)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createThreadEvents, type ThreadEvents } from '../../shared-state/memory/events.ts'
-import { createSessionSubscriptions, type SessionSubscriptions } from './session-subscriptions.ts'
+import { createThreadEvents, type ThreadEvents } from '../../shared-state/memory/shared-cells.ts'
+import { createSessionSubscriptions, type SessionSubscriptions } from './subscription.ts'
 
 /** The memories of two threads. */
 function two(): readonly SessionSubscriptions[] {

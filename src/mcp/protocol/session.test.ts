@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createTombstones } from '../../../test/support/session-memory.ts'
 import { createClock, createClockCell, moveClock } from '../../base/clock.ts'
-import { createSessions, SESSION_MS_MAX } from './session.ts'
+import { createSessions, SESSION_MS_MAX } from './held-streams.ts'
 
 const key = new Uint8Array(32).fill(1)
 const facts = {

@@ -2,8 +2,7 @@
  * Tasks in the forms of both eras: the extension `io.modelcontextprotocol/tasks` of 2026-07-28 (SEP-2663), and the core tasks
  * of 2025-11-25 (basic/utilities: tasks). The states are the same; the members have other names.
  */
-import { isMembers, type Members } from './message.ts'
-import { isModernVersion } from './versions.ts'
+import { isMembers, isModernVersion, type Members } from './message.ts'
 
 /** Name of the extension in the capabilities of clients and servers. */
 const TASKS_EXTENSION = 'io.modelcontextprotocol/tasks'

@@ -1,7 +1,6 @@
 /** A call of a tool as the codecs hand it to an endpoint, and its outcome. */
 import type { RefusalCode } from '../../base/refusal.ts'
-import type { DeclaredAgent } from './declared-agent.ts'
-import type { Members, RpcId } from './message.ts'
+import type { DeclaredAgent, Members, RpcId } from './message.ts'
 import type { Reply } from './sealed-elicitation.ts'
 
 /** What a message says of where it came from. */

@@ -5,17 +5,15 @@
  */
 import type { FieldError } from '../../base/refusal.ts'
 import type { GatewayPort } from '../../gateway/port.ts'
-import type { Capabilities, VisibleList } from '../../snapshot/find/capability-answers.ts'
-import type { Caller } from '../../snapshot/find/capability-caller.ts'
+import type { Caller, Capabilities, VisibleList } from '../../snapshot/find/capability-caller.ts'
 import {
   COMPACT_TOOLS,
   type CompactView,
   compactView,
   SEARCH_LIMIT,
 } from '../../snapshot/find/compact-view.ts'
-import { given, parameterInvalid, refused, type ToolResult, toolAnswer } from '../http/answers.ts'
 import type { Sender } from '../http/message.ts'
-import type { Done } from '../http/relay.ts'
+import { type Done, given, parameterInvalid, refused, type ToolResult, toolAnswer } from '../http/relay.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../protocol/relay-port.ts'
 

@@ -3,31 +3,34 @@
  * request to its origin. Hidden and unknown names get the same answer.
  */
 import { withoutDigits } from '../../base/json/exact.ts'
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
+import { BEYOND_BINDING } from '../../gateway/fields.ts'
 import { hitsText } from '../../gateway/record.ts'
-import { BEYOND_BINDING } from '../../gateway/refusal-reasons.ts'
 import type { CapabilityType } from '../../model/mcp/capability.ts'
 import type { CapabilityKey } from '../../model/mcp/capability-drift.ts'
-import type { Capabilities } from '../../snapshot/find/capability-answers.ts'
-import type { Caller as PolicySubject } from '../../snapshot/find/capability-caller.ts'
+import type { Capabilities, Caller as PolicySubject } from '../../snapshot/find/capability-caller.ts'
 import type { Visible } from '../../snapshot/find/capability-view.ts'
 import type { SpellingFault } from '../../snapshot/find/declared-names.ts'
 import type { JoinedVirtualMcp } from '../../snapshot/find/virtual-mcps.ts'
 import { type CallTools, callOffer } from '../endpoints/call.ts'
-import { invalid, refusal } from '../http/answers.ts'
 import type { Listens } from '../http/listens.ts'
 import type { Sender } from '../http/message.ts'
-import { createRelay, type Done, type Server } from '../http/relay.ts'
-import { mirroredMismatch, mirroredParams } from '../origin/mirrored-params.ts'
+import { createRelay, type Done, invalid, refusal, type Server } from '../http/relay.ts'
+import { mirroredMismatch, mirroredParams } from '../origin/envelope.ts'
 import { RPC } from '../protocol/answer.ts'
-import { isLogLevel, type LogLevels } from '../protocol/log-levels.ts'
-import { isMembers, type Members } from '../protocol/message.ts'
-import type { About, Relay, RelayedAnswer, RelayedRequest } from '../protocol/relay-port.ts'
+import { isMembers, isModernVersion, type Members } from '../protocol/message.ts'
+import {
+  type About,
+  isLogLevel,
+  type LogLevels,
+  type Relay,
+  type RelayedAnswer,
+  type RelayedRequest,
+} from '../protocol/relay-port.ts'
 import type { ClientQuestions } from '../protocol/relayed-requests.ts'
-import type { SessionSubscriptions } from '../protocol/session-subscriptions.ts'
+import type { SessionSubscriptions } from '../protocol/subscription.ts'
 import { taskSupportOf } from '../protocol/tasks.ts'
-import { isModernVersion } from '../protocol/versions.ts'
 import { guarded } from './call/guarded-call.ts'
 import { OriginCall, type Target } from './call/origin-call.ts'
 import { bytesOf } from './call/origin-line.ts'

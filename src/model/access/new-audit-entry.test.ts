@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createClock } from '../../base/clock.ts'
 import { unstorableIn } from '../../base/json/storable.ts'
-import type { AuditEntry } from './audit.ts'
-import { AUDIT_CHARS_MAX, newAuditEntry } from './new-audit-entry.ts'
+import { AUDIT_CHARS_MAX, type AuditEntry, newAuditEntry } from './audit.ts'
 
 const clock = createClock()
 const long = 'x'.repeat(100_000)

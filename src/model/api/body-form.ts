@@ -2,7 +2,7 @@
  * How the body of a call is written, from what a contract says of media types and schemas: the media type to send, and which parts of
  * the body are bytes that callers give as base64.
  */
-import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 import { nameIn } from '../schema-looseness.ts'
 import type { JsonSchema } from './proxy.ts'
 

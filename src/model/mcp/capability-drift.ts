@@ -8,8 +8,7 @@
  * 3. Every list is made of what {@link deliveredItem} and {@link deliveredInstructions} give.
  */
 import { contentHash, textHash } from '../../base/json/canonical.ts'
-import type { Plain } from '../../base/json/plain.ts'
-import { isStorable } from '../../base/json/storable.ts'
+import { isStorable, type Plain } from '../../base/json/storable.ts'
 import {
   CAPABILITY_TYPES,
   type CapabilityRules,

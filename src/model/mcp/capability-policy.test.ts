@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { fieldErrorsOf } from '../../base/json/field-errors.ts'
+import { fieldErrorsOf } from '../../base/json/fault.ts'
 import { CapabilityPolicy } from './capability-policy.ts'
 
 function faults(policy: object): string[] {

@@ -8,7 +8,7 @@ import {
 } from '@modelcontextprotocol/sdk/types.js'
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv'
 import fc from 'fast-check'
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
 import { CAPABILITY_TYPES, type CapabilityType, KEY_OF } from './capability.ts'
 import { findingOf, findingsOf, fitItem } from './listed-item.ts'
 

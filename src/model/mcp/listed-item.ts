@@ -8,15 +8,17 @@
  * 3. An item that cannot be repaired is in no list, and calls of it are answered like those of an unknown item.
  * 4. The result depends only on the item and the era.
  */
-import { isPlain, type Plain, scalarText } from '../../base/json/plain.ts'
-import { printable } from '../../base/text/visible.ts'
+import { isPlain, type Plain, scalarText } from '../../base/json/storable.ts'
+import { printable } from '../../base/text/mask.ts'
 import { type CapabilityType, KEY_OF } from './capability.ts'
 import { schemaFault } from './output-schema.ts'
-import { ANNOTATIONS, ICONS, META } from './parts.ts'
 import {
+  anyObject,
   Findings,
   flag,
+  hint,
   listOf,
+  listOfHints,
   number,
   object,
   oneOf,
@@ -24,6 +26,7 @@ import {
   required,
   type Shape,
   text,
+  typed,
   UNFIT,
 } from './shape.ts'
 
@@ -172,6 +175,22 @@ const withoutNullType: Shape = (value, findings, at) => {
   return rest
 }
 
+// Shapes that items of lists and contents of results share (2025-11-25 and 2026-07-28, schema).
+
+/** An icon that does not fit is left out: it is decoration. */
+const ICONS = hint(
+  listOfHints(
+    object({
+      src: required(text),
+      mimeType: hint(text),
+      sizes: hint(listOf(text)),
+      theme: hint(oneOf('light', 'dark')),
+    }),
+  ),
+)
+
+export const META = optional(anyObject)
+
 const NAMED = { title: optional(text), icons: ICONS, description: optional(text), _meta: META } as const
 
 /** Hints decide policies, so that one of another type is no hint to leave out. */
@@ -211,6 +230,17 @@ const prompt = object({
   ),
 })
 
+/** Hints of a resource or a content for the client (Annotations). */
+export const ANNOTATIONS = hint(
+  object({
+    audience: hint(listOf(oneOf('user', 'assistant'))),
+    priority: hint(
+      typed('number from 0 to 1', (value) => typeof value === 'number' && value >= 0 && value <= 1),
+    ),
+    lastModified: hint(typed('time with an offset', (value) => typeof value === 'string' && isTime(value))),
+  }),
+)
+
 const LOCATED = {
   ...NAMED,
   name: required(text),
@@ -241,4 +271,15 @@ const SHARED = { prompts: prompt, resources: RESOURCE, resource_templates: templ
 const SHAPES: Readonly<Record<Era, Readonly<Record<CapabilityType, Shape>>>> = {
   modern: { tools: tool('modern'), ...SHARED },
   legacy: { tools: tool('legacy'), ...SHARED },
+}
+
+/** RFC 3339, section 5.6: clients refuse a time without an offset. */
+const TIME =
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/
+
+function isTime(value: string): boolean {
+  if (value.length > 40 || !TIME.test(value)) return false
+  // February 30 is none
+  const [year, month, day] = value.slice(0, 10).split('-').map(Number) as [number, number, number]
+  return new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day
 }

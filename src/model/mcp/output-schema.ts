@@ -7,7 +7,7 @@
  * 3. In doubt a schema counts as one that clients cannot compile.
  */
 
-import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 import { isUnicodePattern } from '../../base/text/patterns.ts'
 import { LIST, MAP, ONE } from '../schema-looseness.ts'
 

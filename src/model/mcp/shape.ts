@@ -6,8 +6,8 @@
  * 2. `null` in the place of an optional member is repaired: the member is left out.
  * 3. A shape looks at the members that it names, once each.
  */
-import { isPlain, type Plain } from '../../base/json/plain.ts'
-import { printable } from '../../base/text/visible.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
+import { printable } from '../../base/text/mask.ts'
 
 /** Returned in the place of a value that does not fit. */
 export const UNFIT: unique symbol = Symbol('unfit')

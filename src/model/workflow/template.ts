@@ -4,7 +4,7 @@
  */
 import type { Program } from '../../base/expression/expression.ts'
 import type { Template } from '../../base/expression/template.ts'
-import { isPlain, pointerTo } from '../../base/json/plain.ts'
+import { isPlain, pointerTo } from '../../base/json/storable.ts'
 import type { ExpressionReader } from './expression.ts'
 
 /** An expression that cannot be read. */

@@ -1,8 +1,7 @@
 import { toMs } from '../../base/clock.ts'
 import { mayFit } from '../../base/json/canonical.ts'
-import type { Plain } from '../../base/json/plain.ts'
-import { keyOf } from '../key.ts'
-import { type Execute, NodeFailure, type NodeRun } from '../run.ts'
+import type { Plain } from '../../base/json/storable.ts'
+import { type Execute, keyOf, NodeFailure, type NodeRun } from '../run.ts'
 
 /** Bytes of a value as JSON. */
 const VALUE_BYTES_MAX = 256 * 1024

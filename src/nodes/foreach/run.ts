@@ -1,4 +1,4 @@
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
 import { type NodeContext, NodeFailure, type NodeRun } from '../run.ts'
 
 export const foreachRun: NodeRun = {

@@ -1,8 +1,7 @@
 import { z } from 'zod'
 import { HttpMethod, Ref } from '../../model/members.ts'
-import { ANSWER } from '../answer.ts'
 import { exchangedCredential, fixedUrl, MaxBody, ServerTls } from '../http-server.ts'
-import { ASKING, type NodeType } from '../node-type.ts'
+import { ANSWER, ASKING, type NodeType } from '../node-type.ts'
 
 const Config = z
   .strictObject({

@@ -1,11 +1,10 @@
 import { z } from 'zod'
-import { isPlain } from '../../base/json/plain.ts'
+import { isPlain } from '../../base/json/storable.ts'
 import { Ref } from '../../model/members.ts'
 import type { WorkflowNode } from '../../model/workflow/workflow.ts'
 import { exchangedCredential, fixedUrl, MaxBody, ServerTls } from '../http-server.ts'
-import { NodeSchema } from '../json-schema.ts'
-import { ASKING, type NodeFault, type NodeType } from '../node-type.ts'
-import { isRole, MESSAGES_MAX, ROLES } from './messages.ts'
+import { ASKING, type NodeFault, NodeSchema, type NodeType } from '../node-type.ts'
+import { isRole, MESSAGES_MAX, ROLES } from './run.ts'
 
 /** Tokens that one answer may be asked to have. */
 const TOKENS_MAX = 131_072

@@ -2,11 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { ALONE, executedLater } from '../../../test/support/executed.ts'
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
 import { NodeFailure, type UsedTokens } from '../run.ts'
-import { readCompletion, statusFailure } from './completion.ts'
 import { llmNode } from './definition.ts'
-import { llmRun } from './run.ts'
+import { llmRun, readCompletion, statusFailure } from './run.ts'
 
 const CONFIG = { base_url: 'https://api.example.com/v1', model: 'small' }
 const MESSAGES = { messages: [{ role: 'user', content: 'hi' }] }

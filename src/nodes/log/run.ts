@@ -1,4 +1,4 @@
-import { isPlain, scalarText } from '../../base/json/plain.ts'
+import { isPlain, scalarText } from '../../base/json/storable.ts'
 import { type LogLevel, NodeFailure, type NodeRun } from '../run.ts'
 
 export const logRun: NodeRun = {

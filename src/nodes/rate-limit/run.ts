@@ -1,6 +1,5 @@
 import { toMs } from '../../base/clock.ts'
-import { keyOf } from '../key.ts'
-import { NodeFailure, type NodeRate, type NodeResult, type NodeRun, type RateTaken } from '../run.ts'
+import { keyOf, NodeFailure, type NodeRate, type NodeResult, type NodeRun, type RateTaken } from '../run.ts'
 
 export const rateLimitRun: NodeRun = {
   name: 'rate_limit_node',

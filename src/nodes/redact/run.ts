@@ -1,9 +1,16 @@
 import { mayFit } from '../../base/json/canonical.ts'
-import type { Plain } from '../../base/json/plain.ts'
-import { type Act, type Action, compileAction, HASH_KEY_MIN, type Hits } from '../../detectors/act.ts'
+import type { Plain } from '../../base/json/storable.ts'
+import {
+  type Act,
+  type Action,
+  actedPaths,
+  compileAction,
+  compilePaths,
+  HASH_KEY_MIN,
+  type Hits,
+} from '../../detectors/act.ts'
 import { compileDetectors } from '../../detectors/compile.ts'
 import { actedJson } from '../../detectors/json.ts'
-import { actedPaths, compilePaths } from '../../detectors/paths.ts'
 import { type DetectorSettings, NATIONAL_IDS, type PiiKind } from '../../detectors/settings.ts'
 import { hasBytes, NodeFailure, type NodeRun, UNREAD_BODY } from '../run.ts'
 

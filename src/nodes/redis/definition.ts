@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type NodeType, ONWARD } from '../node-type.ts'
 import { addressMembers, destinationBy, LoginRef } from '../service-address.ts'
-import { ONE_KEY, SEVERAL_KEYS } from './commands.ts'
+import { ONE_KEY, SEVERAL_KEYS } from './run.ts'
 
 const Config = z.strictObject({
   ...addressMembers(6379),

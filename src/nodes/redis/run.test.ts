@@ -3,9 +3,8 @@ import { test } from 'node:test'
 import { doubled } from '../../../test/support/doubled.ts'
 import { ALONE, executedLater } from '../../../test/support/executed.ts'
 import { NodeFailure, type ServiceQuestion } from '../run.ts'
-import { ONE_KEY, SEVERAL_KEYS } from './commands.ts'
 import { redisNode } from './definition.ts'
-import { redisRun } from './run.ts'
+import { ONE_KEY, redisRun, SEVERAL_KEYS } from './run.ts'
 
 /** What a node asks. */
 async function asked(config: object, inputs: object): Promise<ServiceQuestion> {

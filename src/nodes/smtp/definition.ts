@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type NodeType, ONWARD } from '../node-type.ts'
 import { addressMembers, destinationBy, LoginRef } from '../service-address.ts'
-import { isAddress } from './address.ts'
+import { isAddress } from './run.ts'
 
 const Config = z.strictObject({
   ...addressMembers(587),

@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { Ref } from '../../model/members.ts'
-import { ANSWER } from '../answer.ts'
-import { ASKING, type NodeType } from '../node-type.ts'
+import { ANSWER, ASKING, type NodeType } from '../node-type.ts'
 
 export const subworkflowNode: NodeType = {
   name: 'subworkflow_node',

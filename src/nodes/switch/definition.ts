@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isPlain, scalarText } from '../../base/json/plain.ts'
+import { isPlain, scalarText } from '../../base/json/storable.ts'
 import type { NodeType } from '../node-type.ts'
 
 export const switchNode: NodeType = {

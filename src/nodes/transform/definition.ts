@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { valueReader } from '../../model/workflow/expression.ts'
 import { readTemplate } from '../../model/workflow/template.ts'
 import { type NodeType, ONWARD, Text } from '../node-type.ts'
-import { FORMATS } from './formats.ts'
+import { FORMATS } from './run.ts'
 
 const read = valueReader({ item: 'dyn' })
 

@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import { NodeSchema } from '../json-schema.ts'
-import type { NodeType } from '../node-type.ts'
+import { NodeSchema, type NodeType } from '../node-type.ts'
 
 export const validateNode: NodeType = {
   name: 'validate_node',

@@ -20,6 +20,7 @@ import {
   endOf,
   hostOf,
   type KeptTokens,
+  lackOf,
   newId,
   openKey,
   openTokens,
@@ -27,11 +28,9 @@ import {
   sealTokens,
 } from './kept-tokens.ts'
 import { type AuthorizationServer, Unusable } from './metadata.ts'
-import { lackOf } from './more-scopes.ts'
-import type { FederationParts } from './parts.ts'
 import type { ConnectedOrigin } from './port.ts'
 import type { Registrations } from './registrations.ts'
-import type { FederatedClient, Party, TokenClient, TokenOutcome } from './token-client.ts'
+import type { FederatedClient, FederationParts, Party, TokenClient, TokenOutcome } from './token-client.ts'
 
 /** A token is refreshed so long before its end, but not before three quarters of its life; milliseconds. */
 const EARLY_MS = 60_000

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parseChallenges, resourceChallengeOf } from './challenges.ts'
+import { parseChallenges, resourceChallengeOf } from './metadata.ts'
 
 const read = (field: string) =>
   parseChallenges(field).map(({ scheme, params }) => [scheme, Object.fromEntries(params)])

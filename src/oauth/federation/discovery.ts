@@ -7,17 +7,18 @@
  * 3. Results are kept for {@link KEPT_MS}. Concurrent requests for one origin share one search.
  */
 import type { Clock } from '../../base/clock.ts'
-import { type Plain, plainIn } from '../../base/json/plain.ts'
+import { type Plain, plainIn } from '../../base/json/storable.ts'
 import { Lru } from '../../base/memory/lru.ts'
 import { discoveredFrom, type UrlSource } from '../../base/net/egress.ts'
 import { FetchFailure, type GuardedFetch } from '../../base/net/guarded-fetch.ts'
-import { type ResourceChallenge, resourceChallengeOf } from './challenges.ts'
 import {
   type AuthorizationServer,
   defaultServer,
+  type ResourceChallenge,
   type ResourceMetadata,
   readResourceMetadata,
   readServerMetadata,
+  resourceChallengeOf,
   resourceMetadataUrls,
   scopesIn,
   serverMetadataUrls,

@@ -23,10 +23,16 @@ import type { Broker } from './broker.ts'
 import { type Discovered, type Discovery, sourceOf } from './discovery.ts'
 import { endOf, newId } from './kept-tokens.ts'
 import { Unusable } from './metadata.ts'
-import type { FederationParts, IdentityExchange, IdentityTokens } from './parts.ts'
 import type { ConnectedOrigin, ManualClient } from './port.ts'
 import type { Registrations } from './registrations.ts'
-import type { TokenClient, TokenOutcome, Tokens } from './token-client.ts'
+import type {
+  FederationParts,
+  IdentityExchange,
+  IdentityTokens,
+  TokenClient,
+  TokenOutcome,
+  Tokens,
+} from './token-client.ts'
 
 const TYPE = 'urn:ietf:params:oauth:token-type:'
 const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'

@@ -17,10 +17,9 @@ import { createBroker, revokeAll } from './broker.ts'
 import { createDiscovery, sourceOf } from './discovery.ts'
 import { createExchanged } from './exchanged.ts'
 import { hostOf, isBoundTo, newId, openTokens, sealKey } from './kept-tokens.ts'
-import type { FederationParts } from './parts.ts'
 import type { ConnectedOrigin, Federation, ShownConnection } from './port.ts'
 import { createRegistrations } from './registrations.ts'
-import { createTokenClient } from './token-client.ts'
+import { createTokenClient, type FederationParts } from './token-client.ts'
 
 /** Milliseconds that ending a connection waits for the authorization server. */
 const REVOCATION_MS = 5000

@@ -1,9 +1,9 @@
 /** What the rest of Postern can ask of the accounts of people at origins, without knowing OAuth. */
-import type { ConnectedOrigin } from '../../access/origin-access.ts'
+import type { ConnectedOrigin } from '../../access/mcp-access.ts'
 import type { ConnectionAnswer, RefusedConnection } from '../../model/access/caller.ts'
 import type { StoredConnection } from '../../store/ports/connections.ts'
 
-export type { ConnectedOrigin } from '../../access/origin-access.ts'
+export type { ConnectedOrigin } from '../../access/mcp-access.ts'
 
 /** A client that was registered by hand at the authorization server of an origin. */
 export interface ManualClient {

@@ -14,7 +14,7 @@
  * issuer shared, or the document at {@link CLIENT_DOCUMENT_PATH}.
  */
 import { hash } from 'node:crypto'
-import { type Plain, plainIn, scalarText } from '../../base/json/plain.ts'
+import { type Plain, plainIn, scalarText } from '../../base/json/storable.ts'
 import { Lru } from '../../base/memory/lru.ts'
 import { isLoopbackHost } from '../../base/net/address.ts'
 import { FetchFailure, type GuardedFetch } from '../../base/net/guarded-fetch.ts'
@@ -25,9 +25,8 @@ import { type ClientAuthMethod, methodFor } from '../sign-in/client-auth.ts'
 import { shownError } from '../sign-in/oidc.ts'
 import { openTokens } from './kept-tokens.ts'
 import { type AuthorizationServer, Unusable } from './metadata.ts'
-import type { FederationParts } from './parts.ts'
 import type { ConnectedOrigin, ManualClient } from './port.ts'
-import type { FederatedClient, Party, TokenClient } from './token-client.ts'
+import type { FederatedClient, FederationParts, Party, TokenClient } from './token-client.ts'
 
 /** Path of the client metadata document that all origins shared in earlier versions. */
 const CLIENT_DOCUMENT_PATH = '/oauth/client.json'

@@ -1,4 +1,4 @@
-import type { ConnectedOrigin } from '../../access/origin-access.ts'
+import type { ConnectedOrigin } from '../../access/mcp-access.ts'
 import { type Html, html, type Page } from '../../base/http/page.ts'
 import { isExchanging } from '../../model/mcp/origin.ts'
 import type { ConnectOffer, ShownConnection } from '../federation/port.ts'

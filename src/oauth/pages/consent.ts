@@ -1,6 +1,6 @@
 import type { McpOffer, OfferedProfile } from '../../access/mcp-access.ts'
 import { type Html, html, type Page } from '../../base/http/page.ts'
-import type { NeededAccount } from '../server/needed-accounts.ts'
+import type { NeededAccount } from '../server/consents.ts'
 import { connectionText } from './connect.ts'
 
 export interface ConsentView {

@@ -3,7 +3,7 @@
  * now (introspection RFC 7662, revocation RFC 7009).
  */
 import type { Provider } from 'oidc-provider'
-import type { Agents } from '../../access/agents.ts'
+import type { Agents } from '../../access/accounts.ts'
 import type { McpAccess } from '../../access/mcp-access.ts'
 import type { OAuthTokens } from '../../access/oauth-tokens.ts'
 import {
@@ -15,7 +15,7 @@ import {
   SUBJECT_HOST_CLAIM,
 } from '../../base/crypto/jwt.ts'
 import { isConsumer, isVirtualMcp, type ProtectedResources } from '../../base/http/origins.ts'
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
 import { Refusal } from '../../base/refusal.ts'
 
 /** Stands before an access token where the engine is asked about one: what looks like a JWT it refuses unread. */

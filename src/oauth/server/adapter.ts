@@ -2,14 +2,16 @@
  * The storage of the protocol engine. Values are sealed with a lasting key of the vault. Rows are found by hashes of the ids
  * that act as credentials.
  */
+
+import { createHmac } from 'node:crypto'
 import { type Adapter, type AdapterFactory, type AdapterPayload, errors } from 'oidc-provider'
 import { type Clock, hasEnded } from '../../base/clock.ts'
 import { isStorable } from '../../base/json/storable.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { OAuthArtifact, OAuthReader } from '../../store/ports/oauth.ts'
 import { StoreUnavailable } from '../../store/ports/unavailable.ts'
+import { seal, unseal } from '../../vault/keys.ts'
 import { CLIENT_KEPT_MS, keptSecret } from './clients.ts'
-import type { Sealed } from './sealed.ts'
 
 /** Kinds whose ids prove nothing; those of all others are hashed. */
 const OPEN_IDS: ReadonlySet<string> = new Set(['Grant', 'Client'])
@@ -210,4 +212,29 @@ function endOf(kind: string, now: number, expiresIn: number | undefined): number
 /** Whose it is, and with whom it ends: of an interaction, who has signed in there or is about to. */
 function accountOf({ accountId, result, session }: AdapterPayload): string | undefined {
   return accountId ?? result?.login?.accountId ?? session?.accountId
+}
+
+// How the authorization server seals and hashes what must not be readable in its tables.
+
+/** How the authorization server keeps what must not be read from its tables. */
+export interface Sealed {
+  seal(text: string, kind: string, id: string): string
+  open(sealed: string, kind: string, id: string): string
+  /** What stands in the table in place of an id that is a credential, some of which are short enough to be guessed. */
+  hash(id: string): string
+  /** Tells apart forms that we have made, for a purpose. */
+  sign(text: string): string
+}
+
+/** @param key 32 bytes */
+export function createSealed(key: Uint8Array): Sealed {
+  const ring = new Map([['oauth', key]])
+  const keyed = (purpose: string, text: string): string =>
+    createHmac('sha256', key).update(`${purpose}\n${text}`).digest('base64url')
+  return {
+    seal: (text, kind, id) => seal(ring, text, kind, id),
+    open: (sealed, kind, id) => unseal(ring, sealed, kind, id),
+    hash: (id) => keyed('id', id),
+    sign: (text) => keyed('form', text),
+  }
 }

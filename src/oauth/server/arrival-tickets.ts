@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import type { Sealed } from './sealed.ts'
+import type { Sealed } from './adapter.ts'
 
 const KIND = 'Arrival'
 const KEPT_MS = 60_000

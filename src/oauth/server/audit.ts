@@ -2,8 +2,7 @@
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { Sender } from '../../access/sender.ts'
 import type { Clock } from '../../base/clock.ts'
-import type { AuditEntry } from '../../model/access/audit.ts'
-import { newAuditEntry } from '../../model/access/new-audit-entry.ts'
+import { type AuditEntry, newAuditEntry } from '../../model/access/audit.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 
 /** Who sent a request, as far as anybody knows. */

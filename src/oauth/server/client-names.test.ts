@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isReservedName } from './client-names.ts'
+import { isReservedName } from './clients.ts'
 
 test('a name that a person would read as Postern is reserved, whatever signs it is written in', () => {
   for (const name of [

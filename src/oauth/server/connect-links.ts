@@ -1,6 +1,13 @@
 import { timingSafeEqual } from 'node:crypto'
+import type { Provider } from 'oidc-provider'
 import type { Clock } from '../../base/clock.ts'
-import type { Sealed } from './sealed.ts'
+import { listedTexts } from '../../base/json/storable.ts'
+import { isLoopbackHost } from '../../base/net/address.ts'
+import type { ConfigReader, ConfigStore } from '../../store/ports/config.ts'
+import type { Sealed } from './adapter.ts'
+import { isOwnClient, type ShownClient, shownClient } from './clients.ts'
+import type { Consents } from './consents.ts'
+import type { ClientDocuments } from './documents.ts'
 import { CONNECT } from './visit.ts'
 
 /** Lifetime of a link in the response to a call, milliseconds. */
@@ -32,4 +39,150 @@ export function createConnectLinks(issuer: string, sealed: Sealed, clock: Pick<C
       return one.length === other.length && timingSafeEqual(one, other) ? 'right' : 'of_another'
     },
   }
+}
+
+// The applications that a person has approved, read from the grants of the person.
+
+/** A client that a person has allowed to act for them. */
+interface Application {
+  readonly client: ShownClient
+  /** URLs of the MCP endpoints and of management for which it has grants. */
+  readonly resources: readonly string[]
+  /** Milliseconds since the epoch: the first of its grants. */
+  readonly since: number
+}
+
+export interface Applications {
+  /** In order of their names. */
+  of(provider: Provider, account: string): Promise<readonly Application[]>
+  /** Ends all grants of the client for the person. @returns ids of the grants that ended */
+  revoke(account: string, client: string): Promise<readonly string[]>
+}
+
+export interface ApplicationsParts {
+  readonly store: ConfigStore
+  readonly sealed: Sealed
+  readonly clock: Clock
+  readonly documents: Pick<ClientDocuments, 'nameOf'>
+  readonly consents: Pick<Consents, 'forget'>
+  readonly grantEnded: (grant: string) => void
+}
+
+/** Kinds of artifacts that end with their grant. */
+const OF_GRANT = ['AccessToken', 'AuthorizationCode', 'DeviceCode', 'RefreshToken']
+
+interface Granted {
+  readonly id: string
+  readonly clientId: string
+  readonly resources: readonly string[]
+  readonly since: number
+}
+
+/** Applications that people have approved, read from their grants. */
+export function createApplications(parts: ApplicationsParts): Applications {
+  const { store, sealed, clock, documents, consents } = parts
+
+  async function grantsOf(account: string): Promise<readonly Granted[]> {
+    const found = await store.read.oauth.artifactsOf('Grant', account)
+    const now = clock.now()
+    return found.flatMap(({ id, kind, sealed: text, created_at: since, expires_at: end }) => {
+      if (end !== null && end <= now) return []
+      // Sealed by the adapter, from a grant of the engine
+      const { clientId = '', resources = {} } = JSON.parse(sealed.open(text, kind, id)) as {
+        readonly clientId?: string
+        readonly resources?: Readonly<Record<string, string>>
+      }
+      if (isOwnClient(clientId)) return []
+      return [{ id, clientId, resources: Object.keys(resources), since }]
+    })
+  }
+
+  return {
+    async of(provider, account) {
+      const byClient = Map.groupBy(await grantsOf(account), ({ clientId }) => clientId)
+      const all = await Promise.all(
+        [...byClient].map(async ([id, grants]): Promise<Application> => {
+          const client = await provider.Client.find(id)
+          return {
+            client: shownClient(id, client?.clientName, documents.nameOf(id)),
+            resources: [...new Set(grants.flatMap(({ resources }) => resources))],
+            since: Math.min(...grants.map(({ since }) => since)),
+          }
+        }),
+      )
+      return all.sort((a, b) => ((a.client.name ?? a.client.id) < (b.client.name ?? b.client.id) ? -1 : 1))
+    },
+    async revoke(account, client) {
+      const grants = (await grantsOf(account)).filter(({ clientId }) => clientId === client)
+      await store.writeOAuth(async (oauth) => {
+        for (const { id } of grants) {
+          for (const kind of OF_GRANT) await oauth.removeOfGrant(kind, id)
+          await oauth.remove('Grant', id)
+        }
+      })
+      await consents.forget(account, client)
+      for (const { id } of grants) parts.grantEnded(id)
+      return grants.map(({ id }) => id)
+    },
+  }
+}
+
+// Finds redirect URIs that lead to Postern itself. A client that registered itself may not have one: Postern publishes APIs
+// at its own origins, so such an API would receive authorization codes of people.
+//
+// 1. Scheme, host and port are compared. All names of the loopback are one host. Other ports of the loopback belong to
+//    programs of the user.
+// 2. A host name of a collection is Postern at every port, because a proxy in front of Postern may listen at another one.
+
+export interface OwnRedirects {
+  /** Reads the host names of collections, if the configuration has changed. Before {@link faultOf} within a request. */
+  refresh(): Promise<void>
+  /** Why a client may not have the redirect URI, as a sentence without subject and period; null if it may. */
+  faultOf(redirect: string): string | null
+}
+
+/** @param origins at which the listeners are reached, by callers and on this machine */
+export function createOwnRedirects(
+  origins: readonly string[],
+  reader: Pick<ConfigReader, 'revision' | 'all'>,
+): OwnRedirects {
+  const own = new Set(origins.flatMap((origin) => placeOf(URL.parse(origin)) ?? []))
+  let hosts: ReadonlySet<string> = new Set()
+  let revision = -1
+
+  return {
+    async refresh() {
+      const current = await reader.revision()
+      if (current === revision) return
+      const collections = await reader.all('collections')
+      hosts = new Set(collections.flatMap(({ spec }) => listedTexts(spec['hosts'])))
+      revision = current
+    },
+    faultOf(redirect) {
+      const url = URL.parse(redirect)
+      if (url === null) return null
+      if (url.username !== '' || url.password !== '') return 'has a user name or a password'
+      const place = placeOf(url)
+      if (place === null) return null
+      const host = hostOf(url)
+      const isHere = own.has(place) || (host !== LOOPBACK && hosts.has(host))
+      return isHere ? 'leads to this Postern, whose APIs would receive the code' : null
+    },
+  }
+}
+
+const LOOPBACK = 'localhost'
+
+/** Scheme, host and port; null for a URL that no listener answers. */
+function placeOf(url: URL | null): string | null {
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') return null
+  const port = url.port === '' ? (url.protocol === 'http:' ? '80' : '443') : url.port
+  return `${url.protocol}//${hostOf(url)}:${port}`
+}
+
+/** A name without the dot of the root; one name for this machine, which systems also reach by an unspecified address. */
+function hostOf({ hostname }: URL): string {
+  const name = hostname.replace(/\.$/, '')
+  const isUnspecified = /^(0\.0\.0\.0|\[::(ffff:0:0)?\])$/.test(name)
+  return isLoopbackHost(name) || name.endsWith('.localhost') || isUnspecified ? LOOPBACK : name
 }

@@ -3,7 +3,7 @@
  * acts for the person who is signed in at the browser, even if the link was made for another person.
  */
 import { timingSafeEqual } from 'node:crypto'
-import type { ConnectedOrigin, OriginAccess } from '../../access/origin-access.ts'
+import type { ConnectedOrigin, OriginAccess } from '../../access/mcp-access.ts'
 import { isAtOrBelow } from '../../base/doors.ts'
 import { UNSTORABLE } from '../../base/json/storable.ts'
 import { Refusal } from '../../base/refusal.ts'
@@ -19,13 +19,20 @@ import {
   otherPersonPage,
 } from '../pages/connect.ts'
 import { errorPage } from '../pages/error.ts'
-import type { Applications } from './applications.ts'
 import type { Asker, Happening } from './audit.ts'
-import { readText, unstorableField } from './body.ts'
-import type { BrowserSession, BrowserSessions } from './browser-session.ts'
 import { SIGNED_IN_PATH } from './clients.ts'
-import type { ConnectLinks } from './connect-links.ts'
-import { CONNECT, INTERACTION, redirect, show, type Visit } from './visit.ts'
+import type { Applications, ConnectLinks } from './connect-links.ts'
+import {
+  type BrowserSession,
+  type BrowserSessions,
+  CONNECT,
+  INTERACTION,
+  readText,
+  redirect,
+  show,
+  unstorableField,
+  type Visit,
+} from './visit.ts'
 
 export interface ConnectParts {
   readonly issuer: string

@@ -1,15 +1,15 @@
 /** What people have agreed to for each client, sealed in the store. */
 import type { Configuration, Grant, Provider } from 'oidc-provider'
-import type { McpAccess } from '../../access/mcp-access.ts'
+import type { McpAccess, McpOffer, OriginAccess } from '../../access/mcp-access.ts'
 import { isTickedByHand } from '../../access/scopes.ts'
 import type { Clock } from '../../base/clock.ts'
 import { isConsumer, type ProtectedResources } from '../../base/http/origins.ts'
+import { isExchanging } from '../../model/mcp/origin.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
+import type { Federation, ShownConnection } from '../federation/port.ts'
+import type { Sealed } from './adapter.ts'
 import { CLIENT_KEPT_MS, isLocalRedirect, isOwnClient } from './clients.ts'
-import type { GrantProfiles } from './grant-profiles.ts'
 import { hostOf } from './hosts.ts'
-import type { NeededAccounts } from './needed-accounts.ts'
-import type { Sealed } from './sealed.ts'
 
 const KIND = 'Consent'
 const KEPT_MS = 90 * 24 * 60 * 60 * 1000
@@ -196,4 +196,84 @@ function without(text: string, removed: string): string {
     .split(' ')
     .filter((word) => !words.has(word))
     .join(' ')
+}
+
+// The accounts at origins that a person needs for a virtual MCP. An origin that cannot be reached never keeps a person from
+// signing in.
+
+/** An MCP server behind a virtual MCP, as a person who allows an application sees it. */
+export interface NeededAccount {
+  readonly slug: string
+  readonly name: string
+  /** The account of the person there; null if the person has nothing to connect there. */
+  readonly connection: ShownConnection | null
+  /** The person must connect the account before the application is allowed. */
+  readonly isMissing: boolean
+}
+
+/** What a person needs at the MCP servers behind an endpoint. */
+export interface NeededAccounts {
+  of(account: string, offer: McpOffer): Promise<readonly NeededAccount[]>
+}
+
+/** An origin that is unreachable or switched off never keeps a person from signing in. */
+export function createNeededAccounts(
+  origins: Pick<OriginAccess, 'offered'>,
+  federation: Pick<Federation, 'shown'>,
+): NeededAccounts {
+  return {
+    async of(account, offer) {
+      if (offer.kind !== 'virtual_mcp') return []
+      const connectable = new Map((await origins.offered(account)).map((origin) => [origin.id, origin]))
+      return Promise.all(
+        offer.origins.map(async ({ id, slug, name, required, isReachable }) => {
+          const origin = connectable.get(id)
+          const isOwn = origin !== undefined && !isExchanging(origin.mode)
+          const connection = isOwn ? await federation.shown(account, id) : null
+          const isWaiting = connection?.state === 'none' || connection?.state === 'refresh_failed'
+          return {
+            slug,
+            name,
+            connection,
+            isMissing: required && isReachable && origin?.active === true && isWaiting,
+          }
+        }),
+      )
+    },
+  }
+}
+
+// The profile that a person has chosen for the tokens of a grant at `/mcp`.
+
+const PROFILE_KIND = 'GrantProfile'
+
+/** Which profile a person has picked for the tokens of a grant at `/mcp`. */
+export interface GrantProfiles {
+  keep(grant: string, account: string, profile: string): Promise<void>
+  of(grant: string): Promise<string | null>
+}
+
+export function createGrantProfiles(store: ConfigStore, sealed: Sealed, clock: Clock): GrantProfiles {
+  return {
+    async keep(grant, account, profile) {
+      const now = clock.now()
+      await store.writeOAuth((oauth) =>
+        oauth.put({
+          kind: PROFILE_KIND,
+          id: grant,
+          sealed: sealed.seal(profile, PROFILE_KIND, grant),
+          grant_id: grant,
+          other_id: null,
+          account_id: account,
+          created_at: now,
+          expires_at: now + KEPT_MS,
+          used_at: null,
+        }),
+      )
+    },
+    async of(grant) {
+      const found = await store.read.oauth.artifact(PROFILE_KIND, grant)
+      return found === undefined ? null : sealed.open(found.sealed, PROFILE_KIND, grant)
+    },
+  }
 }

@@ -4,9 +4,9 @@ import { errors, type Provider } from 'oidc-provider'
 import type { Account, Accounts } from '../../access/accounts.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
+import type { Sealed } from './adapter.ts'
 import type { Asker, Happening } from './audit.ts'
 import { CONSOLE_CLIENT_ID } from './clients.ts'
-import type { Sealed } from './sealed.ts'
 
 /** A code as the browser brings it back, with what the console remembers of the request (RFC 6749 section 4.1.3, RFC 7636). */
 interface BroughtCode {

@@ -1,13 +1,12 @@
 /** Clients that are known by the URL of a metadata document. Documents are bundled, kept or fetched, as the mode allows. */
 import type { Clock } from '../../base/clock.ts'
-import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 import type { GetJson } from '../../base/net/fetch-json.ts'
 import { FetchFailure } from '../../base/net/guarded-fetch.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { tellFew } from '../tell-few.ts'
+import type { Sealed } from './adapter.ts'
 import { lenientMetadata } from './clients.ts'
-import { PINNED } from './pinned-documents.ts'
-import type { Sealed } from './sealed.ts'
 
 /**
  * How clients are known by the URL of a metadata document: `auto` takes those that are bundled and fetches others, `on`
@@ -128,3 +127,31 @@ function freshnessOf({ 'cache-control': text = '', age = '' }: Readonly<Record<s
   const left = (Number(maxAge) - (/^\d{1,12}$/.test(age) ? Number(age) : 0)) * 1000
   return Math.min(Math.max(left, FRESH_MIN_MS), FRESH_MAX_MS)
 }
+
+const program = (client_id: string, client_name: string, redirect_uris: readonly string[]): Plain => ({
+  client_id,
+  client_name,
+  application_type: 'native',
+  redirect_uris,
+  grant_types: ['authorization_code', 'refresh_token'],
+  response_types: ['code'],
+  token_endpoint_auth_method: 'none',
+})
+
+const LOOPBACK = ['http://localhost/callback', 'http://127.0.0.1/callback']
+
+/**
+ * What the metadata documents of widespread clients say of them, by their URL: a site without a way out cannot fetch
+ * them, and those clients know no other way to present themselves once such documents are announced.
+ */
+const PINNED: ReadonlyMap<string, Plain> = new Map(
+  [
+    program('https://claude.ai/oauth/claude-code-client-metadata', 'Claude Code', LOOPBACK),
+    program('https://vscode.dev/oauth/client-metadata.json', 'Visual Studio Code', [
+      'http://127.0.0.1:33418/',
+      'https://vscode.dev/redirect',
+    ]),
+    program('https://chatgpt.com/oauth/codex/client.json', 'Codex', LOOPBACK),
+    program('https://zed.dev/oauth/client-metadata.json', 'Zed', ['http://127.0.0.1/callback']),
+  ].map((document) => [String(document['client_id']), document]),
+)

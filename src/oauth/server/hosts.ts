@@ -1,7 +1,7 @@
 /** Each OAuth client becomes a host when a person first allows it. */
 import { hash } from 'node:crypto'
+import type { ServiceClient } from '../../access/accounts.ts'
 import type { KnownHost, McpAccess } from '../../access/mcp-access.ts'
-import type { ServiceClient } from '../../access/service-clients.ts'
 import { CLI_CLIENT, CONSOLE_CLIENT_ID, isLocalRedirect, redirectHost } from './clients.ts'
 
 /** A client without a name is called by its id, which may be a long URL. */

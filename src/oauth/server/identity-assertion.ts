@@ -3,23 +3,20 @@
  * (draft-ietf-oauth-identity-assertion-authz-grant).
  */
 import { errors, type Provider, type TokenEndpointGrantContext } from 'oidc-provider'
-import type { Account } from '../../access/accounts.ts'
-import type { Agents } from '../../access/agents.ts'
+import type { Account, Agents, ServiceClients } from '../../access/accounts.ts'
 import type { IdentityAssertion, IdentityAssertions } from '../../access/identity-assertions.ts'
 import type { McpAccess } from '../../access/mcp-access.ts'
 import { broadestOf, DEFAULT_SCOPE, MCP_SCOPES, SCOPES } from '../../access/scopes.ts'
-import type { ServiceClients } from '../../access/service-clients.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Protected } from '../../base/doors.ts'
 import { isConsumer, type ProtectedResources } from '../../base/http/origins.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
+import type { Sealed } from './adapter.ts'
 import { askerOf, type Happening } from './audit.ts'
 import { JWT_BEARER } from './clients.ts'
-import type { GrantProfiles } from './grant-profiles.ts'
+import type { GrantProfiles } from './consents.ts'
 import { arriveWith } from './hosts.ts'
-import { issueToken, newGrant } from './issue-token.ts'
-import type { Sealed } from './sealed.ts'
-import { unlessRefused } from './unless-refused.ts'
+import { issueToken, newGrant, unlessRefused } from './issue-token.ts'
 
 /** By which metadata tell that this grant takes identity assertions. */
 export const IDENTITY_ASSERTION = 'urn:ietf:params:oauth:grant-profile:id-jag'

@@ -1,5 +1,6 @@
 /** Issues access tokens outside of the flows of the protocol engine. */
-import type { TokenEndpointGrantContext } from 'oidc-provider'
+import { errors, type TokenEndpointGrantContext } from 'oidc-provider'
+import { Refusal } from '../../base/refusal.ts'
 import { SIGNING_ALG } from './keys.ts'
 
 export interface IssuedToken {
@@ -52,4 +53,22 @@ export async function newGrant(
   Object.assign(grant, { expiresIn })
   grant.addResourceScope(audience, scope)
   return grant.save()
+}
+
+/**
+ * Awaits a check of a token that came with a request, and turns its refusal into an error of RFC 6749.
+ * @param token the name of the token in the error, such as `the assertion`
+ */
+export async function unlessRefused<T>(asked: Promise<T>, token: string): Promise<T> {
+  try {
+    return await asked
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    if (error.code === 'identity_unavailable')
+      throw Object.assign(
+        new errors.TemporarilyUnavailable('the corporate issuer cannot be asked for its keys'),
+        { status: 503, statusCode: 503 },
+      )
+    throw new errors.InvalidGrant(`${token} proves nobody`)
+  }
 }

@@ -8,7 +8,7 @@ import type { Clock } from '../../base/clock.ts'
 import { readJwk } from '../../base/crypto/jws.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { OAuthKey, OAuthWriter } from '../../store/ports/oauth.ts'
-import type { Sealed } from './sealed.ts'
+import type { Sealed } from './adapter.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 /** Age at which a key is replaced. */

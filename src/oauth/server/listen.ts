@@ -1,8 +1,6 @@
 /** Writes what the protocol engine does to the audit trail and to the log, and keeps clients that are used. */
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
-import type { Accounts } from '../../access/accounts.ts'
-import type { Agents } from '../../access/agents.ts'
-import type { ServiceClients } from '../../access/service-clients.ts'
+import type { Accounts, Agents, ServiceClients } from '../../access/accounts.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { StoreUnavailable } from '../../store/ports/unavailable.ts'

@@ -3,31 +3,35 @@
  * ours.
  */
 import { type Configuration, errors, Provider } from 'oidc-provider'
-import type { Accounts } from '../../access/accounts.ts'
-import { type Agents, isAgentId } from '../../access/agents.ts'
-import type { DirectTokens } from '../../access/direct-tokens.ts'
+import { type Accounts, type Agents, isAgentId, type ServiceClients } from '../../access/accounts.ts'
 import type { IdentityAssertions } from '../../access/identity-assertions.ts'
 import type { McpAccess } from '../../access/mcp-access.ts'
-import { type OAuthTokens, TRUST_RULE } from '../../access/oauth-tokens.ts'
+import { type DirectTokens, type OAuthTokens, TRUST_RULE } from '../../access/oauth-tokens.ts'
 import { MCP_SCOPES, OIDC_SCOPES, SCOPES, START_SCOPES, scopeAsked } from '../../access/scopes.ts'
-import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
 import { ownCookieNames } from '../../base/http/fields.ts'
 import { isConsumer, type ProtectedResources } from '../../base/http/origins.ts'
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
+import { DEVICE_DONE, deviceCodePage, deviceConfirmPage } from '../pages/device.ts'
 import { errorPage } from '../pages/error.ts'
 import { findAccessTokens } from './access-tokens.ts'
 import { type AdapterParts, createAdapter } from './adapter.ts'
 import type { Happening } from './audit.ts'
-import { CLI_CLIENT, consoleClient, isOwnClient, JWT_BEARER, keptSecret, pagesClient } from './clients.ts'
-import type { Consents } from './consents.ts'
-import { DEVICE_PAGES, takeCode } from './device-step.ts'
+import {
+  CLI_CLIENT,
+  consoleClient,
+  isLocalRedirect,
+  isOwnClient,
+  JWT_BEARER,
+  keptSecret,
+  pagesClient,
+  shownClient,
+} from './clients.ts'
+import type { OwnRedirects } from './connect-links.ts'
+import type { Consents, GrantProfiles } from './consents.ts'
 import type { ClientDocuments, DocumentMode } from './documents.ts'
-import type { GrantProfiles } from './grant-profiles.ts'
 import { IDENTITY_ASSERTION, registerIdentityAssertion } from './identity-assertion.ts'
-import { keepErrorsHere } from './kept-errors.ts'
 import { type ServerKeys, SIGNING_ALG } from './keys.ts'
-import type { OwnRedirects } from './own-redirects.ts'
 import { registerTokenExchange } from './token-exchange.ts'
 import { answerPage, type EngineContext, INTERACTION } from './visit.ts'
 
@@ -362,4 +366,78 @@ function tellMore(given: unknown, takesAssertions: boolean): void {
       ? { authorization_grant_profiles_supported: [IDENTITY_ASSERTION] }
       : { grant_types_supported: metadata.grant_types_supported.filter((one) => one !== JWT_BEARER) }),
   })
+}
+
+/**
+ * Shows errors of a request for authorization on a page, in place of a redirect, if the redirect leads to a website that
+ * nobody vouches for. Anyone can register a client: a link to this server would otherwise lead to any website, without a
+ * word from the person who follows it (RFC 9700 section 4.11.2). What comes after sign-in or consent is redirected.
+ */
+function keepErrorsHere(provider: Provider, documents: Pick<ClientDocuments, 'nameOf'>): void {
+  // The engine emits this before it decides between the page and the redirect
+  provider.on('authorization.error', ({ oidc, query }, error) => {
+    if (oidc.route !== 'authorization') return
+    const redirect = oidc.params?.redirect_uri ?? query['redirect_uri']
+    if (typeof redirect === 'string' && isLocalRedirect(redirect)) return
+    if (documents.nameOf(oidc.client?.clientId ?? '') !== undefined) return
+    Object.assign(error, { allow_redirect: false })
+  })
+}
+
+// The pages of a person who enters the code of a device (RFC 8628 section 3.3).
+
+type DevicePages = Pick<
+  NonNullable<NonNullable<Configuration['features']>['deviceFlow']>,
+  'userCodeInputSource' | 'userCodeConfirmSource' | 'successSource'
+>
+
+/** The pages of a person who has been given a code by a device (RFC 8628 section 3.3). */
+const DEVICE_PAGES: DevicePages = {
+  userCodeInputSource(context, _form, out) {
+    if (out !== undefined && forgetNewSession(context)) return answerPage(context, UNKNOWN_SESSION)
+    const fault = out === undefined ? null : 'This code is not known, used or too old.'
+    answerPage(context, deviceCodePage(deviceForm(context, codeOf(context)), fault))
+  },
+  userCodeConfirmSource(context, _form, client, _device, code) {
+    const { id, name } = shownClient(client.clientId, client.clientName)
+    answerPage(context, deviceConfirmPage(deviceForm(context, code), name ?? id))
+  },
+  successSource: (context) => answerPage(context, DEVICE_DONE),
+}
+
+/** Has a code in a link shown, where the engine would have a script send it on. */
+function takeCode(context: Pick<EngineContext, 'query' | 'state'>): void {
+  const { user_code: code, ...rest } = context.query
+  if (code === undefined) return
+  context.state['code'] = code
+  context.query = rest
+}
+
+const UNKNOWN_SESSION = errorPage(
+  'session_not_found',
+  'This page has expired, or this browser keeps no cookies. Open the address that your device shows once more.',
+)
+
+/**
+ * True for a form that came without the session of its page. The engine has put a secret for a new form into a session
+ * that it never stored, and would fail to store it now.
+ */
+function forgetNewSession({ oidc }: EngineContext): boolean {
+  // Members that the engine's types do not name.
+  const session = oidc.session as { exp?: number; touched?: boolean } | undefined
+  if (session === undefined || session.exp !== undefined) return false
+  session.touched = false
+  return true
+}
+
+function codeOf({ state }: EngineContext): string {
+  // As takeCode left it.
+  const { code } = state as Record<string, unknown>
+  return typeof code === 'string' ? code : ''
+}
+
+function deviceForm({ oidc }: EngineContext, code: string) {
+  // The engine keeps the secret of its form there, and has no type for it.
+  const { secret } = (oidc.session?.state ?? {}) as { secret?: string }
+  return { action: '/oauth/device', xsrf: secret ?? '', code }
 }

@@ -1,5 +1,5 @@
 /** Limits how often one source may call the paths that write before the caller is known. */
-import type { Throttle } from '../../shared-state/ports/throttle.ts'
+import type { Throttle } from '../../shared-state/ports/memory.ts'
 import { CONNECT, INTERACTION } from './visit.ts'
 
 const WINDOW_MS = 60_000

@@ -1,18 +1,16 @@
 /**
  * The authorization server, built on `oidc-provider`. Between an authorization request and its response a person passes
- * steps, one file each: `sign-in-step.ts`, `consent-step.ts`, `device-step.ts`.
+ * steps, in `interactions.ts` and, for a device, `provider.ts`.
  */
+
+import { createHmac } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type AdapterPayload, errors, type Provider } from 'oidc-provider'
-import type { Accounts } from '../../access/accounts.ts'
-import { type Agents, isAgentId } from '../../access/agents.ts'
-import type { DirectTokens } from '../../access/direct-tokens.ts'
+import { type Accounts, type Agents, isAgentId, type ServiceClients } from '../../access/accounts.ts'
 import type { IdentityAssertions } from '../../access/identity-assertions.ts'
-import type { McpAccess } from '../../access/mcp-access.ts'
-import type { OAuthTokens } from '../../access/oauth-tokens.ts'
-import type { OriginAccess } from '../../access/origin-access.ts'
-import { DEFAULT_SCOPE, MCP_SCOPES, scopeAsked } from '../../access/scopes.ts'
-import type { ServiceClients } from '../../access/service-clients.ts'
+import type { McpAccess, OriginAccess } from '../../access/mcp-access.ts'
+import type { DirectTokens, OAuthTokens } from '../../access/oauth-tokens.ts'
+import { DEFAULT_SCOPE, MCP_SCOPES, SCOPES, scopeAsked } from '../../access/scopes.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
 import type { Clock } from '../../base/clock.ts'
 import {
@@ -26,35 +24,37 @@ import { isAtOrBelow } from '../../base/doors.ts'
 import { ownCookieNames } from '../../base/http/fields.ts'
 import { isConsumer, isVirtualMcp, type ProtectedResources } from '../../base/http/origins.ts'
 import { pageHeaders, pageText } from '../../base/http/page.ts'
-import { isDeep, isPlain, listedTexts, NESTED_MAX, type Plain } from '../../base/json/plain.ts'
-import { UNSTORABLE, unstorableIn } from '../../base/json/storable.ts'
+import {
+  isDeep,
+  isPlain,
+  listedTexts,
+  NESTED_MAX,
+  type Plain,
+  UNSTORABLE,
+  unstorableIn,
+} from '../../base/json/storable.ts'
 import type { GetJson } from '../../base/net/fetch-json.ts'
-import type { Throttle } from '../../shared-state/ports/throttle.ts'
+import type { Throttle } from '../../shared-state/ports/memory.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { Federation } from '../federation/port.ts'
 import { clientDocument } from '../federation/registrations.ts'
 import { errorPage } from '../pages/error.ts'
 import { CALLBACK_PATH, type SignIn } from '../sign-in/port.ts'
 import { withMarkedToken } from './access-tokens.ts'
-import { createApplications } from './applications.ts'
+import { createSealed } from './adapter.ts'
 import { type Asker, createOAuthAudit } from './audit.ts'
-import { readText, unstorableField, withBody } from './body.ts'
-import { createBrowserSessions } from './browser-session.ts'
 import { agentClient, lenientMetadata, serviceClient } from './clients.ts'
 import { createConnectPages } from './connect.ts'
-import { createConnectLinks } from './connect-links.ts'
-import { createConsents } from './consents.ts'
+import { createApplications, createConnectLinks, createOwnRedirects } from './connect-links.ts'
+import { createConsents, createGrantProfiles, createNeededAccounts } from './consents.ts'
 import { type ConsoleSignIn, createConsoleSignIn } from './console-sign-in.ts'
 import { type ConsoleTokens, createConsoleTokens } from './console-tokens.ts'
 import { createClientDocuments, type DocumentMode } from './documents.ts'
 import { type Endings, SignInEnded } from './endings.ts'
-import { createGrantProfiles } from './grant-profiles.ts'
 import { hostOf } from './hosts.ts'
 import { createInteractions } from './interactions.ts'
 import { currentKeys } from './keys.ts'
 import { listen } from './listen.ts'
-import { createNeededAccounts } from './needed-accounts.ts'
-import { createOwnRedirects } from './own-redirects.ts'
 import {
   AUTHORIZATION,
   createProvider,
@@ -63,11 +63,17 @@ import {
   nameAlike,
   REGISTRATION,
 } from './provider.ts'
-import { withinRefreshScope } from './refresh-scope.ts'
 import { createRequestLimits } from './request-limits.ts'
-import { createSealed } from './sealed.ts'
-import { withProvenFirst } from './signed-cookies.ts'
-import { CONNECT, INTERACTION, show, type Visit } from './visit.ts'
+import {
+  CONNECT,
+  createBrowserSessions,
+  INTERACTION,
+  readText,
+  show,
+  unstorableField,
+  type Visit,
+  withBody,
+} from './visit.ts'
 
 export interface AuthorizationServerParts {
   /** The origin at which the endpoints are reached, exactly. */
@@ -413,4 +419,65 @@ function refuse(
 ): void {
   response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers })
   response.end(JSON.stringify({ error, error_description: description }))
+}
+
+/**
+ * The form of a refresh without scopes that its client has asked for in vain. Clients repeat the scopes of their first request:
+ * `offline_access`, scopes that are not known here, scopes of management at an MCP endpoint, and scopes that the person has not
+ * ticked. These are ignored (RFC 6749 section 3.3) and the answer names what the token has. At an MCP endpoint, a request that is left
+ * with none of its scopes keeps all that were granted: another token would open nothing. A scope that the client had never asked for
+ * stays, and is refused with `invalid_scope` (section 6).
+ */
+async function withinRefreshScope(provider: Provider, form: URLSearchParams): Promise<URLSearchParams> {
+  const token = form.get('refresh_token')
+  const scopes = form.getAll('scope')
+  if (form.get('grant_type') !== 'refresh_token' || token === null || scopes.length !== 1) return form
+  const kept = await provider.RefreshToken.find(token, { ignoreExpiration: true })
+  const grant = kept?.grantId === undefined ? undefined : await provider.Grant.find(kept.grantId)
+  const granted = new Set((kept?.scope ?? '').split(' '))
+  const declined = new Set(
+    [kept?.resource ?? []].flat().flatMap((name) => grant?.getRejectedResourceScope(name).split(' ') ?? []),
+  )
+  const isForEndpoint = MCP_SCOPES.some((scope) => granted.has(scope))
+  const known: readonly string[] = isForEndpoint ? MCP_SCOPES : [...SCOPES, ...MCP_SCOPES]
+  const asked = scopes[0]!
+    .split(' ')
+    .filter((scope) => granted.has(scope) || (known.includes(scope) && !declined.has(scope)))
+  form.delete('scope')
+  const opensSomething = !isForEndpoint || MCP_SCOPES.some((scope) => asked.includes(scope))
+  if (asked.length > 0 && opensSomething) form.set('scope', asked.join(' '))
+  return form
+}
+
+// Finds the cookies of the authorization server among others with the same names. A browser also sends cookies that another
+// port, or a page at a longer path of the host, has set, and sends them before ours. The engine reads only the first cookie
+// of a name, so a foreign cookie would sign a person out.
+
+/** Values of one name that are looked at. Browsers keep at most 180 cookies of a site. */
+const VALUES_MAX = 200
+
+/**
+ * A Cookie field that begins with the cookies of these names whose signature is right (RFC 6265 section 5.4 gives the order in which they
+ * come). If several are right, the last one counts: ours have the shortest path, and browsers send these last.
+ *
+ * @param names of cookies that have a signature, in a cookie with `.sig` behind the name
+ * @param keys of signatures, the current one first
+ */
+function withProvenFirst(field: string, names: readonly string[], keys: readonly string[]): string {
+  const pairs = field.split(';').map((pair) => pair.trim())
+  const proven = names.flatMap((name) => provenPair(pairs, name, keys))
+  return proven.length === 0 ? field : [...proven, field].join('; ')
+}
+
+/** The cookie and its signature; nothing where the first ones are those, or none is right. */
+function provenPair(pairs: readonly string[], name: string, keys: readonly string[]): readonly string[] {
+  const own = new Set(pairs.filter((pair) => pair.startsWith(`${name}=`)).slice(-VALUES_MAX))
+  const signatures = new Set(pairs.filter((pair) => pair.startsWith(`${name}.sig=`)))
+  if (own.size === 0 || (own.size === 1 && signatures.size <= 1)) return []
+  for (const pair of [...own].reverse())
+    for (const key of keys) {
+      const signature = `${name}.sig=${createHmac('sha1', key).update(pair).digest('base64url')}`
+      if (signatures.has(signature)) return [pair, signature]
+    }
+  return []
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { toArrival } from './arrivals.ts'
+import { toArrival } from './oidc.ts'
 
 const SLUGS = ['partner', 'partner-two', 'a'] as const
 const groupsOf = (slug: string | null, groups: readonly string[]): readonly string[] =>

@@ -2,7 +2,7 @@
 import { createPrivateKey, type KeyObject, randomUUID } from 'node:crypto'
 import type { ClientAuth } from 'openid-client'
 import { signingAlgorithm, signJws } from '../../base/crypto/jws.ts'
-import { isPlain } from '../../base/json/plain.ts'
+import { isPlain } from '../../base/json/storable.ts'
 
 /** How the gateway proves itself at the token endpoint of the identity provider (RFC 6749 section 2.3, RFC 7523). */
 export type ClientAuthMethod =

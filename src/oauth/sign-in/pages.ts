@@ -8,8 +8,7 @@ import { faultPage, html, page, pageHeaders, pageText } from '../../base/http/pa
 import { Refusal } from '../../base/refusal.ts'
 import type { StoredSetUpLink } from '../../store/ports/config.ts'
 import { readForm } from '../form.ts'
-import type { NoteUnknown, Proved } from './local.ts'
-import { faultOfPassword, type Passwords } from './passwords.ts'
+import { faultOfPassword, type NoteUnknown, type Passwords, type Proved } from './local.ts'
 
 export const SET_UP_PATH = DOORS.setUpPage.path
 export const PASSWORD_PATH = DOORS.passwordPage.path

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { argon2Sync } from 'node:crypto'
 import { test } from 'node:test'
-import { createPasswords, faultOfPassword } from './passwords.ts'
+import { createPasswords, faultOfPassword } from './local.ts'
 
 const GOOD = 'correct horse battery staple'
 

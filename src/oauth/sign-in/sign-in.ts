@@ -4,14 +4,18 @@ import type { Sender } from '../../access/sender.ts'
 import type { SetUpLinks } from '../../access/set-up-links.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
-import type { Throttle } from '../../shared-state/ports/throttle.ts'
+import type { Throttle } from '../../shared-state/ports/memory.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import { createLocalSignIn, type NoteUnknown, toSignInEntry } from './local.ts'
+import {
+  createLocalSignIn,
+  createPasswords,
+  createSignInThrottle,
+  type NoteUnknown,
+  toSignInEntry,
+} from './local.ts'
 import type { OidcSignIn } from './oidc.ts'
 import { createSignInPages, type SignInPagesParts } from './pages.ts'
-import { createPasswords } from './passwords.ts'
 import { callbackPathOf, type ProviderChoice, type SignIn } from './port.ts'
-import { createSignInThrottle } from './throttle.ts'
 
 /** An identity provider with its button. */
 interface SignInProvider extends ProviderChoice {

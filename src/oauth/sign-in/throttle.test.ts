@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { createClock, createClockCell, moveClock } from '../../base/clock.ts'
 import type { Refusal } from '../../base/refusal.ts'
 import { createThrottle } from '../../shared-state/memory/throttle.ts'
-import { createSignInThrottle } from './throttle.ts'
+import { createSignInThrottle } from './local.ts'
 
 const THERE = '203.0.113.7'
 

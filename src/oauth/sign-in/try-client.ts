@@ -1,6 +1,6 @@
 /** Tries the client credentials of Postern at an identity provider, without signing anybody in. */
 import { randomUUID } from 'node:crypto'
-import { type Plain, plainIn } from '../../base/json/plain.ts'
+import { type Plain, plainIn } from '../../base/json/storable.ts'
 import { discoveredFrom } from '../../base/net/egress.ts'
 import { type ClientAuthMethod, methodFor, SECRET_METHODS, toClientAuth } from './client-auth.ts'
 import { discover, type OidcParts, reasonOf, shownError } from './oidc.ts'

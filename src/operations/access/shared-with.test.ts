@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { compilePerson, compileTeam } from '../../snapshot/compile/people.ts'
+import { compilePerson, compileTeam } from '../../snapshot/compile/sources.ts'
 import { isAmong, isSharedWith } from '../../snapshot/find/people.ts'
 import { typedReads } from '../../store/ports/config.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'

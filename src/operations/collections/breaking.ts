@@ -1,5 +1,5 @@
 import { canonicalJson } from '../../base/json/canonical.ts'
-import { isPlain, type Plain, pointerTo, scalarText, tokenText } from '../../base/json/plain.ts'
+import { isPlain, type Plain, pointerTo, scalarText, tokenText } from '../../base/json/storable.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { JsonSchema, Parameter, ProxySpec } from '../../model/api/proxy.ts'
 

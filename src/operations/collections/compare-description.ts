@@ -2,20 +2,27 @@
  * Reads a newer description and compares it with a collection in an `apart` thread, because both may be tens of megabytes.
  * The main thread gets the writes.
  */
-import { canonicalJson, mayFit, unpackJson } from '../../base/json/canonical.ts'
-import { tooMuchToRead } from '../../import/text/plain-data.ts'
+
+import { z } from 'zod'
+import { canonicalJson, mayFit, packJson, textHash, unpackJson } from '../../base/json/canonical.ts'
+import type { Plain } from '../../base/json/storable.ts'
+import type { FieldError } from '../../base/refusal.ts'
+import { readDocument, takeDocument } from '../../import/descriptions.ts'
+import {
+  extensionWarnings,
+  type Imported,
+  type ImportOptions,
+  toCollection,
+} from '../../import/openapi/collection.ts'
+import { DOCUMENT_BYTES_MAX } from '../../import/text/configuration.ts'
+import { broken, tooMuchToRead } from '../../import/text/plain-data.ts'
+import { confidential } from '../../model/annotations.ts'
 import { type JsonSchema, ProxySpec } from '../../model/api/proxy.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { Job } from '../engine/apart.ts'
 import type { Warning } from '../engine/kind.ts'
 import { isUnread, readUnread, type UnreadDocument, unread } from '../engine/unread.ts'
 import { breakingChanges, type Shared, sharedBy } from './breaking.ts'
-import {
-  type AskedDescription,
-  type ReadDescription,
-  readDescription,
-  storedSchemas,
-} from './description-input.ts'
 
 /** Members of a proxy that a description says; all others are the operator's. */
 const DESCRIBED = [
@@ -221,4 +228,78 @@ function keptSchemas(left: Pairs['missing'], before: Schemas, after: Schemas): S
 
 function toStoredSchemas(schemas: Schemas): ReadDescription['schemas'] {
   return Object.keys(schemas).length === 0 ? null : storedSchemas(schemas)
+}
+
+/** A description as operations take it. */
+export const Document = confidential(
+  'document',
+  z.union([z.string().max(DOCUMENT_BYTES_MAX), z.looseObject({})]),
+).describe('The description, Postman collection or HAR: JSON or YAML as text, or the JSON object itself')
+
+export const BrokenRefs = z
+  .enum(['refuse', 'skip'])
+  .default('refuse')
+  .describe('Schema references that cannot be resolved: refuse the import, or skip them and allow any value')
+
+/** Of the answer of an import. */
+export const NotEnforced = z
+  .array(z.object({ pointer: z.string(), keyword: z.string(), reason: z.string() }))
+  .describe('Keywords of the description that are not enforced, with reasons; pointers refer to the document')
+
+export interface AskedDescription {
+  readonly document: string | Plain | UnreadDocument
+  readonly options: ImportOptions
+}
+
+/** What an import makes of a description. */
+export interface ReadDescription {
+  readonly collection: Imported['collection']
+  /** Parsed by the schema of the kind. */
+  readonly proxies: readonly (ProxySpec & { readonly slug: string })[]
+  readonly schemas: {
+    /** As a collection refers to them. */
+    readonly hash: string
+    /** Canonical, and packed by `packJson`. */
+    readonly json: string
+    readonly count: number
+  } | null
+  readonly warnings: readonly FieldError[]
+  readonly notEnforced: Imported['notEnforced']
+}
+
+/** Reads a description. Refuses with document_invalid. */
+export const readDescription: Job<AskedDescription, ReadDescription> = {
+  name: 'collections.import',
+  tooMuch: tooMuchToRead,
+  run: ({ document: given, options }) => {
+    const document = readUnread(given)
+    const description =
+      typeof document === 'string'
+        ? readDocument(document, { bytesMax: DOCUMENT_BYTES_MAX })
+        : takeDocument(document)
+    const { collection, proxies, schemas, warnings, notEnforced } = toCollection(description, options)
+    return {
+      collection,
+      proxies: proxies.map((proxy) => ({ ...ProxySpec.parse(proxy), slug: proxy.slug })),
+      schemas: schemas === null ? null : storedSchemas(schemas),
+      warnings: [...extensionWarnings(description), ...warnings],
+      notEnforced,
+    }
+  },
+}
+
+/** Characters of shared schemas, packed. The main thread stores and publishes them. */
+const PACKED_CHARS_MAX = 8 * 1024 ** 2
+
+/** Shared schemas as they are stored. Refuses with document_invalid. */
+function storedSchemas(schemas: Readonly<Record<string, JsonSchema>>): {
+  readonly hash: string
+  readonly json: string
+  readonly count: number
+} {
+  const json = canonicalJson(schemas)
+  const packed = packJson(json)
+  if (packed.length > PACKED_CHARS_MAX)
+    throw broken('/components/schemas', `the schemas take more than ${PACKED_CHARS_MAX} bytes, compressed`)
+  return { hash: `sha256-${textHash(json)}`, json: packed, count: Object.keys(schemas).length }
 }

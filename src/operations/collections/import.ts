@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Refusal, refuse } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/threads/time-slices.ts'
+import { yieldThread } from '../../base/threads/in-line.ts'
 import { BasePath, CollectionSpec } from '../../model/api/collection.ts'
 import { IMPORTED_VALIDATION, ValidationMode } from '../../model/api/proxy.ts'
 import { UpstreamUrl } from '../../model/api/upstream.ts'
@@ -11,7 +11,7 @@ import { viewOf } from '../engine/views.ts'
 import { createResource } from '../engine/write-resource.ts'
 import { fromImport } from '../proxies/contract.ts'
 import { proxyKind } from '../proxies/kind.ts'
-import { BrokenRefs, Document, NotEnforced, readDescription } from './description-input.ts'
+import { BrokenRefs, Document, NotEnforced, readDescription } from './compare-description.ts'
 import { collectionKind } from './kind.ts'
 
 /** Reads a description and stores what it becomes in one change: the collection, its proxies, its schemas. */

@@ -1,24 +1,31 @@
 import { z } from 'zod'
 import { certificatesOf } from '../../base/crypto/certificate.ts'
-import { canonicalJson } from '../../base/json/canonical.ts'
+import { canonicalJson, unpackJson } from '../../base/json/canonical.ts'
 import { isRefusedHost } from '../../base/net/address.ts'
 import { refuse } from '../../base/refusal.ts'
-import { CollectionSpec } from '../../model/api/collection.ts'
+import { BasePath, CollectionSpec } from '../../model/api/collection.ts'
 import { HeaderViews, routingHeaders } from '../../model/api/injected-header.ts'
-import { Status } from '../../model/members.ts'
+import type { JsonSchema, ProxySpec } from '../../model/api/proxy.ts'
+import { UpstreamHealth } from '../../model/api/upstream.ts'
+import { Name, Ref, Slug, Status } from '../../model/members.ts'
 import { NOUNS } from '../../model/resource-types.ts'
+import { toDocument } from '../../snapshot/offer/openapi-document.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
-import { endWarnings } from '../credentials/expiry.ts'
-import { collectionKeepsApart } from '../credentials/shared-answers.ts'
+import { collectionKeepsApart, endWarnings } from '../credentials/kind.ts'
 import type { OperationContext } from '../engine/context.ts'
-import type { Kind, Self, Warning } from '../engine/kind.ts'
+import { about, CHANGE_REFUSES, define } from '../engine/define.ts'
+import { type Kind, type Self, Warning } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
+import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
 import { calledBy } from '../engine/refs.ts'
+import { withHeaderTexts } from '../engine/resource-secrets.ts'
 import { publishOf, setStatus, standardOf } from '../engine/standard.ts'
 import { refuseUsed } from '../engine/standard-delete.ts'
+import { viewOf, viewsOf } from '../engine/views.ts'
+import { createResource, draftOf, sourceOf } from '../engine/write-resource.ts'
 import { warnOfInactivePolicy } from '../policies/kind.ts'
-import { proxyKind } from '../proxies/kind.ts'
-import { collectionOverlaps, isWithinPaths } from '../proxies/overlapping-routes.ts'
+import { fromImport } from '../proxies/contract.ts'
+import { collectionOverlaps, isWithinPaths, proxyKind } from '../proxies/kind.ts'
 
 export const collectionKind: Kind<'collections'> = {
   type: 'collections',
@@ -220,3 +227,145 @@ function warnOfTls({ spec }: Resource<'collections'>, { clock }: OperationContex
     warnings.push(...endWarnings('/upstream/tls/ca', validToDate.toISOString(), clock.now()))
   return warnings
 }
+
+export const duplicateCollection = define({
+  resource: 'collections',
+  action: 'duplicate',
+  effect: 'create',
+  tool: 'duplicate_collection',
+  group: collectionKind.group,
+  summary: 'Copy a collection and its proxies as drafts under another base path',
+  input: z.strictObject({
+    id: Ref.describe('The collection that is copied'),
+    base_path: BasePath,
+    name: Name.optional().describe('That of the collection with (copy) when absent'),
+    slug: Slug.optional().describe('Default: derived from the name'),
+  }),
+  output: collectionKind.view.extend({ proxies: z.int().describe('Number of created proxies, all drafts') }),
+  permission: 'collections:create',
+  refuses: CHANGE_REFUSES,
+  columns: [...collectionKind.columns, 'proxies'],
+  subject: ({ slug }) => ({ type: collectionKind.noun, id: null, slug: slug ?? null }),
+  handle: async ({ id, ...members }, context) => {
+    const original = await sourceOf(collectionKind, id, context)
+    const copy = await createResource(
+      context,
+      collectionKind,
+      await withHeaderTexts(context, draftOf(collectionKind, original, members), original),
+    )
+    const proxies = await context.whole.all('proxies', original.id)
+    for (const proxy of proxies) {
+      await context.demand('proxies:read', proxy)
+      const { name, slug } = proxy
+      const spec = draftOf(proxyKind, proxy, { name, slug, collection: copy.id })
+      // Judged when the original was stored
+      fromImport(spec as ProxySpec)
+      await createResource(context, proxyKind, await withHeaderTexts(context, spec, proxy), false)
+    }
+    return { ...(await viewOf(context.reader, collectionKind, copy)), proxies: proxies.length }
+  },
+})
+
+/** Operations that one description may have, as at import. */
+const PROXIES_MAX = 20_000
+
+export const exportOpenapi = define({
+  resource: 'collections',
+  action: 'export_openapi',
+  effect: 'read',
+  tool: 'export_openapi',
+  group: collectionKind.group,
+  summary: 'Export the published proxies of a collection and their contracts as OpenAPI 3.1',
+  input: z.strictObject({
+    id: Ref,
+    server: z
+      .enum(['gateway', 'upstream'])
+      .default('gateway')
+      .describe('gateway: the base path; upstream: the first server behind it, as for an import elsewhere'),
+  }),
+  output: z.object({
+    document: z.looseObject({ openapi: z.string() }),
+    proxies: z.int(),
+    warnings: z.array(Warning).describe('Facts that the description cannot express'),
+  }),
+  permission: 'collections:read',
+  refuses: ['not_found'],
+  columns: ['proxies', 'warnings'],
+  ...about(collectionKind),
+  handle: async ({ id, server }, context) => {
+    const collection = await context.find('collections', id)
+    context.require('proxies:read')
+    // Stored by the schema of this type
+    const spec = collection.spec
+    const published = await context.reader.list({
+      type: 'proxies',
+      parent: collection.id,
+      where: { status: 'published' },
+      limit: PROXIES_MAX,
+    })
+    const json = spec.schemas === null ? undefined : await context.whole.schema(spec.schemas)
+    const { document, warnings } = toDocument({
+      collection: spec,
+      version: String(collection.revision),
+      server: server === 'gateway' ? spec.base_path : (spec.upstream?.targets[0]?.url ?? spec.base_path),
+      proxies: published.map((proxy) => ({ ...proxy.spec, slug: proxy.slug })),
+      // Stored by the import
+      schemas: json === undefined ? {} : (JSON.parse(unpackJson(json)) as Record<string, JsonSchema>),
+    })
+    return { document: { openapi: '3.1.0', ...document }, proxies: published.length, warnings: [...warnings] }
+  },
+})
+
+export const getCollectionProxies = define({
+  resource: 'collections',
+  action: 'proxies',
+  effect: 'read',
+  tool: 'get_collection_proxies',
+  group: 'manage_collections',
+  summary: 'List the proxies of a collection, oldest first',
+  input: z.strictObject({ id: Ref, ...page }),
+  output: pageOf(proxyKind.view),
+  permission: 'proxies:read',
+  refuses: ['not_found'],
+  columns: proxyKind.columns,
+  ...about(collectionKind),
+  handle: async ({ id, limit, cursor }, context) => {
+    const collection = await context.find('collections', id)
+    const after = cursor === undefined ? {} : { after: fromCursor(cursor, /^prx_[0-9a-z]{26}$/) }
+    const found = await context.reader.list({
+      type: 'proxies',
+      parent: collection.id,
+      limit: limit + 1,
+      ...after,
+    })
+    const items = found.slice(0, limit)
+    return {
+      items: await viewsOf(context.reader, proxyKind, items),
+      next_cursor: found.length > limit ? toCursor(items.at(-1)!.id) : null,
+    }
+  },
+})
+
+export const getCollectionHealth = define({
+  resource: 'collections',
+  action: 'health',
+  effect: 'read',
+  tool: 'get_collection_health',
+  group: collectionKind.group,
+  summary: 'Show the health of the upstream targets of a published collection and its circuit breaker',
+  input: z.strictObject({ id: Ref }),
+  output: UpstreamHealth.extend({ id: z.string(), slug: z.string() }),
+  permission: 'collections:read',
+  refuses: ['not_found', 'not_ready'],
+  columns: ['targets.server', 'targets.state', 'targets.until', 'targets.pending', 'targets.failures'],
+  ...about(collectionKind),
+  handle: async ({ id }, context) => {
+    const { id: collection, slug } = await context.find('collections', id)
+    const health = await context.upstreams.health(collection)
+    if (health === null)
+      throw refuse('not_ready', {
+        detail: `The collection "${slug}" is not served: publish it with an upstream first.`,
+      })
+    return { id: collection, slug, ...health }
+  },
+})

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/threads/time-slices.ts'
+import { yieldThread } from '../../base/threads/in-line.ts'
 import { refersTo } from '../../model/annotations.ts'
 import type { CollectionSpec } from '../../model/api/collection.ts'
 import { Ref } from '../../model/members.ts'
@@ -13,14 +13,16 @@ import { createResource, replaceResource } from '../engine/write-resource.ts'
 import { fromImport } from '../proxies/contract.ts'
 import { proxyKind } from '../proxies/kind.ts'
 import {
+  BrokenRefs,
   type Compared,
   compareDescription,
+  Document,
   type ImportedProxy,
+  NotEnforced,
   type ProxyChange,
   readForComparison,
   type Standing,
 } from './compare-description.ts'
-import { BrokenRefs, Document, NotEnforced } from './description-input.ts'
 import { collectionKind } from './kind.ts'
 
 const ProxyChangeView = z.object({

@@ -4,7 +4,7 @@ import { type Control, example, refused, startControl } from '../../../test/cont
 import type { Grant } from '../../access/principal.ts'
 import type { AuditEntry } from '../../model/access/audit.ts'
 import type { WriteOptions } from '../engine/write-options.ts'
-import { PLANS_EACH_MAX } from './plan.ts'
+import { PLANS_EACH_MAX } from './apply.ts'
 
 interface Doc {
   readonly kind: string

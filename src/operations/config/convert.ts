@@ -1,9 +1,15 @@
 import { z } from 'zod'
-import { DOCUMENT_BYTES_MAX } from '../../import/text/read.ts'
+import type { Plain } from '../../base/json/storable.ts'
+import { createEgress, destinationOf, type EgressSettings } from '../../base/net/egress.ts'
+import { type ConvertOptions, fromConfiguration } from '../../import/configurations.ts'
+import { DOCUMENT_BYTES_MAX, readConfiguration } from '../../import/text/configuration.ts'
+import { tooMuchToRead } from '../../import/text/plain-data.ts'
 import { confidential } from '../../model/annotations.ts'
+import type { Job } from '../engine/apart.ts'
 import { define } from '../engine/define.ts'
+import { readUnread, type UnreadDocument } from '../engine/unread.ts'
 import { hasRunner } from '../origins/kind.ts'
-import { convertDocument } from './convert-document.ts'
+import { withoutVariables } from './read-documents.ts'
 import { Exported } from './schemas.ts'
 
 /** What another gateway or an MCP client was told, as documents: they are planned and applied like any others. */
@@ -57,3 +63,42 @@ export const convertConfig = define({
       egress: egress.settings,
     }),
 })
+
+interface Asked extends Pick<ConvertOptions, 'servers' | 'values'> {
+  readonly document: string | Plain | UnreadDocument
+  readonly hasRunner: boolean
+  readonly egress: EgressSettings
+}
+
+interface Documents {
+  documents: { kind: string; slug: string; spec: Plain }[]
+  notes: string[]
+  runner: Record<string, Record<string, z.core.util.JSONType>>
+  exact: boolean
+}
+
+/** The configuration of another program as documents: a small file may become very many. */
+export const convertDocument: Job<Asked, Documents> = {
+  name: 'config.convert',
+  tooMuch: tooMuchToRead,
+  run: async ({ document, egress, ...options }) => {
+    const { faultOf } = createEgress(egress)
+    const converted = fromConfiguration(await readConfiguration(readUnread(document)), {
+      ...options,
+      urlFault: (url) => faultOf(destinationOf(url, 'discovered')),
+    })
+    const { documents, notes, exact, runner = {} } = converted
+    return {
+      // What looks like a variable there is none here
+      documents: documents.map(({ kind, slug, spec }) => ({
+        kind,
+        slug,
+        spec: withoutVariables(spec) as typeof spec,
+      })),
+      notes: [...notes],
+      // Made of texts alone
+      runner: runner as Documents['runner'],
+      exact,
+    }
+  },
+}

@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
 import { unpackJson } from '../../base/json/canonical.ts'
+import { isPlain } from '../../base/json/storable.ts'
 import { refuse } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/threads/time-slices.ts'
+import { yieldThread } from '../../base/threads/in-line.ts'
 import { isReference } from '../../model/api/credential-facts.ts'
 import { sealedHeadersOf } from '../../model/api/injected-header.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
@@ -12,11 +14,9 @@ import { define } from '../engine/define.ts'
 import type { Kind } from '../engine/kind.ts'
 import { KINDS_IN_ORDER } from '../kinds.ts'
 import { kindCalled, kindOfId } from './address.ts'
-import { STATES, secretMembersOf } from './desired.ts'
+import { withoutVariables } from './read-documents.ts'
 import { Exported, SetName } from './schemas.ts'
-import { readState, type State, toWords } from './state.ts'
-import { withoutVariables } from './variables.ts'
-import { withoutDefaults } from './without-defaults.ts'
+import { readState, STATES, type State, secretMembersOf, toWords } from './state.ts'
 
 export const exportConfig = define({
   resource: 'config',
@@ -177,4 +177,35 @@ function elsewhere(kind: Kind, { spec }: Resource): readonly string[] {
     ...secretMembersOf(kind, spec).filter((field) => !isReference(auth[field])),
     ...sealedHeadersOf(spec).map(({ field }) => field),
   ]
+}
+
+/**
+ * A value that its schema has parsed, without the members, at any depth, that are as they are by default; undefined where
+ * all of it is. Members that one of several kinds has stay.
+ */
+function withoutDefaults(schema: z.core.$ZodType, value: unknown): unknown {
+  if (schema instanceof z.ZodDefault)
+    return isDeepStrictEqual(value, schema.def.defaultValue)
+      ? undefined
+      : withoutDefaults(schema.def.innerType, value)
+  if (schema instanceof z.ZodPrefault) {
+    const left = withoutDefaults(schema.def.innerType, value)
+    return isDeepStrictEqual(left, schema.def.defaultValue) ? undefined : left
+  }
+  if (schema instanceof z.ZodNullable && value !== null) return withoutDefaults(schema.def.innerType, value)
+  if (schema instanceof z.ZodArray && Array.isArray(value))
+    return value.map((item) => {
+      const left = withoutDefaults(schema.def.element, item)
+      // A place in a list has no default
+      return left === undefined ? item : left
+    })
+  if (schema instanceof z.ZodObject && isPlain(value))
+    return Object.fromEntries(
+      Object.entries(value).flatMap(([name, member]) => {
+        const own: z.core.$ZodType | undefined = schema.shape[name]
+        const left = own === undefined ? member : withoutDefaults(own, member)
+        return left === undefined ? [] : [[name, left]]
+      }),
+    )
+  return value
 }

@@ -6,8 +6,8 @@ import { type Control, refused, startControl } from '../../../test/control.ts'
 import { corpusText } from '../../../test/fixtures/openapi.ts'
 import { withReplaced } from '../../../test/support/replaced.ts'
 import { Refusal } from '../../base/refusal.ts'
-import { toDesired } from './desired.ts'
 import { readDocuments } from './read-documents.ts'
+import { toDesired } from './state.ts'
 
 const ORDER = { type: 'object', required: ['id'], properties: { id: { type: 'integer' } } }
 const json = (schema: object) => ({ content: { 'application/json': { schema } } })

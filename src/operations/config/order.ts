@@ -1,13 +1,12 @@
 /** The order of the steps: removals first, then each resource before the resources that refer to it. */
 import { refuse } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/threads/time-slices.ts'
+import { yieldThread } from '../../base/threads/in-line.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import { parentRef, refsIn } from '../engine/refs.ts'
 import type { DiffEntry } from '../engine/write-options.ts'
 import { KINDS_IN_ORDER } from '../kinds.ts'
 import { addressOf } from './address.ts'
-import type { Desired } from './desired.ts'
-import type { State } from './state.ts'
+import type { Desired, State } from './state.ts'
 
 /** Which side has changed since the documents were applied last. */
 export type Side = 'documents' | 'instance' | 'both'

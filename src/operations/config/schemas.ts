@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { confidential } from '../../model/annotations.ts'
 import { Warning } from '../engine/kind.ts'
 import type { DiffEntry } from '../engine/write-options.ts'
-import { VARIABLE_NAME } from './variables.ts'
+import { VARIABLE_NAME } from './read-documents.ts'
 
 const TEXT_CHARS_MAX = 8 * 1024 ** 2
 const GIVEN_MAX = 50_000

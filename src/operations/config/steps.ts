@@ -1,22 +1,30 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { z } from 'zod'
 import { type FieldError, Refusal, refuse, type Sought } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/threads/time-slices.ts'
+import { yieldThread } from '../../base/threads/in-line.ts'
 import { isReference } from '../../model/api/credential-facts.ts'
 import { secretHeadersOf, withHeaderSecrets, withKeptReferences } from '../../model/api/injected-header.ts'
 import { inWords, NOUNS, type ResourceType } from '../../model/resource-types.ts'
-import type { ConfigReader, StoredApplied } from '../../store/ports/config.ts'
+import type { ConfigReader, StoredApplied, StoredPlan } from '../../store/ports/config.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { diffOf } from '../engine/diff.ts'
 import { mapRefs, refsIn } from '../engine/refs.ts'
 import { KEEP, NOTHING_STAYS } from '../engine/resource-secrets.ts'
 import type { DiffEntry } from '../engine/write-options.ts'
-import { addressOf } from './address.ts'
-import { type Desired, secretMembersOf, withoutSecrets } from './desired.ts'
-import { mapEndpoints } from './endpoint-refs.ts'
+import { addressOf, mapEndpoints } from './address.ts'
 import { inDependence, type Side, type Step } from './order.ts'
 import { refuseFaults } from './read-documents.ts'
-import { completed, readState, type State, toWords } from './state.ts'
+import { createDiffBound, type DriftItem, type PlanItem } from './schemas.ts'
+import {
+  completed,
+  type Desired,
+  readState,
+  type State,
+  secretMembersOf,
+  toWords,
+  withoutSecrets,
+} from './state.ts'
 
 /** What was changed in the instance since the documents were applied last. */
 interface Drift {
@@ -274,4 +282,81 @@ function sidesOf(
   if (diff.length === 0) return { side: byDocuments ? 'documents' : null, drift: null }
   const side = byDocuments ? 'both' : 'instance'
   return { side, drift: { item: address, side, diff } }
+}
+
+/** What a plan shows. */
+export async function shown({
+  steps,
+  drift,
+  unchanged,
+  warnings,
+}: Pick<Steps, 'steps' | 'drift' | 'unchanged'> & { readonly warnings: readonly FieldError[] }): Promise<{
+  create: number
+  update: number
+  adopt: number
+  remove: number
+  unchanged: number
+  items: z.output<typeof PlanItem>[]
+  drift: z.output<typeof DriftItem>[]
+  warnings: FieldError[]
+}> {
+  const bound = createDiffBound()
+  const items: z.output<typeof PlanItem>[] = []
+  for (const { action, item, before, side, diff } of steps) {
+    const { managed_by = null, revision = null } = before ?? {}
+    items.push({ action, item, managed_by, revision, side, diff: bound(diff) })
+    await yieldThread(items.length)
+  }
+  const drifted: z.output<typeof DriftItem>[] = []
+  for (const { item, side, diff } of drift) {
+    drifted.push({ item, side, diff: bound(diff) })
+    await yieldThread(drifted.length)
+  }
+  return {
+    ...countsOf(steps),
+    unchanged,
+    items,
+    drift: drifted,
+    warnings: [...warnings],
+  }
+}
+
+/** How many steps there are of each sort. */
+export function countsOf(steps: readonly Step[]) {
+  const count = (action: Step['action']): number => steps.filter((step) => step.action === action).length
+  return {
+    create: count('create'),
+    update: count('update'),
+    adopt: count('adopt'),
+    remove: count('remove'),
+  }
+}
+
+/** What of a plan is kept: enough to tell whether the same would be done again. */
+export function keptSteps(steps: readonly Step[]): StoredPlan['steps'] {
+  return steps.map(({ action, item, before }) => ({ action, item, revision: before?.revision ?? null }))
+}
+
+/** Refuses with revision_conflict, naming what moved, unless what is to be done is what was planned. */
+export async function refuseMoved(planned: StoredPlan['steps'], steps: readonly Step[]): Promise<void> {
+  // Planned steps leave this map below
+  const unplanned = new Map<string, StoredPlan['steps'][number]>()
+  for (const step of keptSteps(steps)) {
+    unplanned.set(step.item, step)
+    await yieldThread(unplanned.size)
+  }
+  const gone: string[] = []
+  for (const [index, { item, action, revision }] of planned.entries()) {
+    const now = unplanned.get(item)
+    if (now?.action === action && now.revision === revision) unplanned.delete(item)
+    else if (now === undefined) gone.push(item)
+    await yieldThread(index + 1)
+  }
+  const moved = [...unplanned.keys(), ...gone]
+  if (moved.length === 0) return
+  const named = moved.slice(0, 20)
+  throw refuse('revision_conflict', {
+    detail: `Since it was planned these have changed: ${named.join(', ')}${moved.length > named.length ? ` and ${moved.length - named.length} more` : ''}. Plan again.`,
+    members: { moved: named },
+  })
 }

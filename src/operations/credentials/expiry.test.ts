@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CERTIFICATE, EXPIRED_CERTIFICATE } from '../../../test/wire/certificate.ts'
 import { EXPIRES_SOON_MS } from '../../model/bounds.ts'
-import { endWarnings, expiryOf } from './expiry.ts'
+import { endWarnings, expiryOf } from './kind.ts'
 
 const END = '2020-01-02T00:00:00.000Z'
 

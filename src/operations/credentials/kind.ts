@@ -1,20 +1,23 @@
 import { z } from 'zod'
+import { toMs, toTime } from '../../base/clock.ts'
+import { certificatesOf } from '../../base/crypto/certificate.ts'
+import { refuse } from '../../base/refusal.ts'
 import type { AuditEntry } from '../../model/access/audit.ts'
 import { type CredentialAuth, CredentialSpec, secretFieldsOf } from '../../model/api/credential.ts'
-import { tellsFailure } from '../../model/api/credential-facts.ts'
+import { isReference, tellsFailure } from '../../model/api/credential-facts.ts'
 import { SecretState } from '../../model/api/secret.ts'
 import { EXPIRES_SOON_MS } from '../../model/bounds.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import { clientKeyFault, keyOf } from '../../snapshot/link/credential.ts'
+import type { StoredSecret } from '../../store/ports/config.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
-import type { Kind } from '../engine/kind.ts'
+import type { Kind, Self, Warning } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
+import { calledBy } from '../engine/refs.ts'
 import { standardOf } from '../engine/standard.ts'
 import { refuseUsed } from '../engine/standard-delete.ts'
 import { toMinute } from '../profiles/tokens.ts'
-import { expiryOf, notAfter, rotationDueAt, warnOfExpiry, warnOfUnknownAge } from './expiry.ts'
-import { answersStayApart } from './shared-answers.ts'
 
 export const STATES = ['ok', 'unresolved', 'expired', 'failing', 'expiring'] as const
 
@@ -204,3 +207,138 @@ export const credentialKind: Kind<'credentials'> = {
 }
 
 export const credentialOperations = standardOf(credentialKind, refuseUsed)
+
+/** When the certificate of a credential ends; null for one without. */
+function notAfter(auth: CredentialAuth): string | null {
+  if (auth.type !== 'mtls') return null
+  return certificatesOf(auth.client_cert_pem)[0]!.validToDate.toISOString()
+}
+
+/** When a credential ends, by what is said of it and by its certificate; null where neither is known. */
+export function expiryOf(spec: Fields): string | null {
+  const said = (spec['expires_at'] as string | null | undefined) ?? null
+  const ends = notAfter(spec['auth'] as CredentialAuth)
+  if (said === null || ends === null) return said ?? ends
+  return Date.parse(said) < Date.parse(ends) ? said : ends
+}
+
+/** Warns of certificates that have ended or soon will. */
+async function warnOfExpiry({ spec }: Resource, { clock }: OperationContext): Promise<Warning[]> {
+  const auth = spec['auth'] as CredentialAuth
+  const ends = notAfter(auth)
+  if (auth.type !== 'mtls' || ends === null) return []
+  const { ca_cert_pem } = auth
+  return [
+    ...endWarnings('/auth/client_cert_pem', ends, clock.now()),
+    ...(ca_cert_pem == null ? [] : certificatesOf(ca_cert_pem)).flatMap(({ validToDate }) =>
+      endWarnings('/auth/ca_cert_pem', validToDate.toISOString(), clock.now()),
+    ),
+  ]
+}
+
+/** A warning where a certificate has ended, or soon will. @param ends as ISO 8601. */
+export function endWarnings(pointer: string, ends: string, now: number): Warning[] {
+  const left = Date.parse(ends) - now
+  if (left > EXPIRES_SOON_MS) return []
+  return [
+    { pointer, reason: left <= 0 ? `the certificate ended at ${ends}` : `the certificate ends at ${ends}` },
+  ]
+}
+
+/** When the secret of a credential was set; null for one that is read elsewhere: nobody knows here when it changed. */
+export function secretChangedAt({ id, spec }: Resource, secrets: readonly StoredSecret[]): string | null {
+  const fields = secretFieldsOf(spec['auth'] as CredentialAuth)
+  return secrets.find(({ owner, field }) => owner === id && fields.includes(field))?.updated_at ?? null
+}
+
+/** When a credential is to be rotated next; null where that is not said, or not known. */
+export function rotationDueAt(credential: Resource, secrets: readonly StoredSecret[]): string | null {
+  const every = credential.spec['rotate_every'] as string | null | undefined
+  const since = secretChangedAt(credential, secrets)
+  return every == null || since === null ? null : toTime(Date.parse(since) + toMs(every))
+}
+
+/** Warns where nobody can say when a rotation is due. */
+function warnOfUnknownAge({ spec }: Resource): Warning[] {
+  const auth = spec['auth'] as CredentialAuth & Fields
+  if (spec['rotate_every'] == null || !secretFieldsOf(auth).some((field) => isReference(auth[field])))
+    return []
+  return [
+    {
+      pointer: '/rotate_every',
+      reason: 'its secret is read from an outside source, so Postern does not know when it is due',
+    },
+  ]
+}
+
+/**
+ * An upstream that is called in the name of each caller gives each its own answers: where a credential of type
+ * token_exchange is used, they cannot be kept for a client or for everyone. Judged from either end: the credential,
+ * the collection that uses it, and the proxy.
+ */
+
+/** For a credential that is about to have these fields. */
+async function answersStayApart(fields: Fields, self: Self, context: OperationContext): Promise<void> {
+  if (typeOf(fields) !== 'token_exchange') return
+  const { whole } = context
+  for (const user of await whole.usersOf(self.id)) {
+    if (user.type === 'collections')
+      await refuseSharing(context, await whole.all('proxies', user.id), 'inherit', '/auth/type')
+    else if (user.type === 'proxies') await refuseSharing(context, [user], self.id, '/auth/type')
+  }
+}
+
+/** For a collection. */
+export async function collectionKeepsApart(
+  { credential }: { readonly credential: string | null },
+  self: Self,
+  context: OperationContext,
+): Promise<void> {
+  if (credential !== null && (await exchanges(credential, context)))
+    await refuseSharing(context, await context.whole.all('proxies', self.id), 'inherit', '/credential')
+}
+
+/** For a proxy. */
+export async function proxyKeepsApart(
+  spec: { readonly credential: string; readonly cache?: unknown },
+  self: Self,
+  context: OperationContext,
+): Promise<void> {
+  if (!isShared(spec.cache) || self.parent === null) return
+  const collection = await context.whole.byId('collections', self.parent)
+  const id = spec.credential === 'inherit' ? collection?.spec['credential'] : spec.credential
+  if (typeof id === 'string' && id !== 'none' && (await exchanges(id, context)))
+    throw refusal('this proxy', '/cache/scope')
+}
+
+async function exchanges(id: string, { whole }: OperationContext): Promise<boolean> {
+  const credential = await whole.byId('credentials', id)
+  return credential !== undefined && typeOf(credential.spec) === 'token_exchange'
+}
+
+function typeOf(spec: Fields): unknown {
+  return (spec['auth'] as Fields)['type']
+}
+
+function isShared(cache: unknown): boolean {
+  const scope = (cache as Fields | null | undefined)?.['scope']
+  return scope === 'client' || scope === 'shared'
+}
+
+/** @param credential what a proxy has in its own `credential` when the rule is about it. */
+async function refuseSharing(
+  { reader }: OperationContext,
+  proxies: readonly Resource[],
+  credential: string,
+  pointer: string,
+): Promise<void> {
+  const sharing = proxies.find(({ spec }) => spec['credential'] === credential && isShared(spec['cache']))
+  if (sharing !== undefined) throw refusal(await calledBy(reader, sharing), pointer)
+}
+
+function refusal(proxy: string, pointer: string) {
+  return refuse('configuration_invalid', {
+    detail: `With a credential of type token_exchange each caller has answers of its own, and ${proxy} keeps them for others; set the scope of its cache to profile.`,
+    errors: [{ pointer, reason: `${proxy} keeps answers for others than the caller` }],
+  })
+}

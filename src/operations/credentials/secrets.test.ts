@@ -7,7 +7,7 @@ import { inspect } from 'node:util'
 import { example, refused, startControl } from '../../../test/control.ts'
 import { CERTIFICATE, PRIVATE_KEY } from '../../../test/wire/certificate.ts'
 import type { CredentialFragment } from '../../snapshot/fragments.ts'
-import { createOpener } from '../../vault/opener.ts'
+import { createOpener } from '../../vault/vault.ts'
 
 const PLANTED = 'planted-s3cret-value-0042'
 

@@ -6,7 +6,7 @@ import { compileResource } from '../../snapshot/compile/compile-resource.ts'
 import type { CredentialFragment } from '../../snapshot/fragments.ts'
 import { about, define } from '../engine/define.ts'
 import { credentialKind } from './kind.ts'
-import { placeOf, trialInput, tried } from './trial.ts'
+import { placeOf, trialInput, tried } from './rotate.ts'
 
 export const testCredential = define({
   resource: 'credentials',

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { createEgress, NO_LISTENER } from '../../base/net/egress.ts'
-import { convertDocument } from '../config/convert-document.ts'
+import { convertDocument } from '../config/convert.ts'
 import { takeDocuments } from '../config/take.ts'
 import { Apart, type Job, runApartFor } from './apart.ts'
 

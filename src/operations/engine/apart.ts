@@ -11,11 +11,10 @@
 import { type ResourceLimits, Worker } from 'node:worker_threads'
 import { mayFit } from '../../base/json/canonical.ts'
 import { buffersOf, fromPieces, type JsonPieces, toPieces } from '../../base/json/pieces.ts'
-import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 import { entryUrl } from '../../base/program.ts'
 import { Refusal, type RefusalCode, type RefusalFacts, refuse } from '../../base/refusal.ts'
-import { InLine } from '../../base/threads/in-line.ts'
-import { inSlices } from '../../base/threads/time-slices.ts'
+import { InLine, inSlices } from '../../base/threads/in-line.ts'
 import { isUnread, type UnreadDocument } from './unread.ts'
 
 /** A function of plain data that threads apart know by its name. */

@@ -6,7 +6,7 @@ import { after, beforeEach, test } from 'node:test'
 import { refused, startControl } from '../../../test/control.ts'
 import { requestOf, startApprovals } from '../../../test/support/approvals.ts'
 import { createClock } from '../../base/clock.ts'
-import { expireChangeRequests } from '../change-requests/expire.ts'
+import { expireChangeRequests } from '../change-requests/change-requests.ts'
 
 const DAY_MS = 86_400_000
 

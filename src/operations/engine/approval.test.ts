@@ -5,7 +5,7 @@ import { requestOf, startApprovals } from '../../../test/support/approvals.ts'
 import type { Permission } from '../../access/principal.ts'
 import { permits } from '../../access/roles.ts'
 import type { ChangeRequest } from '../../model/access/approval.ts'
-import { createOpener } from '../../vault/opener.ts'
+import { createOpener } from '../../vault/vault.ts'
 import { requesterOf } from './change-request.ts'
 import type { WriteOptions } from './write-options.ts'
 

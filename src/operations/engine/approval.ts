@@ -14,15 +14,14 @@ import { type Clock, toTime } from '../../base/clock.ts'
 import { Secret } from '../../base/crypto/token.ts'
 import { newId } from '../../base/ids.ts'
 import { refuse } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/threads/time-slices.ts'
+import { yieldThread } from '../../base/threads/in-line.ts'
 import type { ChangeRequest } from '../../model/access/approval.ts'
-import { newAuditEntry } from '../../model/access/new-audit-entry.ts'
+import { newAuditEntry } from '../../model/access/audit.ts'
 import { inWords } from '../../model/resource-types.ts'
 import type { ChangeRequestFacts, StoredChangeRequest } from '../../store/ports/change-requests.ts'
 import type { ConfigReader, ConfigStore } from '../../store/ports/config.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { Approval, Gate } from './approval-rules.ts'
-import { type Attempt, remember, replay } from './attempts.ts'
 import type { Invoked, Subject, Via } from './call.ts'
 import {
   askerOf,
@@ -38,7 +37,7 @@ import {
   viewOfRequest,
   WAITS_MS,
 } from './change-request.ts'
-import type { Operation, Registry } from './define.ts'
+import { type Attempt, type Operation, type Registry, remember, replay } from './define.ts'
 import { tooLargeToReview } from './review.ts'
 import { requestOf, toCaller } from './trail.ts'
 import { unreadBytes, withRead } from './unread.ts'

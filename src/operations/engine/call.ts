@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { toInputInvalid } from '../../base/json/field-errors.ts'
+import { toInputInvalid } from '../../base/json/fault.ts'
 import type { AuditEntry } from '../../model/access/audit.ts'
 import type { Surface } from '../../model/record.ts'
 import type { DiffEntry, WriteOptions } from './write-options.ts'

@@ -5,9 +5,8 @@ import { type Control, example, startControl } from '../../../test/control.ts'
 import { unpacked } from '../../../test/gateway/fragments.ts'
 import { openTamper } from '../../../test/support/tamper.ts'
 import { applyDelta, EMPTY_SNAPSHOT } from '../../snapshot/link/link.ts'
-import { digestOf, type PackedSnapshot } from '../../snapshot/packed-fragments.ts'
-import { fromSent } from '../../snapshot/sent-delta.ts'
-import { createOpener } from '../../vault/opener.ts'
+import { digestOf, fromSent, type PackedSnapshot } from '../../snapshot/packed-fragments.ts'
+import { createOpener } from '../../vault/vault.ts'
 import { firstSnapshot, fullSnapshot } from './fragments.ts'
 
 test('damaged rows start closed and are named, and the rest starts', async () => {

@@ -1,28 +1,33 @@
 import { canonicalJsonPaused, textHash } from '../../base/json/canonical.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
-import { inSlices, yieldThread } from '../../base/threads/time-slices.ts'
+import { InLine, inSlices, yieldThread } from '../../base/threads/in-line.ts'
+import { checkFragment } from '../../snapshot/compile/check.ts'
 import {
   type Compiled,
   compileOrClose,
   compileResource,
+  dependentsOf,
   SEALED_TYPES,
   SERVED_TYPES,
   type Served,
   servedBy,
   unusedAfter,
 } from '../../snapshot/compile/compile-resource.ts'
-import { dependentsOf } from '../../snapshot/compile/dependents.ts'
-import { FORM, type Fragment, type FragmentKey } from '../../snapshot/fragments.ts'
+import { type CollectionFragment, FORM, type Fragment, type FragmentKey } from '../../snapshot/fragments.ts'
 import {
   createPacker,
   digestOf,
+  FragmentText,
   type KeptSnapshot,
+  keyOf,
   type PackedSnapshot,
+  type TextDelta,
 } from '../../snapshot/packed-fragments.ts'
-import { FragmentText, keyOf, type TextDelta } from '../../snapshot/sent-delta.ts'
-import type { ConfigReader, ConfigStore } from '../../store/ports/config.ts'
-import type { FragmentChanges, StoredFragment } from '../../store/ports/fragments.ts'
+import type { Publisher } from '../../snapshot/snapshot.ts'
+import type { ConfigReader, ConfigStore, FragmentChanges, StoredFragment } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
+import { StoreUnavailable } from '../../store/ports/unavailable.ts'
+import type { Job, RunApart } from './apart.ts'
 import { readPages } from './config-in-memory.ts'
 import type { Changed } from './diff.ts'
 
@@ -210,7 +215,7 @@ async function keptSnapshot(reader: ConfigReader, compiler: string): Promise<Pac
 }
 
 /** What has changed since a revision, as threads take it; everything where that is not known any more. */
-export async function deltaSince(reader: ConfigReader, revision: number): Promise<TextDelta> {
+async function deltaSince(reader: ConfigReader, revision: number): Promise<TextDelta> {
   const changes = await reader.fragmentsSince(revision)
   if (changes === null) {
     const { revision, fragments } = await compiledSnapshot(reader)
@@ -238,4 +243,95 @@ export async function outdatedFragments(store: ConfigStore): Promise<readonly st
     const there = new Set(stored.put.map(({ key }) => key))
     return [...differing, ...[...known.keys()].filter((key) => !there.has(key))].toSorted()
   })
+}
+
+export interface FragmentPublisher extends Publisher {
+  /** Sends what was committed and not sent, by whichever process that shares the store. To be called now and then. */
+  catchUp(): Promise<void>
+}
+
+export interface PublisherParts {
+  readonly reader: ConfigReader
+  /** The revision that the threads start with. */
+  readonly revision: number
+  /** Takes a delta to the threads before it returns; resolves when they have acknowledged it, or the deadline is over. */
+  readonly send: (delta: TextDelta) => Promise<{ readonly pending: boolean }>
+  /** Keeps a delta for a start without the store, on disk when it resolves; threads take the delta on meanwhile. It gets no secrets that are read elsewhere. */
+  readonly keep?: (delta: TextDelta) => Promise<void>
+}
+
+/**
+ * Publishes by revision.
+ * 1. A delta is read from the store: everything after the revision that was sent last. The process that has compiled it
+ *    is not asked, so that processes which share a store publish alike.
+ * 2. Deltas are sent one at a time, in the order of their revisions, none twice.
+ * 3. What is published is on disk before `publish` resolves, so that what was revoked is not served again.
+ * 4. A read that fails leaves the revision where it is: the next publication, or `catchUp`, sends what is missing.
+ */
+export function createFragmentPublisher({ reader, revision, send, keep }: PublisherParts): FragmentPublisher {
+  let sent = revision
+  let acknowledged: Promise<{ readonly pending: boolean }> = Promise.resolve({ pending: false })
+  const line = new InLine(1)
+
+  async function sendRest(): Promise<void> {
+    const delta = await deltaSince(reader, sent)
+    if (delta.revision <= sent) return
+    acknowledged = send(delta)
+    // The caller of `publish` or `catchUp` is told of a failure; here it would end the process
+    acknowledged.catch(() => {})
+    // Both take long for a large collection
+    await yieldThread(1)
+    await keep?.(delta)
+    sent = delta.revision
+  }
+
+  return {
+    publish: (wanted) =>
+      line.run('', async () => {
+        if (wanted > sent) await sendRest()
+        return { acknowledged }
+      }),
+    async catchUp() {
+      let caughtUp: Promise<unknown> | null = null
+      await line.run('', async () => {
+        try {
+          if ((await reader.revision()) <= sent) return
+          await sendRest()
+          caughtUp = acknowledged
+        } catch (error) {
+          // Health checks tell of it
+          if (!(error instanceof StoreUnavailable)) throw error
+        }
+      })
+      // After the turn: the next delta need not wait for the threads
+      await caughtUp
+    },
+  }
+}
+
+// Checks fragments of large collections in an `apart` thread, because linking thousands of endpoints takes long.
+
+/** Endpoints that the main thread links itself: a thread costs more than they do. */
+const PROXIES_MAX = 500
+
+/** {@link checkFragment} of a large collection. */
+export const checkLarge: Job<CollectionFragment, FieldError[]> = {
+  name: 'fragments.check',
+  tooMuch: () =>
+    refuse('configuration_invalid', {
+      detail: 'The collection takes too much to compile. Split it into several smaller ones.',
+    }),
+  run: (fragment) => [...checkFragment(fragment)],
+}
+
+/** Judges a compiled fragment as gateway threads will. */
+export type CheckFragment = (
+  fragment: Fragment,
+  apart: RunApart,
+) => readonly FieldError[] | Promise<readonly FieldError[]>
+
+/** What keeps a fragment from being served; see {@link checkFragment}. */
+export const checkForChange: CheckFragment = async (fragment, apart) => {
+  const isLarge = fragment.kind === 'collection' && fragment.proxies.length > PROXIES_MAX
+  return isLarge ? apart(checkLarge, fragment) : checkFragment(fragment)
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { refused } from '../../../test/control.ts'
 import { INPUT_BYTES_MAX } from './call.ts'
-import { demandInputSize, withoutExcess } from './input-size.ts'
+import { demandInputSize, withoutExcess } from './parse-input.ts'
 
 const work = async (input: unknown, isLarge = false): Promise<void> => demandInputSize(input, isLarge)
 const many = (count: number): unknown[] => Array.from({ length: count }, () => 1)

@@ -2,15 +2,15 @@ import { z } from 'zod'
 import { keepAnAdmin } from '../../access/last-admin.ts'
 import { permits } from '../../access/roles.ts'
 import type { Clock } from '../../base/clock.ts'
-import { toInputInvalid } from '../../base/json/field-errors.ts'
+import { toInputInvalid } from '../../base/json/fault.ts'
 import { demandStorable, demandStorablePaused } from '../../base/json/storable.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import { maskText } from '../../base/text/mask.ts'
-import { inSlices } from '../../base/threads/time-slices.ts'
+import { inSlices } from '../../base/threads/in-line.ts'
 import type { OriginSpec } from '../../model/mcp/origin.ts'
 import { Ref } from '../../model/members.ts'
 import { inWords } from '../../model/resource-types.ts'
-import type { Publisher, Sent } from '../../snapshot/publisher.ts'
+import type { Publisher, Sent } from '../../snapshot/snapshot.ts'
 import type { StoredChangeRequest } from '../../store/ports/change-requests.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter } from '../../store/ports/config.ts'
 import type { StoredConnection } from '../../store/ports/connections.ts'
@@ -19,17 +19,23 @@ import type { Vault } from '../../vault/vault.ts'
 import { runApartFor } from './apart.ts'
 import { answerNow, applied, approvalOf, ask, openRequest, passes } from './approval.ts'
 import { type Approval, gateFor, judgeOperation, NO_RULES } from './approval-rules.ts'
-import { type Attempt, attemptOf, remember, replay } from './attempts.ts'
 import { type Invoked, WriteOptionsInput } from './call.ts'
 import { Change } from './change.ts'
 import { type CarryOut, MustWait, outdated, requesterOf } from './change-request.ts'
-import type { CheckFragment } from './check-fragment.ts'
 import { inMemoryWriter } from './config-in-memory.ts'
 import type { OperationContext } from './context.ts'
-import type { Invoke, Operation, Registry } from './define.ts'
+import {
+  type Attempt,
+  attemptOf,
+  type Invoke,
+  type Operation,
+  type Registry,
+  remember,
+  replay,
+} from './define.ts'
 import type { Changed } from './diff.ts'
-import { demandInputSize } from './input-size.ts'
-import { parsePaused } from './parse-input.ts'
+import type { CheckFragment } from './fragments.ts'
+import { demandInputSize, parsePaused } from './parse-input.ts'
 import { accessOf, asStepUp, denial, mayCall } from './permission.ts'
 import type {
   CredentialProbe,

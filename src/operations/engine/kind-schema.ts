@@ -1,8 +1,7 @@
 import { z } from 'zod'
 import { Envelope } from '../../model/members.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
-import type { FacetName } from '../../store/ports/facets.ts'
-import type { Fields } from '../../store/ports/resource.ts'
+import type { FacetName, Fields } from '../../store/ports/resource.ts'
 
 /** A member of a spec that refers to other resources. */
 export interface RefField {
@@ -36,7 +35,7 @@ export interface KindSchemaWith<T extends ResourceType, Spec> {
   readonly group: string
   /** What one of it is, in a sentence for people: the console and the OpenAPI document show it. */
   readonly about: string
-  /** One or two sentences of which a model chooses the grouped tool; absent where several kinds share it: see `surfaces/mcp/groups`. */
+  /** One or two sentences of which a model chooses the grouped tool; absent where several kinds share it: see `surfaces/mcp/list`. */
   readonly tools?: string
   /**
    * A first one as `create` takes it, with what it cannot do without and what one would give it. References are slugs. Management MCP shows it,
@@ -103,4 +102,49 @@ export function viewSchema(
       .optional()
       .describe('The version that publishing makes live'),
   })
+}
+
+/**
+ * What a PATCH of an object may hold: every member optional and without its default, inner objects likewise, and
+ * instead of alternatives one flat object with the members of all. The merged whole is judged by the exact schema.
+ */
+export function patchSchema(schema: z.ZodObject, without: readonly string[] = []): z.ZodRawShape {
+  return Object.fromEntries(
+    Object.entries(schema.shape)
+      .filter(([name]) => !without.includes(name))
+      .map(([name, member]) => [name, loosen(member as z.ZodType).optional()]),
+  )
+}
+
+function loosen(schema: z.ZodType): z.ZodType {
+  const loose = loosenInner(schema)
+  const text = schema.description
+  return text === undefined || loose === schema ? loose : loose.describe(text)
+}
+
+function loosenInner(schema: z.ZodType): z.ZodType {
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional)
+    return loosen(schema.unwrap() as z.ZodType)
+  if (schema instanceof z.ZodNullable) return loosen(schema.unwrap() as z.ZodType).nullable()
+  if (schema instanceof z.ZodObject) return z.strictObject(patchSchema(schema))
+  if (schema instanceof z.ZodDiscriminatedUnion) return z.strictObject(flatten(schema))
+  return schema
+}
+
+/** The members of all alternatives; the discriminator is one of their names. */
+function flatten(schema: z.ZodDiscriminatedUnion): z.ZodRawShape {
+  const members = new Map<string, z.ZodType[]>()
+  for (const option of schema.options as readonly z.ZodObject[])
+    for (const [name, member] of Object.entries(option.shape))
+      members.set(name, [...(members.get(name) ?? []), loosen(member as z.ZodType)])
+  const { discriminator } = schema.def
+  return Object.fromEntries(
+    [...members].map(([name, kinds]) => {
+      const names = kinds.flatMap((kind) =>
+        kind instanceof z.ZodLiteral ? [...kind.values].map(String) : [],
+      )
+      if (name === discriminator) return [name, z.enum(names).optional()]
+      return [name, (kinds.length === 1 ? kinds[0]! : z.union(kinds)).optional()]
+    }),
+  )
 }

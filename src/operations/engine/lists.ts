@@ -1,10 +1,9 @@
 import { z } from 'zod'
 import { type Clock, toTime } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/threads/time-slices.ts'
+import { yieldThread } from '../../base/threads/in-line.ts'
 import { momentOf, When } from '../../model/members.ts'
-import type { Fields } from '../../store/ports/resource.ts'
-import { TIME_ORDERS, type TimeOrder } from '../../store/ports/time-order.ts'
+import { type Fields, TIME_ORDERS, type TimeOrder } from '../../store/ports/resource.ts'
 
 const PAGE_DEFAULT = 50
 const PAGE_MAX = 200

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { fieldErrorsOf } from '../../base/json/field-errors.ts'
-import { withoutPause } from '../../base/threads/time-slices.ts'
-import { applyConfig } from '../config/apply.ts'
-import { diffConfig } from '../config/diff.ts'
+import { fieldErrorsOf } from '../../base/json/fault.ts'
+import { withoutPause } from '../../base/threads/in-line.ts'
+import { applyConfig, diffConfig } from '../config/apply.ts'
 import { parsePaused } from './parse-input.ts'
 
 const clients = (count: number): unknown[] =>

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { example, refused, startControl } from '../../../test/control.ts'
-import type { SnapshotDelta } from '../../snapshot/sent-delta.ts'
+import type { SnapshotDelta } from '../../snapshot/packed-fragments.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import { StoreUnavailable } from '../../store/ports/unavailable.ts'
-import { createFragmentPublisher } from './publisher.ts'
+import { createFragmentPublisher } from './fragments.ts'
 
 /** A publisher that keeps what it sends. */
 function publisherOf(reader: ConfigReader) {

@@ -4,7 +4,7 @@
  * secret, a document or traffic is declared where it is defined.
  */
 import { z } from 'zod'
-import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 import { isSecretName, MASKED, maskText } from '../../base/text/mask.ts'
 import { type Confidentiality, confidentialityOf } from '../../model/annotations.ts'
 import { isReference } from '../../model/api/credential-facts.ts'

@@ -1,4 +1,4 @@
-import { isPlain, listedTexts } from '../../base/json/plain.ts'
+import { isPlain, listedTexts } from '../../base/json/storable.ts'
 import { type FieldError, Refusal, refuse, type Sought } from '../../base/refusal.ts'
 import { inWords, NOUNS, PARENTS, type ResourceType } from '../../model/resource-types.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'

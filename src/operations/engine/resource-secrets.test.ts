@@ -5,7 +5,7 @@ import { type Control, example, refused, startControl } from '../../../test/cont
 import { checkFragment } from '../../snapshot/compile/check.ts'
 import type { CollectionFragment, Fragment } from '../../snapshot/fragments.ts'
 import { linkCollection } from '../../snapshot/link/collection.ts'
-import { createOpener } from '../../vault/opener.ts'
+import { createOpener } from '../../vault/vault.ts'
 
 const PLANTED = 'planted-s3cret-value-0042'
 const OTHER = 'planted-s3cret-other-0043'

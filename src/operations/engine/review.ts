@@ -2,7 +2,7 @@
  * The diff of a change request contains every value whole, in several pieces where it is long. A change that is too
  * large for this is refused.
  */
-import { isPlain, pointerTo } from '../../base/json/plain.ts'
+import { isPlain, pointerTo } from '../../base/json/storable.ts'
 import { type Refusal, refuse } from '../../base/refusal.ts'
 import type { DiffEntry } from './write-options.ts'
 

@@ -3,7 +3,7 @@
  * handler. Expanded resources pass the same scoped access as any other read.
  */
 import { z } from 'zod'
-import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'

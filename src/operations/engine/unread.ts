@@ -4,7 +4,7 @@
  * has such a value, so what a caller sends is never taken for one.
  */
 import { canonicalJson, textHash } from '../../base/json/canonical.ts'
-import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 
 /** A document as bytes of UTF-8, in memory that threads share, so that it is never copied. */
 export interface UnreadDocument {

@@ -3,8 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { z } from 'zod'
 import { AuditEntry } from '../../model/access/audit.ts'
-import { csvHeader, csvRow } from './csv.ts'
-import { COLUMNS } from './rows.ts'
+import { COLUMNS, csvHeader, csvRow } from './jobs.ts'
 
 /** A reader of RFC 4180 that knows nothing of the writer. */
 function read(text: string): string[][] {

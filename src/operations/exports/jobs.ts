@@ -3,13 +3,17 @@
  * thread, and yields. The content of an export is decided when the export is requested; the permission to download its
  * file is checked at each download. The file is read as fast as the caller takes it.
  */
-import { toTime } from '../../base/clock.ts'
+
+import { setImmediate } from 'node:timers/promises'
+import { type Clock, toTime } from '../../base/clock.ts'
 import { Refusal } from '../../base/refusal.ts'
-import { KeptExport } from '../../model/export.ts'
+import { KeptExport } from '../../model/record.ts'
 import type { ExportFiles } from '../../record/export-files.ts'
-import type { ExportJobs } from '../engine/ports.ts'
-import { HISTORY_MS, KEEP_MS } from './view.ts'
-import { type WriteFileDeps, writeFile } from './write-file.ts'
+import type { ConfigReader } from '../../store/ports/config.ts'
+import type { ExportJobs, RecordQueries } from '../engine/ports.ts'
+import { entriesOf } from '../engine/shown-audit.ts'
+import { ShownRecord, withSlugs } from '../records/records.ts'
+import { BYTES_MAX, type ExportOrder, HISTORY_MS, KEEP_MS, ROWS_MAX } from './exports.ts'
 
 /** Queued and running, of one principal and of all. */
 const UNFINISHED_OWN_MAX = 3
@@ -176,4 +180,146 @@ export function createExportJobs(deps: ExportJobsDeps): ExportJobs {
         if (!isDone(one)) fail(one, 'Postern was stopped before it was done. Ask again.')
     },
   }
+}
+
+/** How long one may take, while others wait for their turn. */
+const RUN_MS = 5 * 60_000
+
+interface WriteFileDeps extends RowSources {
+  readonly files: Pick<ExportFiles, 'create'>
+  readonly clock: Clock
+  /** Other bounds, for tests. */
+  readonly rowsMax?: number
+  readonly bytesMax?: number
+}
+
+interface Written {
+  readonly rows: number
+  readonly bytes: number
+  /** A bound was reached, or the time was over, before all was written. */
+  readonly truncated: boolean
+}
+
+/**
+ * Writes the file of an export in steps, between which everybody else has their turn.
+ * @param goesOn asked before each step; null is answered where it does not
+ */
+async function writeFile(
+  { id, ...order }: KeptExport,
+  deps: WriteFileDeps,
+  goesOn: () => boolean,
+): Promise<Written | null> {
+  const { files, clock, rowsMax = ROWS_MAX, bytesMax = BYTES_MAX } = deps
+  const end = clock.monotonic() + RUN_MS
+  await using file = await files.create(id)
+  const columns = COLUMNS[order.of]
+  const header = order.format === 'csv' ? csvHeader(columns) : ''
+  await file.write(header)
+  let [rows, bytes, truncated] = [0, Buffer.byteLength(header), false]
+  for await (const items of rowsOf(order, deps)) {
+    if (!goesOn()) return null
+    let text = ''
+    for (const item of items) {
+      const line = order.format === 'csv' ? csvRow(columns, item) : `${JSON.stringify(item)}\n`
+      const size = Buffer.byteLength(line)
+      truncated = rows === rowsMax || bytes + size > bytesMax
+      if (truncated) break
+      text += line
+      rows += 1
+      bytes += size
+    }
+    await file.write(text)
+    truncated ||= clock.monotonic() > end
+    if (truncated) break
+    await setImmediate()
+  }
+  return { rows, bytes, truncated }
+}
+
+/** What spreadsheets take for a formula when a cell begins with it. */
+const FORMULA = /^[=+\-@\t\r]/
+
+const QUOTED = /[",\r\n]/
+
+/** The header row. @param columns paths of members, such as `actor.name` */
+export function csvHeader(columns: readonly string[]): string {
+  return `${columns.join(',')}\r\n`
+}
+
+/**
+ * One row of CSV (RFC 4180). What is absent is empty, objects and lists are JSON. A text that a spreadsheet would run as a
+ * formula gets a leading apostrophe.
+ */
+export function csvRow(columns: readonly string[], item: object): string {
+  return `${columns.map((column) => cell(at(item, column))).join(',')}\r\n`
+}
+
+function at(item: object, column: string): unknown {
+  let value: unknown = item
+  for (const name of column.split('.'))
+    value = typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+  return value
+}
+
+function cell(value: unknown): string {
+  if (value === null || value === undefined) return ''
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  const safe = FORMULA.test(text) ? `'${text}` : text
+  return QUOTED.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
+}
+
+/** Rows that are asked for at a time, so that others come in between. */
+const RECORDS_STEP = 500
+const ENTRIES_STEP = 200
+
+/** Columns of CSV: every member there is. */
+export const COLUMNS: Readonly<Record<ExportOrder['of'], readonly string[]>> = {
+  records: Object.keys(ShownRecord.shape),
+  audit: [
+    ...['id', 'time', 'environment', 'actor.id', 'actor.type', 'actor.name', 'actor.auth_method'],
+    ...['agent.name', 'agent.version', 'agent.session_id', 'agent.conversation_id'],
+    ...['surface', 'operation', 'action'],
+    ...['resource.type', 'resource.id', 'resource.slug', 'resource.collection'],
+    ...['revision_before', 'revision_after', 'config_revision', 'diff', 'plan_id', 'reason'],
+    ...['approver.id', 'approver.type', 'approver.name'],
+    ...['http.method', 'http.url', 'http.status', 'ip', 'user_agent', 'request_id'],
+    ...['outcome', 'error', 'detail', 'request', 'response', 'count'],
+  ],
+}
+
+/** What rows are read from. */
+interface RowSources {
+  readonly records: Pick<RecordQueries, 'list'>
+  /** All of it: what may be taken stands in the order. */
+  readonly reader: ConfigReader
+}
+
+/** The rows of an export in steps, newest first. A step may be empty. */
+function rowsOf(order: ExportOrder, sources: RowSources): AsyncGenerator<readonly object[]> {
+  return order.of === 'records' ? recordsOf(order, sources) : auditOf(order, sources)
+}
+
+async function* recordsOf({ filter, collections }: ExportOrder, { records, reader }: RowSources) {
+  const within = collections === null ? {} : { collections }
+  let cursor: string | null = null
+  do {
+    const page = await records.list({ ...filter, ...within, order: 'newest', limit: RECORDS_STEP, cursor })
+    yield await withSlugs(page.items, reader)
+    cursor = page.next_cursor
+  } while (cursor !== null)
+}
+
+async function* auditOf({ filter, collections }: ExportOrder, { reader }: RowSources) {
+  let last: number | null = null
+  do {
+    const place = last === null ? {} : { last }
+    const page: Awaited<ReturnType<ConfigReader['auditEntries']>> = await entriesOf(
+      collections,
+      { ...filter, ...place, limit: ENTRIES_STEP, bodies: true },
+      reader,
+    )
+    yield page.items
+    last = page.next
+  } while (last !== null)
 }

@@ -1,7 +1,7 @@
 /** WebSockets that guardrails refuse: what goes over one cannot be looked at. */
 import { randomBytes } from 'node:crypto'
 import { type Refusal, refuse } from '../../base/refusal.ts'
-import { HASH_KEY } from '../../guardrails/names.ts'
+import { HASH_KEY } from '../../guardrails/rule.ts'
 import { GuardrailSpec, guardrailFaults } from '../../model/api/guardrail.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import { createSchemaJudges } from '../../snapshot/schema/judge.ts'

@@ -6,7 +6,7 @@ import { When } from '../../model/members.ts'
 import type { MetricsAnswer, MetricsGroup, MetricsQuestion } from '../../record/metrics.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Operation } from '../engine/define.ts'
-import { selection, toSelection } from '../records/selection.ts'
+import { selection, toSelection } from '../records/records.ts'
 
 const DAY_MS = 86_400_000
 const RANGE_MS_MAX = 90 * DAY_MS

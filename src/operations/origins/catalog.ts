@@ -1,13 +1,18 @@
 import { z } from 'zod'
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
+import { refuse } from '../../base/refusal.ts'
 import { CAPABILITY_TYPES, type CapabilityType } from '../../model/mcp/capability.ts'
 import { approvalOf, itemsByKey } from '../../model/mcp/capability-drift.ts'
 import { findingOf, fitItem, nameFinding } from '../../model/mcp/listed-item.ts'
 import { Ref } from '../../model/members.ts'
+import { toConnected } from '../access/mcp-access.ts'
 import { about, define } from '../engine/define.ts'
 import { fromCursor, page, toCursor } from '../engine/lists.ts'
-import { countsOf, foundOf } from './found.ts'
+import { probedKeyOf } from './attempt.ts'
+import { countsOf, foundOf, keepFound } from './found.ts'
 import { Counts, originKind, VerdictView } from './kind.ts'
+import { keepAttempt, probed } from './probe.ts'
+import { ProbeView, probeShown, probeView } from './test-origin.ts'
 
 export const getCatalog = define({
   resource: 'origins',
@@ -92,3 +97,106 @@ export const getCatalog = define({
 function hashesOf(type: CapabilityType, items: readonly Plain[]): Record<string, string> {
   return Object.fromEntries([...itemsByKey(type, items)].map(([key, item]) => [key, approvalOf(type, item)]))
 }
+
+export const refreshCatalog = define({
+  resource: 'origins',
+  action: 'refresh_catalog',
+  effect: 'act',
+  without: ['dry_run'],
+  tool: 'refresh_origin_catalog',
+  group: originKind.group,
+  summary: 'Read the catalogue of an origin again; when that fails, the last catalogue stays',
+  input: z.strictObject({ id: Ref }),
+  output: z.object({
+    id: z.string(),
+    slug: z.string(),
+    changed: z.boolean().describe('The catalogue differs from the last one'),
+    ...ProbeView,
+  }),
+  permission: 'origins:update',
+  refuses: ['not_found', 'configuration_invalid', 'revision_conflict', 'idempotency_conflict', 'not_ready'],
+  idempotent: true,
+  ...probeShown,
+  fails: ({ ok }) => !ok,
+  ...about(originKind),
+  prepare: async (input, context) => {
+    const { id, slug, spec } = await context.find('origins', input.id)
+    return { id, of: probedKeyOf(spec), came: await probed({ id, slug, spec }, context) }
+  },
+  handle: async ({ id, of, came }, context) => {
+    const { change } = context
+    const origin = await change.act('origins', id)
+    if (probedKeyOf(origin.spec) !== of)
+      throw refuse('revision_conflict', {
+        detail: `The origin "${origin.slug}" was changed while it was asked. Try again.`,
+        members: { revision: origin.revision },
+      })
+    const view = probeView(came, origin.spec)
+    change.finding = came.found === null ? view.summary : await keepFound(origin, came.found, context)
+    await keepAttempt(origin, came, context)
+    const changed = change.revisions.before !== change.revisions.after
+    return { id: origin.id, slug: origin.slug, changed, ...view }
+  },
+})
+
+// What an administrator must know to register Postern by hand at the authorization server of an origin.
+
+export const getAuthorization = define({
+  resource: 'origins',
+  action: 'authorization',
+  effect: 'read',
+  tool: 'get_origin_authorization',
+  group: originKind.group,
+  summary:
+    'Show the authorization server of an origin, and the redirect URI to register Postern with by hand',
+  input: z.strictObject({ id: Ref }),
+  output: z.object({
+    id: z.string(),
+    slug: z.string(),
+    issuer: z.string().describe('The authorization server that the origin names'),
+    redirect_uri: z
+      .string()
+      .describe(
+        'Redirect URI that Postern uses at this server. Register it there if you register Postern by hand. A client that an earlier version has used keeps /connect/callback',
+      ),
+    registration: z
+      .enum(['manual', 'cimd', 'dcr'])
+      .nullable()
+      .describe('How the server knows Postern; null where Postern cannot be a client there yet'),
+    fault: z
+      .string()
+      .nullable()
+      .describe('Why Postern cannot be a client there, and what to do; null where it can'),
+    iss_parameter: z
+      .boolean()
+      .describe(
+        'The server announces that its responses name it (RFC 9207); a response without the name is refused',
+      ),
+    endpoints: z
+      .array(z.object({ use: z.string(), host: z.string() }))
+      .describe('Endpoints on another host than the issuer. Make sure that they belong to it'),
+  }),
+  permission: 'origins:test',
+  refuses: ['not_found', 'configuration_invalid'],
+  columns: ['slug', 'issuer', 'registration', 'redirect_uri', 'fault'],
+  tables: { endpoints: ['use', 'host'] },
+  ...about(originKind),
+  handle: async (input, context) => {
+    const origin = await context.find('origins', input.id)
+    const [connected] = toConnected([origin])
+    if (connected === undefined || !SIGNED_IN.has(connected.mode))
+      throw refuse('configuration_invalid', {
+        detail: `The auth_mode of ${origin.name} needs no client at an authorization server. Set it to user_oauth or shared_oauth first.`,
+      })
+    const { issuer, redirectUri, registration, fault, hasIssParameter, elsewhere } =
+      await context.authorizations.find(connected)
+    return {
+      ...{ id: origin.id, slug: origin.slug, issuer, redirect_uri: redirectUri, registration },
+      fault: fault && `${issuer} ${fault}.`,
+      ...{ iss_parameter: hasIssParameter, endpoints: elsewhere.map((one) => ({ ...one })) },
+    }
+  },
+})
+
+/** Modes in which a person comes back to a redirect URI. */
+const SIGNED_IN: ReadonlySet<string> = new Set(['user_oauth', 'shared_oauth'])

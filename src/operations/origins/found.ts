@@ -6,7 +6,7 @@
  * 2. It is written only where it differs: the same probe twice counts no revision.
  */
 import { canonicalJson } from '../../base/json/canonical.ts'
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
 import { CAPABILITY_TYPES, type CapabilityType, KEY_OF } from '../../model/mcp/capability.ts'
 import { CATALOGUE, type Catalogue, type CatalogueState } from '../../model/mcp/capability-drift.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'

@@ -5,9 +5,8 @@ import type { Fields } from '../../store/ports/resource.ts'
 import { about, define } from '../engine/define.ts'
 import { reasonOf } from './attempt.ts'
 import { countsOf, countsText } from './found.ts'
-import { keepAttempt } from './keep.ts'
 import { Counts, originKind, VerdictView } from './kind.ts'
-import { probed } from './probe.ts'
+import { keepAttempt, probed } from './probe.ts'
 
 /** What a probe came to, as callers read it. */
 export const ProbeView = {

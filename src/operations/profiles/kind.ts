@@ -15,7 +15,7 @@ import {
 } from '../../model/access/profile.ts'
 import { HTTP_METHODS } from '../../model/http-names.ts'
 import { NOUNS } from '../../model/resource-types.ts'
-import { readAuthorities, readCrls } from '../../snapshot/link/certificates.ts'
+import { readAuthorities, readCrls } from '../../snapshot/link/client.ts'
 import { isSigningSecret } from '../../store/ports/config.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
@@ -24,8 +24,7 @@ import { viewSchema } from '../engine/kind-schema.ts'
 import { booleanFilter } from '../engine/lists.ts'
 import { createOf, type Making, putOf, standardOf, toggleOf } from '../engine/standard.ts'
 import { refuseUsed } from '../engine/standard-delete.ts'
-import { issue, issuesOf, shownToken } from './issue.ts'
-import { keyStates, toState } from './tokens.ts'
+import { issue, issuesOf, keyStates, shownToken, toState } from './tokens.ts'
 import { profileWarnings } from './warnings.ts'
 
 /** What get and list show of the credentials of a profile. */

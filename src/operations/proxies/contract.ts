@@ -1,5 +1,5 @@
 import { unpackJson } from '../../base/json/canonical.ts'
-import { pointerTo } from '../../base/json/plain.ts'
+import { pointerTo } from '../../base/json/storable.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import { linearPattern } from '../../base/text/patterns.ts'
 import type { JsonSchema, ProxySpec } from '../../model/api/proxy.ts'

@@ -1,24 +1,27 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { HeaderViews, routingHeaders } from '../../model/api/injected-header.ts'
-import { ProxySpec } from '../../model/api/proxy.ts'
+import { PathPattern, ProxySpec } from '../../model/api/proxy.ts'
 import { parameterNames } from '../../model/http-names.ts'
-import { type HttpMethod, Status } from '../../model/members.ts'
+import { HttpMethod, Name, Ref, Slug, Status } from '../../model/members.ts'
 import { NOUNS } from '../../model/resource-types.ts'
+import { comparePatterns, overlap, reasonFor } from '../../snapshot/find/precedence.ts'
 import type { Resource } from '../../store/ports/resource.ts'
-import { proxyKeepsApart } from '../credentials/shared-answers.ts'
+import { proxyKeepsApart } from '../credentials/kind.ts'
 import type { OperationContext } from '../engine/context.ts'
-import type { Kind, Self } from '../engine/kind.ts'
+import { CHANGE_REFUSES, define } from '../engine/define.ts'
+import { type Kind, type Self, type Warning, writtenSchema } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { calledBy } from '../engine/refs.ts'
+import { withHeaderTexts } from '../engine/resource-secrets.ts'
 import { publishOf, standardOf } from '../engine/standard.ts'
 import { refuseUsed } from '../engine/standard-delete.ts'
+import { createResource, draftOf, sourceOf, writtenView } from '../engine/write-resource.ts'
 import { warnOfGuardrails } from '../guardrails/kind.ts'
 import { warnOfInactivePolicy } from '../policies/kind.ts'
 import { nodeDestinations, nodeRefs } from '../workflows/destinations.ts'
-import { checkWorkflow } from '../workflows/of-proxy.ts'
+import { checkWorkflow } from '../workflows/kind.ts'
 import { checkContract } from './contract.ts'
-import { proxyOverlaps } from './overlapping-routes.ts'
 
 export const proxyKind: Kind<'proxies'> = {
   type: 'proxies',
@@ -168,3 +171,112 @@ function detach(proxy: Resource, context: OperationContext): Promise<void> {
 }
 
 export const proxyOperations = { ...standardOf(proxyKind, detach), publish: publishOf(proxyKind) }
+
+export const duplicateProxy = define({
+  resource: 'proxies',
+  action: 'duplicate',
+  effect: 'create',
+  tool: 'duplicate_proxy',
+  group: proxyKind.group,
+  summary: 'Copy a proxy as a draft with another path, other methods or another collection',
+  input: z.strictObject({
+    id: Ref.describe('The proxy that is copied'),
+    collection: Ref.optional().describe('That of the proxy when absent'),
+    path: PathPattern.optional().describe('That of the proxy when absent'),
+    methods: z.array(HttpMethod).min(1).max(7).optional().describe('Those of the proxy when absent'),
+    name: Name.optional().describe('That of the proxy with (copy) when absent'),
+    slug: Slug.optional().describe('Default: derived from the name'),
+  }),
+  output: writtenSchema(proxyKind),
+  permission: 'proxies:create',
+  refuses: CHANGE_REFUSES,
+  columns: proxyKind.columns,
+  subject: ({ slug }) => ({ type: proxyKind.noun, id: null, slug: slug ?? null }),
+  handle: async ({ id, ...members }, context) => {
+    const original = await sourceOf(proxyKind, id, context)
+    // One id stands for one operation
+    const operation_id = members.collection === undefined ? null : undefined
+    const copied = draftOf(proxyKind, original, { ...members, operation_id })
+    const spec = await withHeaderTexts(context, copied, original)
+    return writtenView(context, proxyKind, await createResource(context, proxyKind, spec))
+  },
+})
+
+/** More would only say the same again. */
+const WARNINGS_MAX = 10
+
+/** Other routes that fit some of the same paths, and who goes first; see the order in `snapshot/find/precedence.ts`. */
+async function proxyOverlaps(proxy: Resource, context: OperationContext): Promise<Warning[]> {
+  const { path, methods } = routeOf(proxy)
+  const warnings: Warning[] = []
+  const collection = (await context.whole.byId('collections', proxy.parent!))!
+  const whole = baseOf(collection) + path
+  for (const other of await context.reader.all('collections')) {
+    const below = other.id !== collection.id && baseOf(other).startsWith(`${baseOf(collection)}/`)
+    if (!below || !meets(collection, other)) continue
+    if (!overlap(whole, `${baseOf(other)}/*`) && !overlap(whole, baseOf(other))) continue
+    warnings.push({
+      pointer: '/path',
+      reason: `paths below ${baseOf(other)} go to the collection "${other.slug}", whose base path is longer`,
+    })
+  }
+  for (const other of await context.reader.all('proxies', collection.id)) {
+    if (warnings.length >= WARNINGS_MAX) break
+    const theirs = routeOf(other)
+    const order = comparePatterns(path, theirs.path)
+    const shared = methods.filter((method) => theirs.methods.includes(method))
+    if (other.id === proxy.id || order === 0 || shared.length === 0 || !overlap(path, theirs.path)) continue
+    warnings.push({
+      pointer: '/path',
+      reason:
+        order < 0
+          ? `goes before ${theirs.path} of "${other.slug}" where both fit: ${reasonFor(path, theirs.path)}`
+          : `${theirs.path} of "${other.slug}" goes first where both fit: ${reasonFor(theirs.path, path)}`,
+    })
+  }
+  return warnings
+}
+
+/** Collections whose base paths nest with this one. */
+export async function collectionOverlaps(
+  collection: Resource,
+  context: OperationContext,
+): Promise<Warning[]> {
+  const warnings: Warning[] = []
+  for (const other of await context.reader.all('collections')) {
+    if (other.id === collection.id || !meets(collection, other)) continue
+    if (baseOf(other).startsWith(`${baseOf(collection)}/`))
+      warnings.push({
+        pointer: '/base_path',
+        reason: `paths below ${baseOf(other)} go to the collection "${other.slug}", whose base path is longer`,
+      })
+    else if (baseOf(collection).startsWith(`${baseOf(other)}/`))
+      warnings.push({
+        pointer: '/base_path',
+        reason: `takes the paths below it from the collection "${other.slug}" at ${baseOf(other)}`,
+      })
+  }
+  return warnings.slice(0, WARNINGS_MAX)
+}
+
+function routeOf({ spec }: Resource): { path: string; methods: readonly HttpMethod[] } {
+  // Stored specs were parsed by the schema of proxies.
+  return { path: String(spec['path']), methods: spec['methods'] as readonly HttpMethod[] }
+}
+
+function baseOf({ spec }: Pick<Resource, 'spec'>): string {
+  return String(spec['base_path'])
+}
+
+/** Some request that fits both collections goes to the first: its base path is as long or longer. */
+export function isWithinPaths(first: Resource['spec'], second: Resource['spec']): boolean {
+  const [base, other] = [baseOf({ spec: first }), baseOf({ spec: second })]
+  return (base === other || base.startsWith(`${other}/`)) && meets({ spec: first }, { spec: second })
+}
+
+/** Some request may fit the hosts of both. */
+function meets(a: Pick<Resource, 'spec'>, b: Pick<Resource, 'spec'>): boolean {
+  const mine = (a.spec['hosts'] ?? []) as readonly string[]
+  const theirs = (b.spec['hosts'] ?? []) as readonly string[]
+  return mine.length === 0 || theirs.length === 0 || mine.some((host) => theirs.includes(host))
+}

@@ -7,7 +7,7 @@ import { HttpMethod, Ref } from '../../model/members.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
 import { getRef } from '../engine/refs.ts'
-import { HeaderLines, refuseCredentials } from './header-lines.ts'
+import { HeaderLines, refuseCredentials } from './replay.ts'
 
 export const explainRequest = define({
   resource: 'requests',

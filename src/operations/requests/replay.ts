@@ -8,7 +8,6 @@ import { NOUNS, type ResourceType } from '../../model/resource-types.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define, ONCE } from '../engine/define.ts'
-import { HeaderLines, refuseCredentials } from './header-lines.ts'
 
 /** Methods that change nothing (RFC 9110 section 9.2.1). */
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
@@ -52,6 +51,16 @@ interface Made {
   readonly proxy: string
   readonly answer: z.output<typeof Replayed>
 }
+
+/** Header lines of a request that is told of or made. */
+export const HeaderLines = z
+  .array(
+    z
+      .string()
+      .max(8192)
+      .regex(/^[^\r\n\0]+$/, 'a line such as Content-Type: application/json'),
+  )
+  .max(200)
 
 export const replayRequest = define({
   resource: 'requests',
@@ -251,4 +260,14 @@ function textOf(bytes: Uint8Array, isCut: boolean): string | null {
   } catch {
     return null
   }
+}
+
+/** What proves a caller has no place in a question about it. */
+export function refuseCredentials(headers: readonly string[]): void {
+  const index = headers.findIndex((line) => /^(proxy-)?authorization[\t ]*:/i.test(line))
+  if (index === -1) return
+  throw refuse('input_invalid', {
+    detail: 'Name the caller with client and profile; a credential is not accepted here.',
+    errors: [{ pointer: `/headers/${index}`, reason: 'must not be a credential' }],
+  })
 }

@@ -6,7 +6,7 @@ import { permits } from '../../access/roles.ts'
 import { hashToken } from '../../base/crypto/token.ts'
 import { checkFragment } from '../../snapshot/compile/check.ts'
 import type { ClientFragment } from '../../snapshot/fragments.ts'
-import { REVISIONS_KEPT } from '../../store/ports/revisions.ts'
+import { REVISIONS_KEPT } from '../../store/ports/config.ts'
 import { fullSnapshot } from '../engine/fragments.ts'
 import type { WriteOptions } from '../engine/write-options.ts'
 

@@ -4,13 +4,28 @@
  */
 import { z } from 'zod'
 import { newId } from '../../base/ids.ts'
-import { refuse } from '../../base/refusal.ts'
-import type { Resource } from '../../store/ports/resource.ts'
+import { canonicalJson } from '../../base/json/canonical.ts'
+import { Refusal, refuse } from '../../base/refusal.ts'
+import { yieldThread } from '../../base/threads/in-line.ts'
+import { isReference } from '../../model/api/credential-facts.ts'
+import { RESOURCE_TYPES, type ResourceType } from '../../model/resource-types.ts'
+import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { CHANGE_REFUSES, define } from '../engine/define.ts'
-import { about, RevisionId, subjectOf } from './list.ts'
-import { movedBetween, nameOf, revisionOf, slugsOfMoved } from './state.ts'
-import { rollBack } from './steps.ts'
+import { toMake } from '../engine/permission.ts'
+import { idsOf, mapRefs } from '../engine/refs.ts'
+import { demandElsewhere, demandUse, forgetHeaders, lostHeaders } from '../engine/resource-secrets.ts'
+import { KINDS_IN_ORDER, kindOf } from '../kinds.ts'
+import {
+  about,
+  type Moved,
+  movedBetween,
+  nameOf,
+  RevisionId,
+  revisionOf,
+  slugsOfMoved,
+  subjectOf,
+} from './revisions.ts'
 
 const Items = z.array(z.string())
 
@@ -81,4 +96,180 @@ function refuseUnconfirmed(id: string, { options }: OperationContext): void {
     detail: `Resources that were created since then are removed with their secrets. Check with dry_run, then send confirm: "${id}".`,
     errors: [{ pointer: '/confirm', reason: `must be "${id}"` }],
   })
+}
+
+/** What refers is removed before what it refers to, and what lies below before what it lies in. */
+const REMOVED_IN: readonly ResourceType[] = KINDS_IN_ORDER.map(({ type }) => type).reverse()
+
+export interface Rolled {
+  readonly restored: Resource[]
+  readonly changed: Resource[]
+  readonly removed: Resource[]
+  /** What is not as it was. */
+  readonly kept: { readonly resource: Resource; readonly reason: string }[]
+}
+
+/**
+ * Makes the present state that of before, each resource by the rules and permissions of any other write. What proves
+ * somebody stays as it is now: secrets, tokens and the settings they belong to; nothing is switched on.
+ */
+async function rollBack(moved: readonly Moved[], context: OperationContext): Promise<Rolled> {
+  const rolled: Rolled = { restored: [], changed: [], removed: [], kept: [] }
+  const standIns = await standInsFor(moved, context)
+  const standing = new Set(standIns.values())
+  const wanted = moved.filter(({ id }) => !standIns.has(id) && !standing.has(id))
+  const gone = wanted.filter(({ from }) => from === null)
+  await refuseHeld(gone, context)
+  // What is to change may refer to what goes.
+  let done = 0
+  for (const { id } of wanted) {
+    await context.change.writer.link(id, [])
+    await yieldThread(++done)
+  }
+  for (const type of REMOVED_IN)
+    for (const { to } of gone)
+      if (to?.type === type) {
+        await context.change.remove(to)
+        rolled.removed.push(to)
+        await yieldThread(++done)
+      }
+  const left = KINDS_IN_ORDER.flatMap(({ type }) => wanted.filter(({ from }) => from?.type === type))
+  const absent = new Set(left.flatMap(({ id, to }) => (to === null ? [id] : [])))
+  await takeInTurn(left, (one) => putBack(one, standIns, absent, rolled, context))
+  return rolled
+}
+
+/** Does each; what another one is still in the way of is tried again after that. */
+async function takeInTurn(all: readonly Moved[], take: (one: Moved) => Promise<void>): Promise<void> {
+  let waiting = all
+  let done = 0
+  while (waiting.length > 0) {
+    const refused: Moved[] = []
+    let refusal: Refusal | undefined
+    for (const one of waiting)
+      try {
+        await yieldThread(++done)
+        await take(one)
+      } catch (error) {
+        if (!(error instanceof Refusal) || error.code === 'permission_denied') throw error
+        refusal ??= error
+        refused.push(one)
+      }
+    if (refused.length === waiting.length) throw refusal
+    waiting = refused
+  }
+}
+
+/** @param absent what is not there again yet; what refers to it is refused until then */
+async function putBack(
+  { from, to }: Moved,
+  standIns: ReadonlyMap<string, string>,
+  absent: Set<string>,
+  rolled: Rolled,
+  context: OperationContext,
+): Promise<void> {
+  const was = from!
+  const kind = kindOf(was.type)
+  const meant = (fields: Fields): Promise<Fields> => mapRefs(kind, fields, (id) => standIns.get(id) ?? id)
+  const { spec, reasons } = unproved(was, to, await meant(was.spec))
+  const draft = was.draft === null ? null : await meant(was.draft)
+  const { id, slug, parent } = was
+  const refers = [...idsOf(kind, spec), ...(draft === null ? [] : idsOf(kind, draft))]
+  if ([parent, ...refers].some((one) => one !== null && one !== id && absent.has(one)))
+    throw refuse('input_invalid', {
+      detail: `"${slug}" and what it refers to refer to each other, and both are gone: make one of them anew, then roll back.`,
+    })
+  const placed = { type: was.type, id, parent, spec }
+  const taken = await context.whole.bySlug(was.type, slug, parent ?? undefined)
+  if (taken.some((one) => one.id !== id))
+    throw refuse('already_exists', {
+      detail: `The slug "${slug}" is now taken by another resource of type ${was.type}.`,
+    })
+  if (spec['status'] !== undefined && (spec['status'] === 'published') !== (to?.status === 'published'))
+    await context.demand(`${was.type}:publish`, to === null ? toMake(placed) : to)
+  // Its draft sends nothing anywhere
+  const known = to === null ? [] : [to.spec]
+  await demandUse(context, kind, spec, id, known)
+  await demandElsewhere(context, kind, spec, id, known)
+  await kind.check?.(spec, { id, parent }, context)
+  const stored =
+    to === null
+      ? await inserted(was, spec, draft, context)
+      : await context.change.replace(to, { spec, draft, slug })
+  absent.delete(id)
+  if (to !== null) await forgetHeaders(context, to, stored)
+  await kind.stored?.(stored, to, context)
+  for (const name of await lostHeaders(context, stored))
+    rolled.kept.push({ resource: stored, reason: `the secret of header ${name} is gone; set it again` })
+  if (to === null) rolled.restored.push(stored)
+  else if (stored !== to) rolled.changed.push(stored)
+  else await context.change.writer.link(id, refers)
+  for (const reason of reasons) rolled.kept.push({ resource: stored, reason })
+}
+
+async function inserted(
+  { type, id, slug, parent }: Resource,
+  spec: Fields,
+  draft: Fields | null,
+  { change }: OperationContext,
+): Promise<Resource> {
+  const made = await change.insert(kindOf(type), { id, slug, parent, spec }, false)
+  return draft === null ? made : change.replace(made, { draft })
+}
+
+/** What was, without what would let somebody in again, or send a secret that is no longer meant for it. */
+function unproved(
+  was: Resource,
+  to: Resource | null,
+  spec: Fields,
+): { readonly spec: Fields; readonly reasons: readonly string[] } {
+  const next = { ...spec }
+  const reasons: string[] = []
+  if (to !== null && 'auth' in spec && canonicalJson(spec['auth']) !== canonicalJson(to.spec['auth'])) {
+    next['auth'] = to.spec['auth']
+    reasons.push('auth stays as it is now')
+  }
+  const callsAgain = was.type === 'clients' || was.type === 'profiles'
+  if (callsAgain && spec['active'] === true && to?.spec['active'] !== true) {
+    next['active'] = false
+    reasons.push(to === null ? 'was deleted and is switched off; its tokens are gone' : 'stays switched off')
+  }
+  return { spec: next, reasons }
+}
+
+/**
+ * Credentials that were deleted with their secrets cannot come back: one of the same slug stands for them. Refuses
+ * with configuration_invalid where there is none.
+ */
+async function standInsFor(
+  moved: readonly Moved[],
+  context: OperationContext,
+): Promise<ReadonlyMap<string, string>> {
+  const standIns = new Map<string, string>()
+  for (const { id, from, to } of moved) {
+    if (from?.type !== 'credentials' || to !== null) continue
+    const auth = from.spec['auth'] as Fields
+    const secrets = kindOf('credentials').secrets!(from.spec)
+    if (secrets.every((field) => isReference(auth[field]))) continue
+    const [other] = await context.whole.bySlug('credentials', from.slug)
+    if (other === undefined)
+      throw refuse('configuration_invalid', {
+        detail: `The credential "${from.slug}" was deleted with its secret, which cannot come back. Create one with this slug, then roll back.`,
+        errors: [{ pointer: '/id', reason: `the secret of credentials/${from.slug} is gone` }],
+      })
+    standIns.set(id, other.id)
+  }
+  return standIns
+}
+
+/** What was made since may be held by what says who may administer, to which nothing goes back. */
+async function refuseHeld(gone: readonly Moved[], context: OperationContext): Promise<void> {
+  for (const { id, to } of gone) {
+    const users = to === null ? [] : await context.whole.usersOf(id)
+    const holder = users.find(({ type }) => !RESOURCE_TYPES.some((served) => served === type))
+    if (to !== null && holder !== undefined)
+      throw refuse('in_use', {
+        detail: `"${to.slug}" was made since, and ${holder.type}/${holder.slug} refers to it. Change that first.`,
+      })
+  }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CLIENT_SECRET } from '../../access/service-clients.ts'
+import { CLIENT_SECRET } from '../../access/accounts.ts'
 import { canonicalJson } from '../../base/json/canonical.ts'
 import { ServiceIdentitySpec, TrustRuleSpec } from '../../model/access/access.ts'
 import { confidential } from '../../model/annotations.ts'

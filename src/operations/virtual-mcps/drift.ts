@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { contentHash, textHash } from '../../base/json/canonical.ts'
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
+import { refuse } from '../../base/refusal.ts'
 import { refersTo } from '../../model/annotations.ts'
 import { type CapabilityRules, DRIFT_TYPES, type DriftType } from '../../model/mcp/capability.ts'
 import {
@@ -18,18 +19,21 @@ import {
   type Uncovered,
   uncoveredIn,
 } from '../../model/mcp/capability-drift.ts'
+import { Icons, type VirtualMcpSpec } from '../../model/mcp/virtual-mcp.ts'
 import { Ref } from '../../model/members.ts'
 import { rulesOf } from '../../snapshot/compile/capability-rules.ts'
 import { publicNamesOf } from '../../snapshot/compile/mcp.ts'
 import { virtualMcpSource } from '../../snapshot/compile/sources.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
+import { membershipsOf, reasonsFor } from '../access/shared-with.ts'
+import type { OperationContext } from '../engine/context.ts'
 import { about, define } from '../engine/define.ts'
 import { diffOf } from '../engine/diff.ts'
 import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
 import type { DiffEntry } from '../engine/write-options.ts'
 import { virtualMcpKind } from './kind.ts'
-import { driftStateOf } from './state.ts'
+import { type DriftState, driftStateOf, putDriftState } from './state.ts'
 
 /** One item of an origin that is not as it was approved. */
 export interface Drifted {
@@ -52,7 +56,7 @@ export interface Drifted {
 }
 
 /** Everything of a virtual MCP that is not as it was approved, by member, in the order of the catalogue. */
-export async function driftIn(reader: ConfigReader, virtualMcp: Resource): Promise<Drifted[]> {
+async function driftIn(reader: ConfigReader, virtualMcp: Resource): Promise<Drifted[]> {
   const source = await virtualMcpSource(reader, virtualMcp)
   const names = publicNamesOf(source)
   const state = await driftStateOf(reader, virtualMcp.id)
@@ -230,4 +234,244 @@ export function capabilityDiff(
       ? (item ?? {})
       : inReadingOrder(type, item)
   return diffOf(ordered(approved), ordered(current))
+}
+
+/** A virtual MCP that the MCP registry lists, as it is stored. */
+export type ListedMcp = Pick<Resource, 'slug' | 'name' | 'revision' | 'updated_at'> & {
+  readonly description: string
+  readonly icons: Icons
+}
+
+/**
+ * The virtual MCPs that the MCP registry lists for a user, ordered by slug: published ones that are `public`, and those that are
+ * `signed_in` and shared with the user.
+ * @param user Id of an active user; null for an anonymous caller. An id that is of no user lists the same as null.
+ */
+export type ListMcps = (user: string | null) => Promise<readonly ListedMcp[]>
+
+interface Candidate {
+  readonly listed: ListedMcp
+  /** Who it is shared with; null for a public one. */
+  readonly shared: Pick<VirtualMcpSpec, 'teams' | 'all_users'> | null
+}
+
+/**
+ * Reads what the MCP registry lists. The candidates are kept for one revision of the configuration: anonymous callers
+ * cannot make Postern read all virtual MCPs with each request.
+ */
+export function createMcpListing(
+  reader: Pick<ConfigReader, 'revision' | 'all' | 'byId' | 'usersOf'>,
+): ListMcps {
+  let kept: { readonly revision: number; readonly found: Promise<readonly Candidate[]> } | null = null
+
+  async function candidates(): Promise<readonly Candidate[]> {
+    // Read before the candidates: they may be newer than their revision, never older
+    const revision = await reader.revision()
+    if (kept?.revision !== revision) {
+      const reading = { revision, found: reader.all('virtual_mcps').then(candidatesIn) }
+      kept = reading
+      reading.found.catch(() => {
+        if (kept === reading) kept = null
+      })
+    }
+    return kept.found
+  }
+
+  return async (user) => {
+    const found = await candidates()
+    const asked = user !== null && found.some(({ shared }) => shared !== null) ? user : null
+    const person = asked === null ? undefined : await reader.byId('users', asked)
+    const own = person === undefined ? null : await membershipsOf(reader, person)
+    return found
+      .filter(({ shared }) => shared === null || (own !== null && reasonsFor(shared, own).length > 0))
+      .map(({ listed }) => listed)
+  }
+}
+
+function candidatesIn(all: readonly Resource[]): readonly Candidate[] {
+  return all
+    .flatMap(({ slug, name, revision, updated_at, status, spec }): Candidate[] => {
+      // Specs stored by earlier versions lack some members
+      const { description = '', teams = [], all_users = false, registry } = spec as Partial<VirtualMcpSpec>
+      if (status !== 'published' || (registry !== 'public' && registry !== 'signed_in')) return []
+      // Icons of a later version may have another form: they hide no entry
+      const { data: icons = [] } = Icons.safeParse(spec['icons'])
+      const listed = { slug, name, description, icons, revision, updated_at }
+      return [{ listed, shared: registry === 'public' ? null : { teams, all_users } }]
+    })
+    .sort((a, b) => (a.listed.slug < b.listed.slug ? -1 : 1))
+}
+
+const ITEMS_MAX = 2000
+/** Items of a decision that the audit trail names. */
+const NOTED_MAX = 200
+
+const Item = z.strictObject({
+  origin: Ref,
+  type: z.enum(DRIFT_TYPES),
+  key: z.string().max(8192),
+  hash: z
+    .string()
+    .max(128)
+    .optional()
+    .describe('As in list_drift: refuses when the item has changed since then'),
+})
+
+export const resolveDrift = define({
+  resource: 'virtual_mcps',
+  action: 'resolve_drift',
+  effect: 'act',
+  tool: 'resolve_virtual_mcp_drift',
+  group: virtualMcpKind.group,
+  summary: 'Approve or reject items that origins have changed or added since they were approved',
+  input: z.strictObject({
+    id: Ref,
+    decision: z.enum(['approve', 'reject']),
+    items: z.array(Item).max(ITEMS_MAX).default([]).describe('Items of list_drift'),
+    all: z.boolean().default(false).describe('All items of list_drift'),
+  }),
+  output: z.object({
+    id: z.string(),
+    slug: z.string(),
+    revision: z.int(),
+    resolved: z.int().describe('Items that were decided'),
+    left: z.int().describe('Items that still differ from what is approved and were not rejected'),
+  }),
+  permission: 'virtual_mcps:update',
+  refuses: ['not_found', 'configuration_invalid', 'revision_conflict', 'idempotency_conflict'],
+  columns: ['slug', 'resolved', 'left'],
+  ...about(virtualMcpKind),
+  handle: async ({ id, decision, items, all }, context) => {
+    const virtualMcp = await context.change.act('virtual_mcps', id)
+    if (items.length === 0 && !all)
+      throw refuse('input_invalid', {
+        detail: 'Name items, or set all.',
+        errors: [{ pointer: '/items', reason: 'required unless all is true' }],
+      })
+    const drift = await driftIn(context.whole, virtualMcp)
+    const chosen = all ? drift : items.map((item, index) => found(drift, item, index))
+    if (decision === 'reject') refuseShown(chosen)
+    const before = await driftStateOf(context.whole, virtualMcp.id)
+    await putDriftState(virtualMcp.id, resolved(before, chosen, decision), context)
+    const stored = await noted(chosen, decision, virtualMcp.id, context)
+    const left = (await driftIn(context.whole, stored)).filter(({ rejected }) => !rejected).length
+    context.change.finding = `${decision === 'approve' ? 'Approved' : 'Rejected'} ${chosen.length} items.`
+    return { id: stored.id, slug: stored.slug, revision: stored.revision, resolved: chosen.length, left }
+  },
+})
+
+function found(drift: readonly Drifted[], item: z.output<typeof Item>, index: number): Drifted {
+  const { origin, type, key, hash } = item
+  const one = drift.find(
+    (drifted) =>
+      (drifted.slug === origin || drifted.origin === origin) && drifted.type === type && drifted.key === key,
+  )
+  if (one === undefined)
+    throw refuse('configuration_invalid', {
+      detail: `Item ${index} is as it was approved, or is not there.`,
+      errors: [{ pointer: `/items/${index}`, reason: 'not in list_drift' }],
+    })
+  if (hash !== undefined && hash !== one.hash)
+    throw refuse('revision_conflict', {
+      detail: `Item ${index} has changed since it was listed. List the drift again.`,
+      errors: [{ pointer: `/items/${index}/hash`, reason: 'not the hash of the item as it is now' }],
+    })
+  return one
+}
+
+/** What is shown all the same cannot be rejected: that would say more than it does. */
+function refuseShown(chosen: readonly Drifted[]): void {
+  const shown = chosen.find(({ held }) => !held)
+  if (shown === undefined) return
+  throw refuse('configuration_invalid', {
+    detail: `The policy of ${shown.slug} does not hold back "${shown.key}", so rejecting it changes nothing. Set pin to strict and new_items to hide, or add a deny entry.`,
+  })
+}
+
+function resolved(state: DriftState, chosen: readonly Drifted[], decision: 'approve' | 'reject'): DriftState {
+  const approved = toMaps(state.approved)
+  const items = toMaps(state.items)
+  const rejected = toMaps(state.rejected)
+  for (const { origin, type, key, hash, approvals } of chosen) {
+    const at = `${origin} ${type}`
+    if (decision === 'reject') {
+      put(rejected, at, key, hash)
+      continue
+    }
+    for (const one of approvals ?? [{ type, key, hash }])
+      put(approved, `${origin} ${one.type}`, one.key, one.hash)
+    put(items, at, key, null)
+    put(rejected, at, key, null)
+  }
+  const whole = Object.fromEntries(
+    Object.entries(fromMaps(approved)).map(([origin, types]) => [
+      origin,
+      { tools: {}, prompts: {}, resources: {}, resource_templates: {}, ...types },
+    ]),
+  )
+  return {
+    approved: { ...emptied(state.approved), ...(whole as Record<string, Approved>) },
+    items: fromMaps(items) as DriftState['items'],
+    rejected: fromMaps(rejected) as DriftState['rejected'],
+  }
+}
+
+/** An origin of which nothing is approved holds everything back; one without an entry nothing. */
+function emptied(approved: DriftState['approved']): DriftState['approved'] {
+  const none: Approved = { tools: {}, prompts: {}, resources: {}, resource_templates: {} }
+  return Object.fromEntries(Object.keys(approved).map((origin) => [origin, none]))
+}
+
+type Maps = Map<string, Map<string, unknown>>
+
+/** By origin and type: keys are texts of servers, which no object should have as names. */
+function toMaps(state: Readonly<Record<string, object>>): Maps {
+  return new Map(
+    Object.entries(state).flatMap(([origin, types]) =>
+      Object.entries(types).map(([type, values]) => [`${origin} ${type}`, new Map(Object.entries(values))]),
+    ),
+  )
+}
+
+function fromMaps(maps: Maps): Record<string, Record<string, object>> {
+  const state: Record<string, Record<string, object>> = {}
+  for (const [at, values] of maps) {
+    if (values.size === 0) continue
+    const [origin, type] = at.split(' ') as [string, string]
+    state[origin] = { ...state[origin], [type]: Object.fromEntries(values) }
+  }
+  return state
+}
+
+/** @param value null takes it away */
+function put(maps: Maps, at: string, key: string, value: unknown): void {
+  const values = maps.get(at) ?? new Map<string, unknown>()
+  if (value === null) values.delete(key)
+  else values.set(key, value)
+  maps.set(at, values)
+}
+
+/** Counts a revision of the virtual MCP, with what was decided. */
+async function noted(
+  chosen: readonly Drifted[],
+  decision: 'approve' | 'reject',
+  id: string,
+  { change, whole }: OperationContext,
+) {
+  const stored = (await whole.byId('virtual_mcps', id))!
+  if (chosen.length === 0) return stored
+  const all = chosen.map(({ slug, type, key, change: kind, hash }) => ({
+    origin: slug,
+    type,
+    key,
+    change: kind,
+    hash,
+  }))
+  // An approval is for what was shown: of items that are not named, their digest says whether they have changed since
+  const unnamed = all.length > NOTED_MAX ? { digest: contentHash(all) } : {}
+  return change.note(stored, {
+    op: 'replace',
+    path: '/drift',
+    value: { decision, count: all.length, items: all.slice(0, NOTED_MAX), ...unnamed },
+  })
 }

@@ -1,9 +1,8 @@
 /** The servers that nodes of a definition call beside the upstream. */
-import { isPlain, pointerTo, scalarText } from '../../base/json/plain.ts'
+import { isPlain, pointerTo, scalarText } from '../../base/json/storable.ts'
 import type { WorkflowDefinition } from '../../model/workflow/workflow.ts'
 import { nodeType } from '../../nodes/definitions.ts'
-import { REFERENCES } from '../../nodes/known.ts'
-import type { NodeDestination } from '../../nodes/node-type.ts'
+import { type NodeDestination, REFERENCES } from '../../nodes/node-type.ts'
 import { referencesOf } from '../../nodes/validate.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Kind } from '../engine/kind.ts'

@@ -1,5 +1,5 @@
 /** Workflows that run other workflows: they never lead back to themselves, and the depth is bounded. */
-import { pointerTo } from '../../base/json/plain.ts'
+import { pointerTo } from '../../base/json/storable.ts'
 import { refuse } from '../../base/refusal.ts'
 import { WORKFLOW_LEVELS_MAX } from '../../model/bounds.ts'
 import type { WorkflowDefinition } from '../../model/workflow/workflow.ts'

@@ -10,8 +10,7 @@ import { readable, slugsOf } from '../engine/views.ts'
 import { patchResource } from '../engine/write-resource.ts'
 import { proxyKind } from '../proxies/kind.ts'
 import { findingsOf, ownerOf } from './findings.ts'
-import { workflowKind } from './kind.ts'
-import { workflowOf } from './of-proxy.ts'
+import { workflowKind, workflowOf } from './kind.ts'
 
 const ProxyWorkflow = z.object({
   id: z.string(),

@@ -1,10 +1,10 @@
 /** Tests that a definition holds: run on demand, and those with `gate` before a workflow is in force. */
 import { isDeepStrictEqual } from 'node:util'
-import { pointerTo, tokenText } from '../../base/json/plain.ts'
+import { pointerTo, tokenText } from '../../base/json/storable.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { TrialAnswer } from '../../model/workflow/trial.ts'
 import type { WorkflowDefinition, WorkflowTest } from '../../model/workflow/workflow.ts'
-import { readWorkflowTrace } from '../../record/workflow-trace.ts'
+import { readWorkflowTrace } from '../../record/search.ts'
 import { compilePlan } from '../../snapshot/compile/workflow.ts'
 import type { PlanFragment } from '../../snapshot/plan.ts'
 import type { OperationContext } from '../engine/context.ts'

@@ -13,11 +13,11 @@ import {
 } from '../../model/workflow/trial.ts'
 import type { WorkflowDefinition } from '../../model/workflow/workflow.ts'
 import { handlesOf, nodeType } from '../../nodes/definitions.ts'
-import { readWorkflowTrace } from '../../record/workflow-trace.ts'
+import { readWorkflowTrace } from '../../record/search.ts'
 import { compilePlan } from '../../snapshot/compile/workflow.ts'
 import type { PlanFragment } from '../../snapshot/plan.ts'
 import type { OperationContext } from '../engine/context.ts'
-import { refuseFaults } from './faults.ts'
+import { refuseFaults } from './findings.ts'
 
 /** What one run came to. */
 export const Tried = z.object({

@@ -6,8 +6,7 @@ import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
 import { getRef, resolveRefs } from '../engine/refs.ts'
 import { judgedBy, ownerOf } from './findings.ts'
-import { workflowKind } from './kind.ts'
-import { workflowOf } from './of-proxy.ts'
+import { workflowKind, workflowOf } from './kind.ts'
 
 interface AskedDefinition {
   readonly definition?: WorkflowDefinition | undefined

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type Cell, countsIn } from './cells.ts'
-import { decodeShard, encodeShard, readShard } from './codec.ts'
+import { type Cell, countsIn, decodeShard, encodeShard, readShard } from './codec.ts'
 import { percentileOf, STEPS, stepOf } from './histogram.ts'
-import { alignedRange, DAY_MS, MINUTE_MS, piecesOf, startOf } from './tiers.ts'
+import { alignedRange, DAY_MS, MINUTE_MS, piecesOf, startOf } from './keeper.ts'
 
 const HOUR_MS = 3_600_000
 const sparse = fc.array(fc.tuple(fc.integer({ min: 0, max: 255 }), fc.integer({ min: 1, max: 2 ** 40 })))

@@ -7,11 +7,18 @@ import type {
   RollupRow,
 } from '../../store/ports/records.ts'
 import { type Rows, readBlock } from '../block.ts'
-import { type Cell, mergeCell } from './cells.ts'
-import { decodeCell, type Encodable, encodeShard, Reader, readShard } from './codec.ts'
-import { FACETS, shardOf } from './facets.ts'
-import { Tally } from './tally.ts'
-import { forgottenBefore, MINUTE_MS, startOf, TIERS } from './tiers.ts'
+import {
+  addRow,
+  type Cell,
+  countsIn,
+  decodeCell,
+  type Encodable,
+  encodeShard,
+  mergeCell,
+  Reader,
+  readShard,
+} from './codec.ts'
+import { FACETS, facetValue, shardOf } from './sum.ts'
 
 /** Blocks that are counted at a time, so that new rows come in between. */
 const STEP_BLOCKS = 16
@@ -23,6 +30,8 @@ const WORDS_MAX = 500_000
 export const OTHER = 0
 /** Values of a facet in one minute, hour or day; further ones are counted under {@link OTHER}. */
 const VALUES_MAX = 20_000
+
+export const MINUTE_MS = 60_000
 
 /** So long after its start, a minute is added to its hour and day. What comes later is added to all three. */
 const OPEN_MS = 2 * MINUTE_MS
@@ -237,4 +246,152 @@ function merged({ facet }: RollupKey, stored: Uint8Array | null, added: Map<numb
     cells.set(OTHER, all)
   }
   return encodeShard(cells)
+}
+
+// Adds the rows of blocks up by minute, facet and value.
+
+/** Cells by value, of each facet in the order of {@link FACETS}. */
+type MinuteCells = readonly Map<string, Cell>[]
+
+export class Tally {
+  /** By the start of the minute. */
+  readonly minutes = new Map<number, MinuteCells>()
+  readonly #wordId: (text: string) => number
+
+  /** @param wordId number of a word */
+  constructor(wordId: (text: string) => number) {
+    this.#wordId = wordId
+  }
+
+  /**
+   * Counts the rows of a block.
+   * @param fits which rows; all when absent
+   * @param sign -1 takes them out again
+   */
+  add(
+    block: RecordBlock,
+    sign: 1 | -1 = 1,
+    fits: ((rows: Rows) => ((row: number) => boolean) | null) | null = null,
+  ): void {
+    const rows = readBlock(block)
+    const chosen = fits === null ? () => true : fits(rows)
+    if (chosen === null) return
+    for (let row = 0; row < rows.count; row++) if (chosen(row)) this.#addRow(rows, row, sign, block.proved)
+  }
+
+  #addRow(rows: Rows, row: number, sign: 1 | -1, proved: boolean): void {
+    const minute = startOf(rows.timeMs(row), MINUTE_MS)
+    let cells = this.minutes.get(minute)
+    if (cells === undefined) {
+      cells = FACETS.map(() => new Map())
+      this.minutes.set(minute, cells)
+    }
+    const status = rows.status(row)
+    for (const [at, { name, isTimed }] of FACETS.entries()) {
+      const value = facetValue(name, rows, row, proved)
+      if (value === null) continue
+      const byValue = cells[at]!
+      let cell = byValue.get(value)
+      if (cell === undefined) {
+        cell = new Map()
+        byValue.set(value, cell)
+      }
+      addRow(countsIn(cell, status), rows, row, {
+        sign,
+        isTimed,
+        code: name === 'endpoint' ? this.#codeOf(rows, row) : 0,
+      })
+    }
+  }
+
+  #codeOf(rows: Rows, row: number): number {
+    const code = rows.words[rows.word(row, 'code')] ?? ''
+    return code === '' ? 0 : this.#wordId(code)
+  }
+}
+
+// The times that rollups count: minutes, hours and days (UTC).
+
+const HOUR_MS = 3_600_000
+export const DAY_MS = 24 * HOUR_MS
+
+export interface Tier {
+  readonly widthMs: number
+  /** How long after its start such a rollup is kept, milliseconds. */
+  readonly keptMs: number
+}
+
+/** Narrowest first. */
+export const TIERS: readonly Tier[] = [
+  { widthMs: MINUTE_MS, keptMs: 48 * HOUR_MS },
+  { widthMs: HOUR_MS, keptMs: 35 * DAY_MS },
+  { widthMs: DAY_MS, keptMs: 400 * DAY_MS },
+]
+
+/** A minute that has just ended its time may still be asked for by a question that was put before. */
+const SPARE_MS = HOUR_MS
+
+/** How long rollups of a width are kept, milliseconds. */
+export function keptMs(widthMs: number): number {
+  return TIERS.find((tier) => tier.widthMs === widthMs)!.keptMs
+}
+
+/** Before which start the rollups of each width are deleted. */
+function forgottenBefore(nowMs: number): readonly (readonly [widthMs: number, startMs: number])[] {
+  return TIERS.map(({ widthMs, keptMs }) => [widthMs, nowMs - keptMs - SPARE_MS])
+}
+
+/** The start of the time of a width that holds a moment. */
+export function startOf(timeMs: number, widthMs: number): number {
+  return Math.floor(timeMs / widthMs) * widthMs
+}
+
+export interface Range {
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+/** A time without gaps whose rollups of one width are added up. */
+export interface Piece extends Range {
+  readonly widthMs: number
+}
+
+/** Start of the first rollup of a width that can be read, milliseconds since the epoch. */
+export type KeptSince = (widthMs: number) => number
+
+/** The range, extended to full minutes, hours or days: at each end the narrowest width whose rollups lead there without a gap. */
+export function alignedRange({ fromMs, toMs }: Range, keptSince: KeptSince): Range {
+  const from = TIERS.find(({ widthMs }) => startOf(fromMs, widthMs) >= keptSince(widthMs)) ?? TIERS.at(-1)!
+  const startMs = startOf(fromMs, from.widthMs)
+  const to = TIERS.find(({ widthMs }, index) => {
+    const wider = TIERS[index + 1]
+    // Narrow rollups begin where the last wide one has ended, or with the range
+    return wider === undefined || Math.max(startMs, startOf(toMs, wider.widthMs)) >= keptSince(widthMs)
+  })!
+  return { fromMs: startMs, toMs: -startOf(-toMs, to.widthMs) }
+}
+
+/**
+ * The fewest rollups that add up to a range; null if there are none that do, because narrow ones are not kept so long.
+ * Days are taken also where they are not kept any more.
+ * @param range aligned by {@link alignedRange}
+ * @param unitMs width of the points that are asked for, of which a rollup may not cover two; null for none
+ */
+export function piecesOf(range: Range, keptSince: KeptSince, unitMs: number | null): readonly Piece[] | null {
+  const pieces: { widthMs: number; fromMs: number; toMs: number }[] = []
+  for (let at = range.fromMs; at < range.toMs; ) {
+    const tier = TIERS.findLast(
+      ({ widthMs }) =>
+        at % widthMs === 0 &&
+        at + widthMs <= range.toMs &&
+        (widthMs === DAY_MS || at >= keptSince(widthMs)) &&
+        (unitMs === null || unitMs % widthMs === 0),
+    )
+    if (tier === undefined) return null
+    const last = pieces.at(-1)
+    if (last?.widthMs === tier.widthMs) last.toMs += tier.widthMs
+    else pieces.push({ widthMs: tier.widthMs, fromMs: at, toMs: at + tier.widthMs })
+    at += tier.widthMs
+  }
+  return pieces
 }

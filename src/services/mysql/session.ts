@@ -1,11 +1,24 @@
 import type { Socket } from 'node:net'
-import { lost, ServiceFailure, tooLong } from '../failure.ts'
-import type { MysqlWork, ServiceTask, ServiceWork } from '../port.ts'
-import { ANSWER_BYTES_MAX, type Rows, type Session, STATEMENT_MS } from '../session.ts'
-import { boundOpening, CONNECT_MS, type Connect, tlsOptions } from '../socket.ts'
+import {
+  ANSWER_BYTES_MAX,
+  type MysqlWork,
+  type Rows,
+  type ServiceTask,
+  type ServiceWork,
+  type Session,
+  STATEMENT_MS,
+} from '../port.ts'
+import {
+  boundOpening,
+  CONNECT_MS,
+  type Connect,
+  connectionFailure,
+  lost,
+  ServiceFailure,
+  tlsOptions,
+  tooLong,
+} from '../socket.ts'
 import { type Changed, type Column, loadMysql, type MysqlConnection } from './driver.ts'
-import { failureOf } from './failure.ts'
-import { jsonValue } from './values.ts'
 
 type Task = ServiceTask<MysqlWork>
 
@@ -217,4 +230,42 @@ class MysqlSession implements Session {
 
 function isRow(row: readonly unknown[] | Changed | undefined): row is readonly unknown[] {
   return Array.isArray(row)
+}
+
+/** Numbers of types: https://dev.mysql.com/doc/dev/mysql-server/latest/field__types_8h.html */
+const TIMESTAMP = 7
+const DATETIME = 12
+
+/** A value as JSON. The driver gives dates, decimals and integers beyond 2^53 as text, and binary values as bytes. */
+function jsonValue(value: unknown, { columnType }: Column): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
+  if (typeof value === 'bigint') return String(value)
+  if (typeof value !== 'string' || (columnType !== TIMESTAMP && columnType !== DATETIME)) return value
+  const time = value.replace(' ', 'T')
+  // The session is in UTC, in which the server gives this type alone
+  return columnType === TIMESTAMP ? `${time}Z` : time
+}
+
+/** SQLSTATE classes whose texts are about the statement alone, which an administrator has written: syntax, names, read only. */
+const TOLD = /^(42|25)/
+const LOGIN = '28000'
+/** ER_QUERY_INTERRUPTED, ER_QUERY_TIMEOUT, and ER_STATEMENT_TIMEOUT of MariaDB. */
+const CANCELED: readonly unknown[] = [1317, 3024, 1969]
+
+/** What the driver or the server has said, without values and secrets. */
+function failureOf(error: unknown): ServiceFailure {
+  if (error instanceof ServiceFailure) return error
+  const { sqlState, errno, message } = error as {
+    readonly sqlState?: unknown
+    readonly errno?: unknown
+    readonly message?: unknown
+  }
+  if (typeof sqlState !== 'string' || !/^[0-9A-Z]{5}$/.test(sqlState)) return connectionFailure(message)
+  if (sqlState === LOGIN) return new ServiceFailure('login', `the server refused the credential (${errno})`)
+  if (CANCELED.includes(errno)) return new ServiceFailure('timeout', 'the statement took too long')
+  const why = TOLD.test(sqlState) ? `: ${String(message).slice(0, 200)}` : ''
+  return new ServiceFailure(
+    sqlState,
+    `the database refused the statement (SQLSTATE ${sqlState}, error ${errno})${why}`,
+  )
 }

@@ -1,12 +1,27 @@
+import { once } from 'node:events'
 import type { Socket } from 'node:net'
-import { lost, ServiceFailure, tooLong } from '../failure.ts'
-import type { PostgresWork, ServiceTask, ServiceWork } from '../port.ts'
-import { ANSWER_BYTES_MAX, type Rows, type Session, STATEMENT_MS } from '../session.ts'
-import { boundOpening, CONNECT_MS, type Connect, tlsOptions } from '../socket.ts'
-import { cancelStatement } from './cancel.ts'
-import { loadPg, type PgClient } from './driver.ts'
-import { failureOf } from './failure.ts'
-import { Statement } from './statement.ts'
+import {
+  ANSWER_BYTES_MAX,
+  type PostgresWork,
+  type Rows,
+  type ServiceAddress,
+  type ServiceTask,
+  type ServiceWork,
+  type Session,
+  STATEMENT_MS,
+} from '../port.ts'
+import {
+  boundOpening,
+  CONNECT_MS,
+  type Connect,
+  connectionFailure,
+  lost,
+  ServiceFailure,
+  secured,
+  tlsOptions,
+  tooLong,
+} from '../socket.ts'
+import { loadPg, type PgClient, type PgConnection, type Submittable } from './driver.ts'
 
 type Task = ServiceTask<PostgresWork>
 
@@ -146,4 +161,282 @@ class PostgresSession implements Session {
     this.#fail?.(error)
     this.#socket.destroy()
   }
+}
+
+/** SQLSTATE classes whose texts are about the statement alone, which an administrator has written: syntax, names, read only. */
+const TOLD = /^(42|25)/
+/** invalid_authorization_specification, invalid_password. */
+const LOGIN = /^28/
+/** query_canceled, which statement_timeout gives too. */
+const CANCELED = '57014'
+
+/** What the driver or the server has said, without values and secrets. */
+function failureOf(error: unknown): ServiceFailure {
+  if (error instanceof ServiceFailure) return error
+  const { code, message, severity } = error as {
+    readonly code?: unknown
+    readonly message?: unknown
+    readonly severity?: unknown
+  }
+  // Only the server says how severe it is
+  if (severity === undefined || typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code))
+    return connectionFailure(message)
+  if (LOGIN.test(code))
+    return new ServiceFailure('login', `the server refused the credential (SQLSTATE ${code})`)
+  if (code === CANCELED) return new ServiceFailure('timeout', 'the statement took too long')
+  const why = TOLD.test(code) ? `: ${String(message).slice(0, 200)}` : ''
+  return new ServiceFailure(code, `PostgreSQL refused the statement (SQLSTATE ${code})${why}`)
+}
+
+/** Codes of requests in the place of a start: https://www.postgresql.org/docs/current/protocol-message-formats.html */
+const SSL_REQUEST = [8, 80_877_103]
+const CANCEL_CODE = 80_877_102
+/** For the whole request, milliseconds. */
+const CANCEL_MS = 5000
+
+/**
+ * Has the server end a statement, over a connection of its own to the same address. Never rejects: if it fails, the statement ends by
+ * its own timeout.
+ */
+async function cancelStatement(
+  to: ServiceAddress,
+  address: string,
+  [processId, secretKey]: readonly [number, number],
+  connect: Connect,
+): Promise<void> {
+  const signal = AbortSignal.timeout(CANCEL_MS)
+  let socket: Socket | null = null
+  try {
+    socket = await connect({ host: address, port: to.port }, signal)
+    if (to.tls) {
+      socket.write(words(SSL_REQUEST))
+      const [answer] = (await once(socket, 'data', { signal })) as [Buffer]
+      if (answer.toString() !== 'S') return
+      socket = await secured(socket, to, signal)
+    }
+    socket.write(words([16, CANCEL_CODE, processId, secretKey]))
+    socket.resume()
+    // The server closes it when it has done so
+    if (!socket.closed) await once(socket, 'close', { signal })
+  } catch {
+    // Told by the statement alone, which ends by its own timeout
+  } finally {
+    socket?.destroy()
+  }
+}
+
+function words(values: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(4 * values.length)
+  for (const [index, value] of values.entries()) bytes.writeInt32BE(value | 0, 4 * index)
+  return bytes
+}
+
+/**
+ * One statement by the extended protocol, which takes no second one:
+ * https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY. The server is asked for one row more than the
+ * limit, so that it sends no others.
+ */
+class Statement implements Submittable {
+  readonly #text: string
+  readonly #values: readonly (string | Buffer | null)[]
+  readonly #rowLimit: number
+  readonly #done: (came: Rows | Error) => void
+  #columns: readonly { readonly name: string; readonly read: FromText }[] = []
+  readonly #rows: Record<string, unknown>[] = []
+  #bytes = 0
+  #changed = 0
+  #isTruncated = false
+  #error: Error | null = null
+  #isOver = false
+
+  /** @param done is told once. */
+  constructor(
+    text: string,
+    values: readonly (string | Buffer | null)[],
+    rowLimit: number,
+    done: (came: Rows | Error) => void,
+  ) {
+    this.#text = text
+    this.#values = values
+    this.#rowLimit = rowLimit
+    this.#done = done
+  }
+
+  submit(connection: PgConnection): void {
+    const portal = ''
+    connection.stream.cork()
+    connection.parse({ name: '', text: this.#text, types: [] })
+    connection.bind({ portal, statement: '', values: this.#values, binary: false })
+    connection.describe({ type: 'P', name: portal })
+    connection.execute({ portal, rows: this.#rowLimit + 1 })
+    connection.sync()
+    connection.stream.uncork()
+  }
+
+  handleRowDescription({ fields }: Parameters<Submittable['handleRowDescription']>[0]): void {
+    this.#columns = fields.map(({ name, dataTypeID }) => ({ name, read: valueReader(dataTypeID) }))
+  }
+
+  handleDataRow({ fields }: Parameters<Submittable['handleDataRow']>[0]): void {
+    if (this.#error !== null) return
+    if (this.#rows.length >= this.#rowLimit) {
+      this.#isTruncated = true
+      return
+    }
+    for (const text of fields) this.#bytes += text === null ? 4 : text.length
+    if (this.#bytes > ANSWER_BYTES_MAX) {
+      this.#error = tooLong(ANSWER_BYTES_MAX)
+      return
+    }
+    const values = this.#columns.map(({ name, read }, index): [string, unknown] => {
+      const text = fields[index] ?? null
+      return [name, text === null ? null : read(text)]
+    })
+    this.#rows.push(Object.fromEntries(values))
+  }
+
+  handlePortalSuspended(): void {
+    this.#isTruncated = true
+  }
+
+  handleCommandComplete({ text }: { readonly text: string }): void {
+    this.#changed = Number(/\d+$/.exec(text)?.[0] ?? 0)
+  }
+
+  handleEmptyQuery(): void {}
+
+  /** A statement that begins with none of the allowed words could ask for data. */
+  handleCopyInResponse(connection: PgConnection): void {
+    connection.sendCopyFail('not offered')
+  }
+
+  handleCopyData(): void {}
+
+  /** The client tells nothing more of a statement that has failed, and sends the next one once the server is ready. */
+  handleError(error: Error): void {
+    this.#error ??= error
+    this.#end()
+  }
+
+  handleReadyForQuery(): void {
+    this.#end()
+  }
+
+  #end(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    const rows = this.#rows
+    const count = this.#columns.length > 0 ? rows.length : this.#changed
+    this.#done(this.#error ?? { rows, count, truncated: this.#isTruncated })
+  }
+}
+
+// Values of PostgreSQL as JSON, from the text in which the server writes them. `pg_type.dat` of PostgreSQL has the numbers.
+
+export type FromText = (text: string) => unknown
+
+const asText: FromText = (text) => text
+
+/** A number that JSON would not give exactly stays text. */
+const toWhole: FromText = (text) => {
+  const number = Number(text)
+  return Number.isSafeInteger(number) ? number : text
+}
+
+/** `NaN` and `Infinity` stay text. */
+const toFloat: FromText = (text) => {
+  const number = Number(text)
+  return Number.isFinite(number) ? number : text
+}
+
+const toBoolean: FromText = (text) => text === 't'
+const toJson: FromText = (text) => JSON.parse(text) as unknown
+/** `\x` and hexadecimal digits. */
+const toBase64: FromText = (text) => Buffer.from(text.slice(2), 'hex').toString('base64')
+/** RFC 3339, from `2026-05-01 00:00:00+00`; `infinity` and years before 1 stay as they are. */
+const toTime: FromText = (text) =>
+  /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?(\+00)?$/.test(text)
+    ? text.replace(' ', 'T').replace('+00', 'Z')
+    : text
+
+/** By the number of the type, and that of its arrays. */
+const TYPES: readonly (readonly [type: number, array: number, read: FromText])[] = [
+  [16, 1000, toBoolean],
+  [17, 1001, toBase64],
+  [20, 1016, toWhole],
+  [21, 1005, toWhole],
+  [23, 1007, toWhole],
+  [26, 1028, toWhole],
+  [25, 1009, asText],
+  [1043, 1015, asText],
+  [1042, 1014, asText],
+  [19, 1003, asText],
+  [114, 199, toJson],
+  [3802, 3807, toJson],
+  [700, 1021, toFloat],
+  [701, 1022, toFloat],
+  [1700, 1231, asText],
+  [1082, 1182, asText],
+  [1083, 1183, asText],
+  [1114, 1115, toTime],
+  [1184, 1185, toTime],
+  [2950, 2951, asText],
+]
+
+const READERS: ReadonlyMap<number, FromText> = new Map(
+  TYPES.flatMap(([type, array, read]): [number, FromText][] => [
+    [type, read],
+    [array, (text) => arrayOf(text, read)],
+  ]),
+)
+
+/** How values of a type are read. Types that are not known stay text. */
+export function valueReader(type: number): FromText {
+  return READERS.get(type) ?? asText
+}
+
+/**
+ * An array as PostgreSQL writes it (https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO). What is none stays text. Bounds
+ * other than 1 are left out.
+ */
+export function arrayOf(text: string, read: FromText): unknown {
+  const from = text.startsWith('[') ? text.indexOf('=') + 1 : 0
+  const stack: unknown[][] = []
+  let at = from
+  for (;;) {
+    const char = text[at]
+    if (char === '{') {
+      stack.push([])
+      at++
+    } else if (char === '}' || char === ',') {
+      at++
+      if (char === ',') continue
+      const list = stack.pop()
+      if (list === undefined) return text
+      const outer = stack.at(-1)
+      if (outer === undefined) return at === text.length ? list : text
+      outer.push(list)
+    } else {
+      const list = stack.at(-1)
+      const item = char === undefined || list === undefined ? null : itemAt(text, at)
+      if (item === null) return text
+      list!.push(item.value === null ? null : read(item.value))
+      at = item.end
+    }
+  }
+}
+
+const QUOTED = /"((?:[^"\\]|\\[\s\S])*)"/y
+const PLAIN = /[^",{}]+/y
+
+/** Null where there is none. */
+function itemAt(text: string, at: number): { readonly value: string | null; readonly end: number } | null {
+  const isQuoted = text[at] === '"'
+  const pattern = isQuoted ? QUOTED : PLAIN
+  pattern.lastIndex = at
+  const found = pattern.exec(text)
+  if (found === null) return null
+  const end = pattern.lastIndex
+  if (isQuoted) return { value: found[1]!.replace(/\\([\s\S])/g, '$1'), end }
+  return { value: found[0] === 'NULL' ? null : found[0], end }
 }

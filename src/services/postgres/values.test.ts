@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { fuzzCases } from '../../../test/support/long.ts'
-import { arrayOf, valueReader } from './values.ts'
+import { arrayOf, valueReader } from './session.ts'
 
 type Nested = string | null | readonly Nested[]
 

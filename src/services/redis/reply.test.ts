@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { fuzzCases } from '../../../test/support/long.ts'
-import { ServiceFailure } from '../failure.ts'
+import { ServiceFailure } from '../socket.ts'
 import { commandBytes, RedisError, type Reply, ReplyReader } from './reply.ts'
-import { replyValue } from './reply-value.ts'
+import { replyValue } from './session.ts'
 
 /** A reply as a server writes it. */
 function written(reply: Reply): Buffer {

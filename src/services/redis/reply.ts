@@ -1,5 +1,5 @@
 /** The protocol of Redis, version 2 (RESP2): https://redis.io/docs/latest/develop/reference/protocol-spec/ */
-import { ServiceFailure, tooLong } from '../failure.ts'
+import { ServiceFailure, tooLong } from '../socket.ts'
 
 /** An error that Redis answers. Its text may repeat what was asked, so it is kept by its first word alone. */
 export class RedisError {

@@ -1,10 +1,13 @@
 import type { Socket } from 'node:net'
-import { lost, ServiceFailure } from '../failure.ts'
-import type { RedisWork, ServiceTask, ServiceWork } from '../port.ts'
-import { ANSWER_BYTES_MAX, type Session } from '../session.ts'
-import { type Connect, secured } from '../socket.ts'
+import {
+  ANSWER_BYTES_MAX,
+  type RedisWork,
+  type ServiceTask,
+  type ServiceWork,
+  type Session,
+} from '../port.ts'
+import { type Connect, lost, ServiceFailure, secured } from '../socket.ts'
 import { commandBytes, RedisError, type Reply, ReplyReader } from './reply.ts'
-import { replyValue } from './reply-value.ts'
 
 /** Signs in and chooses the database. Rejects with a ServiceFailure. */
 export async function openRedis(
@@ -98,4 +101,32 @@ function answered(reply: Reply): Exclude<Reply, RedisError> {
   if (reply.code === 'NOAUTH' || reply.code === 'NOPERM')
     throw new ServiceFailure('login', `the server refused the credential (${reply.code})`)
   throw new ServiceFailure('refused', `Redis refused the command (${reply.code})`)
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/**
+ * A reply as JSON. `HGETALL` gives an object.
+ * @throws ServiceFailure for a value that is not in the encoding
+ */
+export function replyValue(command: string, reply: Reply, encoding: RedisWork['encoding']): unknown {
+  if (reply instanceof RedisError) throw new ServiceFailure('refused', `Redis refused a part (${reply.code})`)
+  if (Buffer.isBuffer(reply)) return decoded(reply, encoding)
+  if (!Array.isArray(reply)) return reply
+  if (command !== 'HGETALL') return reply.map((one: Reply) => replyValue('', one, encoding))
+  const fields: (readonly [string, unknown])[] = []
+  for (let at = 0; at + 1 < reply.length; at += 2)
+    fields.push([String(replyValue('', reply[at], 'text')), replyValue('', reply[at + 1], encoding)])
+  return Object.fromEntries(fields)
+}
+
+function decoded(bytes: Buffer, encoding: RedisWork['encoding']): unknown {
+  if (encoding === 'base64') return bytes.toString('base64')
+  try {
+    const text = UTF8.decode(bytes)
+    return encoding === 'json' ? (JSON.parse(text) as unknown) : text
+  } catch {
+    const wanted = encoding === 'json' ? 'JSON' : 'text in UTF-8; set encoding to base64'
+    throw new ServiceFailure('encoding', `a value is no ${wanted}`)
+  }
 }

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { fuzzCases } from '../../../test/support/long.ts'
-import { ServiceFailure } from '../failure.ts'
-import { SmtpReplies } from './replies.ts'
+import { ServiceFailure } from '../socket.ts'
+import { SmtpReplies } from './session.ts'
 
 const code = fc.integer({ min: 200, max: 599 })
 const texts = fc.array(fc.stringMatching(/^[ -~]{0,30}$/), { minLength: 1, maxLength: 5 })

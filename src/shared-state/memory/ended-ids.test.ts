@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createEpochCell, openEndedIds } from './ended-ids.ts'
-import { createKeyMemory } from './key-memory.ts'
+import { createEpochCell, createKeyMemory, openEndedIds } from './key-memory.ts'
 
 test('the end of an id is either remembered, or all threads hear that one was not', () => {
   const [keys, cell] = [createKeyMemory(32), createEpochCell()]

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { testEvents } from '../../../test/shared-state/events.ts'
-import { createThreadEvents, type ThreadEvents } from './events.ts'
-import { createTombstoneCells, createTombstones } from './tombstones.ts'
+import { createTombstoneCells, createTombstones } from './key-memory.ts'
+import { createThreadEvents, type ThreadEvents } from './shared-cells.ts'
 
 /** Threads that are told what another one publishes. */
 function threads(count: number): readonly ThreadEvents[] {

@@ -10,7 +10,7 @@
  */
 import { hash } from 'node:crypto'
 import { isFromAhead } from '../../base/clock.ts'
-import type { KeptTimes, KeptValue, KeptValues } from '../ports/kept-values.ts'
+import type { KeptTimes, KeptValue, KeptValues } from '../ports/memory.ts'
 
 /** Bytes of all values. The system gives memory to them as it is used. */
 const RING_BYTES = 32 * 1024 * 1024

@@ -1,6 +1,7 @@
 /** Keys that all threads of the process remember until a time, in shared memory. */
 import { hash } from 'node:crypto'
-import type { Claimed, Once } from '../ports/once.ts'
+import type { Events } from '../ports/events.ts'
+import type { Claimed, Once, Tombstones } from '../ports/memory.ts'
 
 /**
  * Places for one key. While all of them are taken, another key of the bucket cannot be remembered. One holder takes at most as many of a
@@ -102,4 +103,96 @@ function numberOf(holder: string): bigint {
     last = { holder, number: BigInt.asIntN(HOLDER_BITS, BigInt(number)) }
   }
   return last.number
+}
+
+// Ids of revoked grants and ended accounts, in memory that all threads of the process share.
+
+export interface EndedIds {
+  /** Notes that threads were told that some id counts. Times are milliseconds since the epoch. */
+  vouched(now: number): void
+  /**
+   * Remembers the end of an id. @param lifeMs for which a thread counts on what it was told. The clock may have been set back since: it is
+   * remembered for as long after the latest time of {@link vouched} as after now
+   */
+  end(id: string, lifeMs: number, now: number): Claimed
+  /** True while the end of the id is remembered. */
+  has(id: string, now: number): boolean
+  /**
+   * Grows whenever the end of an id found no place. Nobody can say then which ids have ended: what was asked of the main thread while the
+   * number was another one counts no longer, and is asked again.
+   */
+  epoch(): number
+}
+
+/** Memory for the epoch of {@link openEndedIds}, shared by all threads. */
+export function createEpochCell(): SharedArrayBuffer {
+  return new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
+}
+
+/** @param keys of createKeyMemory */
+export function openEndedIds(keys: SharedArrayBuffer, epochCell: SharedArrayBuffer): EndedIds {
+  const ended = openKeyMemory(keys)
+  const epoch = new Int32Array(epochCell)
+  let latest = 0
+  return {
+    vouched(now) {
+      latest = Math.max(latest, now)
+    },
+    end(id, lifeMs, now) {
+      const claimed = ended.claim(id, Math.max(latest, now) + lifeMs, now)
+      if (claimed === 'unavailable') Atomics.add(epoch, 0, 1)
+      return claimed
+    },
+    has: (id, now) => ended.has(id, now),
+    epoch: () => Atomics.load(epoch, 0),
+  }
+}
+
+/** Places in the table; a power of two. Each is 64 bits of a hash. */
+const HASHES = 8192
+/** Neighbours looked at for one entry; when all are taken the first is overwritten: that end is forgotten, nothing else. */
+const PROBE = 8
+
+/** Memory for {@link createTombstones}, shared by all threads. */
+export function createTombstoneCells(): SharedArrayBuffer {
+  return new SharedArrayBuffer(HASHES * BigInt64Array.BYTES_PER_ELEMENT)
+}
+
+/**
+ * The ended MCP sessions of all threads. A session id carries its whole state, so ending one means remembering it:
+ * bounded; a forgotten one works again until its own expiry, and never for anyone but its owner.
+ * @param events carries the ends to processes that do not share the cells.
+ */
+export function createTombstones(shared: SharedArrayBuffer, events: Events): Tombstones {
+  const cells = new BigInt64Array(shared)
+
+  function keyOf(id: string): bigint {
+    const key = BigInt.asIntN(64, BigInt(`0x${hash('sha256', id, 'hex').slice(0, 16)}`))
+    return key === 0n ? 1n : key
+  }
+
+  function remember(id: string): void {
+    const key = keyOf(id)
+    const start = Number(BigInt.asUintN(32, key)) % HASHES
+    for (let i = 0; i < PROBE; i++) {
+      const before = Atomics.compareExchange(cells, (start + i) % HASHES, 0n, key)
+      if (before === 0n || before === key) return
+    }
+    Atomics.store(cells, start, key)
+  }
+
+  events.subscribe('session_ended', remember)
+
+  return {
+    add(id) {
+      remember(id)
+      events.publish({ topic: 'session_ended', text: id })
+    },
+    has(id) {
+      const key = keyOf(id)
+      const start = Number(BigInt.asUintN(32, key)) % HASHES
+      for (let i = 0; i < PROBE; i++) if (Atomics.load(cells, (start + i) % HASHES) === key) return true
+      return false
+    },
+  }
 }

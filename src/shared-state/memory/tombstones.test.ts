@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createThreadEvents } from './events.ts'
-import { createTombstoneCells, createTombstones } from './tombstones.ts'
+import { createTombstoneCells, createTombstones } from './key-memory.ts'
+import { createThreadEvents } from './shared-cells.ts'
 
 test('an ended session is known to every thread that shares the cells', () => {
   const cells = createTombstoneCells()

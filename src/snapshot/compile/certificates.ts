@@ -1,7 +1,7 @@
 /** Compiles the settings for client certificates of a profile to its fragment. Pure. */
 import { hash } from 'node:crypto'
 import { BINDING_NAMES, type MtlsAuth } from '../../model/access/profile.ts'
-import { subjectName } from '../find/subject-name.ts'
+import { subjectName } from '../find/people.ts'
 import type { CertificatesFragment } from '../fragments.ts'
 
 /** The id of a binding follows from its name and authority, so that the same binding keeps it over changes. */

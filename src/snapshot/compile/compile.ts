@@ -1,17 +1,30 @@
 /** Compiles the desired state to fragments. Pure: the same state gives the same fragments. All references are ids. */
 import { toMs } from '../../base/clock.ts'
-import { withoutPause } from '../../base/threads/time-slices.ts'
-import type { ClientSpec, ProfileSpec } from '../../model/access/profile.ts'
-import type { CollectionSpec } from '../../model/api/collection.ts'
+import type { ClaimRule } from '../../base/crypto/jwt.ts'
+import { withoutPause } from '../../base/threads/in-line.ts'
+import {
+  type ClientSpec,
+  type JwtAuth,
+  KEY_ALGS,
+  type OidcAuth,
+  type ProfileSpec,
+  SECRET_ALGS,
+  toClaimRule,
+} from '../../model/access/profile.ts'
+import type { CollectionSpec, Cors } from '../../model/api/collection.ts'
 import { type CredentialType, previousUntil, secretFieldsOf } from '../../model/api/credential.ts'
 import { type LimitSpec, limitsOf, type PolicySpec } from '../../model/api/policy.ts'
-import type { ProxySpec } from '../../model/api/proxy.ts'
+import { GraphqlLimits, type ProxySpec } from '../../model/api/proxy.ts'
 import type {
   ClientFragment,
   CollectionFragment,
   Contract,
+  ContractFragment,
   ContractsFragment,
+  CorsFragment,
   CredentialFragment,
+  FeaturesFragment,
+  KeysFragment,
   LimitFragment,
   PolicyFragment,
   ProfileFragment,
@@ -19,13 +32,12 @@ import type {
   SchemasFragment,
   SigningSecretFragment,
   TokenFragment,
+  VerifyFragment,
 } from '../fragments.ts'
-import { partsOf } from '../link/credential-parts.ts'
+import { partsOf } from '../link/credential.ts'
 import { compileCertificates } from './certificates.ts'
-import { compileContract, compileCors, compileFeatures } from './features.ts'
 import { compileHeaders, compileSecretHeaders, type SealedHeader } from './secret-headers.ts'
 import { compileTimeouts, compileUpstream } from './upstream.ts'
-import { compileVerify } from './verify.ts'
 import { compileOwnWorkflow } from './workflow.ts'
 
 /** A resource of the desired state. */
@@ -255,4 +267,152 @@ function previousOf(sealed: Readonly<Record<string, string>>): Pick<CredentialFr
     if (until !== null) return { previous: { until, field, sealed: text } }
   }
   return {}
+}
+
+// Compiles the optional features of a proxy: CORS, contract, cache, idempotency and more.
+
+/** Cross-origin rules; ages become seconds. */
+function compileCors(cors: Cors): CorsFragment {
+  const { origins, methods, headers, expose, credentials } = cors
+  return { origins, methods, headers, expose, credentials, max_age_s: Math.floor(toMs(cors.max_age) / 1000) }
+}
+
+/** How requests are held to the contract; null where there is nothing to hold them to. */
+function compileContract(
+  spec: ProxySpec,
+  inherited: CollectionSpec['request_validation'],
+): ContractFragment | null {
+  // Specs stored by earlier versions lack the newer members.
+  const { request_validation = 'inherit', strict_query = false } = spec
+  const mode = request_validation === 'inherit' ? inherited : request_validation
+  if (mode === 'off' || !hasContract(spec)) return null
+  return { mode, strict_query }
+}
+
+function hasContract(spec: ProxySpec): boolean {
+  return (
+    spec.strict_query === true ||
+    [spec, ...Object.values(spec.contracts ?? {})].some(
+      ({ parameters, request_schema, request_schemas, request_types }) =>
+        (parameters ?? []).some(isChecked) ||
+        request_schema != null ||
+        request_schemas != null ||
+        (request_types ?? []).length > 0,
+    )
+  )
+}
+
+/** A path parameter that may be any text needs no look: it matched. */
+function isChecked(parameter: ProxySpec['parameters'][number]): boolean {
+  const { type, pattern, min, max } = parameter
+  if (parameter.in !== 'path') return true
+  return (
+    type !== 'string' ||
+    parameter.schema !== undefined ||
+    pattern !== undefined ||
+    parameter.enum !== undefined ||
+    min !== undefined ||
+    max !== undefined
+  )
+}
+
+/** The optional features of a proxy; null when none is on. */
+function compileFeatures(spec: ProxySpec): FeaturesFragment | null {
+  const { cache = null, idempotency = false, response_validation = 'off' } = spec
+  const isGraphql = spec.kind === 'graphql'
+  const isWebSocket = spec.kind === 'websocket'
+  const gathers = spec.streaming === 'never'
+  const judges =
+    response_validation !== 'off' &&
+    [spec, ...Object.values(spec.contracts ?? {})].some(({ response_schema }) => response_schema != null)
+  if (cache === null && !idempotency && !judges && !isGraphql && !isWebSocket && !gathers) return null
+  return {
+    gathers,
+    response_validation: judges ? response_validation : 'off',
+    cache:
+      cache === null
+        ? null
+        : {
+            ttl_ms: toMs(cache.ttl),
+            vary: cache.vary,
+            scope: cache.scope,
+            stale_if_error_ms: cache.stale_if_error === null ? 0 : toMs(cache.stale_if_error),
+          },
+    idempotency,
+    graphql: isGraphql ? (spec.graphql ?? GraphqlLimits.parse({})) : null,
+    ...(isWebSocket ? { websocket: true as const } : {}),
+  }
+}
+
+// Compiles the settings for signed tokens of a profile to its fragment. Pure.
+
+/** Null for types without signed tokens. `client` is the slug that stands for an issuer that is not given. */
+function compileVerify(
+  auth: ProfileSpec['auth'],
+  client: string,
+  secrets: readonly SigningSecretFragment[],
+): VerifyFragment | null {
+  if (auth.type === 'jwt') return compileJwt(auth, client, secrets)
+  return auth.type === 'oidc' ? compileOidc(auth) : null
+}
+
+function compileJwt(
+  auth: JwtAuth,
+  client: string,
+  secrets: readonly SigningSecretFragment[],
+): VerifyFragment {
+  const all: readonly string[] = auth.mode === 'secret' ? SECRET_ALGS : KEY_ALGS
+  return {
+    issuer: auth.issuer ?? client,
+    audience: auth.audience,
+    algs: auth.algs.length === 0 ? all : auth.algs.filter((alg) => all.includes(alg)),
+    skew_ms: toMs(auth.skew),
+    lifetime_ms_max: toMs(auth.max_lifetime),
+    required_claims: rulesOf(auth.required_claims),
+    required_scopes: [],
+    match: [],
+    accept_id_tokens: true,
+    once: auth.jti_replay,
+    claims: auth.claims,
+    keys: keysOf(auth, secrets),
+    introspection: null,
+  }
+}
+
+function keysOf(auth: JwtAuth, secrets: readonly SigningSecretFragment[]): KeysFragment {
+  if (auth.mode === 'secret') return { from: 'secrets', secrets }
+  // The check of the profile has refused the mode without its URL.
+  if (auth.mode === 'jwks_url') return { from: 'jwks', url: auth.jwks_url ?? '' }
+  const keys = auth.keys.map(({ retires_at, ...jwk }) => ({
+    jwk,
+    retires_at: retires_at == null ? null : Date.parse(retires_at),
+  }))
+  return { from: 'profile', keys }
+}
+
+function compileOidc(auth: OidcAuth): VerifyFragment {
+  const { introspection_credential: credential, introspection_url: url } = auth
+  return {
+    issuer: auth.issuer,
+    audience: auth.audience,
+    algs: auth.algs.length === 0 ? KEY_ALGS : auth.algs,
+    skew_ms: toMs(auth.skew),
+    lifetime_ms_max: null,
+    required_claims: rulesOf(auth.required_claims),
+    required_scopes: auth.required_scopes,
+    match: auth.match.map(toClaimRule),
+    accept_id_tokens: auth.accept_id_tokens,
+    once: false,
+    claims: auth.claims,
+    keys: { from: 'discovery', url: auth.issuer },
+    introspection: credential === null ? null : { credential, url },
+  }
+}
+
+function rulesOf(claims: JwtAuth['required_claims']): ClaimRule[] {
+  return Object.entries(claims).map(([claim, value]) => ({
+    claim,
+    values: Array.isArray(value) ? value : [value],
+    glob: null,
+  }))
 }

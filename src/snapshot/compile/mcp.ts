@@ -12,7 +12,7 @@ import {
 import type { OriginSpec } from '../../model/mcp/origin.ts'
 import { assignNames, assignUris, type PublicNames, prefixesOf } from '../../model/mcp/public-names.ts'
 import type { VirtualMcpSpec } from '../../model/mcp/virtual-mcp.ts'
-import { basesOf } from '../find/capability-bases.ts'
+import { basesOf } from '../find/capability-uris.ts'
 import type { CatalogueFragment, OriginFragment, VirtualMcpFragment } from '../fragments.ts'
 import { type Offer, offeredBy } from '../offer/endpoint-catalogue.ts'
 import { rulesOf } from './capability-rules.ts'

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { policy } from '../../../test/gateway/fragments.ts'
 import { FORM, type PolicyFragment } from '../fragments.ts'
 import { COMPILE } from './kinds.ts'
-import { type Need, withNeeds } from './needs.ts'
+import { type Need, withNeeds } from './sources.ts'
 
 test('a fragment needs the newest form of the restrictions that it carries, and none without', () => {
   const rules: Need<PolicyFragment>[] = [

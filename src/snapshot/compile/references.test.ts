@@ -3,11 +3,11 @@ import { type TestContext, test } from 'node:test'
 import { startControl } from '../../../test/control.ts'
 import { asTexts, client, collection, delta, packed, unpacked } from '../../../test/gateway/fragments.ts'
 import type { SecretReference } from '../../model/api/secret.ts'
-import { createOpener, type Opener } from '../../vault/opener.ts'
 import type { SecretSources } from '../../vault/sources.ts'
+import { createOpener, type Opener } from '../../vault/vault.ts'
 import type { CredentialFragment, Fragment } from '../fragments.ts'
 import { linkCollection } from '../link/collection.ts'
-import type { TextDelta } from '../sent-delta.ts'
+import type { TextDelta } from '../packed-fragments.ts'
 import { createReferences } from './references.ts'
 
 /** Sources that know what stands in `texts` by path, once they were asked; `asked` waits for `gate`. */

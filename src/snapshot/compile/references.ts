@@ -6,8 +6,13 @@ import type { SecretSources } from '../../vault/sources.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { CollectionFragment, CredentialFragment, FragmentKey } from '../fragments.ts'
 import { partsOfPlace } from '../link/header-place.ts'
-import type { PackedSnapshot } from '../packed-fragments.ts'
-import { FragmentText, mayRefer, REFERRING_KINDS, type TextDelta } from '../sent-delta.ts'
+import {
+  FragmentText,
+  mayRefer,
+  type PackedSnapshot,
+  REFERRING_KINDS,
+  type TextDelta,
+} from '../packed-fragments.ts'
 
 /**
  * Credentials, and collections with headers, whose secrets are read elsewhere, on their way to the gateway threads: the main thread reads, seals what

@@ -1,8 +1,7 @@
 /** The resources that are read for compiling: one row for each type that has fragments of its own. */
-
-import { HASH_KEY } from '../../guardrails/names.ts'
+import { HASH_KEY } from '../../guardrails/rule.ts'
 import type { TeamSpec, UserSpec } from '../../model/access/access.ts'
-import type { BindingSpec } from '../../model/access/host.ts'
+import { type BindingSpec, fingerprintOfKeys, type HostSpec } from '../../model/access/host.ts'
 import type { ClientSpec, ProfileSpec } from '../../model/access/profile.ts'
 import type { CollectionSpec } from '../../model/api/collection.ts'
 import type { CredentialAuth } from '../../model/api/credential.ts'
@@ -18,11 +17,19 @@ import type { ResourceType } from '../../model/resource-types.ts'
 import type { WorkflowSpec } from '../../model/workflow/workflow.ts'
 import { type ConfigReader, isSigningSecret, type StoredToken } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
-import type { FragmentKind } from '../fragments.ts'
+import type {
+  Fragment,
+  FragmentKind,
+  HostFragment,
+  PersonFragment,
+  ProfileFragment,
+  TeamFragment,
+  TokenFragment,
+} from '../fragments.ts'
 import { type Offer, offeredBy } from '../offer/endpoint-catalogue.ts'
+import { selectionOf } from './capability-rules.ts'
 import type { Desired, DesiredProfile } from './compile.ts'
 import type { NamedSource, VirtualMcpSource } from './mcp.ts'
-import type { HostSource } from './people.ts'
 import type { SealedHeader } from './secret-headers.ts'
 
 /** What compiling asks of the configuration. */
@@ -241,4 +248,82 @@ function toTokenFragment({ id, lookup, hash, expires_at, retires_at }: StoredTok
 /** The stored spec is the parsed one with ids for references, so it has the type of the model. */
 function desired<S>({ id, slug, spec }: Resource): Desired<S> {
   return { id, slug, spec: spec as S }
+}
+
+// Marks restrictions that older linkers would ignore, so that these linkers close the fragment.
+
+/** A restriction that older linkers would ignore. */
+export interface Need<F extends Fragment = Fragment> {
+  /** The form of fragments that has it, at most `FORM`. */
+  readonly form: number
+  /** Whether a fragment carries the restriction. */
+  readonly when: (fragment: F) => boolean
+}
+
+/** A fragment that says which form its restrictions need; the fragment itself where all linkers know them. */
+export function withNeeds<F extends Fragment>(fragment: F, rules: readonly Need<F>[] = []): F {
+  const needs = Math.max(1, ...rules.filter(({ when }) => when(fragment)).map(({ form }) => form))
+  return needs === 1 ? fragment : { ...fragment, needs }
+}
+
+// Compiles users, teams and hosts.
+
+/** A binding with its tokens. */
+interface DesiredBinding extends Desired<BindingSpec> {
+  readonly tokens: readonly TokenFragment[]
+}
+
+export interface HostSource {
+  readonly host: Desired<HostSpec>
+  readonly bindings: readonly DesiredBinding[]
+}
+
+export function compileHost({ host: { id, slug, spec }, bindings }: HostSource): HostFragment {
+  const { name, active } = spec
+  const bound = bindings.length === 0 ? {} : { bindings: bindings.map(compileBinding) }
+  return { kind: 'host', id, slug, name, active, ...bound }
+}
+
+function compileBinding({ id, slug, spec, tokens }: DesiredBinding): ProfileFragment {
+  const { name, active, ip_allowlist, virtual_mcp, user } = spec
+  // Specs stored by earlier versions lack them
+  const { capabilities = null, acts_for = null, keys = [] } = spec
+  return {
+    ...SIGNED_IN,
+    id,
+    slug,
+    name,
+    active,
+    auth: 'token',
+    tokens,
+    ip_allowlist,
+    binding: {
+      virtual_mcp,
+      user,
+      ...(capabilities === null ? {} : { only: selectionOf(capabilities) }),
+      ...(acts_for === null ? {} : { acts_for }),
+      ...(keys.length === 0 ? {} : { keys: fingerprintOfKeys(keys) }),
+    },
+  }
+}
+
+/** What a host has of a profile: no collection is called through it. */
+const SIGNED_IN = {
+  verify: null,
+  allowed_methods: [],
+  ip_allowlist: [],
+  collections: null,
+  endpoints: { allow: [], deny: [] },
+  policy: null,
+  forward_identity: false,
+} as const
+
+/** A user. Gateway threads get neither name nor address. */
+export function compilePerson({ id, slug, spec: { active, groups } }: Desired<UserSpec>): PersonFragment {
+  return { kind: 'person', id, slug, active, groups }
+}
+
+export function compileTeam({ id, slug, spec }: Desired<TeamSpec>): TeamFragment {
+  const { parent, members, idp_groups: groups } = spec
+  return { kind: 'team', id, slug, parent, members: members.map(({ user }) => user), groups }
 }

@@ -2,7 +2,7 @@
 
 import { toMs } from '../../base/clock.ts'
 import { contentHash } from '../../base/json/canonical.ts'
-import { isPlain } from '../../base/json/plain.ts'
+import { isPlain } from '../../base/json/storable.ts'
 import { Lru } from '../../base/memory/lru.ts'
 import type { ProxySpec } from '../../model/api/proxy.ts'
 import { UpstreamSpec } from '../../model/api/upstream.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { made, NONE } from '../../../test/support/made-capabilities.ts'
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
 import { approvedOf, type Catalogue, capabilityHash } from '../../model/mcp/capability-drift.ts'
 import { CapabilityPolicy } from '../../model/mcp/capability-policy.ts'
 import type { PublicName } from '../../model/mcp/public-names.ts'
@@ -9,12 +9,12 @@ import { rulesOf } from '../compile/capability-rules.ts'
 import { linkCapabilities } from './capabilities.ts'
 import {
   type Admission,
+  type Caller,
   type Capabilities,
   type Explanation,
   type ReadAdmission,
   UNKNOWN,
-} from './capability-answers.ts'
-import type { Caller } from './capability-caller.ts'
+} from './capability-caller.ts'
 import { selectedOf } from './capability-selection.ts'
 
 const acme: Caller = {

@@ -14,7 +14,7 @@
  * 7. An item that does not fit the schema of the client's era is repaired, or hidden from the clients of that era.
  */
 import { textHash } from '../../base/json/canonical.ts'
-import type { Plain } from '../../base/json/plain.ts'
+import type { Plain } from '../../base/json/storable.ts'
 import { Lru } from '../../base/memory/lru.ts'
 import { estimateTokens } from '../../base/text/token-estimate.ts'
 import { CAPABILITY_TYPES, type CapabilityRules, type CapabilityType } from '../../model/mcp/capability.ts'
@@ -30,8 +30,16 @@ import {
 } from '../../model/mcp/capability-drift.ts'
 import { type Era, findingOf, fitItem, nameFinding } from '../../model/mcp/listed-item.ts'
 import type { PublicNames } from '../../model/mcp/public-names.ts'
-import { type Capabilities, UNKNOWN, type VisibleList } from './capability-answers.ts'
-import { type Caller, type FactsOf, factsBy, type SubjectClaims, toCondition } from './capability-caller.ts'
+import {
+  type Caller,
+  type Capabilities,
+  type FactsOf,
+  factsBy,
+  type SubjectClaims,
+  toCondition,
+  UNKNOWN,
+  type VisibleList,
+} from './capability-caller.ts'
 import {
   type Applies,
   admitted,
@@ -49,8 +57,7 @@ import {
   seen,
   viewUnder,
 } from './capability-judge.ts'
-import { toMatch } from './capability-match.ts'
-import { completedTemplate, type UriSpace, uriSpace } from './capability-uris.ts'
+import { completedTemplate, toMatch, type UriSpace, uriSpace } from './capability-uris.ts'
 import type { Visible } from './capability-view.ts'
 import type { Reach } from './offered-endpoints.ts'
 import { toUriMatch } from './uri-template.ts'

@@ -1,16 +1,17 @@
 /** Decides about one item for one caller. Lists, calls, completions, reads and subscriptions all ask here. */
 import { joined, withoutDigits } from '../../base/json/exact.ts'
-import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 import { type CapabilityType, KEY_OF, type Projection } from '../../model/mcp/capability.ts'
 import type { Held } from '../../model/mcp/capability-drift.ts'
 import {
   type Admission,
+  type Caller,
+  type Condition,
   type Explanation,
   type ReadAdmission,
   UNKNOWN,
   type Unknown,
-} from './capability-answers.ts'
-import type { Caller, Condition } from './capability-caller.ts'
+} from './capability-caller.ts'
 import { NO_ARGUMENTS, type Visible, viewOf, withPublicApp } from './capability-view.ts'
 import { type DeclaredNames, flatNames, namesIn } from './declared-names.ts'
 import type { Reach } from './offered-endpoints.ts'

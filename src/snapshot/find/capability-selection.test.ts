@@ -6,8 +6,7 @@ import type { Catalogue } from '../../model/mcp/capability-drift.ts'
 import { CapabilitySubset } from '../../model/mcp/capability-policy.ts'
 import { selectionOf } from '../compile/capability-rules.ts'
 import { linkCapabilities } from './capabilities.ts'
-import { type Capabilities, UNKNOWN } from './capability-answers.ts'
-import type { Caller } from './capability-caller.ts'
+import { type Caller, type Capabilities, UNKNOWN } from './capability-caller.ts'
 import { selectedOf } from './capability-selection.ts'
 
 const CATALOGUE: Catalogue = {

@@ -10,8 +10,8 @@ import {
   type CapabilityType,
 } from '../../model/mcp/capability.ts'
 import { listOf } from './capabilities.ts'
-import { type Capabilities, UNKNOWN, type VisibleList } from './capability-answers.ts'
-import { toMatch } from './capability-match.ts'
+import { type Capabilities, UNKNOWN, type VisibleList } from './capability-caller.ts'
+import { toMatch } from './capability-uris.ts'
 import type { Visible } from './capability-view.ts'
 import { isPlainUri } from './uri-template.ts'
 import type { JoinedVirtualMcp } from './virtual-mcps.ts'

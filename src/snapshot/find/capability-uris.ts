@@ -1,8 +1,23 @@
 /** URIs that are in no list of a virtual MCP, and the translation of URIs to public ones. */
-import type { Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
+import { toGlob } from '../../base/text/patterns.ts'
+import {
+  type CapabilityMatch,
+  type CapabilityRules,
+  type CapabilityType,
+  HINT_DEFAULTS,
+  KEY_OF,
+  type MatchField,
+} from '../../model/mcp/capability.ts'
+import { itemsByKey } from '../../model/mcp/capability-drift.ts'
 import { fromPublicUri, type PublicNames, toPublicUri } from '../../model/mcp/public-names.ts'
-import { type Admission, type Capabilities, type ReadAdmission, UNKNOWN } from './capability-answers.ts'
-import type { Caller } from './capability-caller.ts'
+import {
+  type Admission,
+  type Caller,
+  type Capabilities,
+  type ReadAdmission,
+  UNKNOWN,
+} from './capability-caller.ts'
 import {
   admitted,
   appliesWith,
@@ -159,3 +174,53 @@ export function completedTemplate(
 
 const UNDECIDED =
   'The capability policy does not allow these values, or needs all variables of the template to decide.'
+
+/**
+ * What the public names of items are made of: the name that the first allow rule with a name projects, else what the server calls
+ * the item. It does not depend on callers: an item has one public name.
+ */
+export function basesOf(
+  type: CapabilityType,
+  rules: CapabilityRules,
+  items: readonly Plain[],
+): { readonly key: string; readonly base: string }[] {
+  const naming =
+    KEY_OF[type] === 'name'
+      ? (rules[type] ?? []).flatMap(({ effect, match, projection }) =>
+          effect === 'allow' && projection?.name !== undefined
+            ? [{ name: projection.name, matches: toMatch(type, match) }]
+            : [],
+        )
+      : []
+  return [...itemsByKey(type, items)].map(([key, item]) => ({
+    key,
+    base: naming.find(({ matches }) => matches(item))?.name ?? key,
+  }))
+}
+
+/** A question to an item as its server lists it. Members that are no text fit nothing. */
+export function toMatch(type: CapabilityType, match: CapabilityMatch): (item: Plain) => boolean {
+  if ('exact' in match) return (item) => item[KEY_OF[type]] === match.exact
+  if ('glob' in match) {
+    const { on } = match
+    const fits = toGlob(match.glob)
+    return (item) => {
+      const value = fieldOf(type, item, on)
+      return typeof value === 'string' && fits(value)
+    }
+  }
+  const { annotation, is } = match
+  return ({ annotations }) => {
+    const hint =
+      isPlain(annotations) && Object.hasOwn(annotations, annotation) ? annotations[annotation] : null
+    return (typeof hint === 'boolean' ? hint : HINT_DEFAULTS[annotation]) === is
+  }
+}
+
+function fieldOf(type: CapabilityType, item: Plain, on: MatchField | 'key'): unknown {
+  if (on === 'key' || on === 'uri') return item[KEY_OF[type]]
+  // Tools of older revisions have their title among the annotations
+  if (on === 'title' && item['title'] === undefined && isPlain(item['annotations']))
+    return item['annotations']['title']
+  return item[on]
+}

@@ -2,10 +2,10 @@
  * The compact view of a list of tools: three tools that find, describe and call the others, so that a long list costs a model
  * few tokens. It is made from the list of one caller, so it contains nothing that is hidden from the caller.
  */
-import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 import { indexTexts, type SearchField, type TextIndex } from '../../base/text/search.ts'
 import { estimateTokens } from '../../base/text/token-estimate.ts'
-import type { VisibleList } from './capability-answers.ts'
+import type { VisibleList } from './capability-caller.ts'
 import type { Visible } from './capability-view.ts'
 
 export const COMPACT_TOOLS = { search: 'search_tools', describe: 'describe_tool', call: 'call_tool' } as const

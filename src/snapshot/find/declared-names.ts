@@ -6,8 +6,8 @@
  * Steps and depth are bounded, and anything beyond a bound is refused: schemas come from origins, and arguments from callers.
  */
 
-import { isPlain, type Plain, pointerTo, tokenText } from '../../base/json/plain.ts'
-import { FoldedNames, shownName } from '../../base/text/folded-names.ts'
+import { isPlain, type Plain, pointerTo, tokenText } from '../../base/json/storable.ts'
+import { FoldedNames, shownName } from '../../base/text/mask.ts'
 
 /** Members, containers and the schemas about them that one judgement looks at. */
 const STEPS_MAX = 500_000

@@ -1,9 +1,8 @@
 import { textHash } from '../../base/json/canonical.ts'
-import type { Leg } from '../../guardrails/names.ts'
-import type { Chain, Rule } from '../../guardrails/rule.ts'
+import type { Chain, Leg, Rule } from '../../guardrails/rule.ts'
 import type { GuardedRoute, LinkedCollection, LinkedProxy } from '../linked/collection.ts'
 import type { GuardrailIndex, LinkedGuardrail, McpGuardrails, PlacedGuardrails } from '../linked/guardrail.ts'
-import { mayBeReadAs, toLooseMatch, toLooseSegments } from './plain-path.ts'
+import { mayBeReadAs, toLooseMatch, toLooseSegments } from './paths.ts'
 
 /** Places that are kept for one set of guardrails; beyond, all are made anew. */
 const PLACES_MAX = 10_000

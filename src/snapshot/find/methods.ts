@@ -1,6 +1,8 @@
 /** HTTP methods as bits. */
 import { HTTP_METHODS } from '../../model/http-names.ts'
 import type { HttpMethod } from '../../model/members.ts'
+import type { LinkedProfile } from '../linked/client.ts'
+import type { LinkedCollection, LinkedProxy } from '../linked/collection.ts'
 
 /** Sets of HTTP methods as bits, so that lists are met with one `&`. */
 const BITS = new Map<string, number>(HTTP_METHODS.map((method, index) => [method, 1 << index]))
@@ -24,4 +26,14 @@ export function methodBits(methods: readonly HttpMethod[]): number {
 /** Names of the bits, in the order of {@link HTTP_METHODS}. */
 export function methodNames(bits: number): HttpMethod[] {
   return HTTP_METHODS.filter((method) => (bits & BITS.get(method)!) !== 0)
+}
+
+/** Methods of a proxy that a profile may use: what the checks `assignment` and `method` let through. 0 hides the endpoint. */
+export function visibleMethods(
+  profile: LinkedProfile,
+  collection: LinkedCollection,
+  proxy: LinkedProxy,
+): number {
+  const ruled = profile.endpoints === null ? ALL_METHODS : profile.endpoints(collection, proxy)
+  return proxy.methods & profile.methods & ruled
 }

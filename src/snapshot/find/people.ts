@@ -3,6 +3,7 @@
  * above their own.
  */
 import type { CollectionFragment, PersonFragment, TeamFragment, VirtualMcpFragment } from '../fragments.ts'
+import type { LinkedClient, LinkedHost } from '../linked/client.ts'
 
 /** People by ids of users and teams. */
 interface Members {
@@ -88,4 +89,24 @@ export function isOpenTo(
   if (teams === undefined || signIn === null) return true
   const person = signIn.user === null ? undefined : all.people.get(signIn.user)
   return person !== undefined && isAmong(person, { users: [], teams }, all.teams)
+}
+
+interface Linked {
+  readonly clients: ReadonlyMap<string, LinkedClient>
+  readonly hosts: ReadonlyMap<string, LinkedHost>
+}
+
+/** The client of that id, or the host, which is a client to all checks of a call. */
+export function clientOf({ clients, hosts }: Linked, id: string): LinkedClient | undefined {
+  return clients.get(id) ?? hosts.get(id)?.client
+}
+
+/** A subject in one order: RFC 4514 writes the last attribute first, others write the first one first. */
+export function subjectName(parts: readonly string[]): string {
+  const forward = parts.map((part) => part.trim()).join(',')
+  const backward = parts
+    .map((part) => part.trim())
+    .reverse()
+    .join(',')
+  return forward < backward ? forward : backward
 }

@@ -1,12 +1,13 @@
 /**
- * The order in which routes are tried, as rules that can be read and printed. The indexes in `mounts.ts` and `routes.ts` find
+ * The order in which routes are tried, as rules that can be read and printed. The indexes in `paths.ts` and `routes.ts` find
  * the same route.
  */
-import type { LinkedCollection } from '../linked/collection.ts'
+import type { LinkedCollection, LinkedProxy } from '../linked/collection.ts'
+import { methodBit } from './methods.ts'
 import { asRead, bySpecificity, matchesSegment, type Segment, toSegments } from './segment.ts'
 
 /**
- * The order in which routes are tried, as rules that can be read and said; the indexes in `mounts.ts` and `routes.ts`
+ * The order in which routes are tried, as rules that can be read and said; the indexes in `paths.ts` and `routes.ts`
  * find the same by looking less. It is total and depends on the routes alone, not on when they were made:
  *
  * 1. Collections: the longest base path that is a prefix of the path at a slash; of equal ones, those that name the host
@@ -122,4 +123,48 @@ export function takesFrom(other: LinkedCollection, collection: LinkedCollection)
   if (innerHosts.length > 0 && outerHosts.length > 0 && !innerHosts.some((host) => outerHosts.includes(host)))
     return false
   return inner === outer ? innerHosts.length > 0 && outerHosts.length === 0 : inner.startsWith(`${outer}/`)
+}
+
+/**
+ * Adds to each proxy the others whose route nothing in a path tells from its own: `/x/{id}` and `/x/{id}.{ext}` both take `/x/a.b`, and
+ * only the server knows which of them is meant. Literal text with a letter or digit does tell them apart: `/x/{id}.json`.
+ */
+export function withSharedPaths(proxies: readonly LinkedProxy[]): readonly LinkedProxy[] {
+  const all = proxies.map((proxy) => ({ proxy, segments: toSegments(proxy.fragment.path) }))
+  const divided = all.filter(({ segments }) => segments.some(isDivided))
+  if (divided.length === 0) return proxies
+  return all.map(({ proxy, segments }) => {
+    const near = segments.some(isDivided) ? all : divided
+    const sharing = near.filter((other) => other.proxy !== proxy && isShared(segments, other.segments))
+    return sharing.length === 0 ? proxy : { ...proxy, sharing: sharing.map((other) => other.proxy) }
+  })
+}
+
+/** Those of the proxies that share their route with one, which also have a path below the base path and a method. */
+export function sharingAt({ sharing }: LinkedProxy, below: string, method: string): readonly LinkedProxy[] {
+  const bit = methodBit(method)
+  return sharing.filter(
+    (other) => (other.methods & bit) !== 0 && matchesPath(other.fragment.path, below === '' ? '/' : below),
+  )
+}
+
+/** Several parameters, parted by nothing but punctuation. */
+function isDivided(segment: Segment): boolean {
+  return segment.names.length > 1 && isNameless(segment)
+}
+
+function isNameless({ kind, texts }: Segment): boolean {
+  return kind === 'pattern' && !texts.some((text) => /[A-Za-z0-9]/.test(asRead(text)))
+}
+
+function isShared(as: readonly Segment[], bs: readonly Segment[]): boolean {
+  if (as.length !== bs.length) return false
+  let differs = false
+  for (const [index, a] of as.entries()) {
+    const b = bs[index]!
+    if (a.kind === b.kind && asRead(a.shape) === asRead(b.shape)) continue
+    if (!isNameless(a) || !isNameless(b) || !(isDivided(a) || isDivided(b))) return false
+    differs = true
+  }
+  return differs
 }

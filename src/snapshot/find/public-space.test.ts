@@ -8,8 +8,7 @@ import type { PublicName, PublicNames } from '../../model/mcp/public-names.ts'
 import { VirtualMcpSpec } from '../../model/mcp/virtual-mcp.ts'
 import { compileVirtualMcp } from '../compile/mcp.ts'
 import { linkCapabilities } from './capabilities.ts'
-import type { Capabilities } from './capability-answers.ts'
-import type { Caller } from './capability-caller.ts'
+import type { Caller, Capabilities } from './capability-caller.ts'
 
 const NO_NAMES: PublicNames = { tools: [], prompts: [], resources: [], resource_templates: [] }
 const WHO: Caller = {

@@ -2,19 +2,19 @@
  * Joins virtual MCPs with their origins and catalogues, when one is first asked for in a snapshot. Fragments have ids of each
  * other, so one can be linked again without the others.
  */
-import { listedText } from '../../guardrails/listed.ts'
+
+import type { Plain } from '../../base/json/storable.ts'
+import { listedItem, listedText } from '../../guardrails/listed.ts'
 import type { Chain } from '../../guardrails/rule.ts'
 import { Tally } from '../../guardrails/tally.ts'
-import type { OfferedEndpoints } from '../../model/mcp/capability.ts'
+import { type CapabilityType, KEY_OF, type OfferedEndpoints } from '../../model/mcp/capability.ts'
 import { type Approved, type Catalogue, deliveredInstructions } from '../../model/mcp/capability-drift.ts'
 import type { CatalogueFragment } from '../fragments.ts'
 import type { LinkedProxy } from '../linked/collection.ts'
 import type { GuardrailIndex, McpGuardrails } from '../linked/guardrail.ts'
 import type { CalledThrough, LinkedOrigin, LinkedVirtualMcp } from '../linked/mcp.ts'
 import { linkCapabilities } from './capabilities.ts'
-import type { Capabilities } from './capability-answers.ts'
-import type { Caller } from './capability-caller.ts'
-import { type ListedCatalogue, listedCatalogue } from './listed-catalogue.ts'
+import type { Caller, Capabilities } from './capability-caller.ts'
 import { type EndpointIndex, indexEndpoints } from './offered-endpoints.ts'
 
 /** An origin as one virtual MCP calls it. */
@@ -133,4 +133,54 @@ function endpointsOf(
 function routeOf({ route }: LinkedOrigin, { id, fragment, key }: LinkedVirtualMcp): LinkedProxy | null {
   const only = route?.proxies[0]
   return only === undefined ? null : { ...only, id, policy: fragment.policy, key, attachment: 'virtual_mcp' }
+}
+
+// Catalogues after the guardrails of the leg `list`.
+
+/** The items of one catalogue under one chain of rules. */
+interface ListedCatalogue {
+  /** What was found in the items of each type that were asked for so far. */
+  readonly tallies: Readonly<Record<CapabilityType, Tally>>
+  /** The item as lists have it; null for one that is left out. */
+  of(type: CapabilityType, item: Plain): Plain | null
+}
+
+/** Chains that are kept for a catalogue: virtual MCPs with the same rules share one. */
+const CHAINS_MAX = 8
+
+const known = new WeakMap<CatalogueFragment, { readonly chain: Chain; readonly listed: ListedCatalogue }[]>()
+
+/** Items are judged once, for as long as neither the catalogue nor the rules change. */
+function listedCatalogue(catalogue: CatalogueFragment, chain: Chain): ListedCatalogue {
+  const before = known.get(catalogue) ?? []
+  const same = before.find((one) => isSame(one.chain, chain))
+  if (same !== undefined) return same.listed
+  const listed = listedBy(chain)
+  known.set(catalogue, [...before.slice(1 - CHAINS_MAX), { chain, listed }])
+  return listed
+}
+
+function listedBy(chain: Chain): ListedCatalogue {
+  const tallies = {
+    tools: new Tally(),
+    prompts: new Tally(),
+    resources: new Tally(),
+    resource_templates: new Tally(),
+  }
+  const judged = new Map<string, Plain | null>()
+  return {
+    tallies,
+    of(type, item) {
+      const name = `${type} ${String(item[KEY_OF[type]])}`
+      const before = judged.get(name)
+      if (before !== undefined) return before
+      const after = listedItem(chain, item, KEY_OF[type], tallies[type])
+      judged.set(name, after)
+      return after
+    },
+  }
+}
+
+function isSame(one: Chain, other: Chain): boolean {
+  return one.length === other.length && one.every((rule, index) => rule === other[index])
 }

@@ -2,8 +2,7 @@
 import { Lru } from '../../base/memory/lru.ts'
 import type { LinkedClient, LinkedProfile, LinkedToken } from '../linked/client.ts'
 import type { Snapshot } from '../snapshot.ts'
-import { CopiedMap } from './copied-map.ts'
-import type { KindIndex } from './kind-index.ts'
+import { CopiedMap, type KindIndex } from './kind-index.ts'
 
 /** Proved tokens that one thread remembers. */
 const VERIFIED_MAX = 10_000

@@ -1,14 +1,33 @@
-import type { Opener } from '../../vault/opener.ts'
-import { toClosedBeside, toEndpointRules } from '../find/endpoint-rules.ts'
+import { createSecretKey } from 'node:crypto'
+import {
+  type Certificate,
+  type Crl,
+  readCertificate,
+  readCrl,
+  readPem,
+} from '../../base/crypto/certificate.ts'
+import { keyFits, readJwk, TRIED_MAX } from '../../base/crypto/jws.ts'
+import { toRule } from '../../base/crypto/jwt.ts'
+import { Lru } from '../../base/memory/lru.ts'
+import type { Opener } from '../../vault/vault.ts'
 import { limitKeyOf } from '../find/limit-key.ts'
 import { ALL_METHODS, methodBits } from '../find/methods.ts'
 import { toNetworks } from '../find/network.ts'
-import type { ClientFragment, ProfileFragment } from '../fragments.ts'
-import type { LinkedClient, LinkedProfile, LinkedToken } from '../linked/client.ts'
-import { linkCertificates } from './certificates.ts'
+import { toClosedBeside, toEndpointRules } from '../find/offered-endpoints.ts'
+import type { ClientFragment, ProfileFragment, VerifyFragment } from '../fragments.ts'
+import type {
+  LinkedCertificates,
+  LinkedClient,
+  LinkedProfile,
+  LinkedToken,
+  LinkedVerifier,
+  Specificity,
+  VerifyKey,
+} from '../linked/client.ts'
 import { lineOf } from './header-line.ts'
-import { shared } from './shared.ts'
-import { linkVerify } from './verify.ts'
+
+/** Different lists that are remembered for each kind of value. */
+const LISTS_MAX = 256
 
 /** Many clients have the same assignments and the same networks. */
 const assignmentsOf = shared((ids: readonly string[]): ReadonlySet<string> => new Set(ids))
@@ -88,4 +107,111 @@ function linkProfile(client: LinkedClient, fragment: ProfileFragment, open: Open
     certificates: linkCertificates(fragment),
     key: limitKeyOf(`profile:${fragment.id}`),
   }
+}
+
+/**
+ * What `make` makes of a list, the same value for lists with the same items: many clients have the same assignments and
+ * networks, and each value made once saves memory for each of them. Forgets the list that was not asked for longest.
+ * @param make pure; an error is passed on and not remembered
+ */
+function shared<T>(make: (items: readonly string[]) => T): (items: readonly string[]) => T {
+  const made = new Lru<string, { readonly value: T }>(LISTS_MAX)
+  return (items) => {
+    const key = JSON.stringify(items)
+    const known = made.get(key)
+    if (known !== undefined) return known.value
+    const value = make(items)
+    made.set(key, { value })
+    return value
+  }
+}
+
+/** Links how signed tokens of a profile are judged. Throws a RangeError that names what is wrong. */
+function linkVerify({ id, slug, verify }: ProfileFragment, open: Opener): LinkedVerifier | null {
+  if (verify === null) return null
+  const { keys } = verify
+  const own =
+    keys.from === 'secrets'
+      ? keys.secrets.map(
+          ({ id: secret, lookup, sealed, retires_at }): VerifyKey => ({
+            id: secret,
+            kid: lookup,
+            alg: null,
+            key: createSecretKey(open(sealed, id, secret).reveal(), 'utf8'),
+            retiresAt: retires_at,
+            isGone: false,
+          }),
+        )
+      : keys.from === 'profile'
+        ? keys.keys.map(
+            ({ jwk, retires_at }): VerifyKey => ({
+              ...readJwk(jwk),
+              retiresAt: retires_at,
+              isGone: false,
+            }),
+          )
+        : null
+  if (own !== null && own.length > TRIED_MAX)
+    throw new RangeError(`profile ${slug} has more than ${TRIED_MAX} keys`)
+  const kids = (own ?? []).flatMap(({ kid }) => kid ?? [])
+  if (new Set(kids).size !== kids.length) throw new RangeError(`two keys of profile ${slug} have one kid`)
+  for (const key of own ?? [])
+    if (!verify.algs.some((alg) => keyFits(key.key, alg)))
+      throw new RangeError(`the algorithms of profile ${slug} leave out its key ${key.id}`)
+  return {
+    fragment: verify,
+    algs: new Set(verify.algs),
+    keys: own,
+    source: keys.from === 'jwks' || keys.from === 'discovery' ? `${keys.from} ${keys.url}` : '',
+    match: verify.match.map(toRule),
+    required: verify.required_claims.map(toRule),
+    specificity: specificityOf(verify),
+  }
+}
+
+function specificityOf({ audience, match, required_claims, required_scopes }: VerifyFragment): Specificity {
+  const claimsOf = (rules: VerifyFragment['match']): Set<string> => new Set(rules.map(({ claim }) => claim))
+  const named = audience === null ? 0 : 1
+  return {
+    selectors: named + claimsOf(match).size,
+    exact: named + claimsOf(match.filter(({ glob }) => glob === null)).size,
+    requirements: claimsOf(required_claims).size + new Set(required_scopes).size,
+  }
+}
+
+/** Alternatives in one binding. */
+const AUTHORITIES_MAX = 8
+
+/** Links what certificates of a profile are judged by. Throws a RangeError that names what is wrong. */
+function linkCertificates({ auth, certificates }: ProfileFragment): LinkedCertificates | null {
+  if (certificates === undefined) {
+    if (auth === 'mtls') throw new RangeError('a profile of type mtls has no bindings')
+    return null
+  }
+  return {
+    bindings: certificates.bindings.map(({ id, name, ca, retires_at }) => ({
+      id,
+      name,
+      authorities: readAuthorities(ca),
+      retiresAt: retires_at,
+    })),
+    crls: certificates.crl === null ? null : readCrls(certificates.crl),
+    softFail: certificates.soft_fail,
+  }
+}
+
+/** Authorities in a PEM text. Throws an Error that says what is wrong with it. */
+export function readAuthorities(pem: string): Certificate[] {
+  const authorities = readPem(pem, 'CERTIFICATE').map(readCertificate)
+  if (authorities.length > AUTHORITIES_MAX) throw new RangeError(`holds more than ${AUTHORITIES_MAX}`)
+  for (const { ca, fault } of authorities) {
+    if (ca === null) throw new RangeError('holds a certificate that may not issue others')
+    if (fault !== '') throw new RangeError(`holds a certificate that cannot be used: ${fault}`)
+  }
+  return authorities
+}
+
+/** Revocation lists in a PEM text. Throws an Error that says what is wrong with it. */
+export function readCrls(pem: string): Crl[] {
+  return readPem(pem, 'X509 CRL').map(readCrl)
 }

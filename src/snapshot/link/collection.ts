@@ -1,16 +1,23 @@
-import { isNeverPassed, twinOf } from '../../model/http-names.ts'
-import type { Opener } from '../../vault/opener.ts'
+import { HTTP_METHODS, isNeverPassed, twinOf } from '../../model/http-names.ts'
+import type { Opener } from '../../vault/vault.ts'
 import { limitKeyOf } from '../find/limit-key.ts'
 import { methodBit, methodBits } from '../find/methods.ts'
+import { mayBeReadAs, toLooseMatch, toLooseSegments } from '../find/paths.ts'
+import { withSharedPaths } from '../find/precedence.ts'
 import { toRoutes } from '../find/routes.ts'
 import { toSegments } from '../find/segment.ts'
-import { withSharedPaths } from '../find/shared-paths.ts'
 import { toParameters, toTarget } from '../find/target.ts'
-import type { CollectionFragment, HeaderFragment, ProxyFragment } from '../fragments.ts'
-import type { Injection, LinkedCollection, LinkedProxy, NameSet, NodeServers } from '../linked/collection.ts'
-import type { LinkedUpstream } from '../linked/upstream.ts'
-import { linkCors } from './cors.ts'
-import { withGuardedBeside } from './guarded-routes.ts'
+import type { CollectionFragment, CorsFragment, HeaderFragment, ProxyFragment } from '../fragments.ts'
+import type {
+  GuardedRoute,
+  Injection,
+  LinkedCollection,
+  LinkedCors,
+  LinkedProxy,
+  LinkedUpstream,
+  NameSet,
+  NodeServers,
+} from '../linked/collection.ts'
 import { lineOf } from './header-line.ts'
 import { partsOfPlace, placeOf } from './header-place.ts'
 import { linkNodeServers } from './own-route.ts'
@@ -210,4 +217,107 @@ function toNameSet(names: readonly string[], spared: ReadonlySet<string>): NameS
 function byPath(a: LinkedProxy, b: LinkedProxy): number {
   if (a.fragment.path !== b.fragment.path) return a.fragment.path < b.fragment.path ? -1 : 1
   return a.id < b.id ? -1 : 1
+}
+
+/** Links cross-origin rules. Throws a RangeError where a name could end its line. */
+function linkCors(fragment: CorsFragment): LinkedCors {
+  const { origins, headers, expose, credentials } = fragment
+  const any = origins.includes('*')
+  if (any && credentials) throw new RangeError('credentials are never allowed to every origin')
+  const methods = fragment.methods.length === 0 ? HTTP_METHODS : fragment.methods
+  const withCredentials = credentials ? 'Access-Control-Allow-Credentials: true\r\n' : ''
+  return {
+    any,
+    origins: new Set(origins),
+    below: origins
+      .filter((origin) => origin.includes('://*.'))
+      .map((origin) => [origin.slice(0, origin.indexOf('*')), origin.slice(origin.indexOf('*') + 1)]),
+    preflight:
+      withCredentials +
+      lineOf('Access-Control-Allow-Methods', methods.join(', ')) +
+      (headers.length === 0 ? '' : lineOf('Access-Control-Allow-Headers', headers.join(', '))) +
+      lineOf('Access-Control-Max-Age', String(fragment.max_age_s)),
+    lines:
+      withCredentials +
+      (expose.length === 0 ? '' : lineOf('Access-Control-Expose-Headers', expose.join(', '))),
+  }
+}
+
+/**
+ * Adds to each proxy the routes of the same collection that are more specific, that a lenient server may read a path of the proxy as,
+ * and that have a protection of their own. Paths of such a reading are refused by the check `path readings`.
+ */
+function withGuardedBeside(proxies: readonly LinkedProxy[]): readonly LinkedProxy[] {
+  const all = proxies.map((proxy, at) => ({ at, proxy, segments: toLooseSegments(proxy.fragment.path) }))
+  const groups = groupsOf(all)
+  // Of thousands of proxies that are protected alike, none is compared with the others
+  const guardedFrom = (proxy: LinkedProxy): readonly Placed[] =>
+    groups
+      .flatMap((group) => (differs(group.members[0]!.proxy, proxy) ? group.members : group.checked))
+      .filter((other) => other.proxy !== proxy)
+  return all.map(({ proxy, segments }) => ({
+    ...proxy,
+    guardedBeside: proxy.isOpen
+      ? guardedFrom(proxy)
+          .filter((other) => mayBeReadAs(segments, other.segments))
+          .sort((one, other) => one.at - other.at)
+          .map((other) => toGuardedRoute(other.proxy))
+      : [],
+  }))
+}
+
+interface Placed {
+  readonly at: number
+  readonly proxy: LinkedProxy
+  readonly segments: ReturnType<typeof toLooseSegments>
+}
+
+/** Proxies that are protected alike, and those of them with checks of their own. */
+interface Group {
+  readonly members: Placed[]
+  readonly checked: Placed[]
+}
+
+function groupsOf(all: readonly Placed[]): readonly Group[] {
+  const groups: Group[] = []
+  const known = new Map<unknown, Group[]>()
+  for (const one of all) {
+    const alike = known.get(one.proxy.credential) ?? []
+    let group = alike.find(({ members: [first] }) => isAlike(first!.proxy, one.proxy))
+    if (group === undefined) {
+      group = { members: [], checked: [] }
+      groups.push(group)
+      known.set(one.proxy.credential, [...alike, group])
+    }
+    group.members.push(one)
+    if (isChecked(one.proxy)) group.checked.push(one)
+  }
+  return groups
+}
+
+function toGuardedRoute({ methods, route, fragment }: LinkedProxy): GuardedRoute {
+  return { methods, route, matches: toLooseMatch(fragment.path) }
+}
+
+/** The other has a credential, header or limit that a call of the proxy does not meet. */
+function differs(other: LinkedProxy, proxy: LinkedProxy): boolean {
+  return (
+    other.credential !== proxy.credential ||
+    other.headers.text !== proxy.headers.text ||
+    other.headers.fault !== proxy.headers.fault ||
+    (other.policy !== null && other.policy !== proxy.policy)
+  )
+}
+
+/** All others differ from both, or from neither. */
+function isAlike(one: LinkedProxy, other: LinkedProxy): boolean {
+  return !differs(one, other) && one.policy === other.policy
+}
+
+/** A call of any other proxy does not meet its checks. */
+function isChecked({ fragment: { contract, features } }: LinkedProxy): boolean {
+  return (
+    contract?.mode === 'enforce' ||
+    (features !== null && (features.graphql !== null || features.response_validation === 'enforce'))
+  )
 }

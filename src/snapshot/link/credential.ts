@@ -6,7 +6,10 @@ import { certificatesOf } from '../../base/crypto/certificate.ts'
 import { signingAlgorithm } from '../../base/crypto/jws.ts'
 import { Secret } from '../../base/crypto/token.ts'
 import { Lru } from '../../base/memory/lru.ts'
-import type { Opener } from '../../vault/opener.ts'
+import type { CredentialType } from '../../model/api/credential.ts'
+import { isReference } from '../../model/api/credential-facts.ts'
+import type { SecretReference } from '../../model/api/secret.ts'
+import type { Opener } from '../../vault/vault.ts'
 import type { CredentialFragment } from '../fragments.ts'
 import type {
   CachedToken,
@@ -15,7 +18,6 @@ import type {
   LinkedGrant,
   Sent,
 } from '../linked/credential.ts'
-import { partsOf } from './credential-parts.ts'
 import { lineOf } from './header-line.ts'
 
 /** Tokens that one thread holds of one credential: more than one only where each caller has its own. */
@@ -246,4 +248,20 @@ export function beforeRotation<Before extends { readonly until: number }>(
 /** True for a status that refuses a credential: a signature that is not right is answered with 403. */
 export function refusesCredential(status: number, isSigned: boolean): boolean {
   return status === 401 || (status === 403 && isSigned)
+}
+
+/** Settings of a credential as fragments hold them, and where its secrets are read. */
+export function partsOf(auth: { readonly type: CredentialType }): {
+  readonly type: CredentialType
+  readonly settings: Readonly<Record<string, string>>
+  readonly references: Readonly<Record<string, SecretReference>>
+} {
+  const { type, ...rest }: { type: CredentialType } & Readonly<Record<string, unknown>> = { ...auth }
+  const settings: Record<string, string> = {}
+  const references: Record<string, SecretReference> = {}
+  for (const [name, value] of Object.entries(rest)) {
+    if (isReference(value)) references[name] = value
+    else if (value != null) settings[name] = Array.isArray(value) ? value.join(' ') : String(value)
+  }
+  return { type, settings, references }
 }

@@ -12,7 +12,7 @@ import {
   token,
 } from '../../../test/gateway/fragments.ts'
 import { Secret } from '../../base/crypto/token.ts'
-import type { Opener } from '../../vault/opener.ts'
+import type { Opener } from '../../vault/vault.ts'
 import { methodBit } from '../find/methods.ts'
 import { FORM, type Fragment } from '../fragments.ts'
 import type { Snapshot } from '../snapshot.ts'

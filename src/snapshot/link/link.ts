@@ -1,13 +1,36 @@
 /** Makes the next snapshot from a delta: links changed fragments, and copies the maps that they change. */
-import type { Opener } from '../../vault/opener.ts'
+import type { Opener } from '../../vault/vault.ts'
 import { createGuardrailIndex } from '../find/guardrails.ts'
 import { createLimitPlans } from '../find/limit-plan.ts'
+import { NO_MOUNTS, toMounts } from '../find/paths.ts'
 import { createVirtualMcpIndex } from '../find/virtual-mcps.ts'
-import { FORM, type Fragment, type FragmentKey, type FragmentKind } from '../fragments.ts'
-import type { SnapshotDelta } from '../sent-delta.ts'
+import {
+  type CollectionFragment,
+  FORM,
+  type Fragment,
+  type FragmentKey,
+  type FragmentKind,
+  type Fragments,
+} from '../fragments.ts'
+import type { LinkedHost, LinkedToken } from '../linked/client.ts'
+import type { LinkedCollection } from '../linked/collection.ts'
+import type { LinkedVirtualMcp } from '../linked/mcp.ts'
+import type { SnapshotDelta } from '../packed-fragments.ts'
 import type { Linked, LinkedFragments, Quarantined, Snapshot, SnapshotEntry } from '../snapshot.ts'
-import type { KindIndex } from './kind-index.ts'
-import { type Indexed, LINK, type LinkRow } from './kinds.ts'
+import { linkClient } from './client.ts'
+import { clientIndex } from './client-index.ts'
+import { closedCollection, linkCollection } from './collection.ts'
+import { linkCredential } from './credential.ts'
+import { byId, CopiedMap, type KindIndex } from './kind-index.ts'
+import {
+  closedGuardrail,
+  linkGuardrail,
+  linkHost,
+  linkOrigin,
+  linkPolicy,
+  linkVirtualMcp,
+  linkWorkflow,
+} from './kinds.ts'
 
 /** The kinds that a plan of limits is made of. */
 const PLANNED: readonly FragmentKind[] = ['policy', 'collection', 'client', 'origin', 'virtual_mcp']
@@ -148,8 +171,37 @@ export function withOriginsDown(current: Snapshot, originsDown: ReadonlySet<stri
   return { ...current, originsDown, joined: createVirtualMcpIndex() }
 }
 
-/** The snapshot before the first one: nothing is found in it. */
-export const EMPTY_SNAPSHOT: Snapshot = new Draft({}).toSnapshot(0, new Map())
+/**
+ * The half of the table of kinds that gateway threads load; `compile/kinds.ts` is that of the main thread. A kind without a
+ * row, and a member of the snapshot that no row makes, are errors of types.
+ */
+const LINK = {
+  collection: {
+    link: (fragment, open, before) => linkCollection(fragment, before, open),
+    closed: closedInPlace,
+    index: collectionIndex,
+  },
+  client: { link: linkClient, index: clientIndex },
+  policy: { link: linkPolicy, index: byId('policies') },
+  credential: { link: (fragment, open) => linkCredential(fragment, open), index: byId('credentials') },
+  contracts: { link: (fragment) => fragment, index: byId('contracts') },
+  schemas: { link: (fragment) => fragment, index: byId('schemas') },
+  origin: { link: (fragment, _open, before) => linkOrigin(fragment, before), index: byId('origins') },
+  catalogue: { link: (fragment) => fragment, index: byId('catalogues') },
+  virtual_mcp: { link: (fragment) => linkVirtualMcp(fragment), index: virtualMcpIndex },
+  host: { link: linkHost, index: hostIndex },
+  person: { link: (fragment) => fragment, index: byId('people') },
+  team: { link: (fragment) => fragment, index: byId('teams') },
+  workflow: {
+    link: (fragment, _open, before) => linkWorkflow(fragment, before),
+    index: byId('workflows'),
+  },
+  guardrail: {
+    link: linkGuardrail,
+    closed: closedGuardrail,
+    index: byId('guardrails'),
+  },
+} as const satisfies { readonly [K in FragmentKind]: LinkRow<K> }
 
 const NONE: readonly string[] = []
 
@@ -164,3 +216,103 @@ function faultsIn(linked: Linked): readonly string[] {
 function faultsOf(entries: ReadonlyMap<FragmentKey, SnapshotEntry>): string[] {
   return [...entries.values()].flatMap(({ linked }) => faultsIn(linked)).sort()
 }
+
+// The table of kinds of fragments, the half for gateway threads. `snapshot/compile/kinds.ts` is the half for the main thread.
+
+/** How gateway threads link the fragments of one kind, and find them. */
+interface LinkRow<K extends FragmentKind> {
+  /**
+   * Throws an error whose message says what is wrong.
+   * @param before the fragment of the same key as it is linked until now
+   */
+  readonly link: (
+    fragment: Fragments[K],
+    open: Opener,
+    before: LinkedFragments[K] | null,
+  ) => LinkedFragments[K]
+  /** What stands in for a fragment that cannot be linked; null, as without this member, for nothing. */
+  readonly closed?: (fragment: Fragments[K], reason: string) => LinkedFragments[K] | null
+  /** Starts the members of a snapshot that find the kind, with those of the snapshot before; the first one has none before. */
+  readonly index: (before: Partial<Snapshot>) => KindIndex<LinkedFragments[K]>
+}
+
+/** What all rows together make of a snapshot. */
+type Indexed = Intersection<
+  { [K in FragmentKind]: ReturnType<ReturnType<(typeof LINK)[K]['index']>['members']> }[FragmentKind]
+>
+
+type Intersection<U> = (U extends unknown ? (one: U) => void : never) extends (all: infer I) => void
+  ? I
+  : never
+
+/** It keeps its base path and refuses every call there. */
+function closedInPlace(fragment: CollectionFragment, reason: string): LinkedCollection | null {
+  if (typeof fragment.base_path !== 'string') return null
+  const hosts = Array.isArray(fragment.hosts) ? fragment.hosts : []
+  return closedCollection({ ...fragment, hosts }, `collection ${fragment.slug} cannot be used: ${reason}`)
+}
+
+const collectionsById = byId('collections')
+
+/** Collections by id, and by the paths and hosts at which they are mounted. */
+function collectionIndex(
+  before: Partial<Snapshot>,
+): KindIndex<LinkedCollection, Pick<Snapshot, 'collections' | 'mounts'>> {
+  const ids = collectionsById(before)
+  return {
+    add: ids.add,
+    remove: ids.remove,
+    get isChanged() {
+      return ids.isChanged
+    },
+    members() {
+      const { collections } = ids.members()
+      const mounts = ids.isChanged ? toMounts(collections.values()) : (before.mounts ?? NO_MOUNTS)
+      return { mounts, collections }
+    },
+  }
+}
+
+/** Virtual MCPs by id and slug. */
+function virtualMcpIndex(
+  before: Partial<Snapshot>,
+): KindIndex<LinkedVirtualMcp, Pick<Snapshot, 'virtualMcps'>> {
+  const map = new CopiedMap(before.virtualMcps)
+  return {
+    add(one) {
+      map.set(one.id, one)
+      map.set(one.fragment.slug, one)
+    },
+    remove(one) {
+      map.delete(one.id, one)
+      map.delete(one.fragment.slug, one)
+    },
+    get isChanged() {
+      return map.isChanged
+    },
+    members: () => ({ virtualMcps: map.map }),
+  }
+}
+
+/** Hosts by id, and the tokens of their bindings. */
+function hostIndex(before: Partial<Snapshot>): KindIndex<LinkedHost, Pick<Snapshot, 'hosts' | 'hostTokens'>> {
+  const hosts = new CopiedMap(before.hosts)
+  const tokens = new CopiedMap<LinkedToken>(before.hostTokens)
+  return {
+    add(host) {
+      hosts.set(host.id, host)
+      for (const token of host.client.tokens) tokens.set(token.fragment.lookup, token)
+    },
+    remove(host) {
+      hosts.delete(host.id, host)
+      for (const token of host.client.tokens) tokens.delete(token.fragment.lookup, token)
+    },
+    get isChanged() {
+      return hosts.isChanged
+    },
+    members: () => ({ hosts: hosts.map, hostTokens: tokens.map }),
+  }
+}
+
+/** The snapshot before the first one: nothing is found in it. */
+export const EMPTY_SNAPSHOT: Snapshot = new Draft({}).toSnapshot(0, new Map())

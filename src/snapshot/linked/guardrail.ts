@@ -1,5 +1,4 @@
-import type { Leg } from '../../guardrails/names.ts'
-import type { Chain, Rule } from '../../guardrails/rule.ts'
+import type { Chain, Leg, Rule } from '../../guardrails/rule.ts'
 import type { GuardedRoute, LinkedCollection, LinkedProxy, LinkedServer } from './collection.ts'
 
 export interface LinkedGuardrail {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 import type { Parameter } from '../../model/api/proxy.ts'
 import { createSchemaJudges } from '../schema/judge.ts'
 import { type OfferedProxy, offeredBy } from './endpoint-catalogue.ts'

@@ -1,6 +1,6 @@
 /**
  * Published endpoints of a collection as capabilities. For an origin of kind `collection`, the catalogue is made when the
- * collection is compiled, in the transaction of its change, so it never drifts; `compile/dependents.ts` says what is compiled
+ * collection is compiled, in the transaction of its change, so it never drifts; `compile/compile-resource.ts` says what is compiled
  * with it. For `/mcp`, a gateway thread makes it from the fragments that it serves.
  *
  * 1. Names do not depend on the order of proxies in the store. If two endpoints claim one name, the older proxy gets it.
@@ -9,7 +9,7 @@
  *    arguments beside it.
  */
 import { hash } from 'node:crypto'
-import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 import { bodyFormOf, isJson, isMultipart, isUrlEncoded } from '../../model/api/body-form.ts'
 import type { JsonSchema, Parameter, ProxySpec } from '../../model/api/proxy.ts'
 import { isOfMessage, parameterNames } from '../../model/http-names.ts'

@@ -1,5 +1,5 @@
 /** OpenAPI documents of published proxies. */
-import { isPlain, type Plain, pointerTo } from '../../base/json/plain.ts'
+import { isPlain, type Plain, pointerTo } from '../../base/json/storable.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { JsonSchema, Parameter } from '../../model/api/proxy.ts'
 import type { HttpMethod } from '../../model/members.ts'

@@ -1,5 +1,5 @@
 /** Schemas of parameters: of one, and of all arguments of a tool within one bound. */
-import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 import type { JsonSchema, Parameter } from '../../model/api/proxy.ts'
 import { boundedSchema } from '../schema/bounded.ts'
 import { bytesOf, shorten } from '../schema/parts.ts'

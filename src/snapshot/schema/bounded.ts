@@ -1,5 +1,5 @@
 /** Schemas for models: references are resolved, within a bound of bytes. */
-import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 import type { JsonSchema } from '../../model/api/proxy.ts'
 import { createLooseness, LIST, MAP, NO_NAMES, ONE, type Way } from '../../model/schema-looseness.ts'
 import {

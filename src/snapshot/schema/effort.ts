@@ -1,5 +1,5 @@
 /** The steps that one judgement may take. */
-import { isDeep, pointerTo } from '../../base/json/plain.ts'
+import { isDeep, pointerTo } from '../../base/json/storable.ts'
 import type { FieldError } from '../../base/refusal.ts'
 
 /** Steps that the smallest value may take. One step is one keyword at one part of the value, whether it fits or not. */

@@ -1,5 +1,5 @@
 /** Keywords of objects. */
-import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 import { type Applied, type Check, type Places, patternTest } from './assertions.ts'
 import type { Effort } from './effort.ts'
 

@@ -1,6 +1,6 @@
 /** Reads JSON schemas that may be anything: an imported or hand-written schema is only known to be JSON. */
 
-import { isPlain, type Plain, tokenText } from '../../base/json/plain.ts'
+import { isPlain, type Plain, tokenText } from '../../base/json/storable.ts'
 import { isUnicodePattern, linearPattern } from '../../base/text/patterns.ts'
 import { LIST, MAP, ONE } from '../../model/schema-looseness.ts'
 

@@ -1,5 +1,5 @@
 /** Discriminators (OpenAPI 3.1 section 4.8.25, 3.2 section 4.25): which alternatives a value names by a property. */
-import { isPlain, type Plain, tokenText } from '../../base/json/plain.ts'
+import { isPlain, type Plain, tokenText } from '../../base/json/storable.ts'
 import { type Definitions, nameIn } from '../../model/schema-looseness.ts'
 import { typesOf } from './types.ts'
 

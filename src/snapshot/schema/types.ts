@@ -1,4 +1,4 @@
-import { isPlain, type Plain } from '../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 import { type Definitions, nameIn } from '../../model/schema-looseness.ts'
 
 /** Types of JSON values; integers are numbers. */

@@ -1,4 +1,4 @@
-import type { TimeOrder } from './time-order.ts'
+import type { TimeOrder } from './resource.ts'
 
 /** What somebody asks for a client. Ids are kept, times are milliseconds since the epoch. */
 export interface StoredAccessRequest {

@@ -1,6 +1,5 @@
 import type { ChangeRequest } from '../../model/access/approval.ts'
-import type { Fields } from './resource.ts'
-import type { TimeOrder } from './time-order.ts'
+import type { Fields, TimeOrder } from './resource.ts'
 
 /** A thing that a change request touches, as it was when that was asked for. */
 export interface RequestTouch {

@@ -8,12 +8,8 @@ import type { AccessRequestReader, AccessRequestWriter } from './access-requests
 import type { AuditLink, StoredAnchor, StoredCheckpoint, StoredKeyAnchor, TrailSeal } from './audit-chain.ts'
 import type { ChangeRequestReader, ChangeRequestWriter } from './change-requests.ts'
 import type { ConnectionReader } from './connections.ts'
-import type { FacetName, TEXT_FACETS } from './facets.ts'
-import type { FragmentReader, FragmentWriter } from './fragments.ts'
 import type { OAuthReader, OAuthWriter } from './oauth.ts'
-import type { Fields, Resource } from './resource.ts'
-import type { RevisionReader, RevisionWriter } from './revisions.ts'
-import type { TimeOrder } from './time-order.ts'
+import type { FacetName, Fields, Resource, TEXT_FACETS, TimeOrder } from './resource.ts'
 import type { Probed } from './unavailable.ts'
 
 /**
@@ -436,4 +432,126 @@ export interface ConfigStore extends Probed {
   claimJob(name: string, everyMs: number, now: number): Promise<boolean>
   /** Waits for the running transaction, then closes. */
   close(): Promise<void>
+}
+
+// The transaction of a change stores the earlier state of each touched resource, for the last thousand revisions. An earlier
+// state of the configuration is computed backwards from the present one.
+
+/** Revisions of the configuration that are kept: the newest. Older ones are told by the audit trail alone. */
+export const REVISIONS_KEPT = 1000
+
+/** A revision of the whole configuration. */
+export interface StoredRevision {
+  readonly revision: number
+  readonly time: string
+  readonly actor: { readonly id: string; readonly type: string; readonly name: string }
+  readonly surface: string
+  readonly operation: string
+  readonly reason: string | null
+  readonly request_id: string
+}
+
+/** What a revision did to one resource. */
+export interface RevisionItem {
+  readonly id: string
+  readonly type: ResourceType
+  readonly slug: string
+  readonly parent: string | null
+  /** secrets: nothing but what is beside its fields. */
+  readonly action: 'created' | 'changed' | 'removed' | 'secrets'
+}
+
+/** With the resource as it was before; null for one that was created. */
+export interface RevisionImage extends RevisionItem {
+  readonly before: Resource | null
+}
+
+export interface RevisionReader {
+  /** Those that follow `last` in the order; the newest first unless another order is asked for. */
+  revisions(
+    limit: number,
+    last?: number,
+    order?: TimeOrder,
+  ): Promise<readonly (StoredRevision & { readonly items: number })[]>
+  revisionAt(revision: number): Promise<StoredRevision | undefined>
+  /** At most `limit`, by type and slug. */
+  revisionItems(revision: number, limit: number): Promise<readonly RevisionItem[]>
+  /** The first item of each of these revisions, by type and slug; a revision without items is left out. */
+  firstItems(revisions: readonly number[]): Promise<ReadonlyMap<number, RevisionItem>>
+  /** The oldest that is kept; undefined without any. */
+  oldestRevision(): Promise<number | undefined>
+  /**
+   * What has been changed after a revision, up to another where that is given, as it was at the first: null for what
+   * was not there yet. Without those of which secrets alone changed.
+   */
+  changedSince(revision: number, upTo?: number): Promise<readonly RevisionImage[]>
+}
+
+export interface RevisionWriter {
+  /** Also forgets those beyond {@link REVISIONS_KEPT}. */
+  putRevision(revision: StoredRevision, images: readonly RevisionImage[]): Promise<void>
+}
+
+/**
+ * Compiled fragments, stored in the transaction of the change that made them, so that every process that shares the store
+ * reads what one of them has compiled. Derived data: they can be compiled again from the configuration. A process compares
+ * them at its start, and from then on they are what the configuration compiles to.
+ * Secrets stand in them as the vault has sealed them at rest, or as references to where they are read; never in the clear.
+ */
+export interface FragmentReader {
+  /**
+   * Fragments in the order of their keys, page by page: those that follow a key, at most `limit`. Null unless all that are stored are
+   * of this compiler. Pages are of one state inside of `still` and of a transaction alone.
+   * @param compiler names what compiled them; another one may make other fragments of the same configuration
+   * @param after empty for the first page
+   */
+  fragments(compiler: string, after: string, limit: number): Promise<readonly StoredFragment[] | null>
+  /** The keys and hashes of them alone, in any order. Null as for `fragments`, and where one is of another form. */
+  fragmentHashes(
+    compiler: string,
+    form: number,
+  ): Promise<readonly Pick<StoredFragment, 'key' | 'hash'>[] | null>
+  /**
+   * What has changed since a revision, older changes first; of several changes of one key the last one. Null when drops since
+   * then are no longer known: the reader must take everything anew.
+   */
+  fragmentsSince(revision: number): Promise<FragmentChanges | null>
+}
+
+export interface FragmentWriter {
+  /**
+   * Stores what a revision changes; a fragment with the same hash keeps its revision. What was dropped leaves a tombstone; beyond {@link TOMBSTONES_MAX} the oldest go,
+   * those of this revision excepted.
+   */
+  putFragments(revision: number, changes: Pick<FragmentChanges, 'put' | 'drop'>): Promise<void>
+  /**
+   * Stores fragments in the place of all. Tombstones go.
+   * @param fill hands over the fragments, some at a time; a key may come again. Resolves with the name of the compiler, or null where
+   * some could not be compiled: then the next start compiles again
+   */
+  replaceFragments(
+    revision: number,
+    fill: (put: (some: readonly StoredFragment[]) => Promise<void>) => Promise<string | null>,
+  ): Promise<void>
+  /** After a change of the configuration without its fragments: the next start compiles them again. */
+  doubtFragments(): Promise<void>
+}
+
+/** Tombstones that are kept, besides those of the last change. */
+export const TOMBSTONES_MAX = 1000
+
+export interface StoredFragment {
+  readonly key: string
+  /** SHA-256 of `json`, base64url. */
+  readonly hash: string
+  /** The form of fragments that its writer knew. */
+  readonly form: number
+  readonly json: string
+}
+
+export interface FragmentChanges {
+  /** Of the configuration that holds with them. */
+  readonly revision: number
+  readonly put: readonly StoredFragment[]
+  readonly drop: readonly string[]
 }

@@ -1,4 +1,4 @@
-import type { TimeOrder } from './time-order.ts'
+import type { TimeOrder } from './resource.ts'
 
 /** Accounts at origins that people have connected; one with an empty `user` is shared by all callers. */
 export interface StoredConnection {

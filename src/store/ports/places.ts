@@ -4,8 +4,6 @@
  */
 import type { AccessFault } from '../../base/files.ts'
 import type { ConfigStore } from './config.ts'
-import type { KeyStore } from './idempotency-keys.ts'
-import type { LastGoodStore } from './last-good.ts'
 import type { LastingRecordStore, RecordReader } from './records.ts'
 import type { StoreUnavailable } from './unavailable.ts'
 
@@ -121,4 +119,81 @@ export interface RecordsPlace extends UpgradedPlace {
   openReader(): Promise<RecordReader>
   /** As `copyTo` of the configuration. */
   copyTo(file: string, progress?: (part: number) => void): Promise<void>
+}
+
+/**
+ * Idempotency keys of the data plane, so that a repeated request is known after a restart. In a file of its own: it may
+ * be lost without losing configuration, and holds answers, sealed, for a day at most.
+ */
+export interface KeyStore {
+  /** Those that end first come first. Throws StoreUnavailable when they cannot be read, CannotStart for those of a newer version. */
+  load(): readonly KeyRow[]
+  /** As `load`, of a file that cannot be written. Nothing when it cannot be read either. */
+  loadUnwritable(): readonly KeyRow[]
+  /** Deletes keys, then adds or overwrites rows, in one transaction. A process that is killed then loses none of it. */
+  save(gone: readonly string[], rows: readonly KeyRow[]): void
+  /** Puts rows in the place of all there are, and a new file in the place of a damaged one. */
+  replace(rows: () => Iterable<KeyRow>): void
+  /** Throws StoreUnavailable where the file that is in use was deleted, replaced or truncated. */
+  look(): void
+  close(): void
+}
+
+export interface KeyRow {
+  readonly key: string
+  /** Of the request; tells another one under the same key. */
+  readonly fingerprint: string
+  /** Wall clock, milliseconds. */
+  readonly until: number
+  /** `open` while the request has not ended, `unkept` when its answer was not kept. */
+  readonly state: 'open' | 'unkept' | 'answered'
+  /** The answer; null unless `answered`. */
+  readonly sealed: Uint8Array | null
+}
+
+/**
+ * The configuration that was served last, kept apart from the store that it was compiled from: with the store gone or
+ * damaged, a gateway still starts on it. Derived data: it can be lost without losing anything.
+ */
+export interface LastGoodStore {
+  /** The revision of what was kept last; null when nothing was, or when it cannot be read. */
+  revision(): number | null
+  /** What was kept last, read row by row in the order of the keys. Throws where it cannot be read. */
+  entries(): Iterable<LastGoodEntry>
+  /**
+   * Keeps a change, in time slices. To be called again only when it has ended. On disk when it resolves. Rejects when it cannot be
+   * written, or was forgotten meanwhile; then what is kept is not the last.
+   */
+  keep(change: LastGoodChange): Promise<void>
+  /** A key set that was kept; null when there is none, or it cannot be read. */
+  loadKeySet(source: string): KeptText | null
+  /** Keeps the key set of a source, and forgets those that were fetched before `since`. On disk when it returns; throws as `keep`; nothing after `close`. */
+  keepKeySet(source: string, set: KeptText & { readonly at: number }, since: number): void
+  /** Throws StoreUnavailable where the file that is in use was deleted, replaced or truncated. */
+  look(): void
+  /** Forgets all key sets, so that no withdrawn key is used again. */
+  forgetKeySets(): void
+  /** Forgets everything, so that nothing outdated is ever served. */
+  forget(): void
+  /** A change that is being kept is on disk then. */
+  close(): void
+}
+
+interface KeptText {
+  /** Of the content; tells a damaged entry. */
+  readonly hash: string
+  readonly text: string
+}
+
+export interface LastGoodEntry extends KeptText {
+  readonly key: string
+}
+
+export interface LastGoodChange {
+  readonly revision: number
+  /** What is not among `put` is dropped. */
+  readonly full: boolean
+  /** Read row by row. */
+  readonly put: Iterable<LastGoodEntry>
+  readonly drop: readonly string[]
 }

@@ -1,5 +1,16 @@
 import { type Kysely, sql } from 'kysely'
-import { yieldThread } from '../../base/threads/time-slices.ts'
+import { yieldThread } from '../../base/threads/in-line.ts'
+import type {
+  AccessRequestReader,
+  AccessRequestWriter,
+  StoredAccessRequest,
+} from '../ports/access-requests.ts'
+import type {
+  ChangeRequestFacts,
+  ChangeRequestReader,
+  ChangeRequestWriter,
+  StoredChangeRequest,
+} from '../ports/change-requests.ts'
 import {
   type ConfigReader,
   type StoredApplied,
@@ -9,17 +20,13 @@ import {
   type StoredSecret,
   typedReads,
 } from '../ports/config.ts'
-import type { Fields, Resource } from '../ports/resource.ts'
-import { keysetOf } from '../ports/time-order.ts'
-import { createAccessRequestReader } from './access-requests.ts'
+import { type Fields, keysetOf, type Resource } from '../ports/resource.ts'
 import { createAuditReader } from './audit-read.ts'
-import { createChangeRequestReader } from './change-requests.ts'
-import { type Dialect, IDS_MAX, ROWS_MAX } from './dialect.ts'
 import { createFragmentReader } from './fragments.ts'
 import { createConnectionReader, createOAuthReader } from './oauth.ts'
 import { fits, listResources, toResource } from './resource-list.ts'
 import { createRevisionReader } from './revisions.ts'
-import type { ConfigTables } from './tables.ts'
+import { type ConfigTables, type Dialect, IDS_MAX, ROWS_MAX } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
 
@@ -235,4 +242,157 @@ function toAccessToken(row: ConfigTables['access_tokens']): StoredPersonalToken 
 
 function toSecret({ owner_id, ...row }: ConfigTables['secrets']): StoredSecret {
   return { ...row, owner: owner_id }
+}
+
+type Row = ConfigTables['change_requests']
+
+const PENDING = ['open', 'approved'] as const
+/** What was sent may be large, and is read by id alone. */
+const FACTS = ['id', 'state', 'asker', 'expires_at', 'entry'] as const
+
+/** Reads change requests. */
+function createChangeRequestReader(db: Db): ChangeRequestReader {
+  return {
+    changeRequest: async (id) => {
+      const row = await db.selectFrom('change_requests').selectAll().where('id', '=', id).executeTakeFirst()
+      return row && { ...toFacts(row), sealed: row.sealed }
+    },
+    changeRequests: async ({ limit, order = 'newest', last, asker }) => {
+      const { beyond, direction } = keysetOf(order)
+      let query = db.selectFrom('change_requests').select(FACTS)
+      if (last !== undefined) query = query.where('id', beyond, last)
+      if (asker !== undefined) query = query.where('asker', '=', asker)
+      return (await query.orderBy('id', direction).limit(limit).execute()).map(toFacts)
+    },
+    pendingChangeRequests: async (asker) => {
+      let query = db.selectFrom('change_requests').select(FACTS).where('state', 'in', PENDING)
+      if (asker !== undefined) query = query.where('asker', '=', asker)
+      return (await query.orderBy('id').execute()).map(toFacts)
+    },
+    pendingSize: async (asker) => {
+      const { size } = await db
+        .selectFrom('change_requests')
+        .select(sql<number | string | bigint>`coalesce(sum(length(sealed)), 0)`.as('size'))
+        .where('state', 'in', PENDING)
+        .where('asker', '=', asker)
+        .executeTakeFirstOrThrow()
+      return Number(size)
+    },
+  }
+}
+
+/** Writes them, inside of the transaction that `db` stands in. */
+export function createChangeRequestWriter(db: Db): ChangeRequestWriter {
+  return {
+    putChangeRequest: async (request) => {
+      const row = toRow(request)
+      await db
+        .insertInto('change_requests')
+        .values(row)
+        .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
+        .execute()
+    },
+    forgetChangeRequests: async (before) => {
+      await db
+        .deleteFrom('change_requests')
+        .where('state', 'not in', PENDING)
+        .where('expires_at', '<', before)
+        .execute()
+    },
+  }
+}
+
+function toRow({ id, state, asker, expires_at, sealed, ...entry }: StoredChangeRequest): Row {
+  return { id, state, asker, expires_at, sealed, entry: JSON.stringify(entry) }
+}
+
+function toFacts({ entry, id, state, asker, expires_at }: Omit<Row, 'sealed'>): ChangeRequestFacts {
+  // Only toRow writes these.
+  return { ...JSON.parse(entry), id, state, asker, expires_at } as ChangeRequestFacts
+}
+
+type RequestRow = ConfigTables['access_requests']
+
+/** Reads the requests for access that are kept. */
+function createAccessRequestReader(db: Db): AccessRequestReader {
+  return {
+    accessRequest: async (id) => {
+      const row = await db.selectFrom('access_requests').selectAll().where('id', '=', id).executeTakeFirst()
+      return row && toRequest(row)
+    },
+    accessRequests: async ({ limit, order = 'oldest', after, requester, client, state, now }) => {
+      const { beyond, direction } = keysetOf(order)
+      let query = db.selectFrom('access_requests').selectAll()
+      if (after !== undefined) query = query.where('id', beyond, after)
+      if (requester !== undefined) query = query.where('requester', '=', requester)
+      if (client !== undefined) query = query.where('client', '=', client)
+      if (state === 'open') query = query.where('state', '=', 'open').where('expires_at', '>', now)
+      else if (state === 'expired')
+        query = query.where((eb) =>
+          eb.or([
+            eb('state', '=', 'expired'),
+            eb.and([eb('state', '=', 'open'), eb('expires_at', '<=', now)]),
+          ]),
+        )
+      else if (state !== undefined) query = query.where('state', '=', state)
+      return (await query.orderBy('id', direction).limit(limit).execute()).map(toRequest)
+    },
+  }
+}
+
+/** Writes them, inside of the transaction that `db` stands in. */
+export function createAccessRequestWriter(db: Db): AccessRequestWriter {
+  return {
+    putAccessRequest: async (request, since) => {
+      const old = db.selectFrom('access_requests').select('id').where('created_at', '<', since)
+      await db.deleteFrom('access_request_collections').where('request_id', 'in', old).execute()
+      await db.deleteFrom('access_requests').where('created_at', '<', since).execute()
+      const row = { ...request, collections: JSON.stringify(request.collections) }
+      await db
+        .insertInto('access_requests')
+        .values(row)
+        .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
+        .execute()
+      await putCollections(db, request)
+    },
+  }
+}
+
+async function putCollections(db: Db, { id, collections }: StoredAccessRequest): Promise<void> {
+  await db.deleteFrom('access_request_collections').where('request_id', '=', id).execute()
+  const rows = [...new Set(collections)].map((collection_id) => ({ request_id: id, collection_id }))
+  for (let at = 0; at < rows.length; at += ROWS_MAX)
+    await db
+      .insertInto('access_request_collections')
+      .values(rows.slice(at, at + ROWS_MAX))
+      .execute()
+}
+
+/** Ends what is still asked by a resource that goes, or for it. */
+export async function endRequestsAbout(db: Db, id: string): Promise<void> {
+  await db
+    .updateTable('access_requests')
+    .set({ state: 'expired', reason: 'The requester, the client or a collection was deleted.' })
+    .where('state', '=', 'open')
+    .where((eb) =>
+      eb.or([
+        eb('client', '=', id),
+        eb('requester', '=', id),
+        eb(
+          'id',
+          'in',
+          eb.selectFrom('access_request_collections').select('request_id').where('collection_id', '=', id),
+        ),
+      ]),
+    )
+    .execute()
+}
+
+function toRequest({ collections, state, ...row }: RequestRow): StoredAccessRequest {
+  // Only putAccessRequest and endRequestsAbout write these columns
+  return {
+    ...row,
+    collections: JSON.parse(collections) as string[],
+    state: state as StoredAccessRequest['state'],
+  }
 }

@@ -1,13 +1,12 @@
 import type { Kysely } from 'kysely'
-import { yieldThread } from '../../base/threads/time-slices.ts'
+import { yieldThread } from '../../base/threads/in-line.ts'
 import {
   type FragmentReader,
   type FragmentWriter,
   type StoredFragment,
   TOMBSTONES_MAX,
-} from '../ports/fragments.ts'
-import { IDS_MAX, ROWS_MAX } from './dialect.ts'
-import type { ConfigTables } from './tables.ts'
+} from '../ports/config.ts'
+import { type ConfigTables, IDS_MAX, ROWS_MAX } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
 type Row = ConfigTables['fragments']

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { ConnectionReader, ConnectionWriter, StoredConnection } from '../ports/connections.ts'
 import type { OAuthArtifact, OAuthKey, OAuthReader, OAuthWriter } from '../ports/oauth.ts'
-import { keysetOf } from '../ports/time-order.ts'
+import { keysetOf } from '../ports/resource.ts'
 import type { ConfigTables } from './tables.ts'
 
 type Db = Kysely<ConfigTables>

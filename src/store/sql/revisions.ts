@@ -1,7 +1,6 @@
 import type { Kysely } from 'kysely'
-import { yieldThread } from '../../base/threads/time-slices.ts'
+import { yieldThread } from '../../base/threads/in-line.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
-import type { Resource } from '../ports/resource.ts'
 import {
   REVISIONS_KEPT,
   type RevisionImage,
@@ -9,10 +8,9 @@ import {
   type RevisionReader,
   type RevisionWriter,
   type StoredRevision,
-} from '../ports/revisions.ts'
-import { keysetOf } from '../ports/time-order.ts'
-import { ROWS_MAX } from './dialect.ts'
-import type { ConfigTables } from './tables.ts'
+} from '../ports/config.ts'
+import { keysetOf, type Resource } from '../ports/resource.ts'
+import { type ConfigTables, ROWS_MAX } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
 type ItemRow = ConfigTables['revision_items']

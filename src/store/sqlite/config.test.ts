@@ -9,8 +9,7 @@ import { CannotStart } from '../../base/refusal.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
 import { ask, type Migration } from '../migrations/migration.ts'
 import type { Resource } from '../ports/resource.ts'
-import { openConfigStore } from './config.ts'
-import { runDataStep } from './data-step.ts'
+import { openConfigStore, runDataStep } from './config.ts'
 import { migrate } from './migrate.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-store-'))

@@ -13,8 +13,7 @@ import {
 } from 'kysely'
 import { Lru } from '../../base/memory/lru.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
-import { BUSY_MS, patiently } from './busy.ts'
-import { toStoreError } from './fault.ts'
+import { BUSY_MS, patiently, toStoreError } from './fault.ts'
 
 const STATEMENTS_MAX = 256
 /** Bytes of a page of the database. */

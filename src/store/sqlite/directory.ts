@@ -5,10 +5,11 @@
 import { chmodSync, existsSync, mkdirSync, rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout } from 'node:timers/promises'
 import { faultOfAccess } from '../../base/files.ts'
 import { CannotStart } from '../../base/refusal.ts'
 import type { DirectoryLock, StartLock } from '../ports/places.ts'
-import { isDamage } from './damage.ts'
+import { StoreUnavailable } from '../ports/unavailable.ts'
 
 /** How a user names the data directory, where nothing else is said. */
 const SET_BY = '--data or POSTERN_DATA'
@@ -128,5 +129,44 @@ function openLocked(file: string): DatabaseSync {
   } catch (error) {
     database.close()
     throw error
+  }
+}
+
+// Recognizes errors that mean damage.
+
+/** Codes of SQLite for a file that is damaged, or none of its own. */
+const DAMAGED = new Set([11, 26])
+
+/** Whether it was thrown because a file is damaged, and not because it cannot be reached or was written by a newer version. */
+export function isDamage(error: unknown): boolean {
+  const cause = error instanceof CannotStart || error instanceof StoreUnavailable ? error.cause : error
+  return cause instanceof Error && 'errcode' in cause && DAMAGED.has(Number(cause.errcode) & 0xff)
+}
+
+/** How long another process may hold it, milliseconds. */
+const WAIT_MS_MAX = 60_000
+const PAUSE_MS = 20
+
+/** SQLite: another connection holds the lock. */
+const BUSY = 5
+
+/**
+ * Waits for the lock of a file and holds it until the answer is called. The system releases it when the process ends,
+ * however it ends. Throws when another process does not let go.
+ */
+export async function lockFile(file: string): Promise<() => void> {
+  const deadline = performance.now() + WAIT_MS_MAX
+  for (;;) {
+    const database = new DatabaseSync(file, { timeout: 0 })
+    try {
+      database.exec('begin exclusive')
+      return () => database.close()
+    } catch (error) {
+      database.close()
+      if ((error as { errcode?: number }).errcode !== BUSY) throw error
+      if (performance.now() > deadline)
+        throw new Error(`${file} is held by another command; end that first.`, { cause: error })
+    }
+    await setTimeout(PAUSE_MS)
   }
 }

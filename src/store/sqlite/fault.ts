@@ -1,6 +1,7 @@
 /** Translates errors of SQLite and the system to faults of a store. */
 import { chmodSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { type AccessFault, faultOfAccess } from '../../base/files.ts'
 import { type StoreFault, StoreUnavailable } from '../ports/unavailable.ts'
 
@@ -105,4 +106,27 @@ export function guarded<T>(file: string, work: () => T): T {
 /** The fault that lasts after a use has failed; null where another process merely held the file, or it was another error. */
 export function toLastingFault(error: unknown): StoreUnavailable | null {
   return error instanceof StoreUnavailable && error.fault !== 'locked' ? error : null
+}
+
+// Waits without blocking the thread while another process holds the database file.
+
+/** How long a statement waits for another process that holds the file, milliseconds. */
+export const BUSY_MS = 5000
+const PAUSE_MS = 10
+
+/**
+ * Repeats work on a database while another process holds the file. SQLite would wait too, but with the whole thread.
+ * Rejects with StoreUnavailable `locked` after `waitMs`, and at once with any other error.
+ */
+export async function patiently<T>(work: () => T, waitMs: number): Promise<T> {
+  const until = performance.now() + waitMs
+  for (;;) {
+    try {
+      return work()
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable) || error.fault !== 'locked' || performance.now() > until)
+        throw error
+    }
+    await setTimeout(PAUSE_MS)
+  }
 }

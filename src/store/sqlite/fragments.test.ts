@@ -3,8 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import type { ConfigStore } from '../ports/config.ts'
-import { type StoredFragment, TOMBSTONES_MAX } from '../ports/fragments.ts'
+import { type ConfigStore, type StoredFragment, TOMBSTONES_MAX } from '../ports/config.ts'
 import { openConfigStore } from './config.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-fragments-'))

@@ -1,14 +1,12 @@
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { CannotStart } from '../../base/refusal.ts'
-import { KEY_MIGRATIONS } from '../migrations/idempotency-keys.ts'
-import type { KeyRow, KeyStore } from '../ports/idempotency-keys.ts'
+import { KEY_MIGRATIONS } from '../migrations/records.ts'
+import type { KeyRow, KeyStore } from '../ports/places.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
-import { isDamage } from './damage.ts'
+import { isDamage } from './directory.ts'
 import { guarded, mendSideFiles, toStoreError } from './fault.ts'
-import { migrate, refuseNewer } from './migrate.ts'
-import { openAlone } from './open-alone.ts'
-import { inTransaction } from './transaction.ts'
+import { inTransaction, migrate, openAlone, refuseNewer } from './migrate.ts'
 import { WatchedFile } from './watched-file.ts'
 
 /** The data directory is locked; nobody else has the file open for long. */

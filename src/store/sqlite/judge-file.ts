@@ -2,9 +2,8 @@
 import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
-import { KEY_MIGRATIONS } from '../migrations/idempotency-keys.ts'
 import { isOfDevelopment, type Migration, newestOf } from '../migrations/migration.ts'
-import { RECORD_MIGRATIONS } from '../migrations/records.ts'
+import { KEY_MIGRATIONS, RECORD_MIGRATIONS } from '../migrations/records.ts'
 import { schemaVersionIn } from './migrate.ts'
 
 /** Result codes of SQLite that say nothing of the file: BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN. */

@@ -1,12 +1,10 @@
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { inSlices, withoutPause } from '../../base/threads/time-slices.ts'
-import type { LastGoodChange, LastGoodEntry, LastGoodStore } from '../ports/last-good.ts'
+import { inSlices, withoutPause } from '../../base/threads/in-line.ts'
+import type { LastGoodChange, LastGoodEntry, LastGoodStore } from '../ports/places.ts'
 import { guarded, toStoreError } from './fault.ts'
-import { openAlone } from './open-alone.ts'
-import { outdatedOf } from './side-files.ts'
-import { inTransaction } from './transaction.ts'
-import { WatchedFile } from './watched-file.ts'
+import { inTransaction, openAlone } from './migrate.ts'
+import { outdatedOf, WatchedFile } from './watched-file.ts'
 
 /** Of this file and of its fragments; a file of another form is forgotten, because it can always be made again. */
 const FORM = 1

@@ -1,9 +1,8 @@
 import type { LastingRecordStore, RecordStore } from '../ports/records.ts'
 import { type StoreFault, StoreUnavailable } from '../ports/unavailable.ts'
 import { toLastingFault, toStoreError } from './fault.ts'
-import { demandRoom } from './probe.ts'
 import { openRecordStore } from './records.ts'
-import { WatchedFile } from './watched-file.ts'
+import { demandRoom, WatchedFile } from './watched-file.ts'
 
 interface Opened {
   readonly store: RecordStore

@@ -10,7 +10,6 @@ import {
   newestOf,
   type SchemaVersion,
 } from '../migrations/migration.ts'
-import { inTransaction } from './transaction.ts'
 
 const READ_MS = 1000
 
@@ -100,4 +99,47 @@ function apply(
   database
     .prepare('insert into schema_versions (version, name, applied_at, compatible_from) values (?, ?, ?, ?)')
     .run(version, name, new Date().toISOString(), compatibleFrom)
+}
+
+/** Does all of it or nothing. */
+export function inTransaction(db: DatabaseSync, work: () => void): void {
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    work()
+    db.exec('COMMIT')
+  } catch (error) {
+    // SQLite rolls back by itself on some errors, such as a full disk.
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw error
+  }
+}
+
+/** Primary result codes IOERR, FULL and CANTOPEN: the disk has no room for the shared memory of the write-ahead log. */
+const NO_ROOM = new Set([10, 13, 14])
+
+/**
+ * Opens a file in WAL mode that no other connection uses. SQLite makes a file of shared memory for it, which a full disk
+ * refuses; then the connection keeps the file to itself, and needs none.
+ */
+export function openAlone(file: string, timeoutMs: number): DatabaseSync {
+  const shared = new DatabaseSync(file, { timeout: timeoutMs })
+  try {
+    return read(shared)
+  } catch (error) {
+    shared.close()
+    if (!NO_ROOM.has(Number((error as { errcode?: unknown }).errcode) & 0xff)) throw error
+  }
+  const alone = new DatabaseSync(file, { timeout: timeoutMs })
+  try {
+    alone.exec('pragma locking_mode = exclusive')
+    return read(alone)
+  } catch (error) {
+    alone.close()
+    throw error
+  }
+}
+
+function read(database: DatabaseSync): DatabaseSync {
+  database.prepare('select count(*) from sqlite_schema').get()
+  return database
 }

@@ -9,7 +9,7 @@ import { StoreUnavailable } from '../ports/unavailable.ts'
 import { faultOfStoreAccess, toStoreError } from './fault.ts'
 import { openLastingRecordStore } from './lasting-records.ts'
 import { openRecordReader } from './record-reader.ts'
-import { outdatedOf, rewrittenOf } from './side-files.ts'
+import { outdatedOf, rewrittenOf } from './watched-file.ts'
 
 const copying = () => import('./copy.ts')
 const judging = () => import('./judge-file.ts')

@@ -6,9 +6,21 @@
  * 2. A deleted file is written again from what the process holds. A replaced or overwritten `config.db` is never used while
  *    the process runs, because it may be an older one.
  */
-import { type BigIntStats, rmSync, statSync } from 'node:fs'
+import {
+  type BigIntStats,
+  closeSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
 import { type StoreFault, StoreUnavailable } from '../ports/unavailable.ts'
-import { setLogAside } from './side-files.ts'
+import { guarded, patiently } from './fault.ts'
 
 /** An open database file, looked at by its path: a connection goes on with a file that was deleted, and loses what it writes. */
 export class WatchedFile {
@@ -87,5 +99,83 @@ export class WatchedFile {
 
   #logNow(): number | undefined {
     return statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.ino
+  }
+}
+
+// Files that the stores make beside the files of SQLite.
+
+/** The copy of a configuration store that was deleted while it was open, until it takes the place of the file. */
+export function rewrittenOf(file: string): string {
+  return `${file}.new`
+}
+
+/** Says that the key sets in a file are outdated, where they cannot be deleted: an empty file fits on a full disk. */
+export function outdatedOf(file: string): string {
+  return `${file}.keys-outdated`
+}
+
+/**
+ * Renames the write-ahead log of a database that no connection has open, so that SQLite neither applies it to another file nor
+ * deletes it: it may hold changes that are in no other file. Does nothing where there is no log, or an empty one.
+ */
+export function setLogAside(file: string): void {
+  const log = `${file}-wal`
+  if ((statSync(log, { throwIfNoEntry: false })?.size ?? 0) > 0)
+    renameSync(log, `${log}.left-${new Date().toISOString().replaceAll(/[-:.]/g, '')}`)
+  rmSync(`${file}-shm`, { force: true })
+}
+
+// Probes whether a database can be written.
+
+/** Must fit on a disk whose stores are used: a page alone may find room in the write-ahead log, where a change does not. */
+const ROOM = Buffer.alloc(256 * 1024)
+
+/** How long a probe waits for another process that holds the file. */
+const BUSY_MS = 1000
+
+/**
+ * Writes one page to a database whose own version number nothing else uses. Rejects with StoreUnavailable.
+ * @param version to write
+ * @param before why it could not be used until now. After a full disk, and where the file system reports hardly any free
+ * block, there must be room for more than a page, so that the store does not fail at its next use.
+ */
+export async function probeFile(
+  database: DatabaseSync,
+  path: string,
+  watched: WatchedFile,
+  version: number,
+  before: StoreUnavailable | null,
+): Promise<void> {
+  watched.demand()
+  if (before?.fault === 'disk_full' || isNearlyFull(path)) demandRoom(path)
+  await patiently(() => guarded(path, () => database.exec(`pragma user_version = ${version}`)), BUSY_MS)
+}
+
+/** True where few blocks are left to unprivileged processes. Privileged ones may have more: {@link demandRoom} tries. */
+function isNearlyFull(path: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(dirname(path))
+    return bavail * bsize < ROOM.length
+  } catch {
+    // The write says what is wrong with the file
+    return false
+  }
+}
+
+/** Throws StoreUnavailable unless some blocks can be written beside a file. */
+export function demandRoom(path: string): void {
+  const scratch = `${path}.room`
+  try {
+    const descriptor = openSync(scratch, 'w', 0o600)
+    try {
+      writeSync(descriptor, ROOM)
+      fsyncSync(descriptor)
+    } finally {
+      closeSync(descriptor)
+    }
+  } catch (error) {
+    throw new StoreUnavailable('disk_full', `${path}: ${(error as Error).message}`, error)
+  } finally {
+    rmSync(scratch, { force: true })
   }
 }

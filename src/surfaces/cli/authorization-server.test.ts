@@ -3,7 +3,7 @@ import { createServer } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net'
 import { after, test } from 'node:test'
 import { issue } from '../../../test/certificates.ts'
-import { createNamedClient } from '../client/named.ts'
+import { createNamedClient } from '../client/send.ts'
 import { discoverResource } from './authorization-server.ts'
 import type { CliPorts } from './ports.ts'
 

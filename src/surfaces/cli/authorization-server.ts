@@ -1,6 +1,6 @@
 import type * as OpenIdClient from 'openid-client'
 import { PROTECTED, RESOURCE_METADATA } from '../../base/http/origins.ts'
-import { isPlain, listedTexts, type Plain } from '../../base/json/plain.ts'
+import { isPlain, listedTexts, type Plain } from '../../base/json/storable.ts'
 import { isLoopbackHost } from '../../base/net/address.ts'
 import { connectionFault, plainHttpFault } from '../../base/net/connection-fault.ts'
 import { API_ROOT } from '../route.ts'

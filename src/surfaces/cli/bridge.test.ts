@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { bridge } from './bridge.ts'
-import { messagesOf } from './event-stream.ts'
+import { bridge, messagesOf } from './bridge.ts'
 
 interface Seen {
   readonly method: string

@@ -1,6 +1,5 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
-import { addFormat } from './common-flags.ts'
 import { toOrigin } from './connect.ts'
 import {
   CONTEXT_NAME,
@@ -11,6 +10,7 @@ import {
   readContexts,
 } from './context-file.ts'
 import { UsageError } from './exit.ts'
+import { addFormat } from './flags.ts'
 import type { CliPorts } from './ports.ts'
 import { type Format, printAnswer, printData } from './print.ts'
 

@@ -1,8 +1,8 @@
 import { styleText } from 'node:util'
 import { Command } from 'commander'
-import { printable } from '../../base/text/visible.ts'
-import { addFormat } from './common-flags.ts'
+import { printable } from '../../base/text/mask.ts'
 import { EXIT, Failed } from './exit.ts'
+import { addFormat } from './flags.ts'
 import type { CliPorts, Finding } from './ports.ts'
 import { type Format, hasColour, printData } from './print.ts'
 

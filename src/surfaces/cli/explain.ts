@@ -1,8 +1,8 @@
 import { Command } from 'commander'
-import { printable } from '../../base/text/visible.ts'
+import { printable } from '../../base/text/mask.ts'
 import type { Operation } from '../../operations/engine/define.ts'
-import { addCommonFlags } from './common-flags.ts'
 import { connect, type Where } from './connect.ts'
+import { addCommonFlags } from './flags.ts'
 import type { CliPorts } from './ports.ts'
 import { type Format, printAnswer } from './print.ts'
 

@@ -3,9 +3,8 @@ import { test } from 'node:test'
 import { Command } from 'commander'
 import { originOperations } from '../../operations/origins/kind.ts'
 import { REGISTRY } from '../../operations/registry.ts'
-import { resolveDrift } from '../../operations/virtual-mcps/resolve-drift.ts'
-import { hasPages } from './every-page.ts'
-import { addFlags, checkUrl, readInput } from './flags.ts'
+import { resolveDrift } from '../../operations/virtual-mcps/drift.ts'
+import { addFlags, checkUrl, hasPages, readInput } from './flags.ts'
 import type { CliPorts } from './ports.ts'
 
 test('a member with the name of a common flag has a flag that says what it is of', async () => {

@@ -5,11 +5,12 @@ import { isResourceType, NOUNS } from '../../model/resource-types.ts'
 import { type WriteOptionName, WriteOptionsInput, writeOptionNames } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import type { WriteOptions } from '../../operations/engine/write-options.ts'
+import type { Client } from '../client/client.ts'
 import { EXPECTED, type Field, fieldsOf, fromText, jsonSchemasOf } from '../fields.ts'
 import { needsConfirmation, routeOf } from '../route.ts'
-import { hasPages } from './every-page.ts'
 import { UsageError } from './exit.ts'
 import type { CliPorts } from './ports.ts'
+import { FORMATS } from './print.ts'
 import { setPath } from './set.ts'
 
 /**
@@ -232,4 +233,56 @@ export function kebab(name: string): string {
 
 function camel(name: string): string {
   return name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/** Items of one page where all are asked for: the most that a list gives. */
+const PAGE = 200
+
+/** True for a list that gives one page at a time. */
+export function hasPages(operation: Operation): boolean {
+  if (operation.follows === true) return false
+  return Object.hasOwn(operation.input.shape, 'cursor') && Object.hasOwn(operation.output.shape, 'items')
+}
+
+/** All items of a list as one answer; how many there are so far goes to standard error, once there is more than a page. */
+export async function everyPage(
+  ports: CliPorts,
+  client: Client,
+  operation: Operation,
+  input: Readonly<Record<string, unknown>>,
+): Promise<Record<string, unknown>> {
+  const items: unknown[] = []
+  let cursor = input['cursor']
+  for (;;) {
+    const { body } = await client.call(operation, {
+      ...input,
+      limit: input['limit'] ?? PAGE,
+      ...(cursor !== undefined && { cursor }),
+    })
+    if (Array.isArray(body['items'])) items.push(...body['items'])
+    const next = body['next_cursor']
+    if (typeof next !== 'string' || next === cursor) return { ...body, items, next_cursor: null }
+    cursor = next
+    ports.err(`${items.length} so far ...\n`)
+  }
+}
+
+/** Flags of every command that calls: how to print, and whom to ask. */
+export function addCommonFlags(command: Command): Command {
+  return addPlace(addFormat(command))
+}
+
+/** The flag of how answers are printed. */
+export function addFormat(command: Command): Command {
+  return command.addOption(
+    new Option('-o, --output <format>', 'Output format').choices(FORMATS).default('table'),
+  )
+}
+
+/** The flags of where the management API is. */
+export function addPlace(command: Command): Command {
+  return command
+    .option('--context <name>', 'Context to use (POSTERN_CONTEXT)')
+    .option('--url <url>', 'URL of the instance (POSTERN_URL)')
+    .option('--data <dir>', 'Data directory of the running instance (POSTERN_DATA)')
 }

@@ -1,9 +1,8 @@
 import { Command, Option } from 'commander'
-import { printable } from '../../base/text/visible.ts'
+import { printable } from '../../base/text/mask.ts'
 import type { Operation } from '../../operations/engine/define.ts'
-import { addCommonFlags } from './common-flags.ts'
 import { connect, type Where } from './connect.ts'
-import { readText } from './flags.ts'
+import { addCommonFlags, readText } from './flags.ts'
 import type { CliPorts } from './ports.ts'
 import { type Format, printAnswer, printDiff, printDryRun, warningLines } from './print.ts'
 

@@ -1,15 +1,14 @@
 import { styleText } from 'node:util'
 import { CannotStart } from '../../base/refusal.ts'
-import { printable } from '../../base/text/visible.ts'
+import { printable } from '../../base/text/mask.ts'
 import { type ChangeRequest, DIFF_COLUMNS } from '../../model/access/approval.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import type { DiffEntry } from '../../operations/engine/write-options.ts'
 import { type ProblemBody, ProblemError } from '../client/send.ts'
-import { diffLines, isDiff } from './diff-lines.ts'
 import { EXIT, exitCodeOf } from './exit.ts'
 import type { CliPorts } from './ports.ts'
 import { toJsonText, toYamlText } from './structured-text.ts'
-import { toSheet, toTable } from './table.ts'
+import { diffLines, isDiff, toSheet, toTable } from './table.ts'
 
 export const FORMATS = ['table', 'json', 'yaml'] as const
 export type Format = (typeof FORMATS)[number]

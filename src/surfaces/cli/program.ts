@@ -1,33 +1,53 @@
+import { createWriteStream, rmSync } from 'node:fs'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { setTimeout } from 'node:timers/promises'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { printable } from '../../base/text/visible.ts'
+import { printable } from '../../base/text/mask.ts'
 import { inWords } from '../../model/resource-types.ts'
 import { SHOWN_ONCE } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
+import type { WriteOptions } from '../../operations/engine/write-options.ts'
+import type { Client } from '../client/client.ts'
 import { WaitsForApproval } from '../client/send.ts'
-import { needsConfirmation } from '../route.ts'
-import { adminResetCommand } from './admin.ts'
+import { type Field, fieldsOf } from '../fields.ts'
+import { nameOf, needsConfirmation } from '../route.ts'
 import { mainCommandOf, passToMain } from './aliases.ts'
-import { backupCommand, restoreCommand } from './backup.ts'
-import { addCommonFlags } from './common-flags.ts'
+import { adminResetCommand, backupCommand, restoreCommand } from './backup.ts'
 import { completionCommand, slugsCommand } from './completion.ts'
 import { configCommands } from './config/commands.ts'
-import { confirmed } from './confirm.ts'
 import { connect, type Where } from './connect.ts'
 import { contextCommand } from './context.ts'
 import { doctorCommand } from './doctor.ts'
-import { awaitExport, downloadTo, type ExportOperations } from './download.ts'
-import { everyPage, hasPages } from './every-page.ts'
-import { exampleOf } from './example.ts'
 import { EXIT, Failed, UsageError } from './exit.ts'
 import { explainCommand } from './explain.ts'
-import { addFlags, checkUrl, type Given, kebab, readInput, readWriteOptions } from './flags.ts'
-import { followItems } from './follow.ts'
+import {
+  addCommonFlags,
+  addFlags,
+  checkUrl,
+  everyPage,
+  type Given,
+  hasPages,
+  kebab,
+  readInput,
+  readWriteOptions,
+  takesId,
+} from './flags.ts'
 import { loginCommand, logoutCommand } from './login.ts'
 import { mcpCommand } from './mcp.ts'
 import { importCommand, reimportCommand } from './openapi.ts'
 import type { CliPorts } from './ports.ts'
-import { FORMATS, type Format, printAnswer, printDiff, printFailure, printWaiting } from './print.ts'
-import { runnerCommand } from './runner.ts'
+import {
+  FORMATS,
+  type Format,
+  hasColour,
+  printAnswer,
+  printData,
+  printDiff,
+  printFailure,
+  printWaiting,
+} from './print.ts'
+import { toTable } from './table.ts'
 import { tokenCommand } from './token.ts'
 import { whoamiCommand } from './whoami.ts'
 
@@ -245,4 +265,195 @@ function formatIn(args: readonly string[]): Format {
   const text =
     at >= 0 ? args[at + 1] : args.find((arg) => /^(-o|--output=)./.test(arg))?.replace(/^(-o|--output=)/, '')
   return FORMATS.find((format) => format === text) ?? 'table'
+}
+
+/** `postern runner`: runs MCP servers that speak stdio, for origins of kind `stdio`. */
+function runnerCommand(ports: CliPorts): Command {
+  return new Command('runner')
+    .description('Run MCP servers that speak stdio, and serve them over Streamable HTTP')
+    .requiredOption('--file <file>', 'File with the servers and their secrets; only its owner may read it')
+    .option('--check', 'Check the file and exit')
+    .addHelpText('after', '\nIt is no sandbox: servers run with the rights of the user that starts it.\n')
+    .action(async ({ file, check }: { readonly file: string; readonly check?: boolean }) => {
+      const entries = await ports.runner({ file, isCheck: check === true })
+      if (check === true) ports.out(`${file} is valid; entries: ${entries.join(', ')}\n`)
+    })
+}
+
+/**
+ * The confirmation of what cannot be undone: what `--confirm` says; with `--yes` the slug itself; else what the
+ * person types. Where nobody can be asked it is refused. A dry run changes nothing, so it asks nobody.
+ */
+async function confirmed(
+  ports: CliPorts,
+  client: Client,
+  operation: Operation,
+  id: string | undefined,
+  given: Given,
+  options: WriteOptions,
+): Promise<{ confirm?: string }> {
+  if (!needsConfirmation(operation) || options.confirm !== undefined || id === undefined) return {}
+  const isAsked = given['yes'] !== true && options.dryRun !== true
+  if (isAsked && !ports.interactive)
+    throw new UsageError(
+      `This cannot be undone, and there is no terminal to ask in: add --confirm with the slug of ${printable(id)}, or --yes.`,
+    )
+  const slug = await slugOf(ports, client, operation, id)
+  if (!isAsked) return { confirm: slug }
+  const question = `This cannot be undone. Type ${printable(slug)} to ${operation.action} ${operation.resource} ${printable(id)}: `
+  const typed = await ports.ask(question)
+  if (typed.trim() !== slug) throw new UsageError('Not confirmed; nothing was done.')
+  return { confirm: slug }
+}
+
+/** The slug of what the id names, as the server has it. */
+async function slugOf(ports: CliPorts, client: Client, operation: Operation, id: string): Promise<string> {
+  const get = ports.operations.find((one) => one.resource === operation.resource && one.action === 'get')
+  if (get === undefined) return id
+  const { body } = await client.call(get, { id })
+  return typeof body['slug'] === 'string' ? body['slug'] : id
+}
+
+// Commands that wait for events and print each one, until they are interrupted.
+
+/**
+ * Prints each item of an operation that waits: a line of JSON, a YAML document, or a row of a table whose heading stands once.
+ *
+ * @param input With `wait` 0 the command ends when there is no further item.
+ * @param count Items after which the command ends; null to go on until it is interrupted.
+ */
+async function followItems(
+  ports: CliPorts,
+  client: Client,
+  operation: Operation,
+  input: Readonly<Record<string, unknown>>,
+  format: Format,
+  count: number | null,
+): Promise<void> {
+  if (format === 'table') ports.err('Waiting for calls. Ctrl+C ends this.\n')
+  let left = count ?? Number.POSITIVE_INFINITY
+  let isFirst = true
+  let { cursor } = input
+  while (left > 0) {
+    const { body } = await client.call(operation, { ...input, ...(cursor !== undefined && { cursor }) })
+    cursor = body['next_cursor']
+    // As the output schema of an operation that is followed has it
+    const items = (body['items'] as readonly Record<string, unknown>[]).slice(0, left)
+    left -= items.length
+    // With `--wait 0` the command shows what there is, and never asks in a busy loop
+    if (input['wait'] === 0 && items.length === 0) left = 0
+    if (body['missed'] === true)
+      ports.err('Some records came too fast and are left out: list them with --from.\n')
+    if (format === 'json') for (const item of items) ports.out(`${JSON.stringify(item)}\n`)
+    else if (format !== 'table') for (const item of items) printData(ports, format, [item])
+    else if (items.length > 0) {
+      const table = toTable(items, operation.columns, hasColour(ports))
+      ports.out(isFirst ? table : table.slice(table.indexOf('\n') + 1))
+      isFirst = false
+    }
+  }
+}
+
+const FIRST_WAIT_MS = 50
+const WAIT_MS_MAX = 2000
+
+/** Operations by which exports are followed. */
+interface ExportOperations {
+  readonly get: Operation
+  readonly download: Operation
+}
+
+/** Writes the bytes that an operation answers into a file, which only the user may read. */
+async function downloadTo(
+  ports: Pick<CliPorts, 'err'>,
+  client: Client,
+  operation: Operation,
+  id: string,
+  file: string,
+): Promise<void> {
+  const bytes = await client.download(operation, { id })
+  try {
+    // The stream of fetch is that of node:stream/web
+    await pipeline(
+      Readable.fromWeb(bytes as Parameters<typeof Readable.fromWeb>[0]),
+      createWriteStream(file, { mode: 0o600 }),
+    )
+  } catch (error) {
+    rmSync(file, { force: true })
+    throw new Error(`${file} could not be written: ${(error as Error).message}.`, { cause: error })
+  }
+  ports.err(`Written to ${file}.\n`)
+}
+
+/** Waits until an export is done, and writes its file where there is one. Gives it as it is then. */
+async function awaitExport(
+  ports: Pick<CliPorts, 'err'>,
+  client: Client,
+  { get, download }: ExportOperations,
+  id: string,
+  file: string,
+): Promise<Record<string, unknown>> {
+  for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, WAIT_MS_MAX)) {
+    const { body } = await client.call(get, { id })
+    if (body['state'] === 'ready') await downloadTo(ports, client, download, id, file)
+    if (body['state'] !== 'queued' && body['state'] !== 'running') return body
+    await setTimeout(wait)
+  }
+}
+
+/** Values that read as one would write them, by the name of the member. */
+const SAMPLES: Readonly<Record<string, string>> = {
+  name: 'Example',
+  slug: 'example',
+  base_path: '/orders',
+  path: '/v1/orders/{id}',
+  methods: 'GET',
+  collection: 'orders',
+  client: 'acme',
+  profile: 'live',
+  role: 'viewer',
+  method: 'GET',
+  reason: "'a new partner'",
+}
+
+/** Flags by operation, where the required ones alone are refused or teach too little. */
+const FLAGS: Readonly<Record<string, string>> = {
+  'guardrails.create': '--file guardrail.json',
+  'guardrails.test': `--guardrail mask-cards --sample '{"card":"4111 1111 1111 1111"}' -o json`,
+  'proxies.apply_template': '--file parameters.json',
+  'records.follow': '--collection orders --status 4xx',
+  'workflows.create': '--file workflow.json',
+  'workflows.expand_template': `--template canary-routing --parameters '{"path":"/v2"}' -o json`,
+  'workflows.nodes': '--type set_node -o json',
+  'workflows.start_capture': '--proxy orders:checked --count 1',
+  'workflows.run_tests': '--workflow checked-order',
+  'workflows.test': `--workflow checked-order --request '{"method":"POST","body":{"order":7}}'`,
+  'workflows.test_node': `--type set_node --inputs '{"total":"{{ 6 * 7 }}"}'`,
+  'workflows.validate': '--workflow checked-order -o json',
+}
+
+/** One command line of an operation, with all that it cannot do without. */
+function exampleOf(operation: Operation): string {
+  const own = FLAGS[nameOf(operation)]
+  if (own !== undefined) return `postern ${kebab(operation.resource)} ${kebab(operation.action)} ${own}`
+  const words = ['postern', kebab(operation.resource), kebab(operation.action)]
+  if (takesId(operation)) words.push(operation.resource === 'collections' ? 'orders' : '<id>')
+  const required = fieldsOf(operation).filter(({ name, required }) => required && name !== 'id')
+  for (const field of required) words.push(`--${kebab(field.name)} ${sampleOf(field)}`)
+  if (required.length === 0 && operation.action === 'update') words.push(changeOf(operation))
+  if (needsConfirmation(operation)) words.push('--dry-run')
+  else if (operation.effect === 'read') words.push('-o json')
+  return words.join(' ')
+}
+
+function changeOf(operation: Operation): string {
+  const first = fieldsOf(operation).find(({ name, kind }) => name !== 'id' && kind === 'text')
+  return first === undefined ? '--file changes.yaml' : `--${kebab(first.name)} ${sampleOf(first)}`
+}
+
+function sampleOf({ name, kind, itemKind, choices }: Field): string {
+  const sample = Object.hasOwn(SAMPLES, name) ? SAMPLES[name] : choices[0]
+  if (sample !== undefined) return sample
+  if (kind === 'json' || itemKind === 'json') return "'{...}'"
+  return kind === 'integer' || kind === 'number' ? '1' : `<${kebab(name)}>`
 }

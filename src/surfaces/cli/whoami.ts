@@ -1,9 +1,9 @@
 import { Command } from 'commander'
-import { isPlain } from '../../base/json/plain.ts'
-import { printable } from '../../base/text/visible.ts'
+import { isPlain } from '../../base/json/storable.ts'
+import { printable } from '../../base/text/mask.ts'
 import type { Operation } from '../../operations/engine/define.ts'
-import { addCommonFlags } from './common-flags.ts'
 import { clientOf, findTarget, type Where } from './connect.ts'
+import { addCommonFlags } from './flags.ts'
 import type { CliPorts } from './ports.ts'
 import { type Format, printData } from './print.ts'
 

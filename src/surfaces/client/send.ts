@@ -5,6 +5,7 @@
 import { connectionFault, plainHttpFault } from '../../base/net/connection-fault.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import { type DiffEntry, fromWriteOptions, type WriteOptions } from '../../operations/engine/write-options.ts'
+import { API_ROOT, type Operations, ROUTES } from './types.ts'
 
 export interface ClientOptions {
   /** Origin of Management REST. In a browser, the empty text is the origin of the page. */
@@ -242,4 +243,26 @@ function isFieldError(error: unknown): error is FieldError {
   if (error === null || typeof error !== 'object') return false
   const { pointer, reason } = error as Readonly<Record<string, unknown>>
   return typeof pointer === 'string' && typeof reason === 'string'
+}
+
+// The client for programs that do not have the registry, such as web pages: it knows operations by their names.
+// `named.test.ts` proves that it loads no package and no module of Node.js.
+
+export interface NamedClient {
+  /** Calls an operation; throws as {@link send} does. */
+  call<N extends keyof Operations>(
+    name: N,
+    input: Operations[N]['input'],
+    options?: CallOptions,
+  ): Promise<Answer<Operations[N]['output']>>
+}
+
+/** A client that knows operations by their names, with the types of what they take and answer. */
+export function createNamedClient(options: ClientOptions): NamedClient {
+  return {
+    async call(name, input, callOptions = {}) {
+      const [method = '', path = ''] = ROUTES[name].split(' ')
+      return send(options, { method, path: API_ROOT + path }, input, callOptions)
+    },
+  }
 }

@@ -10,6 +10,7 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { DOORS } from '../../base/doors.ts'
 import {
+  CONSOLE_HEADER,
   CONSOLE_LOGOUT_PATH,
   CONSOLE_SESSION_PATH,
   cookieValues,
@@ -20,7 +21,6 @@ import { faultPage, html, page } from '../../base/http/page.ts'
 import { isLoopbackHost } from '../../base/net/address.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { type BundleSource, encodingFor } from './bundle.ts'
-import { isFromConsole } from './cookies.ts'
 
 const ROOT = DOORS.console.path
 export const LOGIN_PATH = `${ROOT}/login`
@@ -353,4 +353,12 @@ function problem(refusal: ReturnType<typeof refuse>, { requestId }: Asker): Resp
       headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store' },
     }),
   )
+}
+
+/**
+ * True for a request that a page of this very origin made for the console. Another port of the host is another origin that browsers
+ * send cookies to, so the cookie alone proves nothing (Fetch Metadata, `Sec-Fetch-Site`).
+ */
+export function isFromConsole(headers: Headers): boolean {
+  return headers.get('sec-fetch-site') === 'same-origin' && headers.get(CONSOLE_HEADER) === '1'
 }

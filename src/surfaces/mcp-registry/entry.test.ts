@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { ListedMcp } from '../../operations/virtual-mcps/listed.ts'
-import { entryOf, namespaceOf } from './entry.ts'
+import type { ListedMcp } from '../../operations/virtual-mcps/drift.ts'
+import { entryOf, namespaceOf } from './answer.ts'
 
 const listed = (more: Partial<ListedMcp> = {}): ListedMcp => ({
   slug: 'desk',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Invoked } from '../../operations/engine/call.ts'
-import { boundedPage, LIST_BYTES_MAX, LIST_LIMIT } from './bounded.ts'
+import { boundedPage, LIST_BYTES_MAX, LIST_LIMIT } from './tools.ts'
 
 /** A list of items of these sizes, whose cursor is the place of the next one. */
 function listOf(sizes: readonly number[], from = 0) {

@@ -8,27 +8,34 @@ import {
   type Origins,
   PROTECTED,
 } from '../../base/http/origins.ts'
+import { parseStrictJson } from '../../base/json/scan.ts'
+import { isPlain, type Plain } from '../../base/json/storable.ts'
 import { Lru } from '../../base/memory/lru.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
-import { visibleJson } from '../../base/text/visible.ts'
-import { jsonAnswer, type McpAnswer } from '../../mcp/protocol/answer.ts'
-import type { Tool, ToolDoor } from '../../mcp/protocol/door.ts'
+import { visibleJson } from '../../base/text/mask.ts'
+import { createRebindingCheck, jsonAnswer, type McpAnswer } from '../../mcp/protocol/answer.ts'
+import type { Completions, Prompts, Tool, ToolDoor } from '../../mcp/protocol/door.ts'
 import { createMcpEndpoint } from '../../mcp/protocol/endpoint.ts'
-import { createRebindingCheck } from '../../mcp/protocol/rebinding.ts'
 import type { ToolCall, ToolOutcome } from '../../mcp/protocol/tool-call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
-import type { Once } from '../../shared-state/ports/once.ts'
-import type { Tombstones } from '../../shared-state/ports/tombstones.ts'
-import { inputInvalid } from './arguments.ts'
-import { type ManagementCaller, type ManagementRequest, NOTHING_SAID, viaOf } from './caller.ts'
+import type { Once, Tombstones } from '../../shared-state/ports/memory.ts'
+import { notJson, parseObject } from '../rest/body.ts'
+import { nameOf } from '../route.ts'
+import { type ManagementCaller, type ManagementRequest, NOTHING_SAID, type View, viaOf } from './caller.ts'
 import { confirmedBy, NOBODY } from './confirm.ts'
 import { asksToDescribe, describe } from './describe.ts'
 import { publishTools } from './list.ts'
-import { type PlainCall, readPlainCall } from './plain-call.ts'
-import { createCompletions, createPrompts } from './prompts.ts'
+import { PROMPT_TEXTS, type PromptText, RULES } from './prompt-texts.ts'
 import { createResources, type DocPages } from './resources.ts'
 import { meantBy, type RunPorts, runCall } from './run.ts'
-import { DESCRIBE, type ManagementTool, type ManagementTools, toTools } from './tools.ts'
+import {
+  actionOf,
+  DESCRIBE,
+  inputInvalid,
+  type ManagementTool,
+  type ManagementTools,
+  toTools,
+} from './tools.ts'
 
 export interface ManagementDoorOptions extends RunPorts {
   readonly operations: readonly Operation[]
@@ -277,4 +284,135 @@ function problemAnswer(
   if (typeof retryAfterMs === 'number')
     headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfterMs / 1000)))
   return { status: refusal.status, headers, body: visibleJson(JSON.stringify(toProblem(refusal, requestId))) }
+}
+
+/** A call in a body of its own, without JSON-RPC around it: what a line of a script sends. */
+export interface PlainCall {
+  readonly tool: string
+  readonly arguments: Plain
+}
+
+/** Containers inside each other. */
+const DEPTH_MAX = 100
+
+/** JSON, nothing, or what curl says when nobody tells it otherwise. */
+const CONTENT_TYPE = /^(application\/(json|x-www-form-urlencoded)[\t ]*(;.*)?)?$/i
+
+/** What a JSON object begins with; a form of a browser does not. */
+const OBJECT = /^\s*\{/
+
+/**
+ * The plain call in a body: a JSON object with `tool` and without `jsonrpc`. Null for anything else, which then is a
+ * message, or none. Refuses with payload_rejected what two readers could read differently, and with input_invalid what is
+ * said twice. Broken JSON that cannot be a message is refused with the place of the fault.
+ */
+export function readPlainCall(contentType: string | undefined, bytes: Uint8Array): PlainCall | null {
+  if (!CONTENT_TYPE.test(contentType ?? '')) return null
+  const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  // Spares messages a second reading. A name that is spelt with escapes makes no plain call.
+  if (body.includes('"jsonrpc"') && !body.includes('"tool"')) return null
+  const kind = kindOf(body)
+  if (kind === 'other') return null
+  if (kind === 'broken') {
+    // The reader of messages answers in the form of JSON-RPC
+    const mayBeMessage =
+      /^application\/json/i.test(contentType ?? '') && (body.includes('jsonrpc') || !body.includes('tool'))
+    if (mayBeMessage || !OBJECT.test(body.toString('latin1', 0, 64))) return null
+    throw notJson(body.toString('utf8'))
+  }
+  if (parseStrictJson(body.toString('utf8'), DEPTH_MAX) === undefined)
+    throw refuse('payload_rejected', {
+      detail: `A member is named twice, or the body is nested deeper than ${DEPTH_MAX}.`,
+    })
+  const { tool, arguments: named = {}, ...beside } = parseObject(body)
+  if (typeof tool !== 'string')
+    throw inputInvalid([{ pointer: '/tool', reason: 'must be the name of a tool' }])
+  if (!isPlain(named)) throw inputInvalid([{ pointer: '/arguments', reason: 'must be an object' }])
+  if (Object.keys(named).length === 0) return { tool, arguments: beside }
+  const isAlone = Object.keys(beside).length === 0
+  return { tool, arguments: isAlone ? named : { ...beside, arguments: named } }
+}
+
+/** What a body is that names a tool somewhere: a call without JSON-RPC, text that is not JSON, or anything else. */
+function kindOf(body: Buffer): 'call' | 'broken' | 'other' {
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+  } catch (error) {
+    return error instanceof SyntaxError ? 'broken' : 'other'
+  }
+  return isPlain(value) && Object.hasOwn(value, 'tool') && !Object.hasOwn(value, 'jsonrpc') ? 'call' : 'other'
+}
+
+/** Slugs that complete an argument. */
+const VALUES_MAX = 200
+
+/** The prompts of those who may do their tasks, with the tools that they may use. */
+function createPrompts(
+  operations: readonly Operation[],
+  tools: ManagementTools,
+  { allowed }: Pick<RunPorts, 'allowed'>,
+): Prompts<ManagementCaller> {
+  const byName = new Map(operations.map((operation) => [nameOf(operation), operation]))
+  const permitted = ({ principal }: ManagementCaller, name: string): Operation | undefined => {
+    const operation = byName.get(name)
+    return operation !== undefined && allowed(principal, operation) ? operation : undefined
+  }
+
+  function textOf(
+    text: PromptText,
+    caller: ManagementCaller,
+    values: Readonly<Record<string, string>>,
+  ): string {
+    const steps = text.steps.flatMap((step) => {
+      const usable = step.operations.flatMap((name) => permitted(caller, name) ?? [])
+      return usable.length === 0 ? [] : [`${step.text(values)} (${toolsFor(tools, usable, caller.view)})`]
+    })
+    return [text.aim(values), RULES, ...steps.map((step, at) => `${at + 1}. ${step}`)].join('\n\n')
+  }
+
+  return {
+    list: (caller) =>
+      PROMPT_TEXTS.filter(({ needs }) => needs.every((name) => permitted(caller, name) !== undefined)).map(
+        ({ name, title, description, arguments: given }) => ({
+          name,
+          title,
+          description,
+          arguments: given.map(({ of: _, ...argument }) => argument),
+        }),
+      ),
+    get: async (caller, name, values) =>
+      textOf(PROMPT_TEXTS.find((text) => text.name === name)!, caller, values),
+  }
+}
+
+/** How the operations are called in the view that the caller lists. */
+function toolsFor(tools: ManagementTools, operations: readonly Operation[], view: View): string {
+  const calls = operations.map((operation) => {
+    const tool = tools[view].find((one) => one.operations.includes(operation))
+    // What is on no tool is for no model
+    if (tool === undefined) throw new Error(`no tool does ${nameOf(operation)}`)
+    return tool.listed.length === 0 ? tool.name : `${tool.name} with action ${actionOf(tool, operation)}`
+  })
+  return calls.join(', ')
+}
+
+/** Slugs of what an argument of a prompt names, as far as the caller may list it; topics of the docs. */
+function createCompletions(
+  operations: readonly Operation[],
+  { invoke, allowed }: Pick<RunPorts, 'invoke' | 'allowed'>,
+  topics: () => readonly string[],
+): Completions<ManagementCaller> {
+  return async (caller, of, argument, said) => {
+    if (of === 'docs://{topic}') return topics()
+    const type = PROMPT_TEXTS.find(({ name }) => name === of)?.arguments.find(
+      ({ name }) => name === argument,
+    )?.of
+    const list = operations.find(({ resource, action }) => resource === type && action === 'list')
+    if (list === undefined || !allowed(caller.principal, list)) return []
+    const input = { limit: VALUES_MAX, fields: 'slug' }
+    const { output } = await invoke(list, input, {}, caller.principal, viaOf(caller.request, said))
+    // A page of a kind that has slugs, of which nothing else was asked for
+    return (output['items'] as readonly { readonly slug: string }[]).map(({ slug }) => slug)
+  }
 }

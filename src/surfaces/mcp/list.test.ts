@@ -4,12 +4,16 @@ import { z } from 'zod'
 import { define, type Operation } from '../../operations/engine/define.ts'
 import { OPERATIONS } from '../../operations/registry.ts'
 import { nameOf } from '../route.ts'
-import { inputInvalid, splitArguments } from './arguments.ts'
-import { describe, withUsage } from './describe.ts'
-import { exampleOf } from './examples.ts'
-import { GROUP_CHARS_MAX, GROUPS } from './groups.ts'
-import { DESCRIPTION_CHARS_MAX, LIST_BYTES_MAX, publishTools, TOOL_BYTES_MAX } from './list.ts'
-import { toTools } from './tools.ts'
+import { describe, exampleOf, withUsage } from './describe.ts'
+import {
+  DESCRIPTION_CHARS_MAX,
+  GROUP_CHARS_MAX,
+  GROUPS,
+  LIST_BYTES_MAX,
+  publishTools,
+  TOOL_BYTES_MAX,
+} from './list.ts'
+import { inputInvalid, splitArguments, toTools } from './tools.ts'
 
 const LIST = 24 * 1024
 const TOOL = 5 * 1024

@@ -4,8 +4,8 @@
  */
 import type { Tool } from '../../mcp/protocol/door.ts'
 import type { Operation } from '../../operations/engine/define.ts'
+import { ALL_KINDS } from '../../operations/kinds.ts'
 import { needsConfirmation } from '../route.ts'
-import { GROUPS } from './groups.ts'
 import { hintsOf } from './hints.ts'
 import { publishInput } from './published.ts'
 import { actionOf, DESCRIBE, inputOf, type ManagementTool, outputOf, titleOf } from './tools.ts'
@@ -149,3 +149,25 @@ function publish({ tool, allowed }: Shown, description: string): Tool {
     annotations: hintsOf(allowed),
   }
 }
+
+/**
+ * One or two sentences about each grouped tool, at most {@link GROUP_CHARS_MAX} characters. A model chooses the tool by
+ * them, so they name every kind of resource that the tool has. A kind with a tool of its own says its sentence itself.
+ */
+export const GROUPS: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    ALL_KINDS.flatMap(({ group, tools }) => (tools === undefined ? [] : [[group, tools]])),
+  ),
+  manage_access: 'Users, teams, roles, grants, service identities, trust rules and personal tokens.',
+  manage_config:
+    'The configuration: revisions, rollback, plan, apply and export of documents, settings, change requests (approvals), your identity.',
+  manage_keys: 'The keys that encrypt stored secrets.',
+  query_audit: 'The audit log: who changed, read or was denied what, and when.',
+  query_metrics: 'Metrics: errors and latency by status, endpoint, time, client or agent.',
+  query_logs:
+    'Request records: search, show, follow, replay or delete calls, or explain a request or refusal.',
+  manage_exports: 'Exports of request records or the audit log to CSV or NDJSON.',
+}
+
+/** Longest sentence of a group. A longer one would leave too little of a description for the actions. */
+export const GROUP_CHARS_MAX = 200

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Refusal } from '../../base/refusal.ts'
-import { readPlainCall } from './plain-call.ts'
+import { readPlainCall } from './door.ts'
 
 const RUNS = { numRuns: 500 }
 

@@ -1,16 +1,21 @@
 import type { Principal } from '../../access/principal.ts'
-import type { Secret } from '../../base/crypto/token.ts'
+import { Secret } from '../../base/crypto/token.ts'
+import { isPlain } from '../../base/json/storable.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
-import type { Invoked, Subject, Via } from '../../operations/engine/call.ts'
+import { type Invoked, SHOWN_ONCE, type Subject, type Via } from '../../operations/engine/call.ts'
 import type { Invoke, Operation } from '../../operations/engine/define.ts'
 import type { WriteOptions } from '../../operations/engine/write-options.ts'
 import { dryRunOf } from '../waiting.ts'
-import { inputInvalid, splitArguments } from './arguments.ts'
-import { boundedPage, isPaged } from './bounded.ts'
-import { objectOf, type ReadForm, readForm } from './call-form.ts'
-import { withUsage } from './describe.ts'
-import { withLinks } from './shown-once.ts'
-import { DESCRIBE, type ManagementTool, meantByMember } from './tools.ts'
+import { objectOf, type ReadForm, readForm, withUsage } from './describe.ts'
+import {
+  boundedPage,
+  DESCRIBE,
+  inputInvalid,
+  isPaged,
+  type ManagementTool,
+  meantByMember,
+  splitArguments,
+} from './tools.ts'
 
 export interface RunPorts {
   readonly invoke: Invoke
@@ -168,4 +173,38 @@ function contentOf(invoked: Invoked, content: Arguments): Arguments {
   const { diff, pending } = invoked
   if (diff !== null) return { ...dryRunOf(invoked), diff, result: content }
   return pending ? { ...content, pending: true } : content
+}
+
+type Content = Readonly<Record<string, unknown>>
+
+/** Makes a link to a secret that a person opens; null when there is none to be had. */
+type LinkTo = (secret: Secret, member: string) => Promise<string | null>
+
+const WITHHELD =
+  'Created, but not shown here: a model would keep it. Rotate over REST or the CLI to get a secret that only you see.'
+const FOR_A_PERSON =
+  'Give the link to the person who needs the secret: it opens in a browser, once, within 15 minutes.'
+
+/**
+ * The answer with a link in the place of each secret that is shown once, also those of the profiles that a new client
+ * came with; all else as it is.
+ */
+async function withLinks({ revealsOnce }: Operation, output: Content, linkTo: LinkTo): Promise<Content> {
+  return revealsOnce === true ? linked(output, linkTo) : output
+}
+
+async function linked(output: Content, linkTo: LinkTo): Promise<Content> {
+  const content: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(output)) {
+    if (SHOWN_ONCE.has(name) && typeof value === 'string') {
+      const link = await linkTo(new Secret(value), name)
+      content[`${name}_withheld`] = link === null ? WITHHELD : FOR_A_PERSON
+      if (link !== null) content[`${name}_link`] = link
+    } else if (name === 'profiles' && Array.isArray(value)) {
+      const profiles = []
+      for (const one of value as unknown[]) profiles.push(isPlain(one) ? await linked(one, linkTo) : one)
+      content[name] = profiles
+    } else content[name] = value
+  }
+  return content
 }

@@ -1,7 +1,16 @@
+import { pointerTo } from '../../base/json/storable.ts'
+import { type FieldError, refuse } from '../../base/refusal.ts'
+import { visibleJson } from '../../base/text/mask.ts'
 import { inWords } from '../../model/resource-types.ts'
+import {
+  type Invoked,
+  toWriteOptions,
+  WriteOptionsInput,
+  writeOptionNames,
+} from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
+import type { WriteOptions } from '../../operations/engine/write-options.ts'
 import { nameOf } from '../route.ts'
-import { argumentProperties } from './arguments.ts'
 import { type Property, type PublishedSchema, publishInput, publishOutput } from './published.ts'
 
 /** The action by which a grouped tool tells the schema and an example of any of its actions. */
@@ -152,4 +161,116 @@ export function outputOf(operation: Operation): PublishedSchema {
     return [name, problem === undefined ? property : { anyOf: [property, problem] }] as const
   })
   return { type: 'object', properties: Object.fromEntries(properties) }
+}
+
+/** What a tool of the operation takes: its own input, and the options of a write beside it. */
+function argumentProperties(operation: Operation): Readonly<Record<string, Property>> {
+  const { properties } = publishInput(operation.input)
+  const options = publishInput(WriteOptionsInput).properties
+  return {
+    ...properties,
+    ...(isPaged(operation) ? { limit: { ...properties['limit'], default: LIST_LIMIT } } : {}),
+    ...Object.fromEntries(writeOptionNames(operation).map((name) => [name, options[name]!])),
+  }
+}
+
+/**
+ * Tells options from input. Refuses with input_invalid for options of the wrong form, and for names that are
+ * neither: a misspelt one must not be dropped silently. An option that is null counts as absent.
+ */
+export function splitArguments(
+  operation: Operation,
+  given: Readonly<Record<string, unknown>>,
+): { readonly input: Readonly<Record<string, unknown>>; readonly options: WriteOptions } {
+  const names: readonly string[] = writeOptionNames(operation)
+  const { shape } = operation.input
+  const catchall = operation.input.def.catchall
+  const open = catchall !== undefined && catchall._zod.def.type !== 'never'
+  const entries = Object.entries(given)
+  const unknown = entries.filter(([name]) => !names.includes(name) && !open && !Object.hasOwn(shape, name))
+  if (unknown.length > 0)
+    throw inputInvalid(
+      unknown.slice(0, 20).map(([name]) => ({
+        pointer: pointerTo('', name.slice(0, 64)),
+        reason: `no such argument; there are: ${[...Object.keys(shape), ...names].join(', ')}`,
+      })),
+    )
+  return {
+    input: Object.fromEntries(entries.filter(([name]) => !names.includes(name))),
+    options: toWriteOptions(
+      Object.fromEntries(entries.filter(([name, value]) => names.includes(name) && value !== null)),
+    ),
+  }
+}
+
+/** @param errors at least one; the first is the detail. */
+export function inputInvalid(errors: readonly FieldError[]) {
+  const [first] = errors
+  return refuse('input_invalid', { detail: `${first!.pointer}: ${first!.reason}`, errors })
+}
+
+// Lists for models are bounded. A page that is too large is requested again with fewer items, so that its cursor is
+// that of the list itself.
+
+/** Bytes of JSON that a list answers to a model, which stands in text and structured content alike. */
+export const LIST_BYTES_MAX = 25_000
+/** Items on a page when nobody says how many: fewer than over REST, since a model reads all of it. */
+export const LIST_LIMIT = 20
+/** Of an item that is larger than a whole list may be: members up to this size stay. */
+const MEMBER_CHARS_MAX = 200
+
+/** True for lists that can be asked for fewer items. */
+export function isPaged({ effect, input, output }: Operation): boolean {
+  return effect === 'read' && Object.hasOwn(input.shape, 'limit') && Object.hasOwn(output.shape, 'items')
+}
+
+/**
+ * A page that fits, cut at whole items, with a `hint` where it was cut. It is asked for anew with fewer items, so that
+ * `next_cursor` is that of the list itself and goes on from the last item that is there.
+ * @param limit what the caller asked for; of the wrong form it is for the operation to refuse
+ */
+export async function boundedPage(
+  ask: (limit: unknown) => Promise<Invoked>,
+  limit: unknown,
+): Promise<Invoked> {
+  let invoked = await ask(limit ?? LIST_LIMIT)
+  const count = itemsOf(invoked.output).length
+  for (;;) {
+    const { output } = invoked
+    const items = itemsOf(output)
+    const fitting = countFitting(items)
+    if (fitting >= items.length) {
+      if (items.length >= count) return invoked
+      return hinted(invoked, items, `The first ${items.length} of ${count} items`)
+    }
+    if (fitting === 0 && items.length === 1)
+      return hinted(invoked, items.map(outlined), 'An item without its large members')
+    invoked = await ask(Math.max(fitting, 1))
+  }
+}
+
+function itemsOf({ items }: Invoked['output']): readonly unknown[] {
+  return Array.isArray(items) ? items : []
+}
+
+function countFitting(items: readonly unknown[]): number {
+  let bytes = 0
+  for (const [index, item] of items.entries()) {
+    bytes += Buffer.byteLength(visibleJson(JSON.stringify(item))) + 1
+    if (bytes > LIST_BYTES_MAX) return index
+  }
+  return items.length
+}
+
+function hinted(invoked: Invoked, items: readonly unknown[], what: string): Invoked {
+  const more = invoked.output['next_cursor'] === null ? '' : ' Go on with next_cursor as cursor.'
+  const hint = `${what}: an answer holds ${LIST_BYTES_MAX} bytes.${more} fields (such as id,slug,name) makes items smaller.`
+  return { ...invoked, output: { ...invoked.output, items, hint } }
+}
+
+function outlined(item: unknown): unknown {
+  if (item === null || typeof item !== 'object') return null
+  return Object.fromEntries(
+    Object.entries(item).filter(([, value]) => JSON.stringify(value).length <= MEMBER_CHARS_MAX),
+  )
 }

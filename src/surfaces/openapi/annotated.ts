@@ -2,7 +2,7 @@
  * Adds the annotations that follow from the registry to schemas of operations: references, sections and columns of the kind
  * of resource, and the default columns of lists. Annotations of single members are in their schemas (`model/annotations`).
  */
-import { isPlain } from '../../base/json/plain.ts'
+import { isPlain } from '../../base/json/storable.ts'
 import { isResourceType } from '../../model/resource-types.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import type { KindSchema, RefField } from '../../operations/engine/kind-schema.ts'

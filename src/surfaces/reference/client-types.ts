@@ -1,4 +1,4 @@
-import { isPlain } from '../../base/json/plain.ts'
+import { isPlain } from '../../base/json/storable.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import { type JsonSchema, jsonSchemasOf } from '../fields.ts'
 import { createComponents, pascal } from '../openapi/components.ts'

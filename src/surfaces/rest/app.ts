@@ -14,7 +14,7 @@ import { mayFit } from '../../base/json/canonical.ts'
 import { jsonBytesInPieces } from '../../base/json/pieces.ts'
 import type { Reservation } from '../../base/memory/bytes.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
-import { inSlices, jsonText } from '../../base/threads/time-slices.ts'
+import { inSlices, jsonText } from '../../base/threads/in-line.ts'
 import { confidentialityOf } from '../../model/annotations.ts'
 import { runApartFor } from '../../operations/engine/apart.ts'
 import {
@@ -28,7 +28,7 @@ import {
 } from '../../operations/engine/call.ts'
 import type { Invoke, Operation } from '../../operations/engine/define.ts'
 import { mayCall } from '../../operations/engine/permission.ts'
-import { isFromConsole } from '../console/cookies.ts'
+import { isFromConsole } from '../console/door.ts'
 import type { JsonSchema } from '../fields.ts'
 import { printOpenApi } from '../openapi/document.ts'
 import { CONFIG_SCHEMA_PATH, printConfigSchema } from '../reference/config-schema.ts'
@@ -36,7 +36,6 @@ import { API_ROOT, type HttpVerb, routeOf } from '../route.ts'
 import { dryRunOf, requestIn } from '../waiting.ts'
 import { type BodyForm, bodyWithheld, readBody } from './body.ts'
 import { type Followed, followStream } from './follow.ts'
-import { readOptionHeaders, toEtag } from './headers.ts'
 import { protectedResourceMetadata, resourcePathOf } from './metadata.ts'
 import { queryParametersOf, readQuery } from './query.ts'
 
@@ -442,4 +441,34 @@ function viaOf(request: Request, facts: RequestFacts): Via {
     agent: null,
     left: request.signal,
   }
+}
+
+/** Options of a write that came as headers, under their member names. Refuses with input_invalid. */
+export function readOptionHeaders(headers: Headers): Record<string, unknown> {
+  const revision = toRevision(headers.get('if-match'))
+  const key = headers.get('idempotency-key')
+  const reason = headers.get('x-reason')
+  return {
+    ...(revision !== null && { expected_revision: revision }),
+    // An sf-string in quotes (the draft of the header) and the bare text are the same key.
+    ...(key !== null && { idempotency_key: key.replace(/^"(.*)"$/, '$1') }),
+    ...(reason !== null && { reason }),
+  }
+}
+
+/** The strong entity tag of a revision (RFC 9110 section 8.8.3). */
+function toEtag(revision: number): string {
+  return `"${revision}"`
+}
+
+/** The revision of `If-Match: "3"` (also bare); `*` asks for none. A weak tag never matches (RFC 9110 section 13.1.1). */
+function toRevision(text: string | null): number | null {
+  if (text === null || text.trim() === '*') return null
+  const match = /^\s*(?:"([1-9][0-9]{0,14})"|([1-9][0-9]{0,14}))\s*$/.exec(text)
+  if (match === null)
+    throw refuse('input_invalid', {
+      detail: 'If-Match must be the ETag of the resource, such as "3".',
+      errors: [{ pointer: '/expected_revision', reason: 'If-Match is not one revision in quotes' }],
+    })
+  return Number(match[1] ?? match[2])
 }

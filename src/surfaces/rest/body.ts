@@ -1,9 +1,9 @@
 import { jsonFaultText } from '../../base/json/fault.ts'
-import { isDeep, isPlain, NESTED_MAX } from '../../base/json/plain.ts'
+import { isDeep, isPlain, NESTED_MAX } from '../../base/json/storable.ts'
 import { type ByteBudget, ByteBuffer } from '../../base/memory/bytes.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import type { Job, RunApart } from '../../operations/engine/apart.ts'
-import { withoutExcess } from '../../operations/engine/input-size.ts'
+import { withoutExcess } from '../../operations/engine/parse-input.ts'
 import { unread } from '../../operations/engine/unread.ts'
 
 /** Bytes of a body that the main thread reads itself. */

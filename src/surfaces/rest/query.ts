@@ -1,4 +1,4 @@
-import { pointerTo } from '../../base/json/plain.ts'
+import { pointerTo } from '../../base/json/storable.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import { WriteOptionsInput, writeOptionNames } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'

@@ -3,7 +3,7 @@ import type { Secret } from '../../base/crypto/token.ts'
 import { DOORS } from '../../base/doors.ts'
 import { exact, type Html, html, pageHeaders, pageText } from '../../base/http/page.ts'
 import { inWords } from '../../model/resource-types.ts'
-import type { LinkFacts, SecretLinks } from '../../operations/engine/secret-links.ts'
+import type { LinkFacts, SecretLinks } from '../../operations/engine/resource-secrets.ts'
 
 /** Below it lie the pages of one-time links. */
 export const SECRETS_ROOT = `${DOORS.secretPages.path}/`

@@ -7,14 +7,12 @@ import { join } from 'node:path'
 import { CannotStart } from '../../base/refusal.ts'
 import type { ConfigPlace, RecordsPlace, StorePlaces } from '../../store/ports/places.ts'
 import type { BackupRequest, BackupSummary } from '../../surfaces/cli/ports.ts'
-import { keyIdOf } from '../../vault/envelope.ts'
-import { opensCanaryOf } from '../../vault/open.ts'
-import { CANARY } from '../../vault/reseal.ts'
+import { keyIdOf } from '../../vault/keys.ts'
+import { CANARY, opensCanaryOf } from '../../vault/reseal.ts'
 import { VERSION } from '../../version.ts'
 import { filesIn } from '../data-files.ts'
 import { writeArchive } from './archive.ts'
-import { CONFIG, describeFile, KEY, MANIFEST, type Manifest, RECORDS } from './manifest.ts'
-import { syncDirectoryOf } from './place.ts'
+import { CONFIG, describeFile, KEY, MANIFEST, type Manifest, RECORDS, syncDirectoryOf } from './place.ts'
 
 /**
  * Copies a data directory into one archive, whether an instance runs on it or not. Configuration and audit are of one

@@ -1,7 +1,10 @@
 /** Prepares the files of a restore, and moves them into the data directory. */
+
+import { createHash } from 'node:crypto'
 import {
   closeSync,
   constants,
+  createReadStream,
   existsSync,
   fsyncSync,
   mkdirSync,
@@ -10,16 +13,23 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { CONTROL_SOCKET, LOCAL_SOCKET, SOCKETS_FILE } from '../../base/net/socket-path.ts'
+import { z } from 'zod'
+import { CONTROL_SOCKET, LOCAL_SOCKET, SOCKETS_FILE } from '../../base/net/address.ts'
 import { CannotStart } from '../../base/refusal.ts'
-import { AUDIT_MARK } from '../../record/audit-mark-place.ts'
+import { AUDIT_MARK } from '../../record/audit-mark.ts'
 import { RESTORE_PART } from '../data-files.ts'
-import { CONFIG, KEY, RECORDS } from './manifest.ts'
 
 /** What is of no worth in a data directory. */
 const LEFT_OVER = [RESTORE_PART, CONTROL_SOCKET, LOCAL_SOCKET, SOCKETS_FILE]
+export const RECORDS = 'records.db'
+
+export const CONFIG = 'config.db'
+
+export const KEY = 'vault.key'
+
 /** Without its key a start is refused, so that a restore that is cut off is never served: the key comes last. */
 const ORDER = [RECORDS, AUDIT_MARK, CONFIG, KEY]
 
@@ -102,4 +112,44 @@ function syncDirectory(path: string): void {
 /** The same for the directory that a file is in. */
 export function syncDirectoryOf(file: string): void {
   syncDirectory(dirname(file))
+}
+
+// The manifest of an archive: what it contains, with hashes.
+
+/** First file of an archive: what it is, and the hashes of the others. */
+export const MANIFEST = 'manifest.json'
+export const MANIFEST_BYTES_MAX = 64 * 1024
+
+const File = z.strictObject({
+  name: z.enum([CONFIG, RECORDS, KEY]),
+  bytes: z.int().min(0),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+})
+type File = z.output<typeof File>
+
+export const Manifest = z.object({
+  format: z.literal('postern-backup'),
+  /** Of this list of members; another one is refused. */
+  format_version: z.literal(1),
+  created_at: z.iso.datetime(),
+  /** Of the program that made it. */
+  version: z.string(),
+  schema_version: z.int(),
+  /** The oldest schema version whose program may open the store; backups of earlier versions do not say. */
+  compatible_from: z.int().optional(),
+  /** Of the configuration. */
+  revision: z.int(),
+  /** Number of the last entry of the audit trail; 0 without one. */
+  audit_seq: z.int(),
+  /** Id of the key that seals its secrets. */
+  key_id: z.string(),
+  files: z.array(File).min(1),
+})
+export type Manifest = z.output<typeof Manifest>
+
+/** A file as the manifest names it. */
+export async function describeFile(name: File['name'], path: string): Promise<File> {
+  const hash = createHash('sha256')
+  for await (const piece of createReadStream(path) as AsyncIterable<Buffer>) hash.update(piece)
+  return { name, bytes: statSync(path).size, sha256: hash.digest('hex') }
 }

@@ -1,17 +1,27 @@
 /** `postern doctor`: checks everything that a start needs, in the order of a start, and changes nothing. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { request as plainRequest } from 'node:http'
+import { request as tlsRequest } from 'node:https'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
+import { createClock } from '../../base/clock.ts'
+import { faultOfAccess, otherThanFile } from '../../base/files.ts'
+import type { RunnerPlace } from '../../base/net/address.ts'
+import { createEgress, NO_LISTENER } from '../../base/net/egress.ts'
+import { createGuardedFetch } from '../../base/net/guarded-fetch.ts'
 import { CannotStart } from '../../base/refusal.ts'
+import { type IdentityProvider, toIdentityProviders } from '../../control/identity-provider.ts'
+import { type ClientTrial, tryClient } from '../../oauth/sign-in/try-client.ts'
+import { AUDIT_MARK } from '../../record/audit-mark.ts'
+import { memberName, type OidcSettings } from '../../settings/oidc.ts'
+import { readProviders } from '../../settings/providers-file.ts'
+import { type RunnerSettings, readRunnerPlace } from '../../settings/runner-place.ts'
 import { readSettings, type Settings } from '../../settings.ts'
-import type { StorePlaces } from '../../store/ports/places.ts'
+import type { RecordsPlace, StorePlace, StorePlaces } from '../../store/ports/places.ts'
 import type { ExamineRequest, Finding } from '../../surfaces/cli/ports.ts'
-import { filesIn } from '../data-files.ts'
-import { findFiles } from './files.ts'
+import { type DataFiles, filesIn, RESTORE_PART } from '../data-files.ts'
 import { findInstance } from './instance.ts'
 import { findClock, findDirectory, findDisk, findKeyFile, findNode, findTls } from './machine.ts'
-import { findProviders } from './provider.ts'
-import { findRunner } from './runner.ts'
 import { findStore } from './store.ts'
 
 /** One check. It answers what it found, several things at once, or nothing where there is nothing to look at. */
@@ -61,4 +71,271 @@ export async function examine(
     rmSync(scratch, { recursive: true, force: true })
   }
   return findings
+}
+
+// Checks the runner of the settings.
+
+const ANSWER_MS_MAX = 5000
+const BODY_BYTES_MAX = 1024 ** 2
+
+/** Whether the runner of the settings answers, takes the token, and has entries. Nothing where the settings name none. */
+export async function findRunner(settings: RunnerSettings | null): Promise<Finding[]> {
+  const place = readRunnerPlace(settings)
+  if (place === null) return []
+  const check = 'runner'
+  try {
+    const { status, body } = await ask(place)
+    if (status === 401)
+      return [
+        {
+          check,
+          state: 'fail',
+          found: `the runner at ${place.text} does not know the token`,
+          fix: 'Put the SHA-256 of the token of POSTERN_RUNNER_TOKEN_FILE into listen.tokens of its file.',
+        },
+      ]
+    const { entries } = JSON.parse(body) as { entries?: unknown }
+    if (status === 200 && Array.isArray(entries))
+      return [
+        {
+          check,
+          state: 'ok',
+          found: `${place.text} answers; number of entries: ${entries.length}`,
+          fix: null,
+        },
+      ]
+    throw new Error(`it answered ${status}`)
+  } catch (error) {
+    const found = `${place.text} does not answer as a runner: ${(error as Error).message}`
+    return [{ check, state: 'warn', found, fix: 'Start postern runner there, or correct POSTERN_RUNNER.' }]
+  }
+}
+
+function ask({ address, isTls, token }: RunnerPlace): Promise<{ status: number; body: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: string }>()
+  const outgoing = (isTls ? tlsRequest : plainRequest)(
+    {
+      ...address,
+      path: '/entries',
+      agent: false,
+      headers: token === '' ? {} : { authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(ANSWER_MS_MAX),
+    },
+    (incoming) => {
+      let body = ''
+      incoming.setEncoding('utf8')
+      incoming.on('data', (piece: string) => {
+        body += piece
+        if (body.length > BODY_BYTES_MAX) incoming.destroy(new Error('its answer is too long'))
+      })
+      incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, body }))
+      incoming.on('error', reject)
+    },
+  )
+  outgoing.on('error', reject)
+  outgoing.end()
+  return promise
+}
+
+// Checks whether each identity provider accepts Postern as a client.
+
+/** Whether the gateway is let in as a client at each identity provider. It asks there without a person. */
+export async function findProviders(settings: Settings, isNetworkAsked: boolean): Promise<Finding[]> {
+  let all: readonly OidcSettings[]
+  let providers: readonly IdentityProvider[]
+  try {
+    all = readProviders(settings)
+    providers = toIdentityProviders(all)
+  } catch (error) {
+    if (!(error instanceof CannotStart)) throw error
+    const fix = 'Correct it before the next start; docs/identity.md describes the members.'
+    return [{ check: 'identity providers', state: 'fail', found: error.message, fix }]
+  }
+  return Promise.all(
+    all.map((one, index) => (isNetworkAsked ? tried(one, providers[index]!, settings) : untried(one))),
+  )
+}
+
+/** The first provider has the plain name, which scripts know. */
+const checkOf = ({ slug }: OidcSettings): string =>
+  slug === null ? 'identity provider' : `identity provider ${slug}`
+
+function untried(one: OidcSettings): Finding {
+  const found = `${one.issuer}; --network tries the client authentication`
+  return { check: checkOf(one), state: 'ok', found, fix: null }
+}
+
+async function tried(
+  one: OidcSettings,
+  provider: IdentityProvider,
+  { origin, egressAllow }: Settings,
+): Promise<Finding> {
+  const egress = createEgress({ ...NO_LISTENER, allow: egressAllow })
+  const trial = await tryClient({ provider, origin, clock: createClock(), fetch: createGuardedFetch(egress) })
+  if (typeof trial !== 'string') return toFinding(one, trial)
+  const found = `${one.issuer} cannot be used: ${trial}`
+  const fix = `Check ${memberName(one, 'ISSUER')} and the network between.`
+  return { check: checkOf(one), state: 'fail', found, fix }
+}
+
+function toFinding(one: OidcSettings, { method, outcome, answer, instead }: ClientTrial): Finding {
+  const setting = memberName(one, 'CLIENT_AUTH')
+  const check = checkOf(one)
+  const { issuer } = one
+  switch (outcome) {
+    case 'accepted':
+      return { check, state: 'ok', found: `${issuer} accepts the client by ${method}`, fix: null }
+    case 'refused':
+      return {
+        check,
+        state: 'fail',
+        found: `${issuer} refuses the client by ${method}: it answered ${answer}`,
+        fix:
+          instead === null
+            ? `Check the client id and the secret or key, and ${setting}.`
+            : `It accepts ${instead}: set ${setting} to that.`,
+      }
+    case 'unclear':
+      return {
+        check,
+        state: 'warn',
+        found: `${issuer} does not tell whether it accepts the client by ${method}: it answered ${answer}`,
+        fix: 'Sign in once to see, and look at the log.',
+      }
+  }
+}
+
+// Checks the files of the data directory beside the store.
+
+/** A larger file is not read as a whole. */
+const WHOLE_BYTES_MAX = 256 * 1024 * 1024
+
+interface Judged {
+  readonly place: StorePlace
+  readonly damage: () => Promise<string | null>
+  readonly fix: string
+}
+
+function judgedOf({ lastGood, records, keys, lock }: DataFiles): readonly Judged[] {
+  return [
+    {
+      place: lastGood,
+      damage: () => lastGood.damage(),
+      fix: 'The next start makes it anew from config.db. Where config.db is damaged too, restore a backup with postern restore.',
+    },
+    {
+      place: records,
+      damage: () => damageOfRecords(records),
+      fix: 'Stop, move it away or delete it, and start: new records begin. Or restore a backup that has the records.',
+    },
+    {
+      place: keys,
+      damage: () => keys.damage(),
+      fix: 'The next start removes it and begins a new one. Requests that are repeated reach their upstream again.',
+    },
+    {
+      place: lock,
+      damage: () => lock.damage(),
+      fix: 'The next start empties it: it holds nothing. You can delete it.',
+    },
+  ]
+}
+
+async function damageOfRecords(records: RecordsPlace): Promise<string | null> {
+  const damage = await records.damage()
+  if (damage !== null || statSync(records.file).size > WHOLE_BYTES_MAX) return damage
+  return records.damageOfAll()
+}
+
+/** What is damaged or left over in the data directory, beside the store. */
+export async function findFiles(data: string, files: DataFiles): Promise<Finding[]> {
+  if (!existsSync(data)) return []
+  const findings: Finding[] = []
+  const judged = judgedOf(files)
+  for (const { place, damage, fix } of judged) {
+    const { file } = place
+    const found = existsSync(file) && otherThanFile(file) === null ? await damage() : null
+    if (found !== null)
+      findings.push({ check: basename(file), state: 'warn', found: `${file} is damaged: ${found}`, fix })
+  }
+  findings.push(...others(data, files), ...rewritten(files), ...withoutAccess(data, files))
+  const part = join(data, RESTORE_PART)
+  if (existsSync(part)) {
+    const isServed = existsSync(files.config.file)
+    findings.push({
+      check: RESTORE_PART,
+      state: isServed ? 'warn' : 'fail',
+      found: `${part} is left of a restore that was cut off`,
+      fix: isServed
+        ? 'Delete it; if the start is refused, run postern restore again.'
+        : 'Run postern restore again.',
+    })
+  }
+  for (const name of readdirSync(data))
+    if (/^[a-z]+\.(db|mark)(-[a-z]+)?\.damaged-\d+T\d+Z$/.test(name))
+      findings.push({
+        check: name,
+        state: 'warn',
+        found: `${join(data, name)} was put aside by a start because it was damaged, or not a file`,
+        fix: 'Keep it elsewhere if you need what is in it, then delete it.',
+      })
+  return findings
+}
+
+/** What has the name of one of our files, and is none. */
+function others(data: string, { config, lastGood, records, keys, lock }: DataFiles): Finding[] {
+  const paths = [lastGood, records, keys, lock, config].map(({ file }) => file)
+  return [...paths, join(data, AUDIT_MARK)].flatMap((file): Finding[] => {
+    const kind = otherThanFile(file)
+    if (kind === null) return []
+    const check = basename(file)
+    const isNeeded = file === config.file || file === lock.file
+    const state = isNeeded ? 'fail' : 'warn'
+    const fix =
+      file === config.file
+        ? 'Move it away, and restore a backup with postern restore.'
+        : file === lock.file
+          ? 'Delete it while no instance runs.'
+          : 'The next start renames it and makes the file anew.'
+    return [{ check, state, found: `${file} is ${kind}, not a file`, fix }]
+  })
+}
+
+/** Files with what the engine keeps beside them, and what a start does without the right to write them. */
+function effectsWithoutAccess(
+  data: string,
+  { config, lastGood, records, keys, lock }: DataFiles,
+): readonly (readonly [files: readonly string[], effect: string])[] {
+  return [
+    [config.files, 'A start serves serving.db, and nothing can be changed.'],
+    [lastGood.files, 'A start makes it anew from config.db.'],
+    [records.files, 'A start keeps no records, and drops and counts them when memory is full.'],
+    [keys.files, 'A start keeps idempotency keys in memory only.'],
+    [lock.files, 'A start sets its mode, or serves serving.db where it belongs to another user.'],
+    [[join(data, AUDIT_MARK)], 'A start replaces it where its directory can be written.'],
+  ]
+}
+
+/** Files that this user cannot write. Those in a directory that cannot be written are not looked at: that is one fault. */
+function withoutAccess(data: string, files: DataFiles): Finding[] {
+  if (faultOfAccess(data, 'write') !== null) return []
+  return effectsWithoutAccess(data, files).flatMap(([paths, effect]): Finding[] => {
+    const fault = paths.map((path) => faultOfAccess(path, 'write')).find((found) => found !== null)
+    if (fault === undefined) return []
+    const check = basename(paths[0]!)
+    const state = paths === files.config.files ? 'fail' : 'warn'
+    return [{ check, state, found: `${fault.found}. ${effect}`, fix: `${fault.fix}. Then start again.` }]
+  })
+}
+
+/** A copy of config.db that a killed process has left. */
+function rewritten({ config }: DataFiles): Finding[] {
+  const copy = config.rewritten.file
+  if (!existsSync(copy)) return []
+  const isThere = existsSync(config.file)
+  const fix = isThere
+    ? 'The next start removes it.'
+    : 'The next start uses it if it is whole. Otherwise restore a backup with postern restore, then delete it.'
+  const found = `${copy} was left by a process that was killed while it wrote config.db again`
+  return [{ check: basename(copy), state: isThere ? 'warn' : 'fail', found, fix }]
 }

@@ -5,8 +5,7 @@ import { join } from 'node:path'
 import { DOORS } from '../../base/doors.ts'
 import type { ListenAddress } from '../../settings/values.ts'
 import type { Settings } from '../../settings.ts'
-import { askLocal } from '../../surfaces/cli/local.ts'
-import { localFetch } from '../../surfaces/cli/pinned-fetch.ts'
+import { askLocal, localFetch } from '../../surfaces/cli/local.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
 
 const ANSWER_MS_MAX = 5000

@@ -6,7 +6,7 @@ import { after, test } from 'node:test'
 import { Issuer, signingKey } from '../../../test/support/issuer.ts'
 import { writeProviders } from '../../../test/support/two-providers.ts'
 import { readSettings } from '../../settings.ts'
-import { findProviders } from './provider.ts'
+import { findProviders } from './doctor.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-doctor-providers-'))
 after(() => rmSync(directory, { recursive: true }))

@@ -7,7 +7,7 @@ import { after, mock, test } from 'node:test'
 import { createClock } from '../../base/clock.ts'
 import { IdempotencyMemory } from '../../gateway/idempotency/keys.ts'
 import { toKept } from '../../gateway/kept-answer.ts'
-import type { KeyStore } from '../../store/ports/idempotency-keys.ts'
+import type { KeyStore } from '../../store/ports/places.ts'
 import { openKeyStore } from '../../store/sqlite/idempotency-keys.ts'
 import { createKeyKeeper, openIdempotencyKeys } from './idempotency-keys.ts'
 

@@ -19,7 +19,7 @@ import {
   type KeyKeeper,
 } from '../../gateway/idempotency/keys.ts'
 import type { KeptAnswer } from '../../gateway/kept-answer.ts'
-import type { KeyRow, KeyStore } from '../../store/ports/idempotency-keys.ts'
+import type { KeyRow, KeyStore } from '../../store/ports/places.ts'
 import { type Probed, StoreUnavailable } from '../../store/ports/unavailable.ts'
 
 const EXPIRE_MS = 1000

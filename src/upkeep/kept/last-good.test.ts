@@ -6,9 +6,14 @@ import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { asTexts, delta as deltaOf, packed, policy, rate, unpacked } from '../../../test/gateway/fragments.ts'
 import type { PolicyFragment } from '../../snapshot/fragments.ts'
-import { digestOf, type PackedSnapshot } from '../../snapshot/packed-fragments.ts'
-import { keyOf, type SnapshotDelta, type TextDelta } from '../../snapshot/sent-delta.ts'
-import type { LastGoodStore } from '../../store/ports/last-good.ts'
+import {
+  digestOf,
+  keyOf,
+  type PackedSnapshot,
+  type SnapshotDelta,
+  type TextDelta,
+} from '../../snapshot/packed-fragments.ts'
+import type { LastGoodStore } from '../../store/ports/places.ts'
 import { openLastGood } from '../../store/sqlite/last-good.ts'
 import { createLastGood } from './last-good.ts'
 

@@ -13,11 +13,11 @@ import type { FragmentKey } from '../../snapshot/fragments.ts'
 import {
   createPacker,
   digestOf,
+  FragmentText,
   type KeptSnapshot,
   type PackedSnapshot,
 } from '../../snapshot/packed-fragments.ts'
-import { FragmentText } from '../../snapshot/sent-delta.ts'
-import type { LastGoodChange, LastGoodEntry, LastGoodStore } from '../../store/ports/last-good.ts'
+import type { LastGoodChange, LastGoodEntry, LastGoodStore } from '../../store/ports/places.ts'
 import { type Probed, StoreUnavailable } from '../../store/ports/unavailable.ts'
 
 /** Keeps what is published, so that a start without the store serves it. */

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { compilerVersion } from './compiler-version.ts'
+import { compilerVersion } from './configuration.ts'
 
 test('another source, schema or version is another compiler; a test is not', () => {
   const root = mkdtempSync(join(tmpdir(), 'postern-compiler-'))

@@ -1,20 +1,23 @@
 /** Decides at a start what is served: the store, or the last known configuration. */
-import { existsSync } from 'node:fs'
+
+import { createHash } from 'node:crypto'
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
 import { type AccessFault, faultOfAccess, otherThanFile } from '../../base/files.ts'
+import { BUILT, PROGRAM } from '../../base/program.ts'
 import { CannotStart } from '../../base/refusal.ts'
 import { firstSnapshot } from '../../operations/engine/fragments.ts'
 import { acceptTrail, type Continuity, secureTrail, type TrailParts } from '../../record/audit-continuity.ts'
-import type { AuditMarkFile } from '../../record/audit-mark.ts'
-import { openMarkOf } from '../../record/audit-mark-place.ts'
+import { type AuditMarkFile, openMarkOf } from '../../record/audit-mark.ts'
 import type { Settings } from '../../settings.ts'
 import type { KeptSnapshot, PackedSnapshot } from '../../snapshot/packed-fragments.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import type { ConfigPlace } from '../../store/ports/places.ts'
+import type { ConfigPlace, UpgradedPlace } from '../../store/ports/places.ts'
 import type { StoreFault } from '../../store/ports/unavailable.ts'
-import { keyIdOf } from '../../vault/envelope.ts'
-import { keyedProofOf, openVault, openVaultAlone } from '../../vault/open.ts'
-import { CANARY } from '../../vault/reseal.ts'
+import { keyIdOf } from '../../vault/keys.ts'
+import { CANARY, keyedProofOf, openVault, openVaultAlone } from '../../vault/reseal.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { DataFiles } from '../data-files.ts'
 import type { LastGoodSnapshot } from '../kept/last-good.ts'
@@ -267,5 +270,115 @@ function withoutStore(
       detail: `${detail} Traffic is served by the last known configuration, and nothing can be changed. The log of the process and postern doctor say what to do.`,
     },
     notes: [],
+  }
+}
+
+// Names the compiler of fragments, so that fragments of another compiler are compiled again.
+
+/** Folders below `src` that decide what a configuration compiles to. */
+const FOLDERS = ['snapshot', 'model', 'base']
+
+/**
+ * Names what compiles fragments: the version of the program, the newest schema of the store, and a digest of the sources. Fragments that were
+ * stored under another name are compiled anew, so that no change of the compiler is left out where nobody has counted it.
+ */
+export function compilerVersion(version: string, schema: number, root?: string): string {
+  const digest = root === undefined && BUILT !== null ? BUILT.compiler : compilerDigest(root)
+  return `${version} ${schema} ${digest}`
+}
+
+/** Digest of the sources that compile. @param root the folder `src`; a bundle has the digest in it, and reads none of them */
+export function compilerDigest(root = join(PROGRAM, 'src')): string {
+  const digest = createHash('sha256')
+  for (const folder of FOLDERS)
+    for (const name of readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).sort()) {
+      if (!name.endsWith('.ts') || name.endsWith('.test.ts')) continue
+      const text = readFileSync(join(root, folder, name))
+      digest.update(`${folder}/${name} ${text.length}\n`).update(text)
+    }
+  return digest.digest('base64url').slice(0, 22)
+}
+
+// Logs the upgrade of a store.
+
+type Log = (level: 'info' | 'error', message: string) => void
+
+/**
+ * Opens a store. Where that brings its file to a newer schema, the log says so before, with the versions, and after, with the time that
+ * it took: an upgrade of a large file delays the start, and the Postern before may not open the file any more.
+ * @param open rejects as it does without this
+ */
+export async function openUpgraded<T>(place: UpgradedPlace, log: Log, open: () => Promise<T>): Promise<T> {
+  const before = await place.schema()
+  if (before === null || before.version === 0 || before.version >= before.newest) return open()
+  const versions = `from schema version ${before.version} to ${before.newest}`
+  log('info', `${place.file} is upgraded ${versions} now. Do not stop Postern.`)
+  const begun = performance.now()
+  try {
+    return await open()
+  } finally {
+    const ms = Math.round(performance.now() - begun)
+    const after = await place.schema()
+    if (after?.version === before.newest) log('info', `${place.file} was upgraded ${versions} in ${ms} ms.`)
+    else
+      log(
+        'error',
+        `${place.file} was not upgraded to schema version ${before.newest}: it has ${after?.version ?? 'none that can be read'} after ${ms} ms.`,
+      )
+  }
+}
+
+// Copies the files of a data directory that cannot be written, so that they can be served.
+
+/** Where a start opens the files that it can serve from. */
+export interface ReadingPlace {
+  /** The data directory, or a directory with copies of these files. */
+  readonly path: string
+  /** Why the data directory may not be written; null when it may. */
+  readonly readOnly: AccessFault | null
+}
+
+export interface ReadingParts {
+  /** What the data directory holds. */
+  readonly files: Pick<DataFiles, 'lastGood' | 'keys'>
+  readonly log: (level: 'error', message: string) => void
+  /** The copies are removed with these. */
+  readonly parts: AsyncDisposableStack
+}
+
+/**
+ * Copies the files that a start serves from out of a data directory that cannot be written. SQLite can read a write-ahead log there
+ * only with files that it makes beside it; without the log, what was revoked last would be served again. A file is copied with its
+ * log or not at all. The copies are in a new directory of mode 0700 beside the temporary files, and are removed with the process.
+ * Throws {@link CannotStart} where that directory cannot be made.
+ */
+export function copyForReading({ files, log, parts }: ReadingParts, readOnly: AccessFault): ReadingPlace {
+  const path = makePrivate(readOnly)
+  parts.defer(() => rmSync(path, { recursive: true, force: true }))
+  const into = (file: string): string => join(path, basename(file))
+  for (const { file, toRead } of [files.lastGood, files.keys])
+    try {
+      for (const one of toRead) copyIn(one, into(one))
+    } catch (error) {
+      for (const one of toRead) rmSync(into(one), { force: true })
+      log('error', `${file} cannot be copied: ${(error as Error).message}`)
+    }
+  return { path, readOnly }
+}
+
+function copyIn(from: string, to: string): void {
+  if (!existsSync(from)) return
+  copyFileSync(from, to)
+  chmodSync(to, 0o600)
+}
+
+function makePrivate({ found, fix }: AccessFault): string {
+  try {
+    return mkdtempSync(join(tmpdir(), 'postern-'))
+  } catch (error) {
+    throw new CannotStart(
+      `${found}. ${fix}. To serve without that, Postern needs a directory for temporary files: ${(error as Error).message}. Set TMPDIR to one that can be written.`,
+      error,
+    )
   }
 }

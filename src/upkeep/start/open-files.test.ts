@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { logOpenFiles, readOpenFiles } from './open-files.ts'
+import { logOpenFiles, readOpenFiles } from './file-check.ts'
 
 const limits = (soft: string): string =>
   `Limit                     Soft Limit           Hard Limit           Units     \nMax processes             1                    2                    processes \nMax open files            ${soft.padEnd(20)} 524288               files     \n`

@@ -8,7 +8,7 @@ import { PLACES } from '../../serve/places.ts'
 import { RECORD_MIGRATIONS } from '../../store/migrations/records.ts'
 import type { UpgradedPlace } from '../../store/ports/places.ts'
 import { migrate } from '../../store/sqlite/migrate.ts'
-import { openUpgraded } from './upgrade.ts'
+import { openUpgraded } from './configuration.ts'
 
 const data = mkdtempSync(join(tmpdir(), 'postern-upgrade-'))
 after(() => rmSync(data, { recursive: true, force: true }))

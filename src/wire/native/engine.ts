@@ -1,19 +1,31 @@
+import { constants, X509Certificate } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer, TLSSocket, type Server as TlsServer } from 'node:tls'
+import {
+  createSecureContext,
+  createServer as createTlsServer,
+  type DetailedPeerCertificate,
+  type SecureContext,
+  type SecureContextOptions,
+  TLSSocket,
+  type Server as TlsServer,
+} from 'node:tls'
 import { Drain, type Draining, type IdleBounds } from '../drain.ts'
 import { UNSENT_BYTES_MAX } from '../limits.ts'
-import type { Engine, ListenOptions, TlsOptions, Upstream, UpstreamOptions, WireLimits } from '../port.ts'
+import type {
+  Engine,
+  ListenOptions,
+  PeerCertificate,
+  TlsOptions,
+  Upstream,
+  UpstreamOptions,
+  WireLimits,
+} from '../port.ts'
 import { drainStreams } from '../streamed-answer.ts'
 import { Connection } from './connection.ts'
-import type { Context } from './context.ts'
-import { createContext, type NativeEngineOptions } from './create-context.ts'
+import { type Context, createContext, type NativeEngineOptions } from './context.ts'
 import { Http2Connection } from './http2-connection.ts'
-import { peerCertificate } from './peer-certificate.ts'
-import { answerPlainRequest } from './plain-request.ts'
 import { Pool } from './pool.ts'
-import { endsOf, Proxied } from './proxied.ts'
-import { plainAddress } from './proxy-header.ts'
-import { Certificates } from './tls.ts'
+import { PROXY_PREFACE_BYTES, plainAddress, proxiedPeer, proxyRestBytes } from './proxy-header.ts'
 
 const BACKLOG = 4096
 /** How long a handshake may take once the listeners are closed. */
@@ -209,4 +221,176 @@ class NativeEngine implements Engine, Draining {
     for (const pool of this.#pools) pool.destroy()
     this.#context.sweep.stop()
   }
+}
+
+/** What OpenSSL says of a handshake that begins as a request of HTTP does. */
+const HTTP: ReadonlySet<unknown> = new Set(['ERR_SSL_HTTP_REQUEST', 'ERR_SSL_HTTPS_PROXY_REQUEST'])
+
+const TEXT = 'This port speaks TLS. Ask with https in place of http.\n'
+const ANSWER = `HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: ${TEXT.length}\r\nConnection: close\r\n\r\n${TEXT}`
+
+/**
+ * Answers a caller that spoke plain HTTP where a handshake of TLS was due. Nothing else is answered. The caller closes.
+ * @param below the socket below TLS, on which nothing has been sent; undefined when it is gone.
+ */
+function answerPlainRequest(error: Error, below: Socket | undefined): void {
+  if (HTTP.has((error as NodeJS.ErrnoException).code) && below?.writable === true) below.write(ANSWER)
+}
+
+/** Authorities that are looked at; longer chains are not built. */
+const CHAIN_MAX = 8
+
+/** TLS has found these by the system's clock; who judges the certificate has one of its own. */
+const OF_TIME: readonly unknown[] = ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']
+
+/**
+ * The client certificate of a connection whose handshake is over, or null. TLS has seen the proof of its key. Some versions
+ * of Node do not hand over the chain that was sent with it (nodejs/node 65579).
+ */
+function peerCertificate(socket: Socket): PeerCertificate | null {
+  if (!(socket instanceof TLSSocket)) return null
+  // The types know no connection without one
+  const first = socket.getPeerCertificate(true) as DetailedPeerCertificate | Record<string, never> | null
+  if (first === null || first.raw === undefined) return null
+  const chain: Uint8Array[] = []
+  let last: DetailedPeerCertificate = first as DetailedPeerCertificate
+  while (
+    chain.length < CHAIN_MAX &&
+    last.issuerCertificate !== undefined &&
+    last.issuerCertificate !== last
+  ) {
+    last = last.issuerCertificate
+    chain.push(last.raw)
+  }
+  const { authorized, authorizationError } = socket
+  return {
+    leaf: first.raw,
+    chain,
+    fault: authorized || OF_TIME.includes(authorizationError) ? '' : String(authorizationError),
+  }
+}
+
+/** Names that are remembered; names of strangers are many. */
+const NAMES_MAX = 1000
+
+interface Entry {
+  readonly certificate: X509Certificate
+  readonly context: SecureContext
+}
+
+/** The certificates of a listener, found by the name that a caller asks for (RFC 6066 3). */
+class Certificates {
+  #entries: readonly Entry[] = []
+  #byName = new Map<string, SecureContext>()
+
+  /** Takes new ones all at once. Gives the options of the default; throws when one cannot be used. */
+  replace({ pairs, clientAuthorities }: TlsOptions): SecureContextOptions {
+    this.#entries = pairs.map((pair) => ({
+      certificate: new X509Certificate(pair.certificate),
+      context: createSecureContext(contextOptions(pair, clientAuthorities)),
+    }))
+    this.#byName = new Map()
+    return contextOptions(pairs[0]!, clientAuthorities)
+  }
+
+  of(name: string): SecureContext {
+    const known = this.#byName.get(name)
+    if (known !== undefined) return known
+    const fits = this.#entries.find(({ certificate }) => certificate.checkHost(name) !== undefined)
+    const { context } = fits ?? this.#entries[0]!
+    if (this.#byName.size >= NAMES_MAX) this.#byName.clear()
+    this.#byName.set(name, context)
+    return context
+  }
+}
+
+function contextOptions(
+  { certificate, key }: TlsOptions['pairs'][number],
+  clientAuthorities: string | null,
+): SecureContextOptions {
+  return {
+    cert: certificate,
+    key,
+    minVersion: 'TLSv1.2',
+    honorCipherOrder: true,
+    ...(clientAuthorities === null
+      ? {}
+      : {
+          ca: clientAuthorities,
+          allowPartialTrustChain: true,
+          // A resumed session brings the certificate without the authorities in between
+          secureOptions: constants.SSL_OP_NO_TICKET,
+        }),
+  }
+}
+
+const EMPTY = Buffer.alloc(0)
+
+/** Callers behind connections that a proxy has announced, by the ends of the connection: TLS hides the socket below it. */
+class Proxied {
+  readonly #peers = new Map<string, string>()
+  readonly #waiting = new Set<Socket>()
+
+  /** The caller of a connection: whom the proxy named, or else the peer. */
+  peerOf(socket: Socket): string {
+    const peer = plainAddress(socket.remoteAddress ?? '')
+    return this.#peers.size === 0 ? peer : (this.#peers.get(endsOf(socket)) ?? peer)
+  }
+
+  /** Reads the header and then calls `done`, with everything after it unread. Closes on any other beginning. */
+  read(socket: Socket, timeoutMs: number, done: (socket: Socket) => void): void {
+    let preface: Buffer | null = null
+    const timer = setTimeout(() => socket.destroy(), timeoutMs)
+    this.#waiting.add(socket)
+    const end = (): void => {
+      clearTimeout(timer)
+      this.#waiting.delete(socket)
+      socket.off('readable', step)
+    }
+    const step = (): void => {
+      if (preface === null) {
+        preface = take(socket, PROXY_PREFACE_BYTES)
+        if (preface === null) return
+      }
+      const bytes = proxyRestBytes(preface)
+      const rest = bytes === 0 ? EMPTY : bytes === null ? null : take(socket, bytes)
+      if (bytes !== null && rest === null) return
+      const peer = rest === null ? null : proxiedPeer(preface, rest)
+      end()
+      if (peer === null) {
+        socket.destroy()
+        return
+      }
+      if (peer !== undefined) {
+        const ends = endsOf(socket)
+        this.#peers.set(ends, peer)
+        socket.on('close', () => this.#peers.delete(ends))
+      }
+      done(socket)
+    }
+    socket.on('readable', step)
+    // 'close' follows
+    socket.on('error', () => {})
+    socket.once('close', end)
+    step()
+  }
+
+  /** Ends the connections whose header has not come. */
+  destroy(): void {
+    for (const socket of this.#waiting) socket.destroy()
+  }
+}
+
+/** Exactly so many bytes; null while they are not there. A sender that has ended before is closed. */
+function take(socket: Socket, bytes: number): Buffer | null {
+  // A socket without an encoding reads buffers
+  const read = socket.read(bytes) as Buffer | null
+  if (read !== null && read.length === bytes) return read
+  if (read !== null || socket.readableEnded) socket.destroy()
+  return null
+}
+
+/** Both ends of a connection; its TLS has the same. */
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
 }

@@ -74,3 +74,76 @@ export function lengthOf(value: string): number {
   }
   return length
 }
+
+/**
+ * `bytes[from, to)` as latin1. `toString` looks at its arguments and the encoding's name on every call; the method
+ * that it ends up in does not.
+ */
+export function latin1(bytes: Buffer, from: number, to: number): string {
+  // Part of every Buffer, though not of its type
+  return (bytes as Buffer & { latin1Slice(from: number, to: number): string }).latin1Slice(from, to)
+}
+
+/**
+ * `before`, `bytes[from, to)` and `after` as one thing to write: one system call per message is what makes this
+ * cheap. Small ones become a latin1 string, which the socket writes without a buffer of its own.
+ */
+export function joined(
+  before: string,
+  bytes: Buffer,
+  from: number,
+  to: number,
+  after: string,
+): string | Buffer {
+  const length = to - from
+  if (length === 0) return before + after
+  if (length <= STRING_BYTES_MAX) return before + latin1(bytes, from, to) + after
+  const whole = Buffer.allocUnsafe(before.length + length + after.length)
+  whole.write(before, 0, 'latin1')
+  bytes.copy(whole, before.length, from, to)
+  whole.write(after, before.length + length, 'latin1')
+  return whole
+}
+
+/** One chunk (RFC 9112 7.1), and the end of the body with `last`. Empty data without `last` gives an empty string. */
+export function chunk(
+  before: string,
+  bytes: Buffer,
+  from: number,
+  to: number,
+  last: boolean,
+): string | Buffer {
+  const length = to - from
+  if (length === 0) return last ? `${before}0\r\n\r\n` : before
+  return joined(`${before}${length.toString(16)}\r\n`, bytes, from, to, last ? '\r\n0\r\n\r\n' : '\r\n')
+}
+
+/** Messages up to this size leave as one latin1 string; larger ones as one buffer. */
+export const STRING_BYTES_MAX = 8192
+
+/** Bytes that are read and dropped on a closing connection, so that a reset does not destroy the answer; more resets it. */
+export const LINGER_BYTES_MAX = 1_048_576
+
+/** Chunk extensions of one body; they are dropped. More is a framing fault. */
+export const EXTENSION_BYTES_MAX = 4096
+
+/** Trailer section of one body; it is checked and dropped. More is a framing fault. */
+export const TRAILER_BYTES_MAX = 8192
+
+/** Fields of an upstream's answer: more is invalid_response. */
+export const ANSWER_FIELDS_MAX = 256
+
+/** Upstream sockets are read into one buffer of this size, shared by all of an engine. */
+export const READ_BYTES = 65_536
+
+/** How long a resolved upstream name is used, how long a failure is remembered, and how many names are held. */
+export const RESOLVED_MS = 10_000
+export const UNRESOLVED_MS = 1000
+export const RESOLVED_NAMES_MAX = 1000
+
+/** Requests under way on one HTTP/2 connection; the caller is told (SETTINGS_MAX_CONCURRENT_STREAMS). */
+export const STREAMS_MAX = 100
+
+/** Requests that end without their answer, PINGs and SETTINGS on one HTTP/2 connection in {@link DISTURBANCES_MS}; more ends it (ENHANCE_YOUR_CALM). */
+export const DISTURBANCES_MAX = 300
+export const DISTURBANCES_MS = 10_000

@@ -4,7 +4,7 @@ import { fuzzCases } from '../../../test/support/long.ts'
 import { createRandom, mutate } from '../../../test/wire/llhttp.ts'
 import { RULES } from '../../../test/wire/peers.ts'
 import { DEFAULT_LIMITS } from '../limits.ts'
-import { requestHead } from './http2-head.ts'
+import { requestHead } from './http2-connection.ts'
 import { RequestHead } from './request-head.ts'
 import { compileRules } from './request-rules.ts'
 

@@ -3,8 +3,7 @@ import { Duplex } from 'node:stream'
 import type { ByteBudget } from '../../base/memory/bytes.ts'
 import { UNSENT_BYTES_MAX } from '../limits.ts'
 import { BodyReader, CHUNKED, UNTIL_CLOSE } from './body-reader.ts'
-import { headEnd } from './grammar.ts'
-import { chunk } from './message.ts'
+import { chunk, headEnd } from './grammar.ts'
 
 /** Fields that HTTP/1.1 needs and HTTP/2 forbids (RFC 9113 8.2.2). */
 const OF_CONNECTIONS: ReadonlySet<string> = new Set([

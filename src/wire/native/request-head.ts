@@ -1,12 +1,10 @@
 import { DOORS } from '../../base/doors.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import { canonicalAuthority } from '../authority.ts'
 import { type WireLimits, withoutFields } from '../port.ts'
-import { canonicalTarget } from '../target.ts'
+import { canonicalAuthority, canonicalTarget } from '../target.ts'
 import { FieldSection } from './field-section.ts'
-import { CR, LF, METHOD, SP, VISIBLE } from './grammar.ts'
-import type { KnownFields } from './known-fields.ts'
-import { latin1 } from './message.ts'
+import type { KnownFields } from './field-table.ts'
+import { CR, LF, latin1, METHOD, SP, VISIBLE } from './grammar.ts'
 import type { RequestRules } from './request-rules.ts'
 
 /** Methods that are served at all. TRACE shows headers to scripts and CONNECT makes tunnels: never. */
@@ -219,4 +217,19 @@ export class RequestHead {
     this.inner = inner
     return code
   }
+}
+
+/**
+ * True when the beginning of a head can become no valid head whatever follows: a bare LF or CR, or NUL, in
+ * `bytes[from, to)`, where `from` is `start` or the last byte looked at before. Such a head would otherwise keep
+ * its connection until the timeout.
+ */
+export function isBroken(bytes: Buffer, start: number, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) {
+    const byte = bytes[i]
+    if (byte === 0) return true
+    if (byte === LF && (i === start || bytes[i - 1] !== CR)) return true
+    if (byte === CR && i + 1 < to && bytes[i + 1] !== LF) return true
+  }
+  return false
 }

@@ -12,7 +12,7 @@ import { createClock } from '../../base/clock.ts'
 import type { Incoming } from '../port.ts'
 import { canonicalTarget } from '../target.ts'
 import { Connection } from './connection.ts'
-import { createContext } from './create-context.ts'
+import { createContext } from './context.ts'
 
 /** What one of our requests looked like to the handler, and its body. */
 interface Seen {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { lookup } from 'node:dns'
 import { test } from 'node:test'
 import { createClock, createClockCell, moveClock } from '../../base/clock.ts'
-import { createLookup } from './resolver.ts'
+import { createLookup } from './context.ts'
 
 type Answer = (error: NodeJS.ErrnoException | null, addresses: { address: string; family: number }[]) => void
 

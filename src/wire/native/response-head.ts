@@ -1,14 +1,10 @@
-import { withoutCookies } from '../answer-cookies.ts'
-import { ACTIVE, contentKind, INERT, UNKNOWN } from '../content-kind.ts'
+import { ACTIVE, contentKind, INERT, UNKNOWN, withoutCookies } from '../content-kind.ts'
 import { POOLED_MARGIN_MS, POOLED_MS } from '../limits.ts'
-import { type FieldNames, withoutFields } from '../port.ts'
+import { type FieldNames, type ForwardRequest, withoutFields } from '../port.ts'
 import { connectionOptions } from './connection-options.ts'
-import { type FieldRule, FieldTable, FRAMING_NAMES } from './field-table.ts'
-import { CR, LF, lengthOf, SP, VALUE } from './grammar.ts'
-import type { KnownFields } from './known-fields.ts'
-import { ANSWER_FIELDS_MAX } from './limits.ts'
-import { latin1 } from './message.ts'
-import { type FieldVisitor, PASS, passedFields, scanFields } from './scan-fields.ts'
+import { type FieldVisitor, PASS, passedFields, scanFields } from './field-section.ts'
+import { type FieldRule, FieldTable, FRAMING_NAMES, type KnownFields } from './field-table.ts'
+import { ANSWER_FIELDS_MAX, CR, LF, latin1, lengthOf, SP, VALUE } from './grammar.ts'
 
 /** Read here. */
 const READ = [
@@ -278,4 +274,89 @@ export class ResponseHead {
     this.inner = inner
     return false
   }
+}
+
+/** Head of a request to an upstream, with its framing. `bodyBytes` is a length or -1 for chunked; `upgrade` offers a WebSocket. */
+export function requestMessage(request: ForwardRequest, bodyBytes: number, upgrade = false): string {
+  const head = `${request.method} ${request.target} HTTP/1.1\r\nHost: ${request.host}\r\n${request.fields}`
+  if (upgrade) return `${head}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`
+  if (bodyBytes > 0) return `${head}Content-Length: ${bodyBytes}\r\n\r\n`
+  if (bodyBytes < 0) return `${head}Transfer-Encoding: chunked\r\n\r\n`
+  // RFC 9110 8.6: methods that expect a body say that there is none
+  const expectsBody = request.method === 'POST' || request.method === 'PUT' || request.method === 'PATCH'
+  return expectsBody ? `${head}Content-Length: 0\r\n\r\n` : `${head}\r\n`
+}
+
+/** Reasons of the status codes that are registered (RFC 9110 15 and the IANA registry). */
+const REASONS: Readonly<Record<number, string>> = {
+  100: 'Continue',
+  101: 'Switching Protocols',
+  102: 'Processing',
+  103: 'Early Hints',
+  200: 'OK',
+  201: 'Created',
+  202: 'Accepted',
+  203: 'Non-Authoritative Information',
+  204: 'No Content',
+  205: 'Reset Content',
+  206: 'Partial Content',
+  207: 'Multi-Status',
+  208: 'Already Reported',
+  226: 'IM Used',
+  300: 'Multiple Choices',
+  301: 'Moved Permanently',
+  302: 'Found',
+  303: 'See Other',
+  304: 'Not Modified',
+  305: 'Use Proxy',
+  307: 'Temporary Redirect',
+  308: 'Permanent Redirect',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  402: 'Payment Required',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  406: 'Not Acceptable',
+  407: 'Proxy Authentication Required',
+  408: 'Request Timeout',
+  409: 'Conflict',
+  410: 'Gone',
+  411: 'Length Required',
+  412: 'Precondition Failed',
+  413: 'Content Too Large',
+  414: 'URI Too Long',
+  415: 'Unsupported Media Type',
+  416: 'Range Not Satisfiable',
+  417: 'Expectation Failed',
+  421: 'Misdirected Request',
+  422: 'Unprocessable Content',
+  423: 'Locked',
+  424: 'Failed Dependency',
+  425: 'Too Early',
+  426: 'Upgrade Required',
+  428: 'Precondition Required',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  451: 'Unavailable For Legal Reasons',
+  500: 'Internal Server Error',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+  505: 'HTTP Version Not Supported',
+  506: 'Variant Also Negotiates',
+  507: 'Insufficient Storage',
+  508: 'Loop Detected',
+  511: 'Network Authentication Required',
+}
+
+const LINES: readonly string[] = Array.from(
+  { length: 600 },
+  (_, status) => `HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\n`,
+)
+
+/** Status line of an answer, with the registered reason: what an upstream wrote there is not passed on. `status` is 100 to 599. */
+export function statusLine(status: number): string {
+  return LINES[status]!
 }

@@ -1,10 +1,7 @@
 import type { ByteBudget } from '../../base/memory/bytes.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import { Collecting } from '../collecting.ts'
 import { kindFieldsOf } from '../content-kind.ts'
-import { lengthOf, wholeBody } from '../kept-bytes.ts'
 import { BODY_BYTES_MAX, PIECE_BYTES_MAX } from '../limits.ts'
-import { isIdempotent } from '../methods.ts'
 import {
   type AnswerStream,
   type AnswerWriter,
@@ -19,20 +16,18 @@ import {
   type Upstream,
   type UpstreamFailure,
 } from '../port.ts'
-import { Progress } from '../progress.ts'
+import { Collecting, lengthOf, Progress, wholeBody } from '../progress.ts'
 import { type AnswerCarrier, StreamedAnswer } from '../streamed-answer.ts'
+import { isIdempotent } from '../target.ts'
 import { CHUNKED } from './body-reader.ts'
 import type { Connection } from './connection.ts'
 import type { Context } from './context.ts'
-import { requestMessage } from './forwarded-head.ts'
-import { STRING_BYTES_MAX } from './limits.ts'
-import { chunk, joined, latin1 } from './message.ts'
+import { chunk, joined, latin1, STRING_BYTES_MAX } from './grammar.ts'
 import { Pool } from './pool.ts'
 import type { RequestHead } from './request-head.ts'
-import type { ResponseHead } from './response-head.ts'
-import { statusLine } from './status-line.ts'
+import { type ResponseHead, requestMessage, statusLine } from './response-head.ts'
 import { Tapped } from './tapped.ts'
-import type { RequestConnection, UpstreamUser } from './upstream-user.ts'
+import type { RequestConnection, UpstreamUser } from './upstream-connection.ts'
 
 // Stages of an exchange, in their order; a failure before the answer began goes back from FORWARDING to OPEN
 const OPEN = 0

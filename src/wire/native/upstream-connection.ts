@@ -1,21 +1,18 @@
+import { hash } from 'node:crypto'
 import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { ANSWER_HEAD_BYTES_MAX, INTERIM_MAX } from '../limits.ts'
-import type { UpstreamFailure, UpstreamOptions } from '../port.ts'
+import type { FieldNames, UpstreamFailure, UpstreamOptions } from '../port.ts'
 import { connectFault } from '../upstream-tls.ts'
 import { BodyReader, CHUNKED, UNTIL_CLOSE } from './body-reader.ts'
-import type { Context } from './context.ts'
+import type { Context, JudgedAddress } from './context.ts'
 import { readInto } from './direct.ts'
+import { KnownFields } from './field-table.ts'
 import { headEnd } from './grammar.ts'
-import type { JudgedAddress } from './judged-address.ts'
-import { KnownFields } from './known-fields.ts'
-import { createOutlet, type Outlet } from './outlet.ts'
-import { isBroken } from './partial-head.ts'
-import type { KnownAnswers } from './response-head.ts'
+import { createOutlet, type Outlet, Unread } from './outlet.ts'
+import { isBroken } from './request-head.ts'
+import type { KnownAnswers, ResponseHead } from './response-head.ts'
 import type { Timed } from './sweep.ts'
-import { Unread } from './unread.ts'
-import type { RequestConnection, UpstreamUser } from './upstream-user.ts'
-import { agreesToWebSocket } from './websocket-accept.ts'
 
 /** The pool as its connections see it. */
 export interface ConnectionOwner {
@@ -318,4 +315,67 @@ export class UpstreamConnection implements RequestConnection, Timed {
       this.#owner.retry(user)
     } else user.failed(failure, inner)
   }
+}
+
+// Decides whether an upstream has accepted a WebSocket (RFC 6455 section 4.1). Bytes after that are not read. A server that
+// answers 101 for another reason, such as a status that a caller chose, would read the following bytes as further requests,
+// which no check has seen.
+
+const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
+const KEY = /\r\nsec-websocket-key:[\t ]*([^\r\n]*?)[\t ]*(?=\r\n)/gi
+const ACCEPT = /(?:^|\r\n)sec-websocket-accept:[\t ]*([^\r\n]*?)[\t ]*(?=\r\n)/gi
+
+/** @param request Head of the request as it was sent. @param answer Header lines of the answer. */
+function agreesToWebSocket(request: string, answer: string): boolean {
+  const keys = [...request.matchAll(KEY)]
+  const accepts = [...answer.matchAll(ACCEPT)]
+  if (keys.length !== 1 || accepts.length !== 1) return false
+  return accepts[0]![1] === hash('sha1', `${keys[0]![1]}${GUID}`, 'base64')
+}
+
+/** The connection to an upstream that carries a request, as its {@link UpstreamUser} uses it. */
+export interface RequestConnection {
+  /** Sends a piece of the request's body. False when no more should follow before {@link UpstreamUser.writable}. */
+  send(data: string | Buffer, last: boolean): boolean
+  /** Reads on after a pause. */
+  resume(): void
+  /** Ends the request: its user is told nothing more. */
+  abandon(): void
+}
+
+/** One request towards an upstream and whoever waits for its answer. */
+export interface UpstreamUser {
+  /** Head and, when it is at hand and small, body: latin1. */
+  readonly message: string
+  /** As in `ForwardRequest`; empty for none. */
+  readonly holder: string
+  /** The whole request was handed over. */
+  readonly complete: boolean
+  /** May be sent again when a kept connection turns out to be dead: idempotent, and all of it is in `message`. */
+  readonly retryable: boolean
+  /** The answer to HEAD has no body, whatever its head says. */
+  readonly headOnly: boolean
+  /** Header lines that replace those of the answer. */
+  readonly responseNames: FieldNames
+  /** See `StreamRequest`; the upstream's where it is absent. */
+  readonly idleTimeoutMs?: number | undefined
+  /** It offers a WebSocket, so that a 101 opens a tunnel. */
+  readonly upgrade?: boolean
+  /** It was sent again already. */
+  retried: boolean
+
+  /** A connection is being made for it. */
+  connecting(connection: RequestConnection): void
+  /** `message` was written to `connection` at `now`; a body may follow by {@link RequestConnection.send}. */
+  started(connection: RequestConnection, now: number): void
+  /** An interim answer (1xx) came. */
+  interim(head: ResponseHead): void
+  /** The final head, with the first data of the body; `last` when the body ends with it. False asks for a pause. */
+  answered(head: ResponseHead, now: number, bytes: Buffer, from: number, to: number, last: boolean): boolean
+  /** More data. False asks for a pause, ended by {@link RequestConnection.resume}. */
+  piece(bytes: Buffer, from: number, to: number, last: boolean): boolean
+  /** Nothing more comes. */
+  failed(failure: UpstreamFailure, inner: string): void
+  /** The upstream takes more of the body again. */
+  writable(): void
 }

@@ -1,6 +1,5 @@
 import { type Guarded, guarded } from '../guarded.ts'
-import type { Context } from '../native/context.ts'
-import { createContext, type NativeEngineOptions } from '../native/create-context.ts'
+import { type Context, createContext, type NativeEngineOptions } from '../native/context.ts'
 
 /** What the parts of one engine share: rules, clock and sweep are those of the native engine, the bytes are Node's. */
 export interface NodeContext extends Guarded {

@@ -1,5 +1,5 @@
 import type { OutgoingMessage } from 'node:http'
-import { statusLine } from '../native/status-line.ts'
+import { statusLine } from '../native/response-head.ts'
 
 /** Header lines ending in CRLF as names and values in turn. */
 export function pairsOf(lines: string): string[] {

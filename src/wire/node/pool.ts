@@ -2,25 +2,26 @@ import { Agent as PlainAgent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 import type { Socket } from 'node:net'
 import { PoolShare, WaitingLine } from '../../base/memory/pool-share.ts'
-import { Gathering } from '../gathering.ts'
+import { type CallAnswer, CUT, Gathering, PAUSE, type Verdict } from '../gathering.ts'
 import { HandingOver } from '../handing-over.ts'
 import { POOLED_MS } from '../limits.ts'
-import type { Context } from '../native/context.ts'
-import { judgeAddress } from '../native/judged-address.ts'
+import { type Context, judgeAddress } from '../native/context.ts'
+import type { ResponseHead } from '../native/response-head.ts'
 import type { Timed } from '../native/sweep.ts'
 import type {
   AnswerReader,
   CallHandle,
   CallRequest,
   CallResult,
+  ForwardRequest,
   StreamHandle,
   StreamRequest,
   Upstream,
+  UpstreamFailure,
   UpstreamOptions,
 } from '../port.ts'
 import { tlsConnectionOptions } from '../upstream-tls.ts'
-import { NodeCall } from './call.ts'
-import type { Sending, SendingPool } from './sending.ts'
+import { type Receiver, Sending, type SendingPool } from './sending.ts'
 
 /** The connections to one server: an Agent keeps them, and requests beyond the cap wait here in line. */
 export class NodePool implements SendingPool, Upstream, Timed {
@@ -149,4 +150,107 @@ function count(sockets: NodeJS.ReadOnlyDict<readonly Socket[]>): number {
   return Object.values(sockets)
     .flatMap((each) => each ?? [])
     .filter(({ destroyed }) => !destroyed).length
+}
+
+/** One request from within the process, whose body is at hand. */
+class NodeCall implements Receiver, StreamHandle {
+  readonly #pool: SendingPool
+  readonly #idleTimeoutMs: number | undefined
+  readonly #answer: CallAnswer
+  /** Null once the answer has begun. */
+  #body: Uint8Array | null
+  #sending: Sending
+  readonly #began: ForwardRequest['began']
+  #again: ForwardRequest['again']
+  #isOver = false
+
+  constructor(pool: SendingPool, request: StreamRequest, answer: CallAnswer) {
+    this.#pool = pool
+    this.#idleTimeoutMs = request.idleTimeoutMs
+    this.#body = request.body
+    this.#answer = answer
+    this.#sending = this.#sendingOf(request)
+    this.#began = request.began
+    this.#again = request.again ?? null
+    // Never before the caller holds its handle
+    process.nextTick(() => {
+      if (!this.#isOver) pool.submit(this.#sending)
+    })
+  }
+
+  abort(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#sending.abandon()
+  }
+
+  resume(): void {
+    if (!this.#isOver) this.#sending.resume()
+  }
+
+  started(now: number): void {
+    this.#answer.upstreamAt = now
+  }
+
+  interim(): void {}
+
+  writable(): void {}
+
+  answered(head: ResponseHead, now: number): void {
+    this.#began?.(head.status)
+    if (this.#isOver || (this.#again !== null && this.#goesAgain(head))) return
+    this.#body = null
+    this.#goOn(this.#answer.head(head.status, head.pass, now))
+  }
+
+  /** See the exchange of a listener: its own request goes again in the same way. */
+  #goesAgain({ status, pass }: ResponseHead): boolean {
+    const next = this.#again!(status, pass)
+    this.#again = null
+    if (next === null) return false
+    this.#sending.abandon()
+    void next.then((request) => {
+      if (this.#isOver) return
+      if ('inner' in request) {
+        this.failed('credential', request.inner)
+        return
+      }
+      this.#again = request.again ?? null
+      this.#sending = this.#sendingOf(request)
+      this.#pool.submit(this.#sending)
+    })
+    return true
+  }
+
+  data(bytes: Buffer): boolean {
+    if (this.#isOver) return true
+    return this.#goOn(this.#answer.piece(bytes, 0, bytes.length, false))
+  }
+
+  #goOn(verdict: Verdict): boolean {
+    if (verdict === CUT && !this.#isOver) {
+      this.#isOver = true
+      this.#sending.abandon()
+      this.#answer.cut()
+    }
+    return verdict !== PAUSE
+  }
+
+  ended(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#answer.end()
+  }
+
+  failed(failure: UpstreamFailure, inner: string): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#answer.failed(failure, inner)
+  }
+
+  /** Sends the body with the given head. */
+  #sendingOf(request: ForwardRequest): Sending {
+    const body = this.#body
+    return new Sending(this.#pool, this, request, body?.length ?? 0, body, this.#idleTimeoutMs)
+  }
 }

@@ -2,11 +2,11 @@ import { type Agent, type ClientRequest, type IncomingMessage, request as reques
 import { request as requestTls } from 'node:https'
 import type { Socket } from 'node:net'
 import { ANSWER_HEAD_BYTES_MAX, INTERIM_MAX } from '../limits.ts'
-import { isIdempotent } from '../methods.ts'
 import type { Context } from '../native/context.ts'
 import type { ResponseHead } from '../native/response-head.ts'
 import type { Timed } from '../native/sweep.ts'
 import type { ForwardRequest, UpstreamFailure, UpstreamOptions } from '../port.ts'
+import { isIdempotent } from '../target.ts'
 import { connectFault } from '../upstream-tls.ts'
 import { flushHead, headOf, pairsOf } from './lines.ts'
 

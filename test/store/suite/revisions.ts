@@ -1,10 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  REVISIONS_KEPT,
-  type RevisionImage,
-  type StoredRevision,
-} from '../../../src/store/ports/revisions.ts'
+import { REVISIONS_KEPT, type RevisionImage, type StoredRevision } from '../../../src/store/ports/config.ts'
 import { type MakePlace, policy } from '../place.ts'
 
 const revision = (number: number): StoredRevision => ({

@@ -1,4 +1,4 @@
-import { createNamedClient } from '../../../src/surfaces/client/named.ts'
+import { createNamedClient } from '../../../src/surfaces/client/send.ts'
 import type { Operations } from '../../../src/surfaces/client/types.ts'
 import { reachingFetch } from './reach.ts'
 

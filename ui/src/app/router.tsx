@@ -3,18 +3,20 @@ import {
   createRootRouteWithContext,
   createRoute,
   createRouter,
+  Link,
   lazyRouteComponent,
   redirect,
+  useSearch,
 } from '@tanstack/react-router'
 import type { ComponentType } from 'react'
 import { faultOf } from '../api/problem.ts'
 import { isSignedIn, sessionQuery } from '../api/session.ts'
+import { buttonClasses } from '../kit/button.tsx'
+import { Page } from '../kit/page.tsx'
 import { FaultBox } from '../kit/states.tsx'
 import { PAGES } from '../screens/hand-made.ts'
-import { NotFound } from './not-found.tsx'
-import { parseSearch, type Search, stringifySearch } from './search.ts'
+import { one, parseSearch, type Search, stringifySearch } from './search.ts'
 import { Shell } from './shell.tsx'
-import { SignIn } from './sign-in.tsx'
 
 interface Context {
   readonly queries: QueryClient
@@ -137,4 +139,42 @@ declare module '@tanstack/react-router' {
   interface Register {
     router: ReturnType<typeof createConsoleRouter>
   }
+}
+
+export function NotFound() {
+  return (
+    <Page name="No such page" title="There is no such page">
+      <p>The address may be mistyped, or the resource was deleted.</p>
+      <p>
+        <Link to="/" className="text-accent underline">
+          Go to Home
+        </Link>
+      </p>
+    </Page>
+  )
+}
+
+/** Before there is a session: leads to the sign-in of the server, and back to the page that was asked for. */
+function SignIn() {
+  const search = useSearch({ strict: false })
+  const back = one(search['return_to']) ?? '/'
+  const target = `/console/login?return_to=${encodeURIComponent(`/console${back}`)}`
+  const isPlain =
+    location.protocol === 'http:' && !/^(?:localhost|127\.0\.0\.1|\[::1\])$/.test(location.hostname)
+  return (
+    <main className="flex min-h-full flex-col items-center justify-center gap-4 p-6 text-center">
+      <title>Sign in · Postern</title>
+      <h1 className="text-xl font-semibold">Postern</h1>
+      {isPlain ? (
+        <p className="max-w-[50ch]">
+          This page came over plain HTTP, so a session could be stolen on the way. Open the console over
+          HTTPS, or on this machine at a loopback address.
+        </p>
+      ) : (
+        <a href={target} className={buttonClasses('primary')}>
+          Sign in
+        </a>
+      )}
+    </main>
+  )
 }

@@ -1,18 +1,19 @@
+import { QueryCache, QueryClient, useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router'
 import { Keyboard, LogOut, Menu, Moon, Search, X } from 'lucide-react'
-import { lazy, Suspense, useEffect, useRef, useState } from 'react'
+import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import { whenSignedOut } from '../api/client.ts'
-import { signInUrl, signOut, useMay, useSession } from '../api/session.ts'
+import { onReach, reachNow } from '../api/reach.ts'
+import { isSignedIn, signInUrl, signOut, useMay, useSession } from '../api/session.ts'
 import { Button, buttonClasses, IconButton } from '../kit/button.tsx'
 import { classes } from '../kit/classes.ts'
-import { Dialog } from '../kit/dialog.tsx'
+import { Dialog, Questions } from '../kit/dialog.tsx'
 import { mayLeave } from '../kit/leave-guard.ts'
-import { Questions } from '../kit/questions.tsx'
+import { Status } from '../kit/status.tsx'
+import { Time } from '../kit/time.tsx'
 import { say, Toasts } from '../kit/toast.tsx'
 import { useKeys } from './keys.ts'
 import { GROUPS, PLACES } from './navigation.ts'
-import { setTheme, type Theme, theme } from './theme.ts'
-import { Unreached } from './unreached.tsx'
 
 const Palette = lazy(() => import('./palette.tsx'))
 const KeyHelp = lazy(() => import('./key-help.tsx'))
@@ -222,5 +223,90 @@ function SignedOut() {
         </a>
       </div>
     </Dialog>
+  )
+}
+
+const KEY = 'postern-theme'
+type Theme = 'system' | 'light' | 'dark'
+
+function theme(): Theme {
+  const value = localStorage.getItem(KEY)
+  return value === 'light' || value === 'dark' ? value : 'system'
+}
+
+/** Colours follow the system unless a person chooses: `light-dark()` in the style sheet reads this attribute. */
+function setTheme(next: Theme): void {
+  if (next === 'system') localStorage.removeItem(KEY)
+  else localStorage.setItem(KEY, next)
+  applyTheme()
+}
+
+export function applyTheme(): void {
+  const value = theme()
+  if (value === 'system') delete document.documentElement.dataset['theme']
+  else document.documentElement.dataset['theme'] = value
+}
+
+/** What is on a page stays there while Postern does not answer: the bar of the shell says so, and how old it is. */
+export function createQueries(): QueryClient {
+  return new QueryClient({
+    queryCache: new QueryCache({
+      onError(_error, query) {
+        if (query.state.data !== undefined && !reachNow().isReached)
+          query.setState({ error: null, status: 'success' })
+      },
+    }),
+    defaultOptions: {
+      queries: {
+        staleTime: 5000,
+        retry: false,
+        refetchOnWindowFocus: true,
+        // The browser's own word on the network says nothing of a server on the same machine
+        networkMode: 'always',
+      },
+      mutations: { networkMode: 'always' },
+    },
+  })
+}
+
+/** Postern is asked again this often, milliseconds. */
+const AGAIN_MS = 3000
+
+/** While Postern does not answer: how old the page is. It is brought up to date by the first answer. */
+function Unreached() {
+  const { isReached, lastAnswer } = useSyncExternalStore(onReach, reachNow)
+  return isReached ? null : <Bar since={lastAnswer} />
+}
+
+function Bar({ since }: { since: number }) {
+  const queries = useQueryClient()
+  const [isAsking, setAsking] = useState(false)
+  const ask = async (): Promise<void> => {
+    setAsking(true)
+    try {
+      await isSignedIn()
+      await queries.refetchQueries({ type: 'active' })
+    } catch {
+      // The bar stays
+    }
+    setAsking(false)
+  }
+  useEffect(() => {
+    const timer = setInterval(() => void ask(), AGAIN_MS)
+    return () => clearInterval(timer)
+  }, [])
+  return (
+    <div
+      role="status"
+      className="fixed inset-x-4 bottom-4 z-50 mx-auto flex w-fit flex-wrap items-center gap-x-3 gap-y-1 rounded-md bg-warn-soft px-4 py-2 shadow-float"
+    >
+      <Status state="warn">Postern does not answer</Status>
+      <span>
+        You see what was known <Time value={new Date(since).toISOString()} />.
+      </span>
+      <Button isSmall isBusy={isAsking} onClick={() => void ask()}>
+        Try again
+      </Button>
+    </div>
   )
 }

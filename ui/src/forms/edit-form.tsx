@@ -1,19 +1,21 @@
-import { useQueryClient } from '@tanstack/react-query'
-import { useEffect, useMemo, useState } from 'react'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { type ReactNode, useEffect, useMemo, useState } from 'react'
 import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
-import { operation } from '../api/operations.ts'
-import { refreshPage } from '../api/refresh.ts'
+import { client, type DiffEntry, type Input, type OperationName } from '../api/client.ts'
+import type { Fault } from '../api/problem.ts'
+import { refreshPage } from '../api/session.ts'
+import { operation } from '../api/use-call.ts'
+import { Button } from '../kit/button.tsx'
+import { Diff } from '../kit/diff.tsx'
 import { useLeaveGuard } from '../kit/leave-guard.ts'
-import { writableMembers } from '../schema/stored-secret.ts'
-import { changesOf } from '../schema/value.ts'
+import { Status } from '../kit/status.tsx'
+import { type Field, fieldsOf } from '../schema/fields.ts'
+import { changesOf, entriesOf, isObject, writableMembers } from '../schema/value.ts'
 import { ShowAs } from '../show-as/show-as.tsx'
-import { EditConflict } from './edit-conflict.tsx'
-import { EditFields } from './edit-fields.tsx'
-import { editableOf, without } from './editable.ts'
 import type { OwnFields } from './form-state.tsx'
-import { Review } from './operation-form.tsx'
+import { errorsOf, FormBar, FormFault, Review, useWrite } from './operation-form.tsx'
 import { sayStored } from './say-stored.ts'
-import { useWrite } from './use-write.ts'
+import { SchemaForm } from './schema-form.tsx'
 import { WaitsFor } from './waits-for.tsx'
 
 interface EditFormProps {
@@ -136,5 +138,169 @@ function Form({
         write.review(input).catch(() => {})
       }}
     />
+  )
+}
+
+interface EditConflictProps {
+  readonly resource: string
+  readonly id: string | null
+  readonly start: JsonObject
+  readonly mine: JsonObject
+  readonly names: readonly string[]
+  readonly onKeep: () => void
+  readonly onDiscard: () => void
+}
+
+/** Somebody else saved first: their changes and yours, since the revision that this form was opened with. */
+function EditConflict({ resource, id, start, mine, names, onKeep, onDiscard }: EditConflictProps) {
+  const name = `${resource}.get` as OperationName
+  const query = useQuery({
+    queryKey: [name, id, 'conflict'],
+    queryFn: async () =>
+      (await client.call(name, (id === null ? {} : { id }) as Input<OperationName>))
+        .body as unknown as JsonObject,
+    gcTime: 0,
+    staleTime: 0,
+  })
+  const theirs = isObject(query.data) ? only(query.data, names) : null
+  return (
+    <TheirsAndMine
+      theirs={theirs === null ? null : entriesOf(start, theirs)}
+      mine={entriesOf(start, mine)}
+      heading="h2"
+    >
+      <Button onClick={onKeep}>Keep editing</Button>
+      <Button tone="primary" onClick={onDiscard}>
+        Discard mine and load theirs
+      </Button>
+    </TheirsAndMine>
+  )
+}
+
+interface EditFieldsProps {
+  readonly editable: Editable
+  /** Members that are changed elsewhere. */
+  readonly hidden: readonly string[]
+  readonly own: OwnFields
+  readonly value: JsonObject
+  readonly onChange: (value: JsonObject) => void
+  readonly isDirty: boolean
+  /** The server judges the change. */
+  readonly isAsking: boolean
+  /** Why the server refused the change. */
+  readonly fault: Fault | null
+  readonly showAs: ReactNode
+  readonly onReview: () => void
+}
+
+/** The step in which a resource is edited: its fields, whether they differ from what is stored, and the way to the difference. */
+function EditFields(props: EditFieldsProps) {
+  const { editable, hidden, own, value, onChange, isDirty, isAsking, fault, showAs, onReview } = props
+  const { fields, start, fixed } = editable
+  return (
+    <form
+      className="flex max-w-240 flex-col gap-4"
+      onSubmit={(event) => {
+        event.preventDefault()
+        if (isDirty) onReview()
+      }}
+    >
+      <SchemaForm
+        fields={fields.filter(({ name }) => !hidden.includes(name))}
+        value={value}
+        loaded={start}
+        onChange={onChange}
+        errors={errorsOf(fault)}
+        readOnly={fixed}
+        own={own}
+      />
+      <FormFault fault={fault} />
+      <FormBar
+        isSticky
+        aside={
+          <>
+            {showAs}
+            {isDirty && <Status state="changed">Not saved</Status>}
+          </>
+        }
+      >
+        <Button disabled={!isDirty} onClick={() => onChange(start)}>
+          Undo all
+        </Button>
+        <Button type="submit" tone="primary" disabled={!isDirty} isBusy={isAsking}>
+          Review the change
+        </Button>
+      </FormBar>
+    </form>
+  )
+}
+
+interface TheirsAndMineProps {
+  /** Null until it is loaded. */
+  readonly theirs: readonly DiffEntry[] | null
+  readonly mine: readonly DiffEntry[]
+  /** Level of the two headings. */
+  readonly heading: 'h2' | 'h3'
+  /** The ways out. */
+  readonly children: ReactNode
+}
+
+/** Somebody else saved first: their changes and yours, since the revision that both began with. */
+export function TheirsAndMine({ theirs, mine, heading: Heading, children }: TheirsAndMineProps) {
+  return (
+    <div className="flex flex-col gap-4">
+      <Status state="warn" className="whitespace-normal">
+        Somebody else changed this after you opened it. Nothing of yours was saved.
+      </Status>
+      <div className="grid grid-cols-1 gap-4 lg:grid-cols-2">
+        <section className="flex flex-col gap-2">
+          <Heading className="font-semibold">Their changes</Heading>
+          {theirs === null ? <p className="text-muted">Loading</p> : <Diff entries={theirs} />}
+        </section>
+        <section className="flex flex-col gap-2">
+          <Heading className="font-semibold">Your changes</Heading>
+          <Diff entries={mine} />
+        </section>
+      </div>
+      <div className="flex flex-wrap justify-end gap-2">{children}</div>
+    </div>
+  )
+}
+
+// What the edit form of a resource shows, and what it may change.
+
+interface Editable {
+  /** Members of the input that replaces the resource; of the one that updates it if it cannot be replaced. */
+  readonly fields: readonly Field[]
+  /** Their values as loaded. */
+  readonly start: JsonObject
+  /** Names of the fields that are shown and never changed. */
+  readonly fixed: readonly string[]
+}
+
+function editableOf(resource: string, loaded: JsonObject, schemas: ResourceSchemas): Editable {
+  const { actions, $defs } = schemas
+  const shape = actions[operation(`${resource}.put`) === null ? 'update' : 'put']!.input
+  const fields = fieldsOf(shape, $defs).filter(({ name }) => name !== 'id')
+  const changing = fieldsOf(actions['update']!.input, $defs).map(({ name }) => name)
+  return {
+    fields,
+    start: only(
+      loaded,
+      fields.map(({ name }) => name),
+    ),
+    fixed: fields.filter(({ name, isFixed }) => isFixed || !changing.includes(name)).map(({ name }) => name),
+  }
+}
+
+/** The value without a member. */
+function without(value: JsonObject, name: string): JsonObject {
+  return Object.fromEntries(Object.entries(value).filter(([one]) => one !== name))
+}
+
+/** The members of a value that have these names. */
+function only(value: JsonObject, names: readonly string[]): JsonObject {
+  return Object.fromEntries(
+    names.filter((name) => Object.hasOwn(value, name)).map((name) => [name, value[name]!]),
   )
 }

@@ -1,25 +1,31 @@
-import { type ReactNode, useEffect, useId, useState } from 'react'
+import { useQueryClient } from '@tanstack/react-query'
+import { type ReactNode, useCallback, useEffect, useId, useRef, useState } from 'react'
 import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
-import type { Answer, WriteOptions } from '../api/client.ts'
-import type { OperationRow } from '../api/operations.ts'
-import { useSession } from '../api/session.ts'
+import {
+  type Answer,
+  client,
+  type DiffEntry,
+  type Input,
+  type OperationName,
+  type WriteOptions,
+} from '../api/client.ts'
+import { type Fault, faultOf, type WaitingChange, waitingChange } from '../api/problem.ts'
+import { refreshPage, useSession } from '../api/session.ts'
+import { nameOf, type OperationRow } from '../api/use-call.ts'
 import { Button } from '../kit/button.tsx'
+import { classes } from '../kit/classes.ts'
 import { Diff } from '../kit/diff.tsx'
 import { Labeled, TextInput } from '../kit/inputs.tsx'
 import { useLeaveGuard } from '../kit/leave-guard.ts'
 import { FaultBox } from '../kit/states.tsx'
 import { Status } from '../kit/status.tsx'
-import { fieldsOf } from '../schema/fields.ts'
-import { ofStoredType } from '../schema/stored-type.ts'
+import { fieldsOf, ofStoredType } from '../schema/fields.ts'
 import { isEqual } from '../schema/value.ts'
 import { ShowAs } from '../show-as/show-as.tsx'
-import { FormBar } from './form-bar.tsx'
-import { FormFault } from './form-fault.tsx'
 import type { OwnFields } from './form-state.tsx'
 import { Result } from './result.tsx'
 import { sayStored } from './say-stored.ts'
 import { SchemaForm } from './schema-form.tsx'
-import { errorsOf, useWrite, type WriteInput } from './use-write.ts'
 import { WaitsFor } from './waits-for.tsx'
 
 interface OperationFormProps {
@@ -290,4 +296,127 @@ function Done({ row, schemas, answer, done, showsResult, onClose }: DoneProps) {
     onClose()
   }, [])
   return isShown ? <Result row={row} output={output} schemas={schemas} onClose={onClose} /> : null
+}
+
+/** The refusal of a form, brought into view and into focus: a form may be longer than the window. */
+export function FormFault({ fault }: { fault: Fault | null }) {
+  const box = useRef<HTMLDivElement>(null)
+  useEffect(() => {
+    if (fault === null) return
+    box.current?.scrollIntoView({ block: 'center' })
+    box.current?.focus({ preventScroll: true })
+  }, [fault])
+  if (fault === null) return null
+  return (
+    <div ref={box} tabIndex={-1}>
+      <FaultBox fault={fault} />
+    </div>
+  )
+}
+
+interface FormBarProps {
+  /** At the left: what is no button of the form. */
+  readonly aside: ReactNode
+  /** The bar stays in view while the page scrolls, so that a long form can be sent from everywhere. */
+  readonly isSticky?: boolean
+  readonly children: ReactNode
+}
+
+/** The buttons of a form. */
+export function FormBar({ aside, isSticky = false, children }: FormBarProps) {
+  return (
+    <div
+      className={classes(
+        'flex flex-wrap items-center justify-between gap-2',
+        isSticky && 'sticky bottom-0 z-10 border-t border-line bg-page py-3',
+      )}
+    >
+      <span className="flex items-center gap-2">{aside}</span>
+      <div className="flex flex-wrap gap-2">{children}</div>
+    </div>
+  )
+}
+
+export type WriteInput = Readonly<Record<string, unknown>>
+
+/** Where a change stands. Nothing that the gateway enforces is shown before the server has confirmed it. */
+export type WriteState =
+  | { readonly step: 'editing'; readonly fault: Fault | null }
+  | { readonly step: 'asking' }
+  /** The server has judged the change and stored nothing. */
+  | {
+      readonly step: 'review'
+      readonly diff: readonly DiffEntry[]
+      readonly approvalNeeded: readonly string[]
+      /** What the operation would answer. */
+      readonly result: JsonObject
+      readonly fault: Fault | null
+      /** It was confirmed, and the server has not answered yet. */
+      readonly isSending: boolean
+    }
+  /** Somebody else has changed the resource since it was loaded. */
+  | { readonly step: 'conflict'; readonly fault: Fault }
+  | { readonly step: 'waiting'; readonly change: WaitingChange }
+  | { readonly step: 'done'; readonly answer: Answer }
+
+/**
+ * Diff before write: a dry run shows what would change, then the same input is sent with the revision that the person has seen.
+ * Operations without a dry run are sent at once.
+ */
+export function useWrite(row: OperationRow) {
+  const queries = useQueryClient()
+  const [state, setState] = useState<WriteState>({ step: 'editing', fault: null })
+  const hasDryRun = row.options.includes('dry_run')
+
+  const send = useCallback(
+    async (input: WriteInput, options: WriteOptions): Promise<void> => {
+      setState((before) => (before.step === 'review' ? { ...before, isSending: true } : { step: 'asking' }))
+      try {
+        const answer = await client.call(nameOf(row), input as Input<OperationName>, options)
+        if (answer.diff !== null) {
+          setState({
+            step: 'review',
+            diff: answer.diff,
+            approvalNeeded: answer.approvalNeeded,
+            result: answer.body as unknown as JsonObject,
+            fault: null,
+            isSending: false,
+          })
+          return
+        }
+        setState({ step: 'done', answer })
+        if (row.effect !== 'read') await refreshPage(queries, isEndOf(row, answer.body) ? row.resource : null)
+      } catch (error) {
+        const change = waitingChange(error)
+        const fault = faultOf(error)
+        if (change !== null) setState({ step: 'waiting', change })
+        else if (fault.code === 'revision_conflict') setState({ step: 'conflict', fault })
+        else setState({ step: 'editing', fault })
+      }
+    },
+    [row, queries],
+  )
+
+  return {
+    state,
+    hasDryRun,
+    review: (input: WriteInput, options: WriteOptions = {}) =>
+      send(input, hasDryRun ? { ...options, dryRun: true } : options),
+    confirm: (input: WriteInput, options: WriteOptions) => send(input, options),
+    edit: () => setState({ step: 'editing', fault: null }),
+  }
+}
+
+/** Members of answers that are true if the resource has gone with the change. */
+const ENDS = ['deleted', 'disconnected', 'revoked']
+
+/** True if the resource is gone after the operation: its page is left. */
+export function isEndOf({ effect }: OperationRow, output: object): boolean {
+  const members = output as Readonly<Record<string, unknown>>
+  return effect === 'delete' || ENDS.some((name) => members[name] === true)
+}
+
+/** Reasons by JSON pointer, for the fields of a form. */
+export function errorsOf(fault: Fault | null): Readonly<Record<string, string>> {
+  return Object.fromEntries((fault?.fields ?? []).map(({ pointer, reason }) => [pointer, reason]))
 }

@@ -1,7 +1,7 @@
 import { Download } from 'lucide-react'
 import { useState } from 'react'
 import type { Json, JsonObject, ResourceSchemas } from '../../build/document.ts'
-import type { OperationRow } from '../api/operations.ts'
+import type { OperationRow } from '../api/use-call.ts'
 import { Button } from '../kit/button.tsx'
 import { CodeBlock } from '../kit/copy.tsx'
 import { Checkbox } from '../kit/inputs.tsx'

@@ -1,12 +1,11 @@
 import { type ReactNode, useEffect, useRef } from 'react'
 import type { Answer, DiffEntry } from '../api/client.ts'
-import type { OperationRow } from '../api/operations.ts'
+import type { OperationRow } from '../api/use-call.ts'
 import { Button } from '../kit/button.tsx'
 import { FaultBox, SkeletonRows } from '../kit/states.tsx'
 import { ShowAs } from '../show-as/show-as.tsx'
-import { Review } from './operation-form.tsx'
+import { Review, useWrite, type WriteInput } from './operation-form.tsx'
 import { sayStored } from './say-stored.ts'
-import { useWrite, type WriteInput } from './use-write.ts'
 import { WaitsFor } from './waits-for.tsx'
 
 interface ReviewWriteProps {

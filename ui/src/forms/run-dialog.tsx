@@ -1,10 +1,9 @@
 import { useState } from 'react'
 import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
-import type { OperationRow } from '../api/operations.ts'
+import type { OperationRow } from '../api/use-call.ts'
 import { Dialog } from '../kit/dialog.tsx'
-import { OperationForm } from './operation-form.tsx'
+import { isEndOf, OperationForm } from './operation-form.tsx'
 import { isTold } from './told.ts'
-import { isEndOf } from './use-write.ts'
 import { decidedBy, runTitleOf, sentenceOf, wordOf } from './words.ts'
 
 /** Members that name the same state in two ways. */

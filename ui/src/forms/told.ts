@@ -1,5 +1,5 @@
 import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
-import type { OperationRow } from '../api/operations.ts'
+import type { OperationRow } from '../api/use-call.ts'
 import { resolve } from '../schema/fields.ts'
 import { isObject } from '../schema/value.ts'
 import { secretsOf } from './secrets.ts'

@@ -1,6 +1,6 @@
 /** How the console names operations, where it does not show the summary of the API as it stands. */
 import type { JsonObject } from '../../build/document.ts'
-import type { OperationRow } from '../api/operations.ts'
+import type { OperationRow } from '../api/use-call.ts'
 
 /** Name of the button that runs an operation on a resource. */
 export function wordOf({ action }: Pick<OperationRow, 'action'>, value: JsonObject): string {

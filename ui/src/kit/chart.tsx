@@ -1,9 +1,8 @@
+import 'uplot/dist/uPlot.min.css'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
 import uPlot from 'uplot'
-import 'uplot/dist/uPlot.min.css'
 import { momentLabel, tickLabel, ticksOf } from './axis.ts'
 import { classes } from './classes.ts'
-import { useThemeTurn } from './themed.ts'
 
 type Ink = 'accent' | 'ok' | 'warn' | 'bad' | 'muted'
 
@@ -207,4 +206,21 @@ function hatch(plot: uPlot, [from, to]: readonly [number, number], color: string
   }
   ctx.stroke()
   ctx.restore()
+}
+
+/** A number that changes with the theme: what is drawn with colours of its own is drawn anew. */
+function useThemeTurn(): number {
+  const [turn, setTurn] = useState(0)
+  useEffect(() => {
+    const next = (): void => setTurn((before) => before + 1)
+    const system = matchMedia('(prefers-color-scheme: dark)')
+    const chosen = new MutationObserver(next)
+    system.addEventListener('change', next)
+    chosen.observe(document.documentElement, { attributeFilter: ['data-theme'] })
+    return () => {
+      system.removeEventListener('change', next)
+      chosen.disconnect()
+    }
+  }, [])
+  return turn
 }

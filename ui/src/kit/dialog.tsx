@@ -1,7 +1,7 @@
 import { X } from 'lucide-react'
 import { type ReactNode, useCallback, useId, useLayoutEffect, useRef } from 'react'
-import { ask, type Question } from './ask.ts'
-import { IconButton } from './button.tsx'
+import { ask, type Question, useAsked } from './ask.ts'
+import { Button, IconButton } from './button.tsx'
 import { classes } from './classes.ts'
 import { DialogGuards } from './leave-guard.ts'
 
@@ -93,5 +93,25 @@ export function Dialog({ title, onClose, children, shape = 'middle' }: DialogPro
         <DialogGuards value={guard}>{children}</DialogGuards>
       </div>
     </dialog>
+  )
+}
+
+/** The dialog of the question that is open. Escape, and a press outside, answer no. */
+export function Questions() {
+  const asked = useAsked()
+  if (asked === null) return null
+  const { title, text, yes, no, answer } = asked
+  return (
+    <Dialog title={title} onClose={() => answer(false)}>
+      <p>{text}</p>
+      <div className="mt-4 flex flex-wrap justify-end gap-2">
+        <Button tone="danger" onClick={() => answer(true)}>
+          {yes}
+        </Button>
+        <Button tone="primary" data-autofocus="" onClick={() => answer(false)}>
+          {no}
+        </Button>
+      </div>
+    </Dialog>
   )
 }

@@ -1,3 +1,4 @@
+import { classes } from './classes.ts'
 import { type Before, deltaOf } from './delta.ts'
 
 interface Figure {
@@ -46,4 +47,34 @@ function shown(value: number | null, unit: string): { readonly text: string; rea
   if (unit === 'ms' && value >= 1000)
     return { text: (value / 1000).toFixed(value < 10_000 ? 1 : 0), unit: 's' }
   return { text: value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 2 : 0 }), unit }
+}
+
+const COLORS = { ok: 'bg-accent', warn: 'bg-warn', bad: 'bg-bad' } as const
+
+interface MeterProps {
+  /** What is measured, for people who hear it. */
+  readonly label: string
+  readonly value: number
+  readonly max: number
+  readonly tone?: keyof typeof COLORS
+}
+
+/** A bar that shows how much of something is used. */
+export function Meter({ label, value, max, tone = 'ok' }: MeterProps) {
+  const share = max > 0 ? Math.min(1, Math.max(0, value / max)) : 0
+  return (
+    <div
+      role="meter"
+      aria-label={label}
+      aria-valuemin={0}
+      aria-valuemax={max}
+      aria-valuenow={value}
+      className="h-2 w-full overflow-hidden rounded-full bg-sunken"
+    >
+      <div
+        style={{ width: `${(share * 100).toFixed(1)}%` }}
+        className={classes('h-full rounded-full', COLORS[tone])}
+      />
+    </div>
+  )
 }

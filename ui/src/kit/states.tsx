@@ -1,10 +1,9 @@
 import { Link } from '@tanstack/react-router'
-import { CircleSlash, Inbox, type LucideIcon, OctagonAlert } from 'lucide-react'
+import { CircleSlash, ExternalLink, Inbox, type LucideIcon, OctagonAlert } from 'lucide-react'
 import type { ReactNode } from 'react'
 import type { Fault } from '../api/problem.ts'
 import { Button } from './button.tsx'
 import { CopyButton } from './copy.tsx'
-import { ProblemCode } from './problem-code.tsx'
 
 interface EmptyProps {
   readonly title: string
@@ -95,5 +94,28 @@ export function SkeletonRows({ rows = 8, height = 32 }: { rows?: number; height?
         </div>
       ))}
     </div>
+  )
+}
+
+/**
+ * The code of a problem, as a link to its page. In another tab, unless the page around it is only read: what somebody has typed
+ * into a form or a dialog stays.
+ */
+export function ProblemCode({ code, isRead = false }: { code: string; isRead?: boolean }) {
+  return (
+    <Link
+      to="/$resource/$id"
+      params={{ resource: 'problems', id: code }}
+      {...(!isRead && { target: '_blank', rel: 'noopener' })}
+      className="inline-flex min-h-6 items-center underline"
+    >
+      <code>{code}</code>
+      {!isRead && (
+        <>
+          <ExternalLink size={12} aria-hidden="true" className="ml-1" />
+          <span className="sr-only"> (opens another tab)</span>
+        </>
+      )}
+    </Link>
   )
 }

@@ -1,6 +1,6 @@
 /** Fields of a form, read from a JSON Schema of the management API. A schema that no field fits becomes a field for JSON text. */
 import type { Json, JsonObject } from '../../build/document.ts'
-import { hintOf } from './hint.ts'
+import { isObject } from './value.ts'
 
 interface Base {
   readonly name: string
@@ -324,4 +324,92 @@ export function refsOf(fields: readonly Field[]): Readonly<Record<string, string
 /** Members of an object that are written in Markdown. */
 export function markdownOf(fields: readonly Field[]): readonly string[] {
   return fields.flatMap((field) => (field.kind === 'text' && field.unit === 'markdown' ? [field.name] : []))
+}
+
+// Descriptions of the management API, as hints of a form. The API speaks of JSON (`null: never`, `such as ["a"]`); a form has switches,
+// inputs that are "not set", and lists with one text in a line.
+
+interface Words {
+  /** What the form calls true and false, such as `On` and `Off`. */
+  readonly on: string
+  readonly off: string
+  /** Labels of the members beside it, by name. */
+  readonly labels: Readonly<Record<string, string>>
+}
+
+/** Descriptions that say no more than the label does. */
+const NOTHING = ['Display name', 'The new state as a boolean']
+
+export function hintOf(description: string, { on, off, labels }: Words): string {
+  if (NOTHING.includes(description)) return ''
+  return (
+    withoutJson(description)
+      .replaceAll(/`([^`]+)`/g, (_, quoted: string) => labels[quoted] ?? quoted)
+      .replace(/^Markdown$/, 'Markdown is shown as formatted text')
+      // The form has a choice of sources
+      .replace(/: the text, or its source: .*?(?=\. |$)/, '')
+      .replace(/^(.+) when absent$/, (_, usual: string) => `Default: ${lowerFirst(usual)}`)
+      .replaceAll(/\bwhen null\b/g, 'if not set')
+      .replaceAll(/\bnull is\b/g, 'not set:')
+      .replaceAll(/(^|\. )(?:null|Absent):/g, '$1Not set:')
+      .replaceAll(/\bnull:/g, 'not set:')
+      .replaceAll('[]:', 'empty:')
+      .replaceAll('{} ', 'empty ')
+      .replaceAll(/(^|\. )true:/g, `$1${on}:`)
+      .replaceAll(/(^|\. )false:/g, `$1${off}:`)
+      // A switch shows its default
+      .replace(/(?:^|\. )Default (?:true|false)$/, '')
+  )
+}
+
+function lowerFirst(text: string): string {
+  return text.replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase())
+}
+
+/** Examples in JSON are left out; of a list of texts, the texts stay. */
+function withoutJson(text: string): string {
+  const lead = /[,.]? (?:such as|or) (?=[[{])|: (?=[[{])/i.exec(text)
+  if (lead === null) return text
+  const start = lead.index + lead[0].length
+  const found = jsonAt(text, start)
+  if (found === null) return text.slice(0, start) + withoutJson(text.slice(start))
+  const { value, end } = found
+  const texts = Array.isArray(value) && value.every((one) => typeof one === 'string') ? value : null
+  const shown = texts === null ? '' : lead[0] + texts.join(', ')
+  return text.slice(0, lead.index) + shown + withoutJson(text.slice(end))
+}
+
+/** The JSON that begins at a place of a text; null if none does. */
+function jsonAt(text: string, start: number): { readonly value: Json; readonly end: number } | null {
+  for (let end = start + 1; end <= text.length; end++) {
+    if (!/[\]}]/.test(text[end - 1]!)) continue
+    try {
+      return { value: JSON.parse(text.slice(start, end)) as Json, end }
+    } catch {
+      // The bracket belongs to something within
+    }
+  }
+  return null
+}
+
+/**
+ * Fields of an operation that changes a part of a resource, without those of other types: a bearer credential is rotated by its token,
+ * not by a password. The type itself stays as it is.
+ * @param whole fields by which the resource is created
+ * @param stored the resource
+ */
+export function ofStoredType(
+  fields: readonly Field[],
+  whole: readonly Field[],
+  stored: JsonObject,
+): readonly Field[] {
+  return fields.map((field) => {
+    const form = whole.find(({ name }) => name === field.name)
+    const value = stored[field.name]
+    if (field.kind !== 'group' || form?.kind !== 'variant' || !isObject(value)) return field
+    const variant = form.variants.find((one) => one.value === value[form.tag])
+    if (variant === undefined) return field
+    const names = new Set(variant.fields.map(({ name }) => name))
+    return { ...field, fields: field.fields.filter(({ name }) => name !== form.tag && names.has(name)) }
+  })
 }

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { type JsonObject, rowsOf, schemasOf } from '../../build/document.ts'
-import { type Field, fieldsOf } from './fields.ts'
-import { hintOf } from './hint.ts'
+import { type Field, fieldsOf, hintOf } from './fields.ts'
 
 const WORDS = { on: 'On', off: 'Off', labels: { hash_key: 'hash key' } }
 

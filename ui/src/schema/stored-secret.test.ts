@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { writableMembers } from './stored-secret.ts'
+import { writableMembers } from './value.ts'
 
 const updated_at = '2026-01-01T00:00:00.000Z'
 

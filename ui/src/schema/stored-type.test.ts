@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { type JsonObject, schemasOf } from '../../build/document.ts'
-import { fieldsOf } from './fields.ts'
-import { ofStoredType } from './stored-type.ts'
+import { fieldsOf, ofStoredType } from './fields.ts'
 
 const document = JSON.parse(
   readFileSync(new URL('../../../test/golden/openapi.json', import.meta.url), 'utf8'),

@@ -1,7 +1,6 @@
 /** One request, written for each interface. */
 import { stringify } from 'yaml'
 import type { OperationRow } from '../../build/document.ts'
-import { quoted } from './quoted.ts'
 
 export interface ApiRequest {
   readonly operation: OperationRow
@@ -108,4 +107,9 @@ function documentOf({ operation, input, document }: ApiRequest): string | null {
 /** A document of the configuration as YAML. */
 export function textOf(kind: string, { slug, spec }: ConfigDocument): string {
   return stringify({ kind, slug, spec: Object.fromEntries(set(spec)) })
+}
+
+/** A word of a POSIX shell. */
+export function quoted(text: string): string {
+  return /^[A-Za-z0-9_./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

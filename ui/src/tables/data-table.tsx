@@ -1,11 +1,14 @@
 import { Link } from '@tanstack/react-router'
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react'
+import { type KeyboardEvent, type MouseEvent, type ReactNode, useEffect, useRef, useState } from 'react'
+import type { ResourceSchemas } from '../../build/document.ts'
 import { singleKeysOn, useKeys } from '../app/keys.ts'
-import type { Search } from '../app/search.ts'
+import { one, type Search } from '../app/search.ts'
 import { classes } from '../kit/classes.ts'
 import { useNarrow, useTouch } from '../kit/narrow.ts'
-import { openPressed } from './row-press.ts'
+import { orderOf } from '../schema/columns.ts'
+import { OrderSelect, SearchBox } from './filters.tsx'
+import type { Change } from './use-list-search.ts'
 
 interface TableColumn<T> {
   readonly name: string
@@ -232,6 +235,49 @@ export function DataTable<T>(props: DataTableProps<T>) {
           </tbody>
         </table>
       )}
+    </div>
+  )
+}
+
+// Presses in a row that open it. The link in the first cell stays the only part of the row that the keyboard and a screen reader meet.
+
+/** Parts of a row that a press is meant for, instead of the row. A dialog of a row lies within it. */
+const OWN = 'a, button, input, select, textarea, label, summary, dialog'
+
+/** Follows the link of a row, if the press in it was meant for no other part. */
+function openPressed(event: MouseEvent<HTMLElement>): void {
+  const { currentTarget: row, target } = event
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return
+  if (!(target instanceof Element) || !row.contains(target) || target.closest(OWN) !== null) return
+  // The end of a drag over a text is a click too
+  const selection = getSelection()
+  if (selection !== null && !selection.isCollapsed && selection.containsNode(row, true)) return
+  row.querySelector<HTMLElement>('[data-row-link]')?.click()
+}
+
+interface ListBarProps {
+  /** Name of the search field. */
+  readonly label: string
+  /** Null and undefined until they are loaded. */
+  readonly schemas: ResourceSchemas | null | undefined
+  readonly search: Search
+  readonly onChange: Change
+  /** Further filters of the list. */
+  readonly children?: ReactNode
+}
+
+/** Search and order of a list whose operation takes `text`. Both stand in the address. */
+export function ListBar({ label, schemas, search, onChange, children }: ListBarProps) {
+  const order = schemas == null ? undefined : orderOf(schemas)
+  return (
+    <div className="flex shrink-0 flex-wrap items-center gap-2">
+      <SearchBox
+        label={label}
+        value={one(search['text']) ?? ''}
+        onChange={(text) => onChange({ text: text === '' ? undefined : text })}
+      />
+      {children}
+      {order !== undefined && <OrderSelect field={order} search={search} onChange={onChange} />}
     </div>
   )
 }

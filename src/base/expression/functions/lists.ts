@@ -1,6 +1,7 @@
 import {
   type Evaluation,
   FAILED,
+  type FunctionType,
   failed,
   isNumber,
   list,
@@ -9,7 +10,6 @@ import {
   text,
   wholeNumber,
 } from './evaluation.ts'
-import type { FunctionType } from './function-type.ts'
 import { compare, computed, isEqual } from './operators.ts'
 
 export const LIST_FUNCTIONS: Readonly<Record<string, FunctionType>> = {

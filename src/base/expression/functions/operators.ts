@@ -1,5 +1,5 @@
 /** Operators of expressions. */
-import { isPlain } from '../../json/plain.ts'
+import { isPlain } from '../../json/storable.ts'
 import {
   type Evaluation,
   FAILED,

@@ -1,10 +1,7 @@
-import { CODING_FUNCTIONS } from './codings.ts'
-import type { FunctionType } from './function-type.ts'
+import type { FunctionType } from './evaluation.ts'
 import { LIST_FUNCTIONS } from './lists.ts'
-import { NUMBER_FUNCTIONS } from './numbers.ts'
-import { OBJECT_FUNCTIONS } from './objects.ts'
-import { TEXT_FUNCTIONS } from './texts.ts'
 import { TIME_FUNCTIONS } from './times.ts'
+import { CODING_FUNCTIONS, NUMBER_FUNCTIONS, OBJECT_FUNCTIONS, TEXT_FUNCTIONS } from './values.ts'
 
 /** Functions of expressions that give values, beyond those of conditions. A name with a dot is in the namespace before it. */
 export const VALUE_FUNCTIONS: Readonly<Record<string, FunctionType>> = {

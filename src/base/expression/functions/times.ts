@@ -1,6 +1,5 @@
 /** Times in UTC and spans between them, in milliseconds. As JSON, times are text of RFC 3339 and spans seconds such as `90s`. */
-import { type Evaluation, FAILED, failed, text } from './evaluation.ts'
-import type { FunctionType } from './function-type.ts'
+import { type Evaluation, FAILED, type FunctionType, failed, text } from './evaluation.ts'
 
 /** The years 1 to 9999, which the language allows. */
 const [FIRST_MS, LAST_MS] = [-62_135_596_800_000, 253_402_300_799_999]

@@ -7,7 +7,7 @@
  */
 import { type Clock, timerMs } from '../../../base/clock.ts'
 import { problemOf, type RefusalCode } from '../../../base/refusal.ts'
-import { fieldValue } from '../../../gateway/header-lines.ts'
+import { fieldValue } from '../../../gateway/fields.ts'
 import type { AnswerVerdict, GatewayPort, InnerCall, InnerCallHandle } from '../../../gateway/port.ts'
 import type { OriginReply } from '../../origin/answer.ts'
 import { type OriginReader, Resumption } from '../../origin/reader.ts'

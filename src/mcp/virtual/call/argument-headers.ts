@@ -9,7 +9,7 @@
 import type { Clock } from '../../../base/clock.ts'
 import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'
 import type { OriginReply } from '../../origin/answer.ts'
-import { type MirroredParam, mirroredFault, mirroredParams } from '../../origin/mirrored-params.ts'
+import { type MirroredParam, mirroredFault, mirroredParams } from '../../origin/envelope.ts'
 import { isMembers, type Members } from '../../protocol/message.ts'
 import { createSseSessions, type SseSessions, type SseSessionsTools } from '../sessions/sse-sessions.ts'
 import {

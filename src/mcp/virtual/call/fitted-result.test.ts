@@ -7,7 +7,7 @@ import {
   ReadResourceResultSchema,
 } from '@modelcontextprotocol/sdk/types.js'
 import fc from 'fast-check'
-import { plainResultIn } from '../../origin/plain-result.ts'
+import { plainResultIn } from '../../origin/answer.ts'
 import type { Members } from '../../protocol/message.ts'
 import { fitResult } from './results.ts'
 

@@ -8,10 +8,10 @@
  * 3. Structured content that a rule has changed still fits the output schema of its tool; otherwise the result is refused.
  */
 import { parseKeepingDigits, withoutDigits } from '../../../base/json/exact.ts'
-import { isPlain } from '../../../base/json/plain.ts'
+import { isPlain } from '../../../base/json/storable.ts'
 import type { RefusalCode, RefusalFacts } from '../../../base/refusal.ts'
-import type { CallGuard } from '../../../gateway/called-capability.ts'
 import { stopFacts, stopReason } from '../../../gateway/guardrails/exchange-guard.ts'
+import type { CallGuard } from '../../../gateway/port.ts'
 import {
   applyBinary,
   applyJson,

@@ -1,9 +1,9 @@
 /** Translates errors of origins for their callers: each era and revision has its own codes. */
 import { randomUUID } from 'node:crypto'
-import { RUNNER_ERROR } from '../../../base/net/runner-address.ts'
+import { RUNNER_ERROR } from '../../../base/net/address.ts'
 import type { RefusalCode } from '../../../base/refusal.ts'
 import type { AnswerVerdict } from '../../../gateway/port.ts'
-import { RESOURCE_NOT_FOUND } from '../../http/answers.ts'
+import { RESOURCE_NOT_FOUND } from '../../http/relay.ts'
 import type { OriginReply, RpcError } from '../../origin/answer.ts'
 import { RPC } from '../../protocol/answer.ts'
 import { isMembers, type Members } from '../../protocol/message.ts'

@@ -6,25 +6,26 @@
 import type { Clock } from '../../../base/clock.ts'
 import type { ByteBudget } from '../../../base/memory/bytes.ts'
 import type { RefusalCode } from '../../../base/refusal.ts'
-import type { CallGuard } from '../../../gateway/called-capability.ts'
 import type { Connection } from '../../../gateway/forward/connections.ts'
-import type { AnswerPieces, InnerCall, InnerCallHandle } from '../../../gateway/port.ts'
+import type { AnswerPieces, CallGuard, InnerCall, InnerCallHandle } from '../../../gateway/port.ts'
 import type { OriginGateway } from '../../../gateway/workflow/tool-port.ts'
 import type { JoinedVirtualMcp, Member } from '../../../snapshot/find/virtual-mcps.ts'
 import { type Sender, toRecordAgent } from '../../http/message.ts'
 import { type OriginReply, readReply } from '../../origin/answer.ts'
 import {
+  type OriginAnswer,
+  type OriginPlace,
+  type OriginRequest,
   type OwnName,
   originNotification,
   originRequest,
   originResponse,
+  type ReadFromOrigin,
   sessionStream,
 } from '../../origin/envelope.ts'
 import { OriginReader } from '../../origin/reader.ts'
-import type { OriginAnswer, OriginPlace, OriginRequest, ReadFromOrigin } from '../../origin/send.ts'
-import type { Members } from '../../protocol/message.ts'
+import { isModernVersion, type Members } from '../../protocol/message.ts'
 import type { RelayedRequest } from '../../protocol/relay-port.ts'
-import { isModernVersion } from '../../protocol/versions.ts'
 import {
   MOST_VERBOSE,
   type NoSession,

@@ -7,8 +7,7 @@
  * 3. In the place of a content that cannot be repaired, or that the revision of the client does not have, stands a text that says so.
  */
 import { withDigits } from '../../../base/json/exact.ts'
-import { RESOURCE } from '../../../model/mcp/listed-item.ts'
-import { ANNOTATIONS, META } from '../../../model/mcp/parts.ts'
+import { ANNOTATIONS, META, RESOURCE } from '../../../model/mcp/listed-item.ts'
 import {
   Findings,
   hint,
@@ -21,9 +20,8 @@ import {
   UNFIT,
 } from '../../../model/mcp/shape.ts'
 import type { ResultReply } from '../../origin/answer.ts'
-import { isMembers, type Members } from '../../protocol/message.ts'
+import { isMembers, isModernVersion, type Members } from '../../protocol/message.ts'
 import type { RelayedAnswer } from '../../protocol/relay-port.ts'
-import { isModernVersion } from '../../protocol/versions.ts'
 
 /** Members of results that came with 2026-07-28. */
 const MODERN_MEMBERS: ReadonlySet<string> = new Set(['resultType', 'ttlMs', 'cacheScope'])

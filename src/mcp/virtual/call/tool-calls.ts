@@ -2,7 +2,7 @@
  * Calls of tools by nodes of workflows, without a client of a virtual MCP. The origin is called as through a virtual MCP. If
  * the origin asks its client for input, the call is refused, because no client can answer.
  */
-import { isPlain } from '../../../base/json/plain.ts'
+import { isPlain } from '../../../base/json/storable.ts'
 import { PROBLEMS, type RefusalCode } from '../../../base/refusal.ts'
 import type { CallTool, ToolAnswer, ToolCall } from '../../../gateway/workflow/tool-port.ts'
 import { joinedAlone } from '../../../snapshot/find/lone-origin.ts'

@@ -23,9 +23,14 @@ import type {
 } from '../../../shared-state/ports/origin-sessions.ts'
 import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'
 import { type RpcError, readReply } from '../../origin/answer.ts'
-import { endSession, initializeRequest, type OwnName, originNotification } from '../../origin/envelope.ts'
+import {
+  endSession,
+  initializeRequest,
+  type OwnName,
+  originNotification,
+  type SendToOrigin,
+} from '../../origin/envelope.ts'
 import { sessionIn } from '../../origin/probe.ts'
-import type { SendToOrigin } from '../../origin/send.ts'
 import { isMembers, type Members } from '../../protocol/message.ts'
 
 /** A session that an origin has opened. */

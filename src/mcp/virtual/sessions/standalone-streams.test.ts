@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { AnswerPieces, InnerAnswer } from '../../../gateway/port.ts'
-import { createThreadEvents } from '../../../shared-state/memory/events.ts'
+import { createThreadEvents } from '../../../shared-state/memory/shared-cells.ts'
 import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'
 import { createStandaloneStreams } from './standalone-streams.ts'
 

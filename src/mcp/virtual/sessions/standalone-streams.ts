@@ -10,7 +10,7 @@
  *    that keeps it for nobody leaves it to any thread. The status of tasks goes to all threads.
  */
 import { textHash } from '../../../base/json/canonical.ts'
-import { fieldValue } from '../../../gateway/header-lines.ts'
+import { fieldValue } from '../../../gateway/fields.ts'
 import type { Caller, GatewayPort } from '../../../gateway/port.ts'
 import type { Events } from '../../../shared-state/ports/events.ts'
 import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'

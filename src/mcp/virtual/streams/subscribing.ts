@@ -10,16 +10,15 @@
 import type { Caller } from '../../../gateway/port.ts'
 import type { CapabilityType } from '../../../model/mcp/capability.ts'
 import type { JoinedVirtualMcp } from '../../../snapshot/find/virtual-mcps.ts'
-import { invalid } from '../../http/answers.ts'
 import { answerListen, type Listened, type Listens } from '../../http/listens.ts'
 import type { Sender } from '../../http/message.ts'
-import type { Done } from '../../http/relay.ts'
+import { type Done, invalid } from '../../http/relay.ts'
 import type { Members } from '../../protocol/message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../../protocol/relay-port.ts'
-import type { SessionSubscriptions } from '../../protocol/session-subscriptions.ts'
 import {
   isSubscribable,
   NEEDS_STREAM,
+  type SessionSubscriptions,
   SUBSCRIBED_CHARS_MAX,
   taskIdsOf,
   type Wanted,

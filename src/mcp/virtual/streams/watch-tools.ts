@@ -1,14 +1,12 @@
 /** How streams that stay open at an origin reach it: for Postern itself, or in the name of a caller. */
 import type { Clock } from '../../../base/clock.ts'
-import { fieldValue } from '../../../gateway/header-lines.ts'
+import { fieldValue } from '../../../gateway/fields.ts'
 import type { AnswerPieces, Caller, GatewayPort, InnerAnswer } from '../../../gateway/port.ts'
 import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'
 import type { StandingStreamTools } from '../../origin/change-stream.ts'
-import type { OwnName } from '../../origin/envelope.ts'
-import type { OriginAnswer, OriginAnswerReader, ReadFromOrigin } from '../../origin/send.ts'
+import type { OriginAnswer, OriginAnswerReader, OwnName, ReadFromOrigin } from '../../origin/envelope.ts'
 import type { SseTools } from '../../origin/sse-session.ts'
-import { isMembers, type Members } from '../../protocol/message.ts'
-import { isModernVersion } from '../../protocol/versions.ts'
+import { isMembers, isModernVersion, type Members } from '../../protocol/message.ts'
 
 /** A stream may say nothing for so long, milliseconds. A server that is gone without a word is found out by then. */
 export const STREAM_IDLE_MS = 30 * 60_000

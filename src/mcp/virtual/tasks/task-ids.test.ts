@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Clock } from '../../../base/clock.ts'
-import { createTaskIds } from './task-ids.ts'
+import { createTaskIds } from './task-calls.ts'
 
 const KEY = new Uint8Array(32).fill(1)
 const PLACE = { member: 'ori_demo', tool: 'slow', id: 'task-1', session: 's', isModern: false }

@@ -10,9 +10,8 @@ import type { RelayedAnswer, RelayedRequest } from '../../protocol/relay-port.ts
 import { isOver, readTask, relatedTo, type TaskDetail, taskMembers, withTasks } from '../../protocol/tasks.ts'
 import { type Handling, NO_TASK, type OriginLine, PASSED, TAKEN } from '../call/origin-line.ts'
 import { inputFault } from '../input/input-requests.ts'
-import type { TaskCallTools } from './task-calls.ts'
+import type { TaskCallTools, TaskPlace } from './task-calls.ts'
 import { taskIn } from './task-following.ts'
-import type { TaskPlace } from './task-ids.ts'
 
 type Done = (answer: RelayedAnswer) => void
 type Replied = (reply: Extract<OriginReply, { kind: 'result' }>, line: OriginLine) => Handling

@@ -14,7 +14,7 @@ import type { JoinedVirtualMcp, Member } from '../../../snapshot/find/virtual-mc
 import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'
 import type { Sender } from '../../http/message.ts'
 import { StandingStream } from '../../origin/change-stream.ts'
-import { isMembers, type Members } from '../../protocol/message.ts'
+import { isMembers, isModernVersion, type Members } from '../../protocol/message.ts'
 import type { RelayedRequest } from '../../protocol/relay-port.ts'
 import {
   isOver,
@@ -24,13 +24,12 @@ import {
   taskMembers,
   withTasks,
 } from '../../protocol/tasks.ts'
-import { isModernVersion } from '../../protocol/versions.ts'
 import { OriginLine, type OriginLineTools } from '../call/origin-line.ts'
 import { inputFault } from '../input/input-requests.ts'
 import type { OriginSession } from '../sessions/sessions.ts'
 import { type StreamsTools, streamToolsOf } from '../streams/watch-tools.ts'
+import type { TaskPlace } from './task-calls.ts'
 import { taskIn } from './task-following.ts'
-import type { TaskPlace } from './task-ids.ts'
 import { coreDetail } from './task-message.ts'
 
 /** How long a client waits at most until it is told which tasks are honoured, milliseconds. */

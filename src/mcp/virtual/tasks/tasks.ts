@@ -1,7 +1,7 @@
 /**
  * Tasks at a virtual MCP: work of a tool that continues after its call was answered.
  *
- * 1. Clients get ids that Postern has sealed for them (`task-ids.ts`). No state is stored, and no task is listed.
+ * 1. Clients get ids that Postern has sealed for them (`task-calls.ts`). No state is stored, and no task is listed.
  * 2. Each message about a task is judged like the call: a tool that was hidden since has no tasks.
  * 3. A client gets tasks only if it supports them. For other clients, Postern itself waits for the end of a task that a tool
  *    insists on.
@@ -26,9 +26,8 @@ import { OriginCall, type OriginCallTools, type Target } from '../call/origin-ca
 import { MISSING_CAPABILITY } from '../call/origin-error.ts'
 import { fitToolResult, withPublicUris } from '../call/results.ts'
 import type { StreamsTools } from '../streams/watch-tools.ts'
-import { TaskCall, type TaskCallTools } from './task-calls.ts'
+import { createTaskIds, TaskCall, type TaskCallTools, type TaskPlace } from './task-calls.ts'
 import { waitForTask } from './task-following.ts'
-import { createTaskIds, type TaskPlace } from './task-ids.ts'
 import { TaskMessage, UNKNOWN_TASK } from './task-message.ts'
 import { type TaskNews, watchTasks } from './task-news.ts'
 

@@ -1,26 +1,35 @@
+import { statSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Command } from 'commander'
-import { printable } from '../../../base/text/visible.ts'
+import { isPlain } from '../../../base/json/storable.ts'
+import { printable } from '../../../base/text/mask.ts'
 import { kindCalled } from '../../../operations/config/address.ts'
-import { toDesired } from '../../../operations/config/desired.ts'
-import { readDocuments } from '../../../operations/config/read-documents.ts'
+import { readDocuments, type Variables } from '../../../operations/config/read-documents.ts'
 import { Exported, Shown } from '../../../operations/config/schemas.ts'
-import type { Variables } from '../../../operations/config/variables.ts'
+import { toDesired } from '../../../operations/config/state.ts'
 import type { Operation } from '../../../operations/engine/define.ts'
 import { parentRef } from '../../../operations/engine/refs.ts'
-import { addCommonFlags } from '../common-flags.ts'
+import type { Client } from '../../client/client.ts'
+import { ProblemError, WaitsForApproval } from '../../client/send.ts'
 import { connect } from '../connect.ts'
 import { EXIT, Failed, UsageError } from '../exit.ts'
-import { readText } from '../flags.ts'
+import { addCommonFlags, readText } from '../flags.ts'
 import type { CliPorts } from '../ports.ts'
-import { printData, printDiff } from '../print.ts'
+import { type Format, printData, printDiff, printFailure, printWaiting } from '../print.ts'
 import { toJsonText, toYamlText } from '../structured-text.ts'
-import { readFiles, setNameOf, toYaml, writeFiles } from './files.ts'
-import { planText } from './plan-text.ts'
-import { ask, type ConfigOperations, deletesOf, type Given, many, planned, tellWarnings } from './planned.ts'
-import { promoteCommand } from './promote.ts'
+import { filesOf, readFiles, setNameOf, toYaml, writeFiles } from './files.ts'
+import {
+  ask,
+  type ConfigOperations,
+  deletesOf,
+  type Given,
+  many,
+  planned,
+  planText,
+  tellWarnings,
+} from './planned.ts'
 import { type ReadonlyDocuments, withSources } from './sources.ts'
 import { readVariables } from './variables.ts'
-import { applyOnChange } from './watch.ts'
 
 /** `export`, `plan`, `apply`, `diff`, `validate` and `promote`; none where their operations are not there. */
 export function configCommands(ports: CliPorts): readonly Command[] {
@@ -243,4 +252,179 @@ function validateCommand(ports: CliPorts, operations: ConfigOperations): Command
     }
     ports.out(`${documents.length} ${documents.length === 1 ? 'document is' : 'documents are'} valid.\n`)
   })
+}
+
+/** Between two looks at the files. What two looks in a row find alike is whole: editors and copies take a moment. */
+const LOOK_MS = 500
+/** Looks until what failed for another reason than the documents is tried again. */
+const LOOKS_TO_RETRY = 20
+
+interface Watched {
+  /** Files and directories. */
+  readonly paths: readonly string[]
+  readonly format: Format
+}
+
+/**
+ * Applies documents at once, and again whenever one of their files has changed, until the process has to stop. A failure is
+ * printed and leaves what was applied before. Files are polled, because not every file system reports changes.
+ * Throws a usage error for a path that is not there at first.
+ */
+async function applyOnChange(
+  ports: CliPorts,
+  { paths, format }: Watched,
+  apply: () => Promise<void>,
+): Promise<void> {
+  for (const path of paths) {
+    if (path === '-') throw new UsageError('Standard input cannot be watched.')
+    if (statSync(path, { throwIfNoEntry: false }) === undefined)
+      throw new UsageError(`${path}: there is no such file or directory.`)
+  }
+  const stopped = new AbortController()
+  void ports.stopSignal().then(() => stopped.abort())
+  let applied: string | null = null
+  let seen = stampOf(paths)
+  let looksLeft = 0
+  while (!stopped.signal.aborted) {
+    const now = stampOf(paths)
+    if (looksLeft > 0) looksLeft--
+    if (now === seen && (now !== applied || looksLeft === 1)) {
+      if (applied !== null) ports.err(now === applied ? 'Trying again.\n' : 'Files have changed.\n')
+      applied = now
+      looksLeft = (await isSettled(ports, format, apply)) ? 0 : LOOKS_TO_RETRY
+    }
+    seen = now
+    // The stop signal also ends the wait
+    await delay(LOOK_MS, undefined, { signal: stopped.signal }).catch(() => undefined)
+  }
+  ports.err('Stopped; what was applied stays.\n')
+}
+
+/** Names, sizes and times of all files; those that go while they are looked at are not there. */
+function stampOf(paths: readonly string[]): string {
+  const stamps = paths.map((path) => {
+    try {
+      return filesOf(path).map((file) => {
+        const { size, mtimeMs, ino } = statSync(file)
+        return [file, size, mtimeMs, ino]
+      })
+    } catch {
+      return null
+    }
+  })
+  return JSON.stringify(stamps)
+}
+
+/** Applies, and tells a failure. False where trying again may help although the documents are the same. */
+async function isSettled(ports: CliPorts, format: Format, apply: () => Promise<void>): Promise<boolean> {
+  try {
+    await apply()
+    return true
+  } catch (error) {
+    if (error instanceof WaitsForApproval) {
+      printWaiting(ports, format, error.body)
+      return true
+    }
+    printFailure(ports, format, error)
+    ports.err('Nothing was changed; watching on.\n')
+    if (!(error instanceof ProblemError)) return error instanceof UsageError
+    const { status } = error.problem
+    return status < 500 && status !== 412 && status !== 429
+  }
+}
+
+interface Promoted extends Given {
+  readonly from: string
+  readonly to: string
+  readonly fromVar?: readonly string[]
+  readonly fromVarFile?: readonly string[]
+}
+
+/** `postern promote`: what one instance has is planned and applied on another, with the values of there. */
+function promoteCommand(ports: CliPorts, operations: ConfigOperations): Command {
+  const command = new Command('promote')
+    .description(
+      'Export from one instance, replace values with those of another instance, then plan and apply there',
+    )
+    .requiredOption('--from <url>', 'URL or context of the source instance; token in POSTERN_FROM_TOKEN')
+    .requiredOption('--to <url>', 'URL or context of the target instance; token in POSTERN_TO_TOKEN')
+    .addOption(many('--select <kind/slug>', 'Resources to export. Default: all'))
+    .addOption(many('--from-var <name=text>', 'Value in the source instance that a variable replaces'))
+    .addOption(many('--from-var-file <file>', 'File of these values, YAML or JSON'))
+    .addOption(many('--var <name=text>', 'Value of the variable in the target instance'))
+    .addOption(many('--var-file <file>', 'Such values, YAML or JSON'))
+    .option(
+      '--name, --managed-by <set>',
+      'Name of the set of documents in the target instance. --name is an alias',
+      'promoted',
+    )
+    .option(
+      '--prune',
+      'Also delete resources in the target that the set manages and that the documents no longer contain',
+    )
+    .option('--take-over', 'Also change resources of another set in the target')
+    .option('--plan, --plan-id <id>', 'Apply only if the result is exactly this plan. --plan is an alias')
+    .option('--allow-deletes <n>', 'Number of deletions to allow, required for many deletions')
+    .option('--reason <text>', 'Reason, stored in the audit entries')
+    .option('-y, --yes', 'Do not ask for confirmation')
+  return addCommonFlags(command).action(async (given: Promoted) => {
+    const there = await readVariables(ports, given.fromVarFile ?? [], given.fromVar ?? [])
+    const here = await readVariables(ports, given.varFile ?? [], given.var ?? [])
+    for (const name of Object.keys(there))
+      if (!Object.hasOwn(here, name)) throw new UsageError(`The variable ${name} has no value for --to.`)
+    const source = await connectTo(ports, given, given.from, 'POSTERN_FROM_TOKEN')
+    const target = await connectTo(ports, given, given.to, 'POSTERN_TO_TOKEN')
+    const answer = await source.call(
+      operations.export,
+      given.select === undefined ? {} : { select: given.select },
+    )
+    const { documents } = Exported.parse(answer.body)
+    const sources = documents.map(({ kind, slug }) => `${printable(kind)}/${printable(slug)}`)
+    const input = {
+      documents: documents.map((one) => ({ ...one, spec: mapped(one.spec, there) })),
+      variables: here,
+      managed_by: given.managedBy,
+      ...(given.prune === true && { prune: true }),
+      ...(given.takeOver === true && { take_over: true }),
+    }
+    await planned(ports, target, operations, { input, sources }, given)
+  })
+}
+
+/** A client of one of the two instances, whatever else the environment names. */
+function connectTo(ports: CliPorts, { data }: Given, place: string, tokenName: string): Promise<Client> {
+  const isUrl = /^https?:\/\//.test(place)
+  const token = ports.env[tokenName] || (isUrl ? ports.env['POSTERN_TOKEN'] : undefined)
+  const env = { ...ports.env, POSTERN_URL: undefined, POSTERN_CONTEXT: undefined, POSTERN_TOKEN: token }
+  return connect({ ...ports, env }, isUrl ? { url: place, data } : { context: place })
+}
+
+/** A copy with `${var.NAME}` in the place of each value of a variable, the longest first. */
+function mapped(value: unknown, values: Variables): unknown {
+  const known = Object.entries(values)
+    .filter(([, text]) => text !== '')
+    .sort(([, a], [, b]) => String(b).length - String(a).length)
+  const map = (item: unknown): unknown => {
+    if (Array.isArray(item)) return item.map(map)
+    if (isPlain(item)) return Object.fromEntries(Object.entries(item).map(([name, one]) => [name, map(one)]))
+    const whole = known.find(([, text]) => text === item)
+    if (whole !== undefined) return `\${var.${whole[0]}}`
+    if (typeof item !== 'string') return item
+    // Each piece is looked at once, so that nothing is put into what was just put in
+    return known
+      .reduce<readonly (string | { readonly name: string })[]>(
+        (pieces, [name, text]) =>
+          pieces.flatMap((piece) =>
+            typeof piece === 'string' ? between(piece, String(text), { name }) : [piece],
+          ),
+        [item],
+      )
+      .map((piece) => (typeof piece === 'string' ? piece : `\${var.${piece.name}}`))
+      .join('')
+  }
+  return map(value)
+}
+
+function between<T>(text: string, separator: string, mark: T): (string | T)[] {
+  return text.split(separator).flatMap((part, index) => (index === 0 ? [part] : [mark, part]))
 }

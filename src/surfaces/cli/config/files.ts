@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve, sep } from 'node:path'
-import { isPlain, type Plain } from '../../../base/json/plain.ts'
+import { isPlain, type Plain } from '../../../base/json/storable.ts'
 import { Refusal } from '../../../base/refusal.ts'
 import { readYamlStream } from '../../../import/text/yaml.ts'
 import { UsageError } from '../exit.ts'

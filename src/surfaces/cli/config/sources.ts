@@ -1,4 +1,4 @@
-import type { Plain } from '../../../base/json/plain.ts'
+import type { Plain } from '../../../base/json/storable.ts'
 import { PROBLEMS, Refusal } from '../../../base/refusal.ts'
 import { type ProblemBody, ProblemError } from '../../client/send.ts'
 

@@ -1,6 +1,6 @@
 import { parse } from 'yaml'
-import { isPlain } from '../../../base/json/plain.ts'
-import { VARIABLE_NAME, type Variables } from '../../../operations/config/variables.ts'
+import { isPlain } from '../../../base/json/storable.ts'
+import { VARIABLE_NAME, type Variables } from '../../../operations/config/read-documents.ts'
 import { UsageError } from '../exit.ts'
 import { readText } from '../flags.ts'
 import type { CliPorts } from '../ports.ts'

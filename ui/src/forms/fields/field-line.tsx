@@ -3,6 +3,7 @@ import type { ReactNode } from 'react'
 import type { Json } from '../../../build/document.ts'
 import { describedBy, Labeled } from '../../kit/inputs.tsx'
 import type { Field } from '../../schema/fields.ts'
+import { readingOf } from '../../schema/reading.ts'
 import type { Path } from '../../schema/value.ts'
 import { type EditorProps, useMember } from '../form-state.tsx'
 
@@ -66,5 +67,24 @@ export function Notes({ field, path }: EditorProps) {
         </p>
       )}
     </>
+  )
+}
+
+/** An input with its value in words beside it, where that says more. */
+export function WithReading({
+  unit,
+  value,
+  children,
+}: {
+  unit: string | null
+  value: unknown
+  children: ReactNode
+}) {
+  const reading = readingOf(unit, value)
+  return (
+    <div className="flex items-center gap-2">
+      {children}
+      {reading !== null && <span className="text-sm whitespace-nowrap text-muted">{reading}</span>}
+    </div>
   )
 }

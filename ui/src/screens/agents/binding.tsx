@@ -11,8 +11,7 @@ import { Badge, Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
 import { readingOf } from '../../schema/reading.ts'
 import type { PartProps } from '../hand-made.ts'
-import { ActiveState, Facts, LastCall, ResourceLink } from '../resources/facts.tsx'
-import { Overview } from '../resources/overview.tsx'
+import { ActiveState, Facts, LastCall, Overview, ResourceLink } from '../resources/overview.tsx'
 import { bindingSentence, isTokenLive, tokenWords } from './words.ts'
 
 interface Key {

@@ -10,8 +10,7 @@ import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
 import type { PartProps } from '../hand-made.ts'
-import { ActiveState, Facts, LastCall, ResourceLink } from '../resources/facts.tsx'
-import { Overview } from '../resources/overview.tsx'
+import { ActiveState, Facts, LastCall, Overview, ResourceLink } from '../resources/overview.tsx'
 import { kindOfHost, peopleOf, tokenWords } from './words.ts'
 
 /** Bindings that are shown in the table. */

@@ -1,32 +1,38 @@
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
-import { Download } from 'lucide-react'
+import { Download, ShieldCheck } from 'lucide-react'
 import { useState } from 'react'
 import { client, type Input } from '../../api/client.ts'
-import { operation } from '../../api/operations.ts'
-import { faultOf } from '../../api/problem.ts'
+import { type Fault, faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
+import { operation } from '../../api/use-call.ts'
 import { useKeys } from '../../app/keys.ts'
 import { one } from '../../app/search.ts'
 import { Button } from '../../kit/button.tsx'
+import { CodeBlock } from '../../kit/copy.tsx'
+import { Dialog } from '../../kit/dialog.tsx'
 import { Moment } from '../../kit/moment.tsx'
 import { useNarrow } from '../../kit/narrow.ts'
 import { Page } from '../../kit/page.tsx'
 import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
-import { Badge } from '../../kit/status.tsx'
+import { Badge, Status } from '../../kit/status.tsx'
 import { filtersOf } from '../../schema/columns.ts'
 import { useSchemas } from '../../schema/load.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
-import { DataTable } from '../../tables/data-table.tsx'
+import { DataTable, ListBar } from '../../tables/data-table.tsx'
 import { FilterBar } from '../../tables/filters.tsx'
-import { ListBar } from '../../tables/list-bar.tsx'
 import { useListSearch } from '../../tables/use-list-search.ts'
-import { ExportDialog } from '../records/export-dialog.tsx'
-import { RangeSelect } from '../records/range-select.tsx'
-import { ChainCheck } from './chain.tsx'
+import { ExportDialog, RangeSelect } from '../records/export-dialog.tsx'
 import { EntryPane } from './entry-pane.tsx'
 import { Outcome } from './outcome.tsx'
-import { type AuditEntry, interfaceOf, resourceOf, shortResourceOf } from './words.ts'
+import {
+  type AuditEntry,
+  chainSentence,
+  interfaceOf,
+  resourceOf,
+  shortResourceOf,
+  type Verification,
+} from './words.ts'
 
 const PAGE = 100
 const TITLE = 'Audit'
@@ -183,5 +189,58 @@ function List() {
       )}
       {isExporting && <ExportDialog of="audit" filters={filters} onClose={() => setExporting(false)} />}
     </Page>
+  )
+}
+
+/** Goes through the whole chain of the audit log, and says what it found. */
+export function ChainCheck() {
+  const [isOpen, setOpen] = useState(false)
+  const [found, setFound] = useState<Verification | null>(null)
+  const [fault, setFault] = useState<Fault | null>(null)
+  const verify = async (): Promise<void> => {
+    setOpen(true)
+    setFound(null)
+    setFault(null)
+    try {
+      setFound((await client.call('audit.verify', {})).body)
+    } catch (error) {
+      setFault(faultOf(error))
+    }
+  }
+  return (
+    <>
+      <Button icon={ShieldCheck} onClick={() => void verify()}>
+        Verify the chain
+      </Button>
+      {isOpen && (
+        <Dialog title="Chain of the audit log" onClose={() => setOpen(false)}>
+          <div className="flex flex-col gap-4" aria-live="polite">
+            {fault !== null && <FaultBox fault={fault} retry={() => void verify()} />}
+            {found === null && fault === null && <SkeletonRows rows={3} />}
+            {found !== null && (
+              <>
+                <Status state={found.ok ? 'ok' : 'bad'}>
+                  {found.ok ? 'The chain is whole' : 'The chain is broken'}
+                </Status>
+                <p className="break-words">{chainSentence(found)}</p>
+                {found.head !== null && (
+                  <>
+                    <p className="text-sm text-muted">
+                      Save the last link outside of this instance. If you give it to a later check, changes to
+                      earlier entries are found even if somebody wrote the whole log anew.
+                    </p>
+                    <CodeBlock label="Last link" text={`--seq ${found.head.seq} --hash ${found.head.hash}`} />
+                  </>
+                )}
+                <CodeBlock label="Public key of the signatures" text={found.public_key.trim()} />
+              </>
+            )}
+            <div>
+              <ShowAs request={{ operation: operation('audit.verify')!, input: {}, options: {} }} />
+            </div>
+          </div>
+        </Dialog>
+      )}
+    </>
   )
 }

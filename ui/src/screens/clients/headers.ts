@@ -1,6 +1,6 @@
 /** How a caller presents the identity of a profile. */
 import type { JsonObject } from '../../../build/document.ts'
-import { quoted } from '../../show-as/quoted.ts'
+import { quoted } from '../../show-as/forms.ts'
 
 interface HeaderLine {
   readonly name: string

@@ -11,7 +11,7 @@ import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, type State, Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
 import type { PartProps } from '../hand-made.ts'
-import { PublicUrl } from '../proxies/public-url-card.tsx'
+import { PublicUrl } from '../proxies/overview.tsx'
 import { Overview } from '../resources/overview.tsx'
 
 /** Proxies that are shown on the page of their collection. */

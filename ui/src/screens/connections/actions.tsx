@@ -1,7 +1,7 @@
 import { useState } from 'react'
 import type { JsonObject } from '../../../build/document.ts'
-import { operation } from '../../api/operations.ts'
 import { useMay } from '../../api/session.ts'
+import { operation } from '../../api/use-call.ts'
 import { ReviewWrite } from '../../forms/review-write.tsx'
 import { Button } from '../../kit/button.tsx'
 import { Dialog } from '../../kit/dialog.tsx'

@@ -1,14 +1,19 @@
 import { Link, useSearch } from '@tanstack/react-router'
-import { operation } from '../../api/operations.ts'
+import type { ReactNode } from 'react'
+import type { JsonObject } from '../../../build/document.ts'
 import { faultOf } from '../../api/problem.ts'
-import { useCall } from '../../api/use-call.ts'
+import { useMay } from '../../api/session.ts'
+import { operation, useCall } from '../../api/use-call.ts'
 import type { Search } from '../../app/search.ts'
+import { Card } from '../../kit/page.tsx'
 import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
+import { bindingSentence } from '../agents/words.ts'
 import type { PartProps } from '../hand-made.ts'
-import { Callers } from './callers-card.tsx'
+import { Facts, ResourceLink } from '../resources/overview.tsx'
+import { assigned, bindingHindrance, clientHindrance, opening, sharingOf } from './callers.ts'
 import { authenticationOf, Snippets } from './snippets.tsx'
 
 /** While no call has come, records are looked at this often, milliseconds. */
@@ -69,5 +74,143 @@ function FirstCall({ slug, isPublished }: { slug: string; isPublished: boolean }
         All its calls
       </Link>
     </p>
+  )
+}
+
+/** As many as a list answers at once. */
+const LOOKED_THROUGH = 200
+
+/** Who may call a virtual MCP: people who sign in, clients with their profiles, and agents with bindings. */
+function Callers({ slug, value }: { slug: string; value: JsonObject }) {
+  return (
+    <Card title="Who may call">
+      <Facts
+        facts={[
+          ['People, who sign in', <People key="" slug={slug} value={value} />],
+          ['Clients', <Clients key="" slug={slug} />],
+          ['Agents', <Agents key="" slug={slug} />],
+        ]}
+      />
+    </Card>
+  )
+}
+
+function People({ slug, value }: { slug: string; value: JsonObject }) {
+  const may = useMay()
+  const { everyone, teams } = sharingOf(value)
+  return (
+    <>
+      {everyone ? (
+        'Every active user.'
+      ) : teams.length === 0 ? (
+        'Nobody: it is not shared.'
+      ) : (
+        <>
+          Members of{' '}
+          {teams.map((team, index) => (
+            <span key={team}>
+              {index > 0 && ', '}
+              <ResourceLink resource="teams" id={team} />
+            </span>
+          ))}{' '}
+          and of the teams below.
+        </>
+      )}{' '}
+      {may('virtual_mcps.update') && (
+        <Link
+          to="/$resource/$id"
+          params={{ resource: 'virtual_mcps', id: slug }}
+          search={{ tab: 'edit' } as never}
+          hash="/teams"
+          className="underline"
+        >
+          Change
+        </Link>
+      )}
+    </>
+  )
+}
+
+function Clients({ slug }: { slug: string }) {
+  const fields = 'id,slug,name,active,valid_until,virtual_mcps'
+  const query = useCall('clients.list', { limit: LOOKED_THROUGH, fields })
+  return (
+    <Listed
+      list="clients.list"
+      query={query}
+      none="It is assigned to no client."
+      lead="Each active profile of:"
+      more="clients"
+    >
+      {assigned(query.data?.items ?? [], slug).map((client) => (
+        <Line key={client.id} hindrance={clientHindrance(client, Date.now())}>
+          <ResourceLink resource="clients" id={client.slug}>
+            {client.name}
+          </ResourceLink>
+        </Line>
+      ))}
+    </Listed>
+  )
+}
+
+function Agents({ slug }: { slug: string }) {
+  const fields = 'id,slug,host,virtual_mcp,user,acts_for,active,keys,token_state'
+  const query = useCall('bindings.list', { limit: LOOKED_THROUGH, fields })
+  return (
+    <Listed list="bindings.list" query={query} none="No binding of a host opens it." more="bindings">
+      {opening(query.data?.items ?? [], slug).map((binding) => (
+        <Line key={binding.id} hindrance={bindingHindrance(binding, Date.now())}>
+          <ResourceLink resource="bindings" id={binding.id}>
+            {bindingSentence(binding as unknown as JsonObject)}
+          </ResourceLink>
+        </Line>
+      ))}
+    </Listed>
+  )
+}
+
+interface ListedProps {
+  readonly list: 'clients.list' | 'bindings.list'
+  readonly query: Pick<ReturnType<typeof useCall>, 'error' | 'refetch'> & {
+    readonly data?: { readonly next_cursor: string | null } | undefined
+  }
+  readonly none: string
+  readonly lead?: string
+  /** What was looked through. */
+  readonly more: string
+  readonly children: readonly ReactNode[]
+}
+
+/** Callers out of a list of the management API, as far as the person may see them. */
+function Listed({ list, query, none, lead, more, children }: ListedProps) {
+  const may = useMay()
+  if (!may(list))
+    return (
+      <span className="text-muted">
+        Not shown: this needs the permission <code>{operation(list)!.permission}</code>.
+      </span>
+    )
+  if (query.error !== null)
+    return <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />
+  if (query.data === undefined) return <SkeletonRows rows={1} />
+  return (
+    <>
+      {children.length === 0 ? none : lead}
+      <ul className="flex flex-col gap-1 empty:hidden">{children}</ul>
+      {query.data.next_cursor !== null && (
+        <p className="text-sm text-muted">
+          Only the first {LOOKED_THROUGH} {more} were looked through.
+        </p>
+      )}
+    </>
+  )
+}
+
+function Line({ hindrance, children }: { hindrance: string | null; children: ReactNode }) {
+  return (
+    <li className="flex flex-wrap gap-x-3">
+      {children}
+      {hindrance !== null && <Status state="off">{hindrance}</Status>}
+    </li>
   )
 }

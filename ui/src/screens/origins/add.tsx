@@ -4,20 +4,21 @@ import { Radio } from 'lucide-react'
 import { useId, useState } from 'react'
 import type { JsonObject } from '../../../build/document.ts'
 import { client, type Input, type Output } from '../../api/client.ts'
-import { operation } from '../../api/operations.ts'
 import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
+import { operation } from '../../api/use-call.ts'
 import { one, type Search } from '../../app/search.ts'
 import { RefInput } from '../../forms/ref-input.tsx'
 import { ReviewWrite } from '../../forms/review-write.tsx'
 import { Button } from '../../kit/button.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
+import { HiddenText } from '../../kit/hidden-text.tsx'
 import { Labeled, Select, TextInput } from '../../kit/inputs.tsx'
 import { useLeaveGuard } from '../../kit/leave-guard.ts'
 import { Card, Page } from '../../kit/page.tsx'
 import { FaultBox, Forbidden } from '../../kit/states.tsx'
+import { Status } from '../../kit/status.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
-import { Answer } from './answer.tsx'
 import {
   type Asked,
   AUTH_MODES,
@@ -269,6 +270,54 @@ function Create({ asked, answer, isRequested, onWaiting }: CreateProps) {
           />
         </Dialog>
       )}
+    </Card>
+  )
+}
+
+/** What a server answered that was asked: how it is spoken to, what it lists, and each request. */
+export function Answer({ answer }: { answer: Output<'origins.probe'> }) {
+  const { ok, needs_sign_in, summary, protocol, warnings, steps } = answer
+  return (
+    <Card title="2. Answer">
+      <div className="flex flex-col gap-3">
+        <p role="status" className="flex flex-wrap items-baseline gap-2">
+          <Status state={ok ? 'ok' : needs_sign_in ? 'warn' : 'bad'}>
+            {ok ? 'Answers' : needs_sign_in ? 'Wants a sign-in' : 'No usable answer'}
+          </Status>
+          <span className="min-w-0 break-words">{summary}</span>
+        </p>
+        {protocol?.server?.name != null && (
+          <p className="text-muted">
+            It calls itself <HiddenText text={protocol.server.name} />
+            {protocol.server.version != null && (
+              <>
+                {' '}
+                <HiddenText text={protocol.server.version} />
+              </>
+            )}
+            .
+          </p>
+        )}
+        {warnings.map((warning) => (
+          <Status key={warning} state="warn" className="whitespace-normal">
+            {warning}
+          </Status>
+        ))}
+        <details>
+          <summary className="font-medium">Requests: {steps.length}</summary>
+          <ol className="mt-1 flex flex-col">
+            {steps.map(({ step, ok: isOk, latency_ms, status, error }, index) => (
+              <li key={index} className="flex flex-wrap items-baseline gap-x-3 border-t border-line py-1">
+                <Status state={isOk ? 'ok' : 'bad'}>{step}</Status>
+                <span className="text-sm text-muted tabular-nums">
+                  {status === null ? 'no response' : `status ${status}`}, {Math.round(latency_ms)} ms
+                </span>
+                {error !== null && <span className="min-w-0 text-sm break-words">{error}</span>}
+              </li>
+            ))}
+          </ol>
+        </details>
+      </div>
     </Card>
   )
 }

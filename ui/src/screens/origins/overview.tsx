@@ -12,8 +12,7 @@ import { Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
 import ConnectionActions from '../connections/actions.tsx'
 import type { PartProps } from '../hand-made.ts'
-import { Facts, ResourceLink } from '../resources/facts.tsx'
-import { Overview } from '../resources/overview.tsx'
+import { Facts, Overview, ResourceLink } from '../resources/overview.tsx'
 import { authWords, countWords, usesOAuth } from './words.ts'
 
 /** Page of the tools of an origin. */

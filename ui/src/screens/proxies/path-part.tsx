@@ -1,7 +1,6 @@
 import { useSearch } from '@tanstack/react-router'
-import { operation } from '../../api/operations.ts'
 import { faultOf } from '../../api/problem.ts'
-import { useCall } from '../../api/use-call.ts'
+import { operation, useCall } from '../../api/use-call.ts'
 import type { Search } from '../../app/search.ts'
 import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { publicUrl } from './public-url.ts'
+import { publicUrl } from './target.ts'
 
 test('a target is below the URL of the gateway, or at the first host name of its collection', () => {
   const gateway = 'http://gateway.test:8080'

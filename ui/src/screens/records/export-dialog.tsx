@@ -3,11 +3,10 @@ import { Link } from '@tanstack/react-router'
 import { Download } from 'lucide-react'
 import { useId, useState } from 'react'
 import { client } from '../../api/client.ts'
-import { operation } from '../../api/operations.ts'
 import { type Fault, faultOf } from '../../api/problem.ts'
-import type { Search } from '../../app/search.ts'
-import { Review } from '../../forms/operation-form.tsx'
-import { useWrite } from '../../forms/use-write.ts'
+import { operation } from '../../api/use-call.ts'
+import { one, type Search } from '../../app/search.ts'
+import { Review, useWrite } from '../../forms/operation-form.tsx'
 import { WaitsFor } from '../../forms/waits-for.tsx'
 import { Button } from '../../kit/button.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
@@ -18,6 +17,7 @@ import { FaultBox } from '../../kit/states.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { exportInput } from './export-input.ts'
+import { RANGES } from './range.ts'
 
 /** How often the state of an export is asked for, milliseconds. */
 const AGAIN_MS = 1000
@@ -142,5 +142,42 @@ function Ready({ id }: { id: string }) {
         All exports
       </Link>
     </div>
+  )
+}
+
+/** Value of the choice that stands for other times than those of the list. */
+const OTHER = 'other'
+
+/** The time that a list shows. Exact times are filters `from` and `to`. */
+export function RangeSelect({
+  search,
+  onChange,
+}: {
+  search: Search
+  onChange: (change: Readonly<Record<string, string | undefined>>) => void
+}) {
+  const from = one(search['from']) ?? ''
+  const isListed = search['to'] === undefined && (from === '' || RANGES.some((range) => range.from === from))
+  return (
+    <Select
+      aria-label="Time range"
+      className="w-40 text-sm"
+      value={isListed ? from : OTHER}
+      onChange={(event) =>
+        onChange({ from: event.target.value === '' ? undefined : event.target.value, to: undefined })
+      }
+    >
+      <option value="">Any time</option>
+      {RANGES.map((range) => (
+        <option key={range.from} value={range.from}>
+          {range.label}
+        </option>
+      ))}
+      {!isListed && (
+        <option value={OTHER} disabled>
+          From and to
+        </option>
+      )}
+    </Select>
   )
 }

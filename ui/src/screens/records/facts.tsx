@@ -4,7 +4,7 @@ import type { ReactNode } from 'react'
 import type { Output } from '../../api/client.ts'
 import { IconButton } from '../../kit/button.tsx'
 import { CodeBlock, CopyButton } from '../../kit/copy.tsx'
-import { ProblemCode } from '../../kit/problem-code.tsx'
+import { ProblemCode } from '../../kit/states.tsx'
 import { durationOf, limitOf, sizeOf } from './sentence.ts'
 
 type WholeRecord = Output<'records.get'>

@@ -1,6 +1,6 @@
 import { Link, useNavigate, useParams } from '@tanstack/react-router'
-import { operation } from '../../api/operations.ts'
 import { useMay } from '../../api/session.ts'
+import { operation } from '../../api/use-call.ts'
 import { Page } from '../../kit/page.tsx'
 import { Forbidden } from '../../kit/states.tsx'
 import { RecordPane } from './record-pane.tsx'

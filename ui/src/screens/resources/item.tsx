@@ -1,15 +1,15 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { Pencil, Trash2 } from 'lucide-react'
+import { FileCog, Pencil, Trash2 } from 'lucide-react'
 import { Suspense, useState } from 'react'
 import type { JsonObject } from '../../../build/document.ts'
-import { client, type Input, type OperationName } from '../../api/client.ts'
-import { nameOf, type OperationRow, operation, operationsOf } from '../../api/operations.ts'
+import { client, type DiffEntry, type Input, type OperationName } from '../../api/client.ts'
 import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
+import { nameOf, type OperationRow, operation, operationsOf } from '../../api/use-call.ts'
 import { useKeys } from '../../app/keys.ts'
 import { singularOf, titleOf } from '../../app/navigation.ts'
-import { NotFound } from '../../app/not-found.tsx'
+import { NotFound } from '../../app/router.tsx'
 import { one } from '../../app/search.ts'
 import { EditForm } from '../../forms/edit-form.tsx'
 import { NOT_IF_MANAGED, setOf } from '../../forms/managed.ts'
@@ -18,17 +18,19 @@ import { nameOfItem, wordOf } from '../../forms/words.ts'
 import { Button } from '../../kit/button.tsx'
 import { classes } from '../../kit/classes.ts'
 import { CopyButton } from '../../kit/copy.tsx'
+import { Diff } from '../../kit/diff.tsx'
+import { Moment } from '../../kit/moment.tsx'
 import { Page } from '../../kit/page.tsx'
-import { FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
+import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, Status, stateOf } from '../../kit/status.tsx'
 import { addressOf } from '../../schema/address.ts'
 import { useSchemas } from '../../schema/load.ts'
 import { isObject } from '../../schema/value.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
+import { Outcome } from '../audit/outcome.tsx'
+import { type AuditEntry, interfaceOf } from '../audit/words.ts'
 import { EDITED_ELSEWHERE, PARTS } from '../hand-made.ts'
 import { OWN_FIELDS } from '../own-fields.ts'
-import { History } from './history.tsx'
-import { Managed } from './managed.tsx'
 import { Overview } from './overview.tsx'
 
 const TABS = [
@@ -257,6 +259,110 @@ function States({ value }: { value: JsonObject }) {
       )}
       {value['pending_draft'] !== undefined && <Badge tone="dashed">draft</Badge>}
       {typeof value['managed_by'] === 'string' && <Badge>managed by {value['managed_by']}</Badge>}
+    </>
+  )
+}
+
+/** Says which documents manage the resource: here it is read-only. */
+function Managed({ set }: { set: string }) {
+  const may = useMay()
+  return (
+    <div role="note" className="flex items-start gap-2 rounded-md border border-line bg-raised px-3 py-2">
+      <FileCog size={16} aria-hidden="true" className="mt-0.5 shrink-0 text-muted" />
+      <p className="min-w-0 break-words">
+        <span className="font-semibold">Managed by a file.</span> The set of documents <code>{set}</code>{' '}
+        manages this. It is read-only here. Change the documents, then{' '}
+        {may('config.plan') ? (
+          <Link
+            to="/run/$operation"
+            params={{ operation: 'config.plan' }}
+            search={{ managed_by: set } as never}
+            className="text-accent underline"
+          >
+            apply them
+          </Link>
+        ) : (
+          'apply them'
+        )}
+        .
+      </p>
+    </div>
+  )
+}
+
+const SHOWN = 50
+
+/** Changes of a resource from the audit log: who, over which interface, why, and the difference. */
+function History({ resource, id }: { resource: string; id: string }) {
+  const query = useQuery({
+    queryKey: ['audit.list', resource, id],
+    queryFn: async () => (await client.call('audit.list', { resource: id, limit: SHOWN })).body,
+  })
+  if (query.error !== null)
+    return <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />
+  if (query.data === undefined) return <SkeletonRows rows={4} height={48} />
+  const { items, next_cursor } = query.data
+  if (items.length === 0)
+    return (
+      <Empty title="No entries">
+        The audit log has no entry about this resource in the time that it keeps.
+      </Empty>
+    )
+  return (
+    <div className="flex flex-col gap-2">
+      <ol aria-label="History" className="flex flex-col rounded-md border border-line">
+        {items.map((entry) => (
+          <li key={entry.id} className="flex flex-col gap-1 border-b border-line px-3 py-2 last:border-0">
+            <Entry entry={entry} />
+          </li>
+        ))}
+      </ol>
+      <p className="text-sm text-muted">
+        Times are in UTC.{' '}
+        {next_cursor !== null && (
+          <Link
+            to="/$resource"
+            params={{ resource: 'audit' }}
+            search={{ resource: id } as never}
+            className="underline"
+          >
+            All entries in the audit log
+          </Link>
+        )}
+      </p>
+    </div>
+  )
+}
+
+function Entry({ entry }: { entry: AuditEntry }) {
+  const may = useMay()
+  const { id, time, actor, approver, operation, surface, outcome, reason, diff } = entry
+  const count = diff.length
+  return (
+    <>
+      <div className="flex flex-wrap items-baseline gap-x-3 gap-y-1">
+        <Moment value={time} />
+        {may('audit.get') ? (
+          <Link to="/$resource/$id" params={{ resource: 'audit', id }} className="underline">
+            <code>{operation}</code>
+          </Link>
+        ) : (
+          <code>{operation}</code>
+        )}
+        <span>{actor.name}</span>
+        <span className="text-muted">{interfaceOf(surface)}</span>
+        {approver !== null && <span className="text-muted">approved by {approver.name}</span>}
+        {outcome !== 'ok' && <Outcome outcome={outcome} />}
+      </div>
+      {reason !== null && <p className="break-words">{reason}</p>}
+      {count > 0 && (
+        <details>
+          <summary className="text-sm text-muted">{count === 1 ? '1 change' : `${count} changes`}</summary>
+          <div className="pt-2">
+            <Diff entries={diff as readonly DiffEntry[]} />
+          </div>
+        </details>
+      )}
     </>
   )
 }

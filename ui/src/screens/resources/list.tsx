@@ -1,32 +1,33 @@
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { Plus } from 'lucide-react'
-import { Suspense, useMemo } from 'react'
+import { type ReactNode, Suspense, useMemo } from 'react'
 import type { JsonObject } from '../../../build/document.ts'
 import { client, type Input, type OperationName } from '../../api/client.ts'
-import { operation } from '../../api/operations.ts'
 import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
+import { operation } from '../../api/use-call.ts'
 import { useKeys } from '../../app/keys.ts'
 import { singularOf, titleOf } from '../../app/navigation.ts'
-import { NotFound } from '../../app/not-found.tsx'
+import { NotFound } from '../../app/router.tsx'
 import { one, type Search } from '../../app/search.ts'
 import { Button, buttonClasses } from '../../kit/button.tsx'
 import { Page } from '../../kit/page.tsx'
 import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
 import { Badge } from '../../kit/status.tsx'
-import { askedOf, columnsOf, filtersOf, itemRefsOf, takes } from '../../schema/columns.ts'
+import { askedOf, type Column, columnsOf, filtersOf, itemRefsOf, takes } from '../../schema/columns.ts'
 import { fieldsOf } from '../../schema/fields.ts'
 import { useSchemas } from '../../schema/load.ts'
 import { isObject } from '../../schema/value.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
-import { Cell } from '../../tables/cell.tsx'
 import { DataTable } from '../../tables/data-table.tsx'
-import { isNothing } from '../../tables/details.tsx'
+import { Cell, isNothing } from '../../tables/details.tsx'
 import { FilterBar, OrderSelect, SearchBox } from '../../tables/filters.tsx'
+import { scopeWords } from '../guardrails/scope-words.ts'
 import { EMPTY_ACTIONS, LIST_ACTIONS, ROW_ACTIONS } from '../hand-made.ts'
+import { grantSentence } from '../people/grant-sentence.ts'
+import { amountsOf } from '../policies/sentence.ts'
 import { aboutOf } from './about.ts'
-import { alsoAsked, withOwn } from './own-columns.tsx'
 
 const PAGE = 100
 /** Pixels that the buttons of a row take. */
@@ -245,4 +246,77 @@ function linkOf(resource: string, first: string, refs: Readonly<Record<string, s
   return to === undefined || typeof id !== 'string'
     ? null
     : { to: '/$resource/$id', params: { resource: to, id } }
+}
+
+// Columns of lists that are made by hand. All others derive from the OpenAPI document.
+
+interface OwnColumn extends Column {
+  readonly render?: (item: JsonObject) => ReactNode
+}
+
+interface OwnColumns {
+  /** Derived columns that are left out. */
+  readonly without: readonly string[]
+  /** Pixels of columns whose texts are short. */
+  readonly widths?: Readonly<Record<string, number>>
+  readonly add?: {
+    /** A member of the item: the column is left out where no row has it. */
+    readonly name: string
+    readonly label: string
+    /** Further members that the text is made of. */
+    readonly asks: readonly string[]
+    /** Place among the columns. */
+    readonly at: number
+    readonly words: (item: JsonObject) => string
+  }
+}
+
+const OWN: Readonly<Record<string, OwnColumns>> = {
+  grants: {
+    without: [
+      ...['service_identity', 'user', 'team', 'group', 'role', 'scope', 'scope.collections'],
+      ...['scope.virtual_mcps', 'scope.resource_types'],
+    ],
+    widths: { slug: 200 },
+    add: {
+      name: 'scope',
+      label: 'What it allows',
+      asks: ['service_identity', 'user', 'team', 'group', 'role', 'expires_at'],
+      at: 1,
+      words: grantSentence,
+    },
+  },
+  guardrails: {
+    without: ['order'],
+    widths: { slug: 150 },
+    add: { name: 'scope', label: 'Scope', asks: [], at: 2, words: scopeWords },
+  },
+  policies: {
+    without: [],
+    widths: { name: 180, slug: 140 },
+    add: { name: 'limits', label: 'Limits', asks: ['rate', 'quota'], at: 2, words: amountsOf },
+  },
+  // Its name and its path say the same
+  proxies: { without: ['slug'] },
+}
+
+/** The columns of a resource, with those that are made by hand in their places. */
+function withOwn(resource: string, columns: readonly Column[]): readonly OwnColumn[] {
+  const own = OWN[resource]
+  if (own === undefined) return columns
+  const kept: OwnColumn[] = columns
+    .filter(({ name }) => !own.without.includes(name))
+    .map((column) => ({ ...column, width: own.widths?.[column.name] ?? column.width }))
+  if (own.add === undefined) return kept
+  const { name, label, at, words } = own.add
+  const render = (item: JsonObject): ReactNode => {
+    const text = words(item)
+    return text === '' ? <span className="text-muted">–</span> : <span title={text}>{text}</span>
+  }
+  return kept.toSpliced(at, 0, { name, label, width: null, isNumber: false, render })
+}
+
+/** Members that columns made by hand need besides their own. */
+function alsoAsked(resource: string): readonly string[] {
+  return OWN[resource]?.add?.asks ?? []
 }

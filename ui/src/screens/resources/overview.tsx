@@ -1,13 +1,19 @@
+import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { type ReactNode, useMemo } from 'react'
-import type { JsonObject, ResourceSchemas } from '../../../build/document.ts'
+import type { Json, JsonObject, ResourceSchemas } from '../../../build/document.ts'
+import { client, type Input, type OperationName } from '../../api/client.ts'
+import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
+import { operation } from '../../api/use-call.ts'
 import { titleOf } from '../../app/navigation.ts'
+import { Diff } from '../../kit/diff.tsx'
 import { Card } from '../../kit/page.tsx'
+import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
+import { Badge, Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
 import { type Field, fieldsOf, labelOf, markdownOf, refsOf } from '../../schema/fields.ts'
 import { COMMON, Details, isNothing } from '../../tables/details.tsx'
-import { DraftCard } from './draft-card.tsx'
 import { RELATED } from './related.ts'
 
 interface OverviewProps {
@@ -114,5 +120,95 @@ function Settings({ value, without, fields }: SettingsProps) {
         {unset.length > 0 && <p className="text-sm text-muted">Not set: {unset.join(', ')}.</p>}
       </div>
     </Card>
+  )
+}
+
+/** The pending draft of a published resource: what publishing it would change, as the server computes it. */
+function DraftCard({ resource, id }: { resource: string; id: string }) {
+  const may = useMay()
+  const publish = `${resource}.publish`
+  const isAsked = operation(publish) !== null && may(publish)
+  const query = useQuery({
+    queryKey: [publish, 'dry_run', id],
+    queryFn: async () => {
+      const input = { id, status: 'published' } as unknown as Input<OperationName>
+      return (await client.call(publish as OperationName, input, { dryRun: true })).diff
+    },
+    enabled: isAsked,
+  })
+  return (
+    <Card
+      title={
+        <span className="inline-flex items-center gap-2">
+          Draft <Badge tone="dashed">not live</Badge>
+        </span>
+      }
+    >
+      {!isAsked && <p>A draft waits to be published. You may not publish it.</p>}
+      {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
+      {isAsked && query.isPending && <SkeletonRows rows={3} />}
+      {query.data != null && (
+        <div className="flex flex-col gap-2">
+          <p className="text-muted">Callers get the live version. Publishing changes:</p>
+          <Diff entries={query.data} />
+        </div>
+      )}
+    </Card>
+  )
+}
+
+/** Facts about a resource: terms with what is so. A fact that is null is left out. */
+export function Facts({ facts }: { facts: readonly (readonly [term: string, fact: ReactNode])[] }) {
+  return (
+    <dl className="grid grid-cols-1 gap-x-4 gap-y-2 sm:grid-cols-[160px_minmax(0,1fr)]">
+      {facts
+        .filter(([, fact]) => fact !== null)
+        .map(([term, fact]) => (
+          <div key={term} className="contents">
+            <dt className="text-muted">{term}</dt>
+            <dd className="min-w-0 break-words max-sm:mb-2">{fact}</dd>
+          </div>
+        ))}
+    </dl>
+  )
+}
+
+/** The way to the page of a resource. */
+export function ResourceLink({
+  resource,
+  id,
+  children,
+}: {
+  resource: string
+  id: string
+  children?: ReactNode
+}) {
+  return (
+    <Link to="/$resource/$id" params={{ resource, id }} className="underline">
+      {children ?? id}
+    </Link>
+  )
+}
+
+/** Whether calls of a caller, such as a host or a service identity, are accepted. @param active as the caller has it */
+export function ActiveState({ active }: { active: Json | undefined }) {
+  return active === false ? (
+    <Status state="off">Inactive: its calls are refused</Status>
+  ) : (
+    <Status state="ok">Active</Status>
+  )
+}
+
+/** The newest call of a caller, as a link to its record. @param call undefined: there is none */
+export function LastCall({
+  call,
+}: {
+  call: { readonly id: string; readonly time: string; readonly status: number } | undefined
+}) {
+  if (call === undefined) return 'None on record'
+  return (
+    <ResourceLink resource="records" id={call.id}>
+      <Time value={call.time} />, answered {call.status}
+    </ResourceLink>
   )
 }

@@ -13,8 +13,7 @@ import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Time } from '../../kit/time.tsx'
 import type { PartProps } from '../hand-made.ts'
 import { grantSentence } from '../people/grant-sentence.ts'
-import { ActiveState, Facts, ResourceLink } from '../resources/facts.tsx'
-import { Overview } from '../resources/overview.tsx'
+import { ActiveState, Facts, Overview, ResourceLink } from '../resources/overview.tsx'
 
 /** Grants and trust rules that are shown. */
 const SHOWN_MAX = 50

@@ -1,26 +1,30 @@
 import type { UseQueryResult } from '@tanstack/react-query'
 import { useSearch } from '@tanstack/react-router'
 import { Pencil, Plus } from 'lucide-react'
-import { useState } from 'react'
+import { useEffect, useState } from 'react'
 import type { JsonObject, ResourceSchemas } from '../../../build/document.ts'
 import type { Output } from '../../api/client.ts'
-import { operation } from '../../api/operations.ts'
 import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
-import { useCall } from '../../api/use-call.ts'
+import { operation, useCall } from '../../api/use-call.ts'
 import type { Search } from '../../app/search.ts'
+import { errorsOf, FormBar, FormFault, Review, useWrite } from '../../forms/operation-form.tsx'
 import { ReviewWrite } from '../../forms/review-write.tsx'
+import { sayStored } from '../../forms/say-stored.ts'
+import { SchemaForm } from '../../forms/schema-form.tsx'
+import { WaitsFor } from '../../forms/waits-for.tsx'
 import { Button } from '../../kit/button.tsx'
 import { CodeBlock } from '../../kit/copy.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { Checkbox } from '../../kit/inputs.tsx'
+import { useLeaveGuard } from '../../kit/leave-guard.ts'
 import { Card, Page } from '../../kit/page.tsx'
 import { FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
-import { fieldsOf } from '../../schema/fields.ts'
+import { type Field, fieldsOf } from '../../schema/fields.ts'
 import { useSchemas } from '../../schema/load.ts'
+import { isEqual } from '../../schema/value.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { authenticationOf, Snippets } from '../mcp/snippets.tsx'
-import { ChangeDialog } from './change-dialog.tsx'
 import { ruleSentence } from './rule-sentence.ts'
 
 type Settings = Output<'settings.get'>
@@ -288,5 +292,87 @@ function OfTheStart({ start }: { start: UseQueryResult<Output<'settings.list'>> 
         </div>
       )}
     </Card>
+  )
+}
+
+interface ChangeDialogProps {
+  readonly title: string
+  readonly fields: readonly Field[]
+  /** First values of the fields. */
+  readonly start: JsonObject
+  /** The input of `settings.update` for the values of the fields. */
+  readonly inputFor: (value: JsonObject) => JsonObject
+  /** Where the fields stand in that input, as a JSON pointer: faults of the server lead to them. */
+  readonly at: string
+  /** Revision of the settings that the person has seen. */
+  readonly revision: number
+  readonly onClose: () => void
+}
+
+/** Changes a part of the settings: a form, the difference, the confirmation. */
+function ChangeDialog({ title, ...props }: ChangeDialogProps) {
+  return (
+    <Dialog title={title} onClose={props.onClose} shape="wide">
+      <Change {...props} />
+    </Dialog>
+  )
+}
+
+function Change({ fields, start, inputFor, at, revision, onClose }: Omit<ChangeDialogProps, 'title'>) {
+  const [first] = useState(start)
+  const row = operation('settings.update')!
+  const [value, setValue] = useState(first)
+  const write = useWrite(row)
+  const { state } = write
+  const input = inputFor(value)
+  useLeaveGuard(state.step !== 'done' && state.step !== 'waiting' && !isEqual(first, value))
+  useEffect(() => {
+    if (state.step !== 'done') return
+    sayStored(state.answer.body, 'Saved')
+    onClose()
+  }, [state, onClose])
+  const showAs = <ShowAs request={{ operation: row, input, options: {} }} />
+  const fault = state.step === 'editing' ? state.fault : null
+  return (
+    <>
+      {state.step === 'waiting' && <WaitsFor change={state.change} />}
+      {(state.step === 'review' || state.step === 'conflict') && (
+        <Review
+          row={row}
+          state={state}
+          confirmWith={null}
+          showAs={showAs}
+          onBack={write.edit}
+          onConfirm={(options) => write.confirm(input, { ...options, expectedRevision: revision })}
+        />
+      )}
+      {(state.step === 'editing' || state.step === 'asking') && (
+        <form
+          className="flex flex-col gap-4"
+          onSubmit={(event) => {
+            event.preventDefault()
+            write.review(input).catch(() => {})
+          }}
+        >
+          <SchemaForm fields={fields} value={value} onChange={setValue} errors={below(errorsOf(fault), at)} />
+          <FormFault fault={fault} />
+          <FormBar aside={showAs}>
+            <Button onClick={onClose}>Cancel</Button>
+            <Button type="submit" tone="primary" isBusy={state.step === 'asking'}>
+              Review the change
+            </Button>
+          </FormBar>
+        </form>
+      )}
+    </>
+  )
+}
+
+/** Errors below a pointer, by what follows it. */
+function below(errors: Readonly<Record<string, string>>, at: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(errors).flatMap(([pointer, reason]) =>
+      pointer.startsWith(`${at}/`) ? [[pointer.slice(at.length), reason]] : [],
+    ),
   )
 }

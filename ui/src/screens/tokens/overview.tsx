@@ -1,8 +1,7 @@
 import { Card } from '../../kit/page.tsx'
 import { Time } from '../../kit/time.tsx'
 import type { PartProps } from '../hand-made.ts'
-import { Facts, ResourceLink } from '../resources/facts.tsx'
-import { Overview } from '../resources/overview.tsx'
+import { Facts, Overview, ResourceLink } from '../resources/overview.tsx'
 
 /** A personal token: whose it is, what it may do, and how long it lasts. */
 export default function TokenOverview(props: PartProps) {

@@ -1,7 +1,6 @@
-import { operation } from '../../api/operations.ts'
 import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
-import { useCall } from '../../api/use-call.ts'
+import { operation, useCall } from '../../api/use-call.ts'
 import { setOf } from '../../forms/managed.ts'
 import { FaultBox } from '../../kit/states.tsx'
 import { addressOf } from '../../schema/address.ts'

@@ -9,7 +9,7 @@ import { Card } from '../../../kit/page.tsx'
 import { FaultBox } from '../../../kit/states.tsx'
 import { Badge, Status } from '../../../kit/status.tsx'
 import { isObject } from '../../../schema/value.ts'
-import { quoted } from '../../../show-as/quoted.ts'
+import { quoted } from '../../../show-as/forms.ts'
 import { contentOf, type Entry, labelOfMessage, textOf, wordOf } from './entry.ts'
 import { ERAS, questionsIn } from './message.ts'
 

@@ -1,23 +1,25 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { Square } from 'lucide-react'
-import { useEffect, useRef, useState } from 'react'
+import { Play, Square } from 'lucide-react'
+import { useEffect, useId, useRef, useState } from 'react'
 import type { Json, JsonObject } from '../../../../build/document.ts'
 import { type Fault, faultOf } from '../../../api/problem.ts'
 import { one, type Search } from '../../../app/search.ts'
+import { SchemaForm } from '../../../forms/schema-form.tsx'
 import { Button } from '../../../kit/button.tsx'
-import { HiddenText } from '../../../kit/hidden-text.tsx'
+import { classes } from '../../../kit/classes.ts'
+import { HiddenNote, HiddenText } from '../../../kit/hidden-text.tsx'
+import { Labeled, Select, TextArea, TextInput } from '../../../kit/inputs.tsx'
 import { Card } from '../../../kit/page.tsx'
+import { Empty } from '../../../kit/states.tsx'
 import { Status } from '../../../kit/status.tsx'
+import { Time } from '../../../kit/time.tsx'
 import type { PartProps } from '../../hand-made.ts'
 import { Caller, type Connected } from './caller.tsx'
 import type { Tool } from './connection.ts'
-import { bounded, ENTRIES_MAX, type Entry } from './entry.ts'
-import { History } from './history.tsx'
+import { bounded, ENTRIES_MAX, type Entry, labelOfMessage, wordOf } from './entry.ts'
 import { ERAS, type Era, headersOf, replyTo, requestOf } from './message.ts'
-import { RawForm } from './raw-form.tsx'
 import { Result } from './result.tsx'
-import { ToolCall } from './tool-call.tsx'
-import { Tools } from './tools.tsx'
+import { formsOf } from './tool-form.ts'
 
 /**
  * Calls the virtual MCP as an application would, as oneself or with the token of a profile. Era, tool and form stand in the address;
@@ -224,4 +226,264 @@ function Forms({ isRaw, hasForm, onForm, onRaw }: FormsProps) {
       </Button>
     </div>
   )
+}
+
+interface HistoryProps {
+  readonly entries: readonly Entry[]
+  readonly shown: number | null
+  readonly onShow: (id: number) => void
+}
+
+function History({ entries, shown, onShow }: HistoryProps) {
+  return (
+    <Card title="History">
+      <ul aria-label="History" className="flex flex-col">
+        {entries.map((entry) => {
+          const { state, word } = wordOf(entry)
+          return (
+            <li key={entry.id}>
+              <button
+                type="button"
+                aria-current={entry.id === shown || undefined}
+                className={classes(
+                  'flex min-h-8 w-full flex-wrap items-baseline gap-x-3 rounded-md px-2 py-1 text-left',
+                  entry.id === shown ? 'bg-accent-soft' : 'hover:bg-sunken',
+                )}
+                onClick={() => onShow(entry.id)}
+              >
+                <Time value={new Date(entry.at).toISOString()} />
+                <code className="min-w-0 break-all">{labelOfMessage(entry.message)}</code>
+                <Status state={state}>{word}</Status>
+                {entry.ms !== null && (
+                  <span className="ml-auto text-sm text-muted tabular-nums">
+                    {entry.ms.toLocaleString('en')} ms
+                  </span>
+                )}
+              </button>
+            </li>
+          )
+        })}
+      </ul>
+    </Card>
+  )
+}
+
+interface RawFormProps {
+  readonly text: string
+  readonly onText: (text: string) => void
+  readonly isBusy: boolean
+  readonly onSend: (message: Json) => void
+}
+
+/** Any message. It is sent as it stands; the headers that repeat what it says are made of it. */
+function RawForm({ text, onText, isBusy, onSend }: RawFormProps) {
+  const id = useId()
+  const [fault, setFault] = useState<string | null>(null)
+  return (
+    <form
+      className="flex flex-col gap-3"
+      onSubmit={(event) => {
+        event.preventDefault()
+        try {
+          onSend(JSON.parse(text) as Json)
+        } catch (error) {
+          setFault(`This is not JSON: ${error instanceof Error ? error.message : 'it cannot be read'}.`)
+        }
+      }}
+    >
+      <Labeled
+        id={`${id}raw`}
+        label="Message"
+        hint="A request, a notification or a response. It is sent as it stands."
+        error={fault}
+      >
+        <TextArea
+          id={`${id}raw`}
+          rows={14}
+          required
+          className="font-mono"
+          value={text}
+          aria-invalid={fault !== null || undefined}
+          aria-describedby={`${id}raw-hint`}
+          onChange={(event) => {
+            onText(event.target.value)
+            setFault(null)
+          }}
+        />
+      </Labeled>
+      <div>
+        {/* A response may have to be sent while the call that it belongs to is under way */}
+        <Button type="submit" tone="primary" icon={Play} aria-busy={isBusy || undefined}>
+          Send
+        </Button>
+      </div>
+    </form>
+  )
+}
+
+/** Tools that are drawn; the search finds the others. */
+const SHOWN_MAX = 200
+
+interface ToolsProps {
+  readonly tools: readonly Tool[]
+  readonly chosen: string | null
+  readonly onChoose: (name: string) => void
+}
+
+function Tools({ tools, chosen, onChoose }: ToolsProps) {
+  const [text, setText] = useState('')
+  const words = text.trim().toLowerCase()
+  const found = tools.filter(({ name, title, description }) =>
+    `${name} ${title} ${description}`.toLowerCase().includes(words),
+  )
+  return (
+    <Card title="Tools">
+      <div className="flex flex-col gap-2">
+        {tools.length > 8 && (
+          <TextInput
+            type="search"
+            aria-label="Search tools"
+            placeholder="Search tools"
+            value={text}
+            onChange={(event) => setText(event.target.value)}
+          />
+        )}
+        {found.length === 0 ? (
+          <Empty title={tools.length === 0 ? 'No tools for this caller' : 'No tool fits'} />
+        ) : (
+          <ul aria-label="Tools" className="flex max-h-[40dvh] lg:max-h-[60dvh] flex-col overflow-auto">
+            {found.slice(0, SHOWN_MAX).map(({ name, title }) => (
+              <li key={name}>
+                <button
+                  type="button"
+                  aria-current={name === chosen || undefined}
+                  className={classes(
+                    'flex min-h-8 w-full flex-col items-start justify-center rounded-md px-2 py-1 text-left',
+                    name === chosen ? 'bg-accent-soft text-accent' : 'hover:bg-sunken',
+                  )}
+                  onClick={() => onChoose(name)}
+                >
+                  <code className="break-all">
+                    <HiddenText text={name} />
+                  </code>
+                  {title !== '' && (
+                    <span className="text-sm text-muted">
+                      <HiddenText text={title} />
+                    </span>
+                  )}
+                </button>
+              </li>
+            ))}
+          </ul>
+        )}
+        {found.length > SHOWN_MAX && (
+          <p className="text-sm text-muted">{`${found.length - SHOWN_MAX} more: search for them.`}</p>
+        )}
+      </div>
+    </Card>
+  )
+}
+
+interface ToolCallProps {
+  readonly tool: Tool
+  readonly isBusy: boolean
+  readonly onCall: (args: JsonObject) => void
+}
+
+/** The arguments of a tool. What each alternative of the schema was given is kept, and the chosen one is sent. */
+function ToolCall({ tool, isBusy, onCall }: ToolCallProps) {
+  const id = useId()
+  const [forms] = useState(() => formsOf(tool.inputSchema))
+  const [chosen, setChosen] = useState(0)
+  const [values, setValues] = useState<Readonly<Record<number, JsonObject>>>({})
+  const [text, setText] = useState('{}')
+  const [fault, setFault] = useState<string | null>(null)
+  const value = values[chosen] ?? {}
+  return (
+    <form
+      className="flex flex-col gap-4"
+      onSubmit={(event) => {
+        event.preventDefault()
+        if (forms !== null) return onCall(value)
+        const read = readObject(text)
+        if (typeof read === 'string') setFault(read)
+        else onCall(read)
+      }}
+    >
+      {tool.description !== '' && (
+        <div>
+          <p className="max-w-[90ch] break-words whitespace-pre-line">
+            <HiddenText text={tool.description} />
+          </p>
+          <HiddenNote text={tool.description} />
+        </div>
+      )}
+      {forms === null ? (
+        <Labeled
+          id={`${id}json`}
+          label="Arguments"
+          hint="As JSON: the input schema of this tool has no form."
+          error={fault}
+        >
+          <TextArea
+            id={`${id}json`}
+            rows={8}
+            className="font-mono"
+            value={text}
+            aria-invalid={fault !== null || undefined}
+            aria-describedby={`${id}json-hint`}
+            onChange={(event) => {
+              setText(event.target.value)
+              setFault(null)
+            }}
+          />
+        </Labeled>
+      ) : (
+        <>
+          {forms.length > 1 && (
+            <Labeled id={`${id}form`} label="Alternative">
+              <Select
+                id={`${id}form`}
+                className="max-w-60"
+                value={chosen}
+                onChange={(event) => setChosen(Number(event.target.value))}
+              >
+                {forms.map(({ title }, index) => (
+                  <option key={index} value={index}>
+                    {title}
+                  </option>
+                ))}
+              </Select>
+            </Labeled>
+          )}
+          {forms[chosen]!.fields.length === 0 ? (
+            <p className="text-muted">This tool takes no arguments.</p>
+          ) : (
+            <SchemaForm
+              key={chosen}
+              fields={forms[chosen]!.fields}
+              value={value}
+              onChange={(next) => setValues({ ...values, [chosen]: next })}
+            />
+          )}
+        </>
+      )}
+      <div>
+        <Button type="submit" tone="primary" icon={Play} isBusy={isBusy}>
+          Call tool
+        </Button>
+      </div>
+    </form>
+  )
+}
+
+function readObject(text: string): JsonObject | string {
+  try {
+    const value = JSON.parse(text.trim() === '' ? '{}' : text) as Json
+    return value !== null && typeof value === 'object' && !Array.isArray(value)
+      ? (value as JsonObject)
+      : 'Arguments are a JSON object.'
+  } catch (error) {
+    return `This is not JSON: ${error instanceof Error ? error.message : 'it cannot be read'}.`
+  }
 }

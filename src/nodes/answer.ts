@@ -1,2 +1,0 @@
-/** Outputs of nodes that call a server over HTTP. */
-export const ANSWER = { status: 'integer', headers: 'object', body: 'any' }
