@@ -345,7 +345,7 @@ export function startedOutcome(startedAt: number, bytesIn: number): Outcome {
 
 /**
  * The holder of memory, streams and connections: a client as a whole. People at one host know nothing of each other, so
- * each of them counts alone. Whoever uses a profile of type none has proved nothing, so all of these callers of a client count apart from
+ * each of them counts alone. A caller of a profile of type none has proved nothing, so all such callers of a client count apart from
  * those with a credential.
  */
 export function holderOf(

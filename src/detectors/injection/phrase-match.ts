@@ -84,7 +84,7 @@ const PHRASES: readonly Phrase[] = [
   ),
   ...tool(
     0.9,
-    // What is kept from the user is what the model does. What a shop keeps from its customers is no instruction for a model
+    // An instruction tells the model to hide its own action from the user. A shop that tells its customers nothing instructs no model
     ...[`do ${NOT}`, "don't|never|dont"].flatMap((never) => [
       `${never} tell|inform|mention|reveal|disclose ?about|of|any|the ${DEEDS} ~2 ?to|from|the user|users|human`,
       `${never} tell|inform|mention|reveal|disclose ?about|of|any this|it|these|anything|your ~2 ?to|from|the customer`,

@@ -137,7 +137,7 @@ export interface PlainResult {
 }
 
 /**
- * The result of a response; null for one that must be read as a whole. What is given is what JSON.parse accepts (RFC 8259) within the bounds
+ * The result of a response; null for one that must be read as a whole. It accepts what JSON.parse accepts (RFC 8259) within the bounds
  * of `readJson`.
  * @param json a whole response in UTF-8
  */

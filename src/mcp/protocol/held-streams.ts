@@ -300,7 +300,7 @@ function gone(): McpAnswer {
  * Sessions of legacy clients without stored state: the id is what we must remember, sealed.
  *
  * Invariants:
- * 1. A session proves nothing. Whoever sends it is identified anew; the id only has to fit that identity.
+ * 1. A session proves nothing. Its sender is identified again, and the id has to fit that identity.
  * 2. Broken, foreign, expired and ended ids are told apart by nobody: all are unknown.
  * 3. Any thread or node with the key continues a session.
  */

@@ -232,7 +232,7 @@ const HEADERS: Readonly<Record<string, string>> = Object.freeze({
 
 const NOWHERE: Outlet = { write() {}, end() {} }
 
-/** @param left told when the reader has left before the end. What is said afterwards goes nowhere. */
+/** @param left told when the reader has left before the end. Events after that are dropped. */
 export function openEventText(left: () => void): EventText {
   let outlet: Outlet | null = null
   /** Said before somebody takes it. */
