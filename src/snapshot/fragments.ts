@@ -17,7 +17,7 @@ import type { PublicNames } from '../model/mcp/public-names.ts'
 import type { HttpMethod } from '../model/members.ts'
 import type { PlanFragment, ServerFragment, WorkflowFragment } from './plan.ts'
 
-/** The kinds of fragments. Each has a row in `compile/kinds.ts`, which the main thread loads, and in `link/kinds.ts`. */
+/** The kinds of fragments. Each has a row in `compile/kinds.ts`, which the main thread loads, and in `link/link.ts`. */
 export interface Fragments {
   readonly collection: CollectionFragment
   /** Of a collection, and with its id. */

@@ -11,7 +11,7 @@ import { createQuotaKeeper } from '../../src/record/recorder.ts'
 import { limitKeyOf } from '../../src/snapshot/find/limit-key.ts'
 import { type LimitPlan, planLimit, toPlan } from '../../src/snapshot/find/limit-plan.ts'
 import type { LimitFragment } from '../../src/snapshot/fragments.ts'
-import { linkPolicy } from '../../src/snapshot/link/kinds.ts'
+import { linkPolicy } from '../../src/snapshot/link/small-kinds.ts'
 import { openRecordStore } from '../../src/store/sqlite/records.ts'
 import { IS_LONG } from '../support/long.ts'
 

@@ -15,7 +15,7 @@ import { connectRecordQueue, createRecordQueue } from '../../src/record/record-q
 import { startRecorder } from '../../src/record/recorder-client.ts'
 import { limitKeyOf } from '../../src/snapshot/find/limit-key.ts'
 import { planLimit, toPlan } from '../../src/snapshot/find/limit-plan.ts'
-import { linkPolicy } from '../../src/snapshot/link/kinds.ts'
+import { linkPolicy } from '../../src/snapshot/link/small-kinds.ts'
 import { createWorkers } from '../../src/threads/worker.ts'
 import { recordFields } from '../programs/record-fields.ts'
 import { eventually } from '../support/eventually.ts'

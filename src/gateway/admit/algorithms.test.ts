@@ -10,7 +10,7 @@ import {
   toPlan,
 } from '../../snapshot/find/limit-plan.ts'
 import type { LimitFragment } from '../../snapshot/fragments.ts'
-import { linkPolicy } from '../../snapshot/link/kinds.ts'
+import { linkPolicy } from '../../snapshot/link/small-kinds.ts'
 import { Calendar } from './calendar.ts'
 import { type Counters, createCounterMemory, createCounters, type HeldLimits } from './counters.ts'
 

@@ -1,5 +1,5 @@
 import { type LimitPlan, planLimit, toPlan } from '../../snapshot/find/limit-plan.ts'
-import { linkPolicy } from '../../snapshot/link/kinds.ts'
+import { linkPolicy } from '../../snapshot/link/small-kinds.ts'
 import type { LinkedProfile } from '../../snapshot/linked/client.ts'
 import type { Counters } from './counters.ts'
 

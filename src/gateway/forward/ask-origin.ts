@@ -1,6 +1,6 @@
 import type { OriginFragment } from '../../snapshot/fragments.ts'
 import { linkClient } from '../../snapshot/link/client.ts'
-import { linkOrigin } from '../../snapshot/link/kinds.ts'
+import { linkOrigin } from '../../snapshot/link/small-kinds.ts'
 import type { LinkedOrigin } from '../../snapshot/linked/mcp.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { CallHandle } from '../../wire/port.ts'

@@ -1,7 +1,7 @@
 import { hashToken } from '../../base/crypto/token.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { beforeRotation } from '../../snapshot/link/credential.ts'
-import { CONNECTED } from '../../snapshot/link/kinds.ts'
+import { CONNECTED } from '../../snapshot/link/small-kinds.ts'
 import type { LinkedCredential, LinkedGrant } from '../../snapshot/linked/credential.ts'
 import type { Exchange, Located, Routed } from '../exchange.ts'
 import { collectionName, type Explain, NO_CALLER, open, pass, proxyName, refuse } from '../explain/judged.ts'

@@ -4,7 +4,7 @@ import { applyContent } from '../../guardrails/content.ts'
 import { addHits, Tally } from '../../guardrails/tally.ts'
 import type { GuardrailSample, GuardrailTried } from '../../model/api/guardrail.ts'
 import type { GuardrailFragment } from '../../snapshot/fragments.ts'
-import { linkGuardrail } from '../../snapshot/link/kinds.ts'
+import { linkGuardrail } from '../../snapshot/link/small-kinds.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { Webhooks } from './webhooks.ts'
 

@@ -20,7 +20,7 @@ import {
   toPlan,
 } from '../../snapshot/find/limit-plan.ts'
 import { beforeRotation } from '../../snapshot/link/credential.ts'
-import { linkLimit } from '../../snapshot/link/kinds.ts'
+import { linkLimit } from '../../snapshot/link/small-kinds.ts'
 import type { LinkedLimit } from '../../snapshot/linked/client.ts'
 import type { NodeServers, TargetTemplate } from '../../snapshot/linked/collection.ts'
 import type { LinkedCredential } from '../../snapshot/linked/credential.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { compilePolicy } from '../../snapshot/compile/compile.ts'
-import { linkPolicy } from '../../snapshot/link/kinds.ts'
+import { linkPolicy } from '../../snapshot/link/small-kinds.ts'
 import { PolicySpec } from './policy.ts'
 
 const RATE = { name: 'l', kind: 'rate', max: 10, window: '1m' }

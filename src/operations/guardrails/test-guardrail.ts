@@ -11,7 +11,7 @@ import { GuardrailSpec, type GuardrailTried } from '../../model/api/guardrail.ts
 import { Ref } from '../../model/members.ts'
 import { compileGuardrail } from '../../snapshot/compile/kinds.ts'
 import type { GuardrailFragment } from '../../snapshot/fragments.ts'
-import { linkGuardrail } from '../../snapshot/link/kinds.ts'
+import { linkGuardrail } from '../../snapshot/link/small-kinds.ts'
 import { capturedRequest, FromCapture } from '../captures/captures.ts'
 import type { Job } from '../engine/apart.ts'
 import type { OperationContext } from '../engine/context.ts'

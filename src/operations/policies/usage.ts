@@ -15,7 +15,7 @@ import { inWords, NOUNS, type ResourceType } from '../../model/resource-types.ts
 import { compilePolicy } from '../../snapshot/compile/compile.ts'
 import { type LimitKey, limitKeyOf } from '../../snapshot/find/limit-key.ts'
 import { keyFor, type PlannedLimit, planLimit } from '../../snapshot/find/limit-plan.ts'
-import { linkLimit } from '../../snapshot/link/kinds.ts'
+import { linkLimit } from '../../snapshot/link/small-kinds.ts'
 import type { LinkedLimit } from '../../snapshot/linked/client.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'

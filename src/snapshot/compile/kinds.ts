@@ -35,7 +35,7 @@ import {
   linkPolicy,
   linkVirtualMcp,
   linkWorkflow,
-} from '../link/kinds.ts'
+} from '../link/small-kinds.ts'
 import type { WorkflowFragment } from '../plan.ts'
 import {
   compileClient,
@@ -82,7 +82,7 @@ export interface CompileRow<K extends FragmentKind, T extends SourceType = Sourc
 type Row<K extends FragmentKind> = { [T in SourceType]: CompileRow<K, T> }[SourceType]
 
 /**
- * The half of the table of kinds that the main thread alone loads; `link/kinds.ts` is that of gateway threads. Fragments of one
+ * The half of the table of kinds that the main thread alone loads; `link/link.ts` is that of gateway threads. Fragments of one
  * resource are sent in this order: shared schemas before the contracts that point into them.
  */
 export const COMPILE: { readonly [K in FragmentKind]: Row<K> } = {

@@ -30,7 +30,7 @@ import {
   linkPolicy,
   linkVirtualMcp,
   linkWorkflow,
-} from './kinds.ts'
+} from './small-kinds.ts'
 
 /** The kinds that a plan of limits is made of. */
 const PLANNED: readonly FragmentKind[] = ['policy', 'collection', 'client', 'origin', 'virtual_mcp']
