@@ -112,7 +112,7 @@ try {
   else {
     // `up` goes without: they would be a tenth of its start
     const { OPERATIONS } = await import('./operations/registry.ts')
-    const { settingsHelp } = await import('./settings/given.ts')
+    const { settingsHelp } = await import('./settings/pages.ts')
     const { openBrowser } = await import('./surfaces/cli/open-browser.ts')
     const { runCli } = await import('./surfaces/cli/program.ts')
     const { lockFile, PLACES } = await import('./serve/places.ts')

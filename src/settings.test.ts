@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { golden } from '../test/golden/golden.ts'
 import { CannotStart } from './base/refusal.ts'
-import { settingsHelp, settingsReference } from './settings/given.ts'
+import { settingsHelp, settingsReference } from './settings/pages.ts'
 import { readSettings } from './settings.ts'
 
 const refused = (argv: readonly string[], env: Record<string, string>, message: RegExp): void => {

@@ -23,7 +23,7 @@ import { openExportFiles } from '../src/record/export-files.ts'
 import type { SnapshotDelta } from '../src/snapshot/packed-fragments.ts'
 import type { ConfigStore } from '../src/store/ports/config.ts'
 import { openConfigStore } from '../src/store/sqlite/config.ts'
-import { keyedProofOf, openVault } from '../src/vault/reseal.ts'
+import { keyedProofOf, openVault } from '../src/vault/open.ts'
 import type { Vault } from '../src/vault/vault.ts'
 import { EGRESS } from './support/egress.ts'
 

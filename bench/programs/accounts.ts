@@ -15,7 +15,7 @@ import { OriginSpec } from '../../src/model/mcp/origin.ts'
 import { createFederation } from '../../src/oauth/federation/federation.ts'
 import { type KeptTokens, sealTokens } from '../../src/oauth/federation/kept-tokens.ts'
 import { createSealed } from '../../src/oauth/server/adapter.ts'
-import { createLinks } from '../../src/shared-state/memory/throttle.ts'
+import { createLinks } from '../../src/shared-state/memory/links.ts'
 import { openConfigStore } from '../../src/store/sqlite/config.ts'
 
 export interface Figures {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { openConfigStore } from '../store/sqlite/config.ts'
-import { createClaimedWork } from './origin-watch.ts'
+import { createClaimedWork } from './claimed-work.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-claims-'))
 after(() => rmSync(directory, { recursive: true, force: true }))

@@ -29,7 +29,7 @@ import { createSecretLinks, type SecretLinks } from '../operations/engine/resour
 import { createExportJobs } from '../operations/exports/jobs.ts'
 import { createScrape } from '../operations/metrics/metrics.ts'
 import { OPERATIONS, REGISTRY } from '../operations/registry.ts'
-import { createMcpListing } from '../operations/virtual-mcps/drift.ts'
+import { createMcpListing } from '../operations/virtual-mcps/listed.ts'
 import { createAuditTrail, type RetentionRule } from '../record/audit-chain.ts'
 import type { ExportFiles } from '../record/export-files.ts'
 import type { ExpositionFormat } from '../record/exposition.ts'

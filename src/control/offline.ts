@@ -9,7 +9,7 @@ import { secureTrail } from '../record/audit-continuity.ts'
 import { openMarkOf } from '../record/audit-mark.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
 import type { StorePlaces } from '../store/ports/places.ts'
-import { keyedProofOf, openVault } from '../vault/reseal.ts'
+import { keyedProofOf, openVault } from '../vault/open.ts'
 import {
   type IssuedToken,
   parseReset,

@@ -20,7 +20,9 @@ import {
   phraseAt,
   WORD_MAX,
 } from './injection/phrase-match.ts'
-import { codiceFiscaleOf, corsicanNirOf, dniAt, emailAt, ibanAt, ipv6At, ninoAt } from './pii/lettered-ids.ts'
+import { emailAt } from './pii/email.ts'
+import { ipv6At } from './pii/ipv6.ts'
+import { codiceFiscaleOf, corsicanNirOf, dniAt, ibanAt, ninoAt } from './pii/lettered-ids.ts'
 import { DIGITS_MIN, GAP_MAX, numberFrom, type Thresholds } from './pii/numbers.ts'
 import { bracketedAt, internationalAt } from './pii/phone.ts'
 import { NAME_ENDS, valueBehind } from './secrets/named.ts'

@@ -1,6 +1,6 @@
 import { isPlain, type Plain, pointerTo, scalarText } from '../base/json/storable.ts'
 import { type FieldError, Refusal } from '../base/refusal.ts'
-import { withoutEndSlashes } from '../base/text/mask.ts'
+import { withoutEndSlashes } from '../base/text/url.ts'
 import { type Description, MadePaths } from './openapi/description.ts'
 import { toPattern } from './openapi/parameters.ts'
 import { broken } from './text/plain-data.ts'

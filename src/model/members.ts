@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { DURATION_PATTERN, toMs } from '../base/clock.ts'
 import { isRefusedHost, isSecureUrl } from '../base/net/address.ts'
-import { urlTextFault } from '../base/text/mask.ts'
+import { urlTextFault } from '../base/text/url.ts'
 import { URL_FORMAT, unit } from './annotations.ts'
 import { HTTP_METHODS } from './http-names.ts'
 

@@ -58,7 +58,8 @@ import {
   metricsTop,
   metricsTopEndpoints,
 } from './metrics/metrics.ts'
-import { getAuthorization, getCatalog, refreshCatalog } from './origins/catalog.ts'
+import { getAuthorization } from './origins/authorization.ts'
+import { getCatalog, refreshCatalog } from './origins/catalog.ts'
 import { originOperations } from './origins/kind.ts'
 import { probeServer } from './origins/probe-server.ts'
 import { testOrigin } from './origins/test-origin.ts'

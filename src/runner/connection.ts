@@ -23,7 +23,8 @@ import {
   toMessage,
 } from '../mcp/protocol/message.ts'
 import { type Edit, type Exchange, edited, placeOf } from './exchange.ts'
-import { type Failure, failure, type Timers } from './failure.ts'
+import { type Failure, failure } from './failure.ts'
+import type { Timers } from './timers.ts'
 
 /** Requests of the server that wait for a caller. */
 const ASKED_MAX = 100

@@ -29,11 +29,12 @@ import { VERSION } from '../version.ts'
 import { fillArguments } from './command-line.ts'
 import type { Request } from './connection.ts'
 import { createExchange, type Exchange, edited, placeOf } from './exchange.ts'
-import { type Failure, failure, type Timers } from './failure.ts'
+import { type Failure, failure } from './failure.ts'
 import type { RunnerConfig, RunnerToken } from './file.ts'
 import type { EntrySpec } from './file-schema.ts'
 import type { Era, Instance, Instances, Wanted } from './instances.ts'
 import type { Session } from './session.ts'
+import type { Timers } from './timers.ts'
 
 /** Header that names the parameters of the entry: base64 or base64url of a JSON object in UTF-8. */
 const PARAMETERS_HEADER = 'runner-parameters'

@@ -19,7 +19,8 @@ import {
   stringOf,
 } from '../base/json/scan.ts'
 import type { RpcId } from '../mcp/protocol/message.ts'
-import { type Failure, failureText, statusOf, type Timers } from './failure.ts'
+import { type Failure, failureText, statusOf } from './failure.ts'
+import type { Timers } from './timers.ts'
 
 /** Time without an event after which a comment is sent, milliseconds. Proxies give up after 30 to 60 seconds. */
 const KEEP_ALIVE_MS = 15_000

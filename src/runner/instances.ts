@@ -12,13 +12,14 @@ import { Lru } from '../base/memory/lru.ts'
 import { isSecretName } from '../base/text/mask.ts'
 import { isMembers, type Members } from '../mcp/protocol/message.ts'
 import { type Connection, createConnection, type Request } from './connection.ts'
-import { type Failure, failure, type Timers } from './failure.ts'
+import { type Failure, failure } from './failure.ts'
 import { readSecretFile } from './file.ts'
 import { type EntrySpec, MARK_VARIABLE } from './file-schema.ts'
 import type { ProcessTable } from './process-table.ts'
 import { createServerLog, type Log } from './server-log.ts'
 import { createSession, type Session } from './session.ts'
 import { type StdioProcess, startProcess } from './stdio-process.ts'
+import type { Timers } from './timers.ts'
 
 /** Period in which memory, processes and idle times are looked at, milliseconds. */
 const SAMPLE_MS = 1000

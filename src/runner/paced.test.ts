@@ -3,8 +3,8 @@ import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { eventually } from '../../test/support/eventually.ts'
 import { createClock, createClockCell, moveClock } from '../base/clock.ts'
-import { createTimers } from './failure.ts'
 import { paced } from './stdio-process.ts'
+import { createTimers } from './timers.ts'
 
 const FLOODS: Readonly<Record<string, string>> = {
   'a long line': 'x'.repeat(70_000),

@@ -11,11 +11,11 @@ import { dirname } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { CannotStart } from '../base/refusal.ts'
 import { createDoor, createEraOf } from './door.ts'
-import { createTimers } from './failure.ts'
 import type { RunnerConfig, RunnerListen } from './file.ts'
 import { createInstances } from './instances.ts'
 import { createProcessTable, markOfFile, type ProcessTable, startOf } from './process-table.ts'
 import type { Log } from './server-log.ts'
+import { createTimers } from './timers.ts'
 
 const TICK_MS = 100
 /** Time between closing the input of a server, SIGTERM and SIGKILL, milliseconds. */

@@ -6,7 +6,8 @@
  */
 import { StringDecoder } from 'node:string_decoder'
 import type { Clock } from '../base/clock.ts'
-import { MASKED, maskText, printable } from '../base/text/mask.ts'
+import { MASKED, maskText } from '../base/text/mask.ts'
+import { printable } from '../base/text/visible.ts'
 
 const LINE_BYTES_MAX = 4096
 /** Lines that may come at once, and that come back in a second. */

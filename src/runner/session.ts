@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Peer } from './connection.ts'
 import type { Exchange } from './exchange.ts'
-import type { Timers } from './failure.ts'
+import type { Timers } from './timers.ts'
 
 const WAITING_MAX = 32
 /** Characters of all messages that wait for one stream. */

@@ -11,9 +11,10 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
 import { ByteBuffer } from '../base/memory/bytes.ts'
-import type { Failure, Timers } from './failure.ts'
+import type { Failure } from './failure.ts'
 import type { ProcessRow, ProcessTable } from './process-table.ts'
 import type { ServerLog } from './server-log.ts'
+import type { Timers } from './timers.ts'
 
 /** Bytes per second that are read of each stream; a server that writes more waits. */
 const STDOUT_PACE_BYTES = 32 * 1024 ** 2

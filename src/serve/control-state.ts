@@ -2,8 +2,9 @@
 import type { Clock } from '../base/clock.ts'
 import type { ControlState } from '../control/origin-watch.ts'
 import { createTombstones, openEndedIds, openKeyMemory } from '../shared-state/memory/key-memory.ts'
+import { createLinks } from '../shared-state/memory/links.ts'
 import type { SharedCells } from '../shared-state/memory/shared-cells.ts'
-import { createLinks, createThrottle } from '../shared-state/memory/throttle.ts'
+import { createThrottle } from '../shared-state/memory/throttle.ts'
 import type { Events } from '../shared-state/ports/events.ts'
 
 /** One-time links that are kept at once, of all and of one principal: each holds a secret in memory. */

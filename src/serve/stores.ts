@@ -21,7 +21,8 @@ import {
   openUpgraded,
   type ReadingPlace,
 } from '../upkeep/start/configuration.ts'
-import { clearDamagedFiles, watchKeyFile } from '../upkeep/start/damaged-files.ts'
+import { clearDamagedFiles } from '../upkeep/start/damaged-files.ts'
+import { watchKeyFile } from '../upkeep/start/key-watch.ts'
 import { VERSION } from '../version.ts'
 import { convertStores, PLACES } from './places.ts'
 import type { Start } from './start.ts'

@@ -6,7 +6,8 @@ import { toMs } from '../base/clock.ts'
 import { PARTS, type Part } from '../base/doors.ts'
 import { isRefusedHost, isSecureUrl, type RunnerAddress, toRunnerAddress } from '../base/net/address.ts'
 import { egressEntryFault } from '../base/net/egress.ts'
-import { urlTextFault, visibleJson } from '../base/text/mask.ts'
+import { urlTextFault } from '../base/text/url.ts'
+import { visibleJson } from '../base/text/visible.ts'
 
 /** Where a listener binds. Port 0 lets the system choose. An IPv6 address is without brackets. */
 export interface ListenAddress {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { fuzzCases } from '../../test/support/long.ts'
-import { withoutPause } from '../base/threads/in-line.ts'
+import { withoutPause } from '../base/threads/time-slices.ts'
 import type { FragmentKey } from './fragments.ts'
 import { createPacker, FragmentText, PackedFragments, unpack } from './packed-fragments.ts'
 

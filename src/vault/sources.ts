@@ -35,6 +35,7 @@ export interface SourceSettings {
 const KEPT_MS = 5 * 60_000
 /** After that, a good value is kept for as long while the vault cannot be asked. */
 const OUTAGE_MS = 10 * 60_000
+/** A vault that could not be asked is left alone for as long. */
 const RETRY_MS = 5000
 const FILE_BYTES_MAX = 64 * 1024
 

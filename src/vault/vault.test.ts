@@ -8,7 +8,7 @@ import { Secret } from '../base/crypto/token.ts'
 import { CannotStart } from '../base/refusal.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
 import { type KeyRingFile, loadKeys, type MasterKey } from './keys.ts'
-import { openVault } from './reseal.ts'
+import { openVault } from './open.ts'
 import { CannotRotate, createOpener, createVault, type Vault } from './vault.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-vault-'))

@@ -1,5 +1,5 @@
 import { type ByteBudget, ByteBuffer } from '../base/memory/bytes.ts'
-import type { KeptBytes, Outcome } from './port.ts'
+import type { Outcome } from './port.ts'
 
 /** An outcome to be filled in. A class, because copying a literal with fractions in it is a call into the runtime for every request. */
 export class Progress implements Outcome {
@@ -29,24 +29,4 @@ export class Collecting extends ByteBuffer {
     this.bytesMax = bytesMax
     this.done = done
   }
-}
-
-export function lengthOf({ before, bytes, after }: KeptBytes): number {
-  return before.length + bytes.length + after.length
-}
-
-/** A body as bytes; that of bytes is not copied. */
-export function wholeBody(body: string | Uint8Array | KeptBytes): Buffer {
-  if (typeof body === 'string') return Buffer.from(body)
-  if (!('before' in body)) return Buffer.from(body.buffer, body.byteOffset, body.length)
-  const whole = Buffer.allocUnsafe(lengthOf(body))
-  fillAround(whole, body.before, body.bytes, body.after)
-  return whole
-}
-
-/** Writes texts of latin1 with bytes between them to the beginning of a buffer that has room for them. */
-export function fillAround(to: Buffer, before: string, bytes: Buffer, after: string): void {
-  to.write(before, 0, 'latin1')
-  bytes.copy(to, before.length)
-  to.write(after, before.length + bytes.length, 'latin1')
 }

@@ -2,8 +2,8 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { McpAnswer } from '../../src/mcp/protocol/answer.ts'
+import { wholeBody } from '../../src/wire/kept-bytes.ts'
 import type { Incoming, Outcome } from '../../src/wire/port.ts'
-import { wholeBody } from '../../src/wire/progress.ts'
 
 /** The names that the shell takes out of a head, as a gateway thread does. */
 export const TAKEN = ['authorization', 'x-client-id', 'x-profile-id'] as const

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { undeceptive } from '../text/mask.ts'
+import { undeceptive } from '../text/visible.ts'
 
 /** Text that is HTML already. */
 class Html {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Secret } from '../crypto/token.ts'
-import { withoutPause } from '../threads/in-line.ts'
+import { withoutPause } from '../threads/time-slices.ts'
 import {
   canonicalJson,
   canonicalJsonPaused,

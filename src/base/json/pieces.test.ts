@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { withoutPause } from '../threads/in-line.ts'
+import { withoutPause } from '../threads/time-slices.ts'
 import { buffersOf, fromPieces, type JsonPieces, jsonBytesInPieces, toPieces } from './pieces.ts'
 
 function crossed(value: unknown): unknown {

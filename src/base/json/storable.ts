@@ -3,7 +3,7 @@
  * that name such text are refused; in what cannot be refused, such as a header of a refused call, U+FFFD stands in its place.
  */
 import { type FieldError, refuse } from '../refusal.ts'
-import { withoutPause } from '../threads/in-line.ts'
+import { withoutPause } from '../threads/time-slices.ts'
 
 /** Why a member named `length` is refused; see {@link isNoLength}. */
 const NO_LENGTH = 'must not have members named toString and valueOf'

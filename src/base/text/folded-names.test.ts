@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { FoldedNames, foldName, shownName } from './mask.ts'
+import { FoldedNames, foldName, shownName } from './folded-names.ts'
 
 test('spellings that differ in case, compatibility forms, invisible characters or after NUL fold to one form', () => {
   for (const spelling of [

@@ -5,7 +5,7 @@ import { KeyUrl } from '../../model/access/profile.ts'
 import { Cors } from '../../model/api/collection.ts'
 import { UpstreamUrl } from '../../model/api/upstream.ts'
 import { IssuerUrl, Origin, OriginList, VaultUrl } from '../../settings/values.ts'
-import { urlTextFault, withQuery } from './mask.ts'
+import { urlTextFault, withQuery } from './url.ts'
 
 /** Each is read as https://pay.example by a URL parser, or looks as if it were. */
 const DISGUISED = [

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { printable, visibleJson } from './mask.ts'
+import { printable, visibleJson } from './visible.ts'
 
 /** One of each class that a screen does not show as what it is. */
 const UNSEEN = [

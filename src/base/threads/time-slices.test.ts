@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { inSlices, jsonText, withoutPause } from './in-line.ts'
+import { inSlices, jsonText, withoutPause } from './time-slices.ts'
 
 test('work in turns lets the event loop go on, and comes to the same end as at once', async () => {
   let turns = 0

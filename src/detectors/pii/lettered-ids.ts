@@ -1,7 +1,7 @@
 /** Numbers of people and accounts that contain letters. Each begins with a word, which the scan has found. */
 
-import { isIPv6 } from 'node:net'
-import { codeAt, type Found, goesOn, isDigit, isHex, isWord, runEnd } from '../chars.ts'
+import type { Found } from '../chars.ts'
+import { codeAt, isDigit, isWord, runEnd } from '../chars.ts'
 import { isFrenchNir } from './national-ids.ts'
 
 /** Lengths of IBANs by country (ISO 13616, registry of SWIFT). */
@@ -102,92 +102,4 @@ export function corsicanNirOf(text: string, start: number, end: number): Found |
   // 2A counts as 19 and 2B as 18, where 20 stands in `digits`
   const corsica = letter === 'A' ? 1_000_000 : 2_000_000
   return isFrenchNir(digits, corsica) ? { start, end, kind: 'fr_nir', confidence: 0.8 } : null
-}
-
-/** An IPv6 address with an IPv4 address at its end has 45 characters at most. */
-const ADDRESS_MAX = 45
-const GROUP_MAX = 4
-/** Fewer digits are rather a name of a program: `a::b`. */
-const DIGITS_MIN = 5
-
-function isOfAddress(code: number): boolean {
-  return isHex(code) || code === 58 || code === 46
-}
-
-/** The address (RFC 4291 section 2.2) whose first colon stands at `colon`. Not for a machine's own, `::1`. */
-export function ipv6At(text: string, colon: number): Found | null {
-  let start = colon
-  while (colon - start <= GROUP_MAX && isHex(codeAt(text, start - 1))) start--
-  const before = codeAt(text, start - 1)
-  if (colon - start > GROUP_MAX || isWord(before) || before === 58 || before === 46) return null
-  if (start === colon && codeAt(text, colon + 1) !== 58) return null
-  let end = runEnd(text, colon, isOfAddress, ADDRESS_MAX + 1)
-  // The end of a sentence, or what a colon leads to
-  if (codeAt(text, end - 1) === 46 || (codeAt(text, end - 1) === 58 && codeAt(text, end - 2) !== 58)) end--
-  if (end - start > ADDRESS_MAX || end - start < 7 || goesOn(text, end)) return null
-  const address = text.slice(start, end)
-  const digits = address.replaceAll(/[:.]/g, '')
-  if (digits.length < DIGITS_MIN || !/\d/.test(digits) || !isIPv6(address)) return null
-  return { start, end, kind: 'ip', confidence: 0.9 }
-}
-
-/** RFC 5321 section 4.5.3.1. */
-const LOCAL_MAX = 64
-const DOMAIN_MAX = 255
-/** Ends of file names that stand after an @ too: `logo@2x.png`. */
-const FILES = /^(png|jpe?g|gif|svg|webp|avif|ico|m?js|css|html?|json|ya?ml|md|tsx?|txt|pdf)$/i
-
-/** Characters of unquoted local parts, without those that rather part an address from what is before it. */
-function isLocal(code: number): boolean {
-  return isWord(code) || code === 46 || code === 43 || code === 45 || code === 37 || code >= 0xc0
-}
-
-function isDomain(code: number): boolean {
-  return isWord(code) || code === 45 || code >= 0xc0
-}
-
-/** The address whose @ stands at `at` (RFC 5322 section 3.4.1, dot-atoms): its name has two labels, of which the last is no number. */
-export function emailAt(text: string, at: number): Found | null {
-  let start = at
-  while (at - start <= LOCAL_MAX && isLocal(codeAt(text, start - 1))) start--
-  if (at - start > LOCAL_MAX) return null
-  while (start < at && isEdge(codeAt(text, start))) start++
-  if (start === at || codeAt(text, at - 1) === 46) return null
-  const end = domainEnd(text, at + 1)
-  // git@example.com:orders/api.git is no address of a person
-  if (end < 0 || (text.slice(start, at) === 'git' && codeAt(text, end) === 58)) return null
-  return { start, end, kind: 'email', confidence: 0.95 }
-}
-
-/** `.`, `-`, `%`: what no address begins with. */
-function isEdge(code: number): boolean {
-  return code === 46 || code === 45 || code === 37
-}
-
-function domainEnd(text: string, from: number): number {
-  let end = -1
-  let labels = 0
-  let label = from
-  for (let at = from; at - from <= DOMAIN_MAX; at++) {
-    const code = codeAt(text, at)
-    if (isDomain(code)) continue
-    if (at === label) break
-    labels++
-    if (labels > 1 && isTopLevel(text.slice(label, at))) end = at
-    if (code !== 46) return isComplete(end, at)
-    label = at + 1
-  }
-  return isComplete(end, label - 1)
-}
-
-/** What follows the last label that may end a name must not be a part of the name. */
-function isComplete(end: number, last: number): number {
-  return end === last ? end : -1
-}
-
-function isTopLevel(label: string): boolean {
-  if (label.length < 2 || label.startsWith('-') || label.endsWith('-') || label.includes('_')) return false
-  return (
-    !isDigit(label.charCodeAt(0)) && (!/\d/.test(label) || label.startsWith('xn--')) && !FILES.test(label)
-  )
 }

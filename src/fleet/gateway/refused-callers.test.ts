@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { BEYOND_BINDING } from '../../gateway/fields.ts'
 import type { RecordFields, RecordQueue } from '../../record/fields.ts'
 import type { FromGateway, RefusedCallers } from '../shared/messages.ts'
-import { gatherRefusedCallers } from './verified-tokens.ts'
+import { gatherRefusedCallers } from './refused-callers.ts'
 
 function start() {
   const added: RecordFields[] = []

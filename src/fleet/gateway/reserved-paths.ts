@@ -1,7 +1,7 @@
 /** Answers requests at reserved paths: CORS first, then the door. */
 import type { Exchange } from '../../gateway/exchange.ts'
 import type { Incoming } from '../../wire/port.ts'
-import type { CrossOrigin } from './router.ts'
+import type { CrossOrigin } from './cross-origin.ts'
 
 type Handler = (incoming: Incoming<Exchange>) => void
 

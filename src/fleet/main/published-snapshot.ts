@@ -1,6 +1,6 @@
 /** The one copy of the published snapshot that the main thread keeps for threads that start. */
 import type { OwnedBytes } from '../../base/memory/bytes.ts'
-import { inSlices } from '../../base/threads/in-line.ts'
+import { inSlices } from '../../base/threads/time-slices.ts'
 import type { FragmentKey } from '../../snapshot/fragments.ts'
 import {
   PackedFragments,

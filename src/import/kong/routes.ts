@@ -1,5 +1,5 @@
 import { listedTexts, type Plain } from '../../base/json/storable.ts'
-import { withoutEndSlashes } from '../../base/text/mask.ts'
+import { withoutEndSlashes } from '../../base/text/url.ts'
 import { BasePath, CollectionSpec } from '../../model/api/collection.ts'
 import { HTTP_METHODS } from '../../model/http-names.ts'
 import type { HttpMethod } from '../../model/members.ts'

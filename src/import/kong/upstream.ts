@@ -1,5 +1,5 @@
 import { isPlain, type Plain, scalarText } from '../../base/json/storable.ts'
-import { withoutEndSlashes } from '../../base/text/mask.ts'
+import { withoutEndSlashes } from '../../base/text/url.ts'
 import { UpstreamSpec } from '../../model/api/upstream.ts'
 import { listIn, oddLists, POOL_MEMBERS, SERVICE_MEMBERS, TARGET_MEMBERS, unknownMembers } from './members.ts'
 

@@ -1,6 +1,6 @@
 import { isPlain, type Plain, pointerTo } from '../../base/json/storable.ts'
 import { type FieldError, Refusal, refuse } from '../../base/refusal.ts'
-import { withoutEndSlashes } from '../../base/text/mask.ts'
+import { withoutEndSlashes } from '../../base/text/url.ts'
 import { ProxySpec } from '../../model/api/proxy.ts'
 import { UpstreamUrl } from '../../model/api/upstream.ts'
 import { takeDocument } from '../descriptions.ts'

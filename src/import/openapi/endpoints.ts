@@ -1,5 +1,5 @@
 import { isPlain, type Plain, pointerTo } from '../../base/json/storable.ts'
-import { withoutEndSlashes } from '../../base/text/mask.ts'
+import { withoutEndSlashes } from '../../base/text/url.ts'
 import { UpstreamUrl } from '../../model/api/upstream.ts'
 import type { HttpMethod } from '../../model/members.ts'
 import { broken } from '../text/plain-data.ts'

@@ -10,9 +10,10 @@ import { createFieldReader, fieldValue, NOT_SHARED } from '../../gateway/fields.
 import type { Caller, GatewayPort, Identified } from '../../gateway/port.ts'
 import { SMALL_BYTES_MAX } from '../../wire/caller-memory.ts'
 import type { Incoming } from '../../wire/port.ts'
-import { createRebindingCheck, errorAnswer, type McpAnswer, RPC, withHeaders } from '../protocol/answer.ts'
+import { errorAnswer, type McpAnswer, RPC, withHeaders } from '../protocol/answer.ts'
 import { createMcpEndpoint, type EndpointOptions, type McpEndpoint } from '../protocol/endpoint.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
+import { createRebindingCheck } from '../protocol/rebinding.ts'
 import type { Relay } from '../protocol/relay-port.ts'
 import { wantedOf } from '../protocol/subscription.ts'
 import {

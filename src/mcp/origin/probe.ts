@@ -10,7 +10,7 @@
 import { type Clock, toTime } from '../../base/clock.ts'
 import type { Plain } from '../../base/json/storable.ts'
 import { RUNNER_ERROR } from '../../base/net/address.ts'
-import { hasUnseen, isDeceptive, printable } from '../../base/text/mask.ts'
+import { hasUnseen, isDeceptive, printable } from '../../base/text/visible.ts'
 import { type CapabilityType, KEY_OF } from '../../model/mcp/capability.ts'
 import {
   type Catalogue,

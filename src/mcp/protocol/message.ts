@@ -1,7 +1,7 @@
 /** JSON-RPC messages and their ids. */
 import { exactInteger, writtenNumber } from '../../base/json/exact.ts'
 import { pointerTo } from '../../base/json/storable.ts'
-import { FoldedNames, shownName } from '../../base/text/mask.ts'
+import { FoldedNames, shownName } from '../../base/text/folded-names.ts'
 
 /**
  * Id of a request: a string or an integer, never null (2026-07-28, basic). Its sender alone reads it, so that an integer keeps its digits:

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createRebindingCheck } from './answer.ts'
+import { createRebindingCheck } from './rebinding.ts'
 
 test('a page is judged by the rule that is given, and who names none is no page', () => {
   const check = createRebindingCheck(

@@ -22,7 +22,7 @@ export function isSubscribable(uri: string): boolean {
 
 /** Member of `_meta` that names the listen which a message belongs to. */
 const SUBSCRIPTION_ID = 'io.modelcontextprotocol/subscriptionId'
-/** Resources that one listen may name; further ones are not honoured. */
+/** Resources that one listen may name, and that one session may subscribe to; further ones are not honoured. */
 const URIS_MAX = 100
 /** Characters of the URI of a resource that is subscribed to: as many as one in a catalogue has. */
 export const SUBSCRIBED_CHARS_MAX = 2048

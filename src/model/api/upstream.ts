@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { certificatesOf } from '../../base/crypto/certificate.ts'
-import { urlTextFault, withoutEndSlashes } from '../../base/text/mask.ts'
+import { urlTextFault, withoutEndSlashes } from '../../base/text/url.ts'
 import { URL_FORMAT, unit } from '../annotations.ts'
 import { Duration } from '../members.ts'
 

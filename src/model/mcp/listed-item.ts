@@ -9,7 +9,7 @@
  * 4. The result depends only on the item and the era.
  */
 import { isPlain, type Plain, scalarText } from '../../base/json/storable.ts'
-import { printable } from '../../base/text/mask.ts'
+import { printable } from '../../base/text/visible.ts'
 import { type CapabilityType, KEY_OF } from './capability.ts'
 import { schemaFault } from './output-schema.ts'
 import {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { urlTextFault } from '../../base/text/mask.ts'
+import { urlTextFault } from '../../base/text/url.ts'
 import { URL_FORMAT, unit } from '../annotations.ts'
 import { UpstreamTlsSpec } from '../api/upstream.ts'
 import { Description, Duration, HeaderName, Name, Ref, Slug, Tags } from '../members.ts'

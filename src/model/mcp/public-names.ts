@@ -14,7 +14,7 @@
  *    such a name for one of that member. A policy may project one.
  */
 import { hash } from 'node:crypto'
-import { foldName } from '../../base/text/mask.ts'
+import { foldName } from '../../base/text/folded-names.ts'
 import type { CapabilityType } from './capability.ts'
 
 // Public URIs of resources where several members of a virtual MCP may have the same. A prefix stands where URL parsers leave it

@@ -7,7 +7,7 @@
  * 3. A shape looks at the members that it names, once each.
  */
 import { isPlain, type Plain } from '../../base/json/storable.ts'
-import { printable } from '../../base/text/mask.ts'
+import { printable } from '../../base/text/visible.ts'
 
 /** Returned in the place of a value that does not fit. */
 export const UNFIT: unique symbol = Symbol('unfit')

@@ -1,7 +1,7 @@
 /** Metadata documents of origins and authorization servers. Each member is checked before it is used. */
 import { listedTexts, type Plain } from '../../base/json/storable.ts'
 import { isSecureUrl } from '../../base/net/address.ts'
-import { urlTextFault } from '../../base/text/mask.ts'
+import { urlTextFault } from '../../base/text/url.ts'
 
 /** A document, or a server, cannot be used. The message is a sentence without subject and period, for administrators. */
 export class Unusable extends Error {

@@ -6,7 +6,7 @@ import type { Agent, ServiceClient } from '../../access/accounts.ts'
 import { hashToken } from '../../base/crypto/token.ts'
 import { listedTexts, type Plain } from '../../base/json/storable.ts'
 import { isLoopbackHost } from '../../base/net/address.ts'
-import { urlTextFault } from '../../base/text/mask.ts'
+import { urlTextFault } from '../../base/text/url.ts'
 
 export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 export const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'

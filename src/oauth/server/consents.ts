@@ -12,6 +12,7 @@ import { CLIENT_KEPT_MS, isLocalRedirect, isOwnClient } from './clients.ts'
 import { hostOf } from './hosts.ts'
 
 const KIND = 'Consent'
+/** Consents, and the profile of a grant, are kept as long as a grant lives. */
 const KEPT_MS = 90 * 24 * 60 * 60 * 1000
 
 /** What someone has agreed to for a client: scopes of OpenID Connect, and those of each resource. */

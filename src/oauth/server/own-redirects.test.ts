@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createOwnRedirects } from './connect-links.ts'
+import { createOwnRedirects } from './own-redirects.ts'
 
 const ORIGINS = ['https://gateway.example.com', 'http://127.0.0.1:8080', 'https://[::1]:8081']
 

@@ -27,11 +27,11 @@ import {
   pagesClient,
   shownClient,
 } from './clients.ts'
-import type { OwnRedirects } from './connect-links.ts'
 import type { Consents, GrantProfiles } from './consents.ts'
 import type { ClientDocuments, DocumentMode } from './documents.ts'
 import { IDENTITY_ASSERTION, registerIdentityAssertion } from './identity-assertion.ts'
 import { type ServerKeys, SIGNING_ALG } from './keys.ts'
+import type { OwnRedirects } from './own-redirects.ts'
 import { registerTokenExchange } from './token-exchange.ts'
 import { answerPage, type EngineContext, INTERACTION } from './visit.ts'
 

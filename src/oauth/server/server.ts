@@ -45,7 +45,7 @@ import { createSealed } from './adapter.ts'
 import { type Asker, createOAuthAudit } from './audit.ts'
 import { agentClient, lenientMetadata, serviceClient } from './clients.ts'
 import { createConnectPages } from './connect.ts'
-import { createApplications, createConnectLinks, createOwnRedirects } from './connect-links.ts'
+import { createApplications, createConnectLinks } from './connect-links.ts'
 import { createConsents, createGrantProfiles, createNeededAccounts } from './consents.ts'
 import { type ConsoleSignIn, createConsoleSignIn } from './console-sign-in.ts'
 import { type ConsoleTokens, createConsoleTokens } from './console-tokens.ts'
@@ -55,6 +55,7 @@ import { hostOf } from './hosts.ts'
 import { createInteractions } from './interactions.ts'
 import { currentKeys } from './keys.ts'
 import { listen } from './listen.ts'
+import { createOwnRedirects } from './own-redirects.ts'
 import {
   AUTHORIZATION,
   createProvider,

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, test } from 'node:test'
 import { ExchangingIssuer } from '../../../test/support/exchanging-issuer.ts'
 import { type IdentityShared, startFederation } from '../../../test/support/federation.ts'
 import { json } from '../../../test/support/scripted-as.ts'
-import { createLinks } from '../../shared-state/memory/throttle.ts'
+import { createLinks } from '../../shared-state/memory/links.ts'
 import { createIdentityTokens, type KeptIdentityTokens } from './identity-tokens.ts'
 import { createOidcSignIn, type SignInState } from './oidc.ts'
 

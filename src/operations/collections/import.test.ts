@@ -11,7 +11,7 @@ import type { ContractsFragment, Fragment, SchemasFragment } from '../../snapsho
 import type { SnapshotDelta } from '../../snapshot/packed-fragments.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
-import { openVault } from '../../vault/reseal.ts'
+import { openVault } from '../../vault/open.ts'
 import type { Invoked } from '../engine/call.ts'
 import type { Invoke } from '../engine/define.ts'
 import { createFragmentPublisher } from '../engine/fragments.ts'

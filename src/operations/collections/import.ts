@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Refusal, refuse } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/threads/in-line.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import { BasePath, CollectionSpec } from '../../model/api/collection.ts'
 import { IMPORTED_VALIDATION, ValidationMode } from '../../model/api/proxy.ts'
 import { UpstreamUrl } from '../../model/api/upstream.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/threads/in-line.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import { refersTo } from '../../model/annotations.ts'
 import type { CollectionSpec } from '../../model/api/collection.ts'
 import { Ref } from '../../model/members.ts'

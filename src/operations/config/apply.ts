@@ -7,7 +7,7 @@
  *    one transaction, and refuses when they differ from the plan that is named.
  * 2. Each step goes the way of a single write, permissions and rules included, over a writer that has the
  *    configuration in memory (`engine/config-in-memory`). Fragments are compiled once at the end. Long work yields the
- *    event loop (`base/threads/in-line`).
+ *    event loop (`base/threads/time-slices`).
  * 3. Resources that one set of documents owns are taken over by another set only when that set says so.
  * 4. An OpenAPI description among the documents is imported to documents before the comparison. Configurations of
  *    other programs (`kong`, `mcp-servers`) are converted to documents and applied like any others.
@@ -16,7 +16,7 @@ import { z } from 'zod'
 import { newId } from '../../base/ids.ts'
 import { canonicalJson, packJson } from '../../base/json/canonical.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/threads/in-line.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import type { StoredPlan } from '../../store/ports/config.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'

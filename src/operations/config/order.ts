@@ -1,6 +1,6 @@
 /** The order of the steps: removals first, then each resource before the resources that refer to it. */
 import { refuse } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/threads/in-line.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import { parentRef, refsIn } from '../engine/refs.ts'
 import type { DiffEntry } from '../engine/write-options.ts'

@@ -1,7 +1,7 @@
 import { contentHash } from '../../base/json/canonical.ts'
 import { isPlain } from '../../base/json/storable.ts'
 import { type FieldError, Refusal } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/threads/in-line.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import { isReference } from '../../model/api/credential-facts.ts'
 import { idsWithSealedHeaders, withoutHeaderTexts } from '../../model/api/injected-header.ts'
 import { IMPORTED_VALIDATION, JsonSchema } from '../../model/api/proxy.ts'

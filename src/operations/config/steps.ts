@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { z } from 'zod'
 import { type FieldError, Refusal, refuse, type Sought } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/threads/in-line.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import { isReference } from '../../model/api/credential-facts.ts'
 import { secretHeadersOf, withHeaderSecrets, withKeptReferences } from '../../model/api/injected-header.ts'
 import { inWords, NOUNS, type ResourceType } from '../../model/resource-types.ts'

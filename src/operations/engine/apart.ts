@@ -14,7 +14,8 @@ import { buffersOf, fromPieces, type JsonPieces, toPieces } from '../../base/jso
 import { isPlain, type Plain } from '../../base/json/storable.ts'
 import { entryUrl } from '../../base/program.ts'
 import { Refusal, type RefusalCode, type RefusalFacts, refuse } from '../../base/refusal.ts'
-import { InLine, inSlices } from '../../base/threads/in-line.ts'
+import { InLine } from '../../base/threads/in-line.ts'
+import { inSlices } from '../../base/threads/time-slices.ts'
 import { isUnread, type UnreadDocument } from './unread.ts'
 
 /** A function of plain data that threads apart know by its name. */

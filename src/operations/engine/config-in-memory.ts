@@ -1,4 +1,4 @@
-import { yieldThread } from '../../base/threads/in-line.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import { NOUNS, type ResourceType } from '../../model/resource-types.ts'
 import { type CompileReader, SOURCES, type SourceType } from '../../snapshot/compile/sources.ts'
 import { type ConfigReader, type ConfigWriter, typedReads } from '../../store/ports/config.ts'

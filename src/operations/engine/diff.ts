@@ -1,6 +1,6 @@
 import { canonicalJson } from '../../base/json/canonical.ts'
 import { isPlain, type Plain, pointerTo } from '../../base/json/storable.ts'
-import { yieldThread } from '../../base/threads/in-line.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { KindSchema } from './kind-schema.ts'

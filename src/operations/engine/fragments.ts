@@ -1,6 +1,7 @@
 import { canonicalJsonPaused, textHash } from '../../base/json/canonical.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
-import { InLine, inSlices, yieldThread } from '../../base/threads/in-line.ts'
+import { InLine } from '../../base/threads/in-line.ts'
+import { inSlices, yieldThread } from '../../base/threads/time-slices.ts'
 import { checkFragment } from '../../snapshot/compile/check.ts'
 import {
   type Compiled,

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type Clock, toTime } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/threads/in-line.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import { momentOf, When } from '../../model/members.ts'
 import { type Fields, TIME_ORDERS, type TimeOrder } from '../../store/ports/resource.ts'
 

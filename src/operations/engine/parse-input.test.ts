@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { fieldErrorsOf } from '../../base/json/fault.ts'
-import { withoutPause } from '../../base/threads/in-line.ts'
+import { withoutPause } from '../../base/threads/time-slices.ts'
 import { applyConfig, diffConfig } from '../config/apply.ts'
 import { parsePaused } from './parse-input.ts'
 

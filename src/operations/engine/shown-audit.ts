@@ -3,7 +3,7 @@
  * look only at what is shown, and a page is cut after that. Its items and its end are therefore independent of the hidden
  * parts of entries.
  */
-import { yieldThread } from '../../base/threads/in-line.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import type { AuditEntry } from '../../model/access/audit.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import type { AuditFilter, ConfigReader } from '../../store/ports/config.ts'

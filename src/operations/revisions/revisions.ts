@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
 import { refuse } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/threads/in-line.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import { SURFACES } from '../../model/record.ts'
 import { RESOURCE_TYPES } from '../../model/resource-types.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'

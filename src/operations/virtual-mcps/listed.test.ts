@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { typedReads } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
-import { createMcpListing } from './drift.ts'
+import { createMcpListing } from './listed.ts'
 
 const stored = (slug: string, spec: Resource['spec']): Resource => ({
   ...{ type: 'virtual_mcps', id: `vmc_${slug}`, slug, parent: null, name: slug, status: 'published' },

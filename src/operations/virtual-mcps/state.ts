@@ -1,7 +1,7 @@
 /**
  * State of a virtual MCP that is stored beside its spec. A change of the virtual MCP, or of one of its origins, writes it in its transaction.
  *
- * 1. Public names are given when a published virtual MCP is compiled (operations/engine/change-secrets), and stay.
+ * 1. Public names are given when a published virtual MCP is compiled (operations/engine/kept-names), and stay.
  * 2. Saving the capability policy of a member approves what its origin lists at that moment. Before the first catalogue, that
  *    catalogue is approved.
  * 3. If an approved item has changed or is gone, the approved version is kept, so that the difference can be shown.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { testLinks } from '../../../test/shared-state/links.ts'
-import { createLinks } from './throttle.ts'
+import { createLinks } from './links.ts'
 
 testLinks('memory of one thread', () => {
   let now = 0

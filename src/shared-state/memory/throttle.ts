@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/memory/lru.ts'
-import type { Attempted, Backoff, BackoffKey, Links, Throttle, ThrottleKey } from '../ports/memory.ts'
+import type { Attempted, Backoff, BackoffKey, Throttle, ThrottleKey } from '../ports/memory.ts'
 
 /** Keys of one kind that are told apart; beyond that, those not seen for longest are forgotten. */
 const KEYS_MAX = 10_000
@@ -82,57 +82,4 @@ function fail(failures: Failures, { free, waitMsMax }: Backoff, now: number): vo
 function forget(failures: Failures, now: number): void {
   failures.count = Math.max(0, failures.count - 1)
   failures.until = now
-}
-
-export interface LinkBounds {
-  /** Links that are kept at once. */
-  readonly max: number
-  /** Of one owner. */
-  readonly ownMax?: number
-  /** At `max`, a new link pushes out the oldest one, and is not refused. */
-  readonly dropsOldest?: boolean
-}
-
-interface Kept<Value> {
-  readonly value: Value
-  readonly owner: string | null
-  /** Monotonic. */
-  readonly endsAt: number
-}
-
-/** Links in the memory of this thread. A restart ends all of them. */
-export function createLinks<Value>(clock: Clock, bounds: LinkBounds): Links<Value> {
-  const { max, ownMax = max, dropsOldest = false } = bounds
-  const kept = new Map<string, Kept<Value>>()
-
-  function find(key: string): Kept<Value> | undefined {
-    const found = kept.get(key)
-    return found !== undefined && found.endsAt > clock.monotonic() ? found : undefined
-  }
-
-  function ownOf(owner: string): number {
-    let count = 0
-    for (const link of kept.values()) if (link.owner === owner) count++
-    return count
-  }
-
-  return {
-    put(key, value, lifeMs, owner) {
-      const now = clock.monotonic()
-      for (const [old, { endsAt }] of kept) if (endsAt <= now) kept.delete(old)
-      if (owner !== null && ownOf(owner) >= ownMax) return false
-      if (kept.size >= max) {
-        if (!dropsOldest) return false
-        kept.delete(kept.keys().next().value!)
-      }
-      kept.set(key, { value, owner, endsAt: now + lifeMs })
-      return true
-    },
-    look: (key) => find(key)?.value ?? null,
-    take(key) {
-      const found = find(key)
-      kept.delete(key)
-      return found?.value ?? null
-    },
-  }
 }

@@ -1,5 +1,5 @@
 /** Compiles one resource to its fragments, and says which resources have fragments. */
-import { yieldThread } from '../../base/threads/in-line.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { Fragment, FragmentKey, FragmentKind } from '../fragments.ts'

@@ -1,7 +1,7 @@
 /** Compiles the desired state to fragments. Pure: the same state gives the same fragments. All references are ids. */
 import { toMs } from '../../base/clock.ts'
 import type { ClaimRule } from '../../base/crypto/jwt.ts'
-import { withoutPause } from '../../base/threads/in-line.ts'
+import { withoutPause } from '../../base/threads/time-slices.ts'
 import {
   type ClientSpec,
   type JwtAuth,

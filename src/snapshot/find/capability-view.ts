@@ -1,7 +1,7 @@
 /** Items as callers see them: with their public name, and with the members that a policy projects. */
 
 import { isPlain, type Plain } from '../../base/json/storable.ts'
-import { FoldedNames } from '../../base/text/mask.ts'
+import { FoldedNames } from '../../base/text/folded-names.ts'
 import { type CapabilityType, KEY_OF, type Projection } from '../../model/mcp/capability.ts'
 
 export interface Visible {

@@ -7,7 +7,7 @@
  */
 
 import { isPlain, type Plain, pointerTo, tokenText } from '../../base/json/storable.ts'
-import { FoldedNames, shownName } from '../../base/text/mask.ts'
+import { FoldedNames, shownName } from '../../base/text/folded-names.ts'
 
 /** Members, containers and the schemas about them that one judgement looks at. */
 const STEPS_MAX = 500_000

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import { yieldThread } from '../../base/threads/in-line.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import type {
   AccessRequestReader,
   AccessRequestWriter,

@@ -1,5 +1,5 @@
 import { type Expression, type ExpressionBuilder, expressionBuilder, type Kysely, type SqlBool } from 'kysely'
-import { yieldThread } from '../../base/threads/in-line.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import type { Status } from '../../model/members.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
 import type { ListOrder, ListQuery, Part } from '../ports/config.ts'

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { inSlices, withoutPause } from '../../base/threads/in-line.ts'
+import { inSlices, withoutPause } from '../../base/threads/time-slices.ts'
 import type { LastGoodChange, LastGoodEntry, LastGoodStore } from '../ports/places.ts'
 import { guarded, toStoreError } from './fault.ts'
 import { inTransaction, openAlone } from './migrate.ts'

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
 import { Command } from 'commander'
-import { printable } from '../../base/text/mask.ts'
+import { printable } from '../../base/text/visible.ts'
 import { EXIT, Failed } from './exit.ts'
 import { addFormat } from './flags.ts'
 import type { CliPorts, Finding } from './ports.ts'

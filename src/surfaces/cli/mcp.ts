@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { printable } from '../../base/text/mask.ts'
+import { printable } from '../../base/text/visible.ts'
 import { bridge } from './bridge.ts'
 import { findGateway, findTarget, type Where } from './connect.ts'
 import { UsageError } from './exit.ts'

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import { printable } from '../../base/text/mask.ts'
+import { printable } from '../../base/text/visible.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import { connect, type Where } from './connect.ts'
 import { addCommonFlags, readText } from './flags.ts'

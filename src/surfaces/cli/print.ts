@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
 import { CannotStart } from '../../base/refusal.ts'
-import { printable } from '../../base/text/mask.ts'
+import { printable } from '../../base/text/visible.ts'
 import { type ChangeRequest, DIFF_COLUMNS } from '../../model/access/approval.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import type { DiffEntry } from '../../operations/engine/write-options.ts'

@@ -1,5 +1,5 @@
 import { Document, visit } from 'yaml'
-import { UNSEEN_IN_DATA, visibleJson } from '../../base/text/mask.ts'
+import { UNSEEN_IN_DATA, visibleJson } from '../../base/text/visible.ts'
 
 /** A value as indented JSON, with characters that a screen does not show as escapes. */
 export function toJsonText(value: unknown): string {

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { printable, visibleJson } from '../../base/text/mask.ts'
+import { printable, visibleJson } from '../../base/text/visible.ts'
 import type { DiffEntry } from '../../operations/engine/write-options.ts'
 
 /** Longest text in a cell of a list; `-o json` has all of it. */

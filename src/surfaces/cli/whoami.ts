@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { isPlain } from '../../base/json/storable.ts'
-import { printable } from '../../base/text/mask.ts'
+import { printable } from '../../base/text/visible.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import { clientOf, findTarget, type Where } from './connect.ts'
 import { addCommonFlags } from './flags.ts'

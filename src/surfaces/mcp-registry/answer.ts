@@ -10,7 +10,7 @@ import { plainAddress } from '../../base/net/address.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { Time } from '../../model/members.ts'
 import type { Via } from '../../operations/engine/call.ts'
-import type { ListedMcp, ListMcps } from '../../operations/virtual-mcps/drift.ts'
+import type { ListedMcp, ListMcps } from '../../operations/virtual-mcps/listed.ts'
 
 const SERVERS = `${DOORS.registry.path}/v0.1/servers`
 /** Entries of a page. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { ListedMcp } from '../../operations/virtual-mcps/drift.ts'
+import type { ListedMcp } from '../../operations/virtual-mcps/listed.ts'
 import { entryOf, namespaceOf } from './answer.ts'
 
 const listed = (more: Partial<ListedMcp> = {}): ListedMcp => ({

@@ -1,7 +1,7 @@
 import type { Principal } from '../../access/principal.ts'
 import { isPlain, type Plain } from '../../base/json/storable.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
-import { printable } from '../../base/text/mask.ts'
+import { printable } from '../../base/text/visible.ts'
 import type { ToolCall, ToolOutcome } from '../../mcp/protocol/tool-call.ts'
 import { inWords } from '../../model/resource-types.ts'
 import type { Invoked, Via } from '../../operations/engine/call.ts'

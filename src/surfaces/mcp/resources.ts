@@ -1,6 +1,6 @@
 import { isPlain } from '../../base/json/storable.ts'
 import { Refusal } from '../../base/refusal.ts'
-import { printable, visibleJson } from '../../base/text/mask.ts'
+import { printable, visibleJson } from '../../base/text/visible.ts'
 import type { ListedResource, ResourceContent, Resources, ResourceTemplate } from '../../mcp/protocol/door.ts'
 import type { Said } from '../../mcp/protocol/tool-call.ts'
 import { inWords, isResourceType } from '../../model/resource-types.ts'

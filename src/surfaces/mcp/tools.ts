@@ -1,6 +1,6 @@
 import { pointerTo } from '../../base/json/storable.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
-import { visibleJson } from '../../base/text/mask.ts'
+import { visibleJson } from '../../base/text/visible.ts'
 import { inWords } from '../../model/resource-types.ts'
 import {
   type Invoked,

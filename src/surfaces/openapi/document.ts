@@ -1,5 +1,5 @@
 import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
-import { withoutPause } from '../../base/threads/in-line.ts'
+import { withoutPause } from '../../base/threads/time-slices.ts'
 import { APPROVABLE } from '../../model/access/approval.ts'
 import { isResourceType } from '../../model/resource-types.ts'
 import { WriteOptionsInput, writeOptionNames } from '../../operations/engine/call.ts'

@@ -1,6 +1,6 @@
 import { DOORS } from '../../base/doors.ts'
 import { isPlain } from '../../base/json/storable.ts'
-import { withoutPause } from '../../base/threads/in-line.ts'
+import { withoutPause } from '../../base/threads/time-slices.ts'
 import type { Kind } from '../../operations/engine/kind.ts'
 import { writableSchema } from '../../operations/engine/kind-schema.ts'
 import { KINDS_IN_ORDER } from '../../operations/kinds.ts'

@@ -14,7 +14,7 @@ import { mayFit } from '../../base/json/canonical.ts'
 import { jsonBytesInPieces } from '../../base/json/pieces.ts'
 import type { Reservation } from '../../base/memory/bytes.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
-import { inSlices, jsonText } from '../../base/threads/in-line.ts'
+import { inSlices, jsonText } from '../../base/threads/time-slices.ts'
 import { confidentialityOf } from '../../model/annotations.ts'
 import { runApartFor } from '../../operations/engine/apart.ts'
 import {

@@ -4,7 +4,7 @@ import { type Control, principalOf, startControl, VIA } from '../../../test/cont
 import { createClock } from '../../base/clock.ts'
 import { Secret } from '../../base/crypto/token.ts'
 import { createSecretLinks, LINK_MS, type SecretLinks } from '../../operations/engine/resource-secrets.ts'
-import { createLinks } from '../../shared-state/memory/throttle.ts'
+import { createLinks } from '../../shared-state/memory/links.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { answerSecretPage, SECRETS_ROOT } from './page.ts'
 

@@ -20,7 +20,7 @@ import { openConfigStore } from '../../store/sqlite/config.ts'
 import { SCHEMA_VERSIONS } from '../../store/sqlite/copy.ts'
 import { lockDirectory } from '../../store/sqlite/directory.ts'
 import type { RestoreRequest } from '../../surfaces/cli/ports.ts'
-import { openVault } from '../../vault/reseal.ts'
+import { openVault } from '../../vault/open.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-backup-'))
 const data = join(directory, 'data')

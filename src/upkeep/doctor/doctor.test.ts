@@ -25,7 +25,7 @@ import { openConfigStore } from '../../store/sqlite/config.ts'
 import { SCHEMA_VERSIONS } from '../../store/sqlite/copy.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
 import { runCli } from '../../surfaces/cli/program.ts'
-import { openVault } from '../../vault/reseal.ts'
+import { openVault } from '../../vault/open.ts'
 import { findReachable } from './instance.ts'
 import { clockFinding, diskFinding, findNode, tlsFinding } from './machine.ts'
 

@@ -1,13 +1,10 @@
 /** Handles damaged files at a start, so that damage in replaceable files never keeps traffic from being served. */
-import { existsSync, renameSync, rmSync, type Stats, statSync } from 'node:fs'
+import { existsSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { otherThanFile } from '../../base/files.ts'
 import { CannotStart } from '../../base/refusal.ts'
 import { AUDIT_MARK } from '../../record/audit-mark.ts'
 import type { ConfigPlace, StorePlace } from '../../store/ports/places.ts'
-import { type Probed, type StoreFault, StoreUnavailable } from '../../store/ports/unavailable.ts'
-import { openVaultAlone } from '../../vault/reseal.ts'
-import type { Vault } from '../../vault/vault.ts'
 import { type DataFiles, RESTORE_PART } from '../data-files.ts'
 
 type Log = (level: 'info' | 'warn' | 'error', message: string) => void
@@ -121,49 +118,4 @@ function refuseHalfRestore(data: string, config: ConfigPlace, keyFile: string, l
       `A restore into ${data} was cut off: ${part} is left of it. Run postern restore again, with --force if it asks for that; to begin anew, empty ${data}.`,
     )
   log('warn', `${part} is left of a restore that was cut off; delete it`)
-}
-
-// Watches the key file while the instance runs.
-
-/**
- * Looks whether the next start will find the key file. A running process has its keys in memory and reads the file at no other time,
- * so that nothing else notices that the file is gone until it is too late to copy it.
- * @param vault the keys of this process
- */
-export function watchKeyFile(keyFile: string, vault: Pick<Vault, 'keys'>): Probed {
-  let fault: StoreUnavailable | null = null
-  /** Of the file when it was last found to be right. */
-  let seen = ''
-
-  function judge(): { readonly fault: StoreFault; readonly inner: string } | null {
-    let stats: Stats | undefined
-    try {
-      stats = statSync(keyFile, { throwIfNoEntry: false })
-      if (stats === undefined) return { fault: 'missing', inner: `${keyFile} is gone` }
-      const now = [stats.dev, stats.ino, stats.mode, stats.size, stats.mtimeMs, ...ids(vault)].join()
-      if (now === seen) return null
-      const found = new Set(ids(openVaultAlone(keyFile)))
-      const lacking = ids(vault).filter((id) => !found.has(id))
-      if (lacking.length > 0)
-        return { fault: 'replaced', inner: `${keyFile} lacks the key ${lacking.join()}` }
-      seen = now
-      return null
-    } catch (error) {
-      return { fault: 'cannot_open', inner: `${keyFile}: ${(error as Error).message}` }
-    }
-  }
-
-  return {
-    get fault() {
-      return fault
-    },
-    async probe() {
-      const found = judge()
-      if (found?.fault !== fault?.fault) fault = found && new StoreUnavailable(found.fault, found.inner)
-    },
-  }
-}
-
-function ids(vault: Pick<Vault, 'keys'>): string[] {
-  return vault.keys().map(({ id }) => id)
 }

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { openConfigStore } from '../../store/sqlite/config.ts'
-import { openVault } from '../../vault/reseal.ts'
-import { watchKeyFile } from './damaged-files.ts'
+import { openVault } from '../../vault/open.ts'
+import { watchKeyFile } from './key-watch.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-key-watch-'))
 after(() => rmSync(directory, { recursive: true, force: true }))

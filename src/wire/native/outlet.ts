@@ -3,7 +3,7 @@
  * when the next write comes before its end.
  */
 import type { Socket } from 'node:net'
-import { fillAround, wholeBody } from '../progress.ts'
+import { fillAround, wholeBody } from '../kept-bytes.ts'
 import {
   destroyFor,
   fittingHandle,

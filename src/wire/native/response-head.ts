@@ -1,4 +1,5 @@
-import { ACTIVE, contentKind, INERT, UNKNOWN, withoutCookies } from '../content-kind.ts'
+import { withoutCookies } from '../answer-cookies.ts'
+import { ACTIVE, contentKind, INERT, UNKNOWN } from '../content-kind.ts'
 import { POOLED_MARGIN_MS, POOLED_MS } from '../limits.ts'
 import { type FieldNames, type ForwardRequest, withoutFields } from '../port.ts'
 import { connectionOptions } from './connection-options.ts'

@@ -1,6 +1,7 @@
 import type { ByteBudget } from '../../base/memory/bytes.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { kindFieldsOf } from '../content-kind.ts'
+import { lengthOf, wholeBody } from '../kept-bytes.ts'
 import { BODY_BYTES_MAX, PIECE_BYTES_MAX } from '../limits.ts'
 import {
   type AnswerStream,
@@ -16,7 +17,7 @@ import {
   type Upstream,
   type UpstreamFailure,
 } from '../port.ts'
-import { Collecting, lengthOf, Progress, wholeBody } from '../progress.ts'
+import { Collecting, Progress } from '../progress.ts'
 import { type AnswerCarrier, StreamedAnswer } from '../streamed-answer.ts'
 import { isIdempotent } from '../target.ts'
 import { CHUNKED } from './body-reader.ts'

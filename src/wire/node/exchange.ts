@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ByteBudget } from '../../base/memory/bytes.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { kindFieldsOf } from '../content-kind.ts'
+import { wholeBody } from '../kept-bytes.ts'
 import { BODY_BYTES_MAX, DROP_BYTES_MAX, PIECE_BYTES_MAX } from '../limits.ts'
 import { isTrailerName } from '../native/body-reader.ts'
 import type { RequestHead } from '../native/request-head.ts'
@@ -19,7 +20,7 @@ import {
   type Upstream,
   type UpstreamFailure,
 } from '../port.ts'
-import { Collecting, Progress, wholeBody } from '../progress.ts'
+import { Collecting, Progress } from '../progress.ts'
 import { type AnswerCarrier, StreamedAnswer } from '../streamed-answer.ts'
 import type { NodeConnection } from './connection.ts'
 import type { NodeContext } from './context.ts'

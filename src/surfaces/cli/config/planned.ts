@@ -1,6 +1,6 @@
 import { Option } from 'commander'
 import type { z } from 'zod'
-import { printable } from '../../../base/text/mask.ts'
+import { printable } from '../../../base/text/visible.ts'
 import { type DriftItem, type PlanItem, Shown } from '../../../operations/config/schemas.ts'
 import type { Operation } from '../../../operations/engine/define.ts'
 import type { Warning } from '../../../operations/engine/kind.ts'
