@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { applyContent, readForm } from './content.ts'
+import { applyContent } from './content.ts'
+import { readForm } from './multipart.ts'
 import { compileRule, type Rule, type RuleAction, type RuleSettings } from './rule.ts'
 import { Tally } from './tally.ts'
 

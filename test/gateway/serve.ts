@@ -102,6 +102,8 @@ export interface ServeOptions {
   readonly egress?: Partial<EgressSettings>
   readonly pageHosts?: ReadonlySet<string>
   readonly connections?: Connections
+  /** How often the engine looks for what has lasted too long. */
+  readonly sweepMs?: number
   readonly reserved?: (incoming: Incoming<Exchange>, exchange: Exchange, gateway: Gateway) => void
 }
 
@@ -145,7 +147,13 @@ export async function serve(
     fault: (fault) => faults.push(String(fault)),
   })
   const createEngine = (options.httpEngine ?? ENGINE) === 'node' ? createNodeEngine : createNativeEngine
-  const engine = createEngine({ handler: gateway, rules: FIELD_RULES, clock, egress, sweepMs: 20 })
+  const engine = createEngine({
+    handler: gateway,
+    rules: FIELD_RULES,
+    clock,
+    egress,
+    sweepMs: options.sweepMs ?? 20,
+  })
   const port = await engine.listen({ host: '127.0.0.1', port: 0, reusePort: false })
   const first = fragments(echo.port)
   if (first.length > 0) gateway.apply(delta(++revision, first, { full: true }))

@@ -76,6 +76,8 @@ export interface VirtualMcpOptions {
   readonly shared?: SharedParking
   /** What the thread may keep for callers. */
   readonly memory?: CallerMemory
+  /** How often the engine looks for what has lasted too long. */
+  readonly sweepMs?: number
   /** How Postern proves itself at all origins. */
   readonly auth_mode?: OriginSpec['auth_mode']
   /** What is sent in modes with accounts. */
@@ -89,7 +91,17 @@ export interface VirtualMcpOptions {
 /** Probes the origins with the usual timeouts, as saving them does, and starts a virtual MCP over all of them that passes everything. */
 export async function startVirtualMcp(
   urls: Origins,
-  { pool, clock, shared, memory, connections, probeAs, people = [], ...options }: VirtualMcpOptions = {},
+  {
+    pool,
+    clock,
+    shared,
+    memory,
+    sweepMs,
+    connections,
+    probeAs,
+    people = [],
+    ...options
+  }: VirtualMcpOptions = {},
 ): Promise<VirtualMcp> {
   let sessions: OriginSessions | null = null
   let parking: Parking | null = null
@@ -126,6 +138,7 @@ export async function startVirtualMcp(
     ],
     {
       ...(memory === undefined ? {} : { memory }),
+      ...(sweepMs === undefined ? {} : { sweepMs }),
       ...(connections === undefined ? {} : { connections }),
     },
     (gateway) => {
