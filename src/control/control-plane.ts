@@ -16,7 +16,7 @@ import type { ConsoleCall, ConsoleCaller, SignInProof } from '../model/access/ca
 import type { Federation, ManualClient } from '../oauth/federation/port.ts'
 import { CONSOLE_CLIENT_ID } from '../oauth/server/clients.ts'
 import type { DocumentMode } from '../oauth/server/documents.ts'
-import { createEndings, type Endings } from '../oauth/server/endings.ts'
+import { createEndings, type Endings } from '../oauth/server/ended-sign-ins.ts'
 import type { AuthorizationServerParts } from '../oauth/server/server.ts'
 import { createOriginAccess } from '../operations/access/mcp-access.ts'
 import { createUnauthenticatedAudit, type UnauthenticatedAudit } from '../operations/audit/audit.ts'
@@ -66,9 +66,9 @@ import {
   toSetUpLink,
 } from './local-socket.ts'
 import { createOAuthDoor } from './oauth-door.ts'
+import { createOriginOutages, createOriginWatch, type OriginWatch } from './origin-probing.ts'
 import { isAsked, refreshOrigin, refreshOrigins } from './origin-refresh.ts'
-import { createOriginOutages, createOriginWatch, type OriginWatch } from './origin-watch.ts'
-import { noteRefusedCallers } from './refused-callers.ts'
+import { noteRefusedCallers } from './refused-callers-audit.ts'
 
 export interface ControlPlaneOptions
   extends Omit<

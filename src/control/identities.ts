@@ -32,7 +32,7 @@ import type { ConfigStore } from '../store/ports/config.ts'
 import type { ConnectionReader } from '../store/ports/connections.ts'
 import type { Vault } from '../vault/vault.ts'
 import { type IdentityProvider, openAssertions, openDirect } from './identity-provider.ts'
-import type { ControlState } from './origin-watch.ts'
+import type { ControlState } from './origin-probing.ts'
 
 export interface IdentitiesParts {
   readonly store: ConfigStore

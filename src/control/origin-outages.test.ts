@@ -3,8 +3,8 @@ import { after, test } from 'node:test'
 import { EMPTY_FOUND, startControl } from '../../test/control.ts'
 import { createClock } from '../base/clock.ts'
 import type { OriginProbed } from '../model/mcp/origin.ts'
+import { createOriginOutages } from './origin-probing.ts'
 import { isAsked, refreshOrigin } from './origin-refresh.ts'
-import { createOriginOutages } from './origin-watch.ts'
 
 const STEP = { step: 'discover', latency_ms: 1, error: null } as const
 const WELL: OriginProbed = { steps: [{ ...STEP, ok: true, status: 200 }], found: EMPTY_FOUND }

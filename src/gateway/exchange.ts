@@ -21,14 +21,14 @@ import type {
   LinkedToken,
   SignedIn,
   Verified,
-} from '../snapshot/linked/client.ts'
+} from '../snapshot/linked-types/client.ts'
 import type {
   LinkedCollection,
   LinkedProxy,
   LinkedTarget,
   NodeServers,
-} from '../snapshot/linked/collection.ts'
-import type { ClientCertificate, Sent } from '../snapshot/linked/credential.ts'
+} from '../snapshot/linked-types/collection.ts'
+import type { ClientCertificate, Sent } from '../snapshot/linked-types/credential.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { CallerMemory, MemoryReservation } from '../wire/caller-memory.ts'
 import type {
@@ -43,8 +43,8 @@ import type {
   Upstream,
 } from '../wire/port.ts'
 import type { Counters, HeldLimits } from './admit/counters.ts'
-import type { AnswerCache, CacheEntry } from './cache/answer-cache.ts'
-import type { Captures } from './captures/armed.ts'
+import type { AnswerCache, CacheEntry } from './cache/cache-entries.ts'
+import type { Captures } from './captures/waiting-captures.ts'
 import type { CheckName } from './check-names.ts'
 import type { Connections } from './forward/connections.ts'
 import type { Pools } from './forward/pools.ts'
@@ -53,7 +53,7 @@ import type { ExchangeGuard } from './guardrails/exchange-guard.ts'
 import type { Webhooks } from './guardrails/webhooks.ts'
 import type { IdempotencyKeys } from './idempotency/keys.ts'
 import type { Issuers } from './identify/issuers.ts'
-import type { SignIns } from './identify/sign-ins.ts'
+import type { SignIns } from './identify/sign-in-port.ts'
 import type {
   AnswerVerdict,
   CalledCapability,

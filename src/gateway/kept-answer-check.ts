@@ -1,5 +1,5 @@
 /** The check `kept answer`: a request gets the answer of an earlier one, by the response cache or by its idempotency key. */
-import { cached } from './cache/cached.ts'
+import { cached } from './cache/response-cache.ts'
 import type { Located, Routed } from './exchange.ts'
 import { type Explain, open, pass, proxyName } from './explain/judged.ts'
 import { repeated } from './idempotency/repeated.ts'

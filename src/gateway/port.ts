@@ -18,9 +18,9 @@ import type {
   ProfileFragment,
   ProxyFragment,
 } from '../snapshot/fragments.ts'
-import type { Claims, SignedIn } from '../snapshot/linked/client.ts'
-import type { LinkedProxy } from '../snapshot/linked/collection.ts'
-import type { CalledThrough, LinkedOrigin } from '../snapshot/linked/mcp.ts'
+import type { Claims, SignedIn } from '../snapshot/linked-types/client.ts'
+import type { LinkedProxy } from '../snapshot/linked-types/collection.ts'
+import type { CalledThrough, LinkedOrigin } from '../snapshot/linked-types/mcp.ts'
 import type { CallHandle, Incoming } from '../wire/port.ts'
 import type { Connection } from './forward/connections.ts'
 

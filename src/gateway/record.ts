@@ -18,7 +18,7 @@ import {
   type SurfaceNumber,
 } from '../record/fields.ts'
 import type { HitLabel, RequestCounts } from '../record/request-counts.ts'
-import type { LinkedVirtualMcp } from '../snapshot/linked/mcp.ts'
+import type { LinkedVirtualMcp } from '../snapshot/linked-types/mcp.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { checkNumber } from './check-names.ts'
 import type { Exchange, Identity, RecordWriter } from './exchange.ts'

@@ -9,7 +9,7 @@ import { ownedBytes } from '../base/memory/bytes.ts'
 import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import { checkNumber } from './check-names.ts'
 import { type AsProfileOptions, callAsProfile } from './ends/call-as-profile.ts'
-import { createFieldReader } from './fields.ts'
+import { createFieldReader } from './request-headers.ts'
 
 /** A request that takes longer is given up. */
 const WAIT_MS = 30_000

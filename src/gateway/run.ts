@@ -4,7 +4,7 @@
  * 1. `begin` runs the checks. A refusal is answered with a problem, a reply is given, and an admitted request
  * 2. is sent on. A streamed answer goes from the engine to the caller. A gathered one comes to `answered`; a failure of
  *    either comes to `failed`, which asks another server, gives a kept answer in its place, or refuses.
- * 3. Rows see the answer on its way, see `answer/rows.ts`.
+ * 3. Rows see the answer on its way, see `answer/answer-stages.ts`.
  * 4. `over` runs the closing rows, once, also for refused requests and for callers who have left.
  *
  * The two ends, `ends/socket.ts` and `ends/in-process.ts`, make the exchange and hand its answer over.
@@ -12,17 +12,17 @@
 import type { RefusalCode } from '../base/refusal.ts'
 import { HTTP_METHODS } from '../model/http-names.ts'
 import type { ForwardRequest } from '../wire/port.ts'
-import { answerFields } from './answer/fields.ts'
+import { answerFields } from './answer/answer-headers.ts'
+import { staleAnswer } from './answer/answer-stages.ts'
 import { judgeGathered } from './answer/gathered.ts'
 import { problemAnswer } from './answer/problem.ts'
-import { staleAnswer } from './answer/rows.ts'
 import { leavingFields } from './answer/shared-origin.ts'
-import { overloaded } from './caller-memory.ts'
 import type { CheckName } from './check-names.ts'
 import type { Exchange, GatheredAnswer, Routed } from './exchange.ts'
+import { overloaded } from './exchange-memory.ts'
 import { goesElsewhere } from './forward/targets.ts'
 import { afterGuardrails } from './guardrails/answer.ts'
-import type { CheckRow, Life } from './rows.ts'
+import type { CheckRow, Life } from './stage-types.ts'
 import { ANSWER, admits, CLOSING, SEND, STEP_CHECKS } from './stages.ts'
 
 const LIFE: Life = { watching: ANSWER, answered, failed, step: (exchange) => begin(STEP_CHECKS, exchange) }

@@ -6,7 +6,7 @@ import type { Outcome } from '../wire/port.ts'
 import { CHECK_FACTS, type CheckName } from './check-names.ts'
 import { type End, Exchange, type Lane } from './exchange.ts'
 import { explainReplayOnly } from './identify/caller.ts'
-import type { CheckRow } from './rows.ts'
+import type { CheckRow } from './stage-types.ts'
 import { admits, CHECKS } from './stages.ts'
 import { ANSWERED, type Verdict } from './verdict.ts'
 

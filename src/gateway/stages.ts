@@ -10,12 +10,12 @@ import {
   upgradeOffered,
 } from './admit/access.ts'
 import { endLimits, explainLimits, limitsAdmit } from './admit/limits.ts'
-import { type AnswerRow, contractOfAnswer, standIn } from './answer/rows.ts'
-import { keptForLater } from './cache/keep.ts'
-import { releaseMemory } from './caller-memory.ts'
+import { type AnswerRow, contractOfAnswer, standIn } from './answer/answer-stages.ts'
+import { keptForLater } from './cache/response-cache.ts'
 import type { CheckName } from './check-names.ts'
 import { bodyGathered, explainContract, explainGather, requestFits } from './contract/request.ts'
 import type { Exchange, Located, Routed } from './exchange.ts'
+import { releaseMemory } from './exchange-memory.ts'
 import type { Explain } from './explain/judged.ts'
 import {
   explainHeldBackRoute,
@@ -49,7 +49,7 @@ import {
 } from './identify/caller.ts'
 import { explainKeptAnswer, keptAnswerGiven } from './kept-answer-check.ts'
 import { writeRecord } from './record.ts'
-import type { CheckRow, ClosingRow, SendRow, Ways } from './rows.ts'
+import type { CheckRow, ClosingRow, SendRow, Ways } from './stage-types.ts'
 import { ADMITTED, ANSWERED, type Check, type Verdict } from './verdict.ts'
 import { explainWorkflow, workflowReady } from './workflow/check.ts'
 import { runWorkflow } from './workflow/send.ts'

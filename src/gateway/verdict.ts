@@ -1,6 +1,6 @@
 import type { RefusalCode } from '../base/refusal.ts'
-import { mayKeep, overloaded } from './caller-memory.ts'
 import type { Exchange, Reply } from './exchange.ts'
+import { mayKeep, overloaded } from './exchange-memory.ts'
 
 /** The check has set `exchange.reply`, which answers the request: nothing is forwarded. */
 export const ANSWERED = 0

@@ -5,7 +5,7 @@ import type { Caller as PolicySubject, SignedInPerson } from '../snapshot/find/c
 import { methodNames, visibleMethods } from '../snapshot/find/methods.ts'
 import { clientOf, isOpenTo, teamsOf } from '../snapshot/find/people.ts'
 import type { CollectionFragment, Contract, PolicyFragment } from '../snapshot/fragments.ts'
-import type { LinkedProfile, SignedIn } from '../snapshot/linked/client.ts'
+import type { LinkedProfile, SignedIn } from '../snapshot/linked-types/client.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { contractFor, contractsOf, keptIn, schemasOf, sharedSchemas } from './contract/parsed-contracts.ts'
 import type { Caller, Endpoint } from './port.ts'

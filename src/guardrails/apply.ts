@@ -265,3 +265,12 @@ function isNamedSecret(given: Readonly<Record<string, unknown>>): boolean {
     return typeof name === 'string' && isSecretName(name)
   })
 }
+
+/**
+ * Why a compressed content may not be passed on; null where it may.
+ * @param reason why the content cannot be decoded; absent before that is tried, which concerns rules that refuse it anyway
+ */
+export function encodedStop(chain: Chain, tally: Tally, leg: Leg, reason?: string): Stop | null {
+  const concerned = reason === undefined ? chain.filter(({ refusesCompressed }) => refusesCompressed) : chain
+  return failed(concerned, null, leg, tally, reason ?? 'the content is compressed').stop
+}

@@ -1,6 +1,6 @@
 /** Chooses the memory of the control plane. */
 import type { Clock } from '../base/clock.ts'
-import type { ControlState } from '../control/origin-watch.ts'
+import type { ControlState } from '../control/origin-probing.ts'
 import { createTombstones, openEndedIds, openKeyMemory } from '../shared-state/memory/key-memory.ts'
 import { createLinks } from '../shared-state/memory/links.ts'
 import type { SharedCells } from '../shared-state/memory/shared-cells.ts'

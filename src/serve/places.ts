@@ -9,7 +9,7 @@ export const PLACES: StorePlaces = sqlitePlaces
 
 /** Waits for the lock of a file and holds it until the answer is called; for the context file of the command line. */
 export async function lockFile(file: string): Promise<() => void> {
-  const { lockFile: lock } = await import('../store/sqlite/directory.ts')
+  const { lockFile: lock } = await import('../store/sqlite/directory-lock.ts')
   return lock(file)
 }
 

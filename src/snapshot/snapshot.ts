@@ -25,11 +25,11 @@ import type {
   LinkedProfile,
   LinkedToken,
   Verified,
-} from './linked/client.ts'
-import type { LinkedCollection, LinkedWorkflow } from './linked/collection.ts'
-import type { LinkedCredential } from './linked/credential.ts'
-import type { GuardrailIndex, LinkedGuardrail } from './linked/guardrail.ts'
-import type { LinkedOrigin, LinkedVirtualMcp } from './linked/mcp.ts'
+} from './linked-types/client.ts'
+import type { LinkedCollection, LinkedWorkflow } from './linked-types/collection.ts'
+import type { LinkedCredential } from './linked-types/credential.ts'
+import type { GuardrailIndex, LinkedGuardrail } from './linked-types/guardrail.ts'
+import type { LinkedOrigin, LinkedVirtualMcp } from './linked-types/mcp.ts'
 
 export interface Snapshot {
   readonly revision: number

@@ -10,7 +10,7 @@ import {
   createOriginProbe,
   createOriginWatch,
   type OriginWatch,
-} from '../../src/mcp/virtual/streams/origin-watch.ts'
+} from '../../src/mcp/virtual/streams/watched-origins.ts'
 import { approvedOf, type Catalogue } from '../../src/model/mcp/capability-drift.ts'
 import { type OriginNews, type OriginProbed, OriginSpec } from '../../src/model/mcp/origin.ts'
 import { VirtualMcpSpec } from '../../src/model/mcp/virtual-mcp.ts'

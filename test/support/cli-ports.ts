@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { lockFile } from '../../src/store/sqlite/directory.ts'
+import { lockFile } from '../../src/store/sqlite/directory-lock.ts'
 import type { CliPorts } from '../../src/surfaces/cli/ports.ts'
 
 /** What a command line needs around it, without anybody to ask, and what it printed. */

@@ -7,7 +7,7 @@ const SERVED: readonly string[] = [
   'sent-delta',
   'packed-fragments',
   'snapshot',
-  'linked',
+  'linked-types',
   'find',
   'link',
   'schema',
@@ -76,7 +76,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     is: 'Request records, metrics and the audit chain. The gateway hands a record over and never waits',
   },
   snapshot: {
-    may: ['base', 'model', 'detectors/settings', 'guardrails/rule', 'snapshot/linked', 'snapshot/find'],
+    may: ['base', 'model', 'detectors/settings', 'guardrails/rule', 'snapshot/linked-types', 'snapshot/find'],
     is: 'Fragments are plain data. A snapshot is what a gateway thread serves',
   },
   'snapshot/schema': {
@@ -87,12 +87,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: ['base', 'model', 'snapshot/schema'],
     is: 'Endpoints as capabilities and as OpenAPI. The result is the same in every thread',
   },
-  'snapshot/linked': {
+  'snapshot/linked-types': {
     may: ['base', 'guardrails/rule', 'snapshot/fragments', 'snapshot/plan', 'snapshot/find'],
     is: 'The types of what a thread makes of fragments',
   },
   'snapshot/find': {
-    may: ['base', 'model', 'guardrails', 'snapshot/fragments', 'snapshot/linked'],
+    may: ['base', 'model', 'guardrails', 'snapshot/fragments', 'snapshot/linked-types'],
     is: 'Look-ups of a request, without SQL and without waiting',
   },
   'snapshot/link': {
@@ -234,7 +234,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'model',
       'shared-state/ports',
       'snapshot/find',
-      'snapshot/linked',
+      'snapshot/linked-types',
       'snapshot/schema',
       'gateway',
       'wire',

@@ -1,6 +1,6 @@
 /** Bounds the connections of each source over all threads. */
 import type { Clock } from '../../base/clock.ts'
-import type { SourceCounts } from '../../gateway/admit/sources.ts'
+import type { SourceCounts } from '../../gateway/admit/source-counts.ts'
 import type { trustedNetworks } from '../../gateway/identify/origin.ts'
 import { isIn } from '../../snapshot/find/network.ts'
 import { LISTENERS } from './router.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FIELD_RULES } from '../../gateway/fields.ts'
+import { FIELD_RULES } from '../../gateway/request-headers.ts'
 import type { ConsoleCall, ConsoleCaller } from '../../model/access/caller.ts'
 import type { Incoming } from '../../wire/port.ts'
 import { createConsoleMcp } from './console.ts'

@@ -14,8 +14,8 @@ import {
 } from '../../base/http/fields.ts'
 import { PoolShare, WaitingLine } from '../../base/memory/pool-share.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import type { SourceCounts } from '../../gateway/admit/sources.ts'
-import { AUTHORIZATION, CONSOLE, FIELD_RULES } from '../../gateway/fields.ts'
+import type { SourceCounts } from '../../gateway/admit/source-counts.ts'
+import { AUTHORIZATION, CONSOLE, FIELD_RULES } from '../../gateway/request-headers.ts'
 import { networkOf } from '../../snapshot/find/network.ts'
 import type { CallerMemory, MemoryReservation } from '../../wire/caller-memory.ts'
 import {

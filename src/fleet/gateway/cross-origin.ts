@@ -6,7 +6,7 @@
 import { DOORS, doorAt, isAtOrBelow } from '../../base/doors.ts'
 import type { AllowsOrigin } from '../../base/http/origins.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import { fieldValue, ORIGIN } from '../../gateway/fields.ts'
+import { fieldValue, ORIGIN } from '../../gateway/request-headers.ts'
 import type { Incoming } from '../../wire/port.ts'
 
 /** What pages may read of a response beside its body; clients of MCP need the first two. */

@@ -8,7 +8,7 @@ import { createQuestions, type Questions } from '../../base/threads/in-line.ts'
 import { type Connections, createConnections } from '../../gateway/forward/connections.ts'
 import type { Claim, IdempotencyKeys } from '../../gateway/idempotency/keys.ts'
 import type { KeySetAnswer, LoadKeySet } from '../../gateway/identify/key-sets.ts'
-import type { SignIns } from '../../gateway/identify/sign-ins.ts'
+import type { SignIns } from '../../gateway/identify/sign-in-port.ts'
 import type { ConnectionAnswer, SignInProof } from '../../model/access/caller.ts'
 import type {
   OriginSessionPool,

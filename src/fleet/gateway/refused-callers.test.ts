@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BEYOND_BINDING } from '../../gateway/fields.ts'
+import { BEYOND_BINDING } from '../../gateway/request-headers.ts'
 import type { RecordFields, RecordQueue } from '../../record/fields.ts'
 import type { FromGateway, RefusedCallers } from '../shared/messages.ts'
 import { gatherRefusedCallers } from './refused-callers.ts'

@@ -7,7 +7,7 @@
  * 2. Requests without a credential, and access tokens that have only expired, are left out: every client sends such requests
  *    before it signs in or refreshes its token.
  */
-import { BEYOND_BINDING, NOT_SHARED } from '../../gateway/fields.ts'
+import { BEYOND_BINDING, NOT_SHARED } from '../../gateway/request-headers.ts'
 import { RECORD_SURFACES } from '../../model/resource-types.ts'
 import { isProved, type RecordFields, type RecordQueue } from '../../record/fields.ts'
 import type { FromGateway, RefusedCallers } from '../shared/messages.ts'

@@ -8,8 +8,8 @@ import { methodBit, visibleMethods } from '../../snapshot/find/methods.ts'
 import { looseParts } from '../../snapshot/find/paths.ts'
 import { isOpenTo } from '../../snapshot/find/people.ts'
 import { allowOf } from '../../snapshot/find/routes.ts'
-import type { LinkedProfile } from '../../snapshot/linked/client.ts'
-import type { LinkedCollection } from '../../snapshot/linked/collection.ts'
+import type { LinkedProfile } from '../../snapshot/linked-types/client.ts'
+import type { LinkedCollection } from '../../snapshot/linked-types/collection.ts'
 import type { Called, Located, Routed } from '../exchange.ts'
 import {
   asIs,

@@ -6,9 +6,9 @@ import { limitKeyOf } from '../../snapshot/find/limit-key.ts'
 import { type LimitPlan, planLimit, toPlan } from '../../snapshot/find/limit-plan.ts'
 import type { LimitFragment } from '../../snapshot/fragments.ts'
 import { linkPolicy } from '../../snapshot/link/small-kinds.ts'
-import type { LinkedLimit } from '../../snapshot/linked/client.ts'
+import type { LinkedLimit } from '../../snapshot/linked-types/client.ts'
 import { type Counters, createCounterMemory, createCounters } from './counters.ts'
-import { STRIPES } from './stripes.ts'
+import { STRIPES } from './stripe-locks.ts'
 
 const NOON = Date.UTC(2026, 2, 4, 12)
 const DAY_MS = 86_400_000

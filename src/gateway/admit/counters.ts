@@ -1,20 +1,6 @@
 import type { LimitPlan, PlannedLimit } from '../../snapshot/find/limit-plan.ts'
-import type { LinkedLimit } from '../../snapshot/linked/client.ts'
+import type { LinkedLimit } from '../../snapshot/linked-types/client.ts'
 import { Calendar, periodKindOf } from './calendar.ts'
-import { enterPeriod, giveBackQuota } from './periods.ts'
-import { exportQuotas, importQuotas, type QuotaCount } from './persisted.ts'
-import {
-  advanceBucket,
-  advanceRate,
-  bucketRemaining,
-  bucketResetMs,
-  countBucket,
-  countRate,
-  rateResetMs,
-  uncountRate,
-} from './rate.ts'
-import { NOBODY } from './shares.ts'
-import { createFailures, type Failures } from './sources.ts'
 import {
   BUCKET,
   CounterTable,
@@ -32,7 +18,21 @@ import {
   tableBytes,
   toEntries,
   WINDOW,
-} from './table.ts'
+} from './counter-table.ts'
+import { NOBODY } from './entry-shares.ts'
+import { enterPeriod, giveBackQuota } from './periods.ts'
+import { exportQuotas, importQuotas, type QuotaCount } from './persisted-quotas.ts'
+import {
+  advanceBucket,
+  advanceRate,
+  bucketRemaining,
+  bucketResetMs,
+  countBucket,
+  countRate,
+  rateResetMs,
+  uncountRate,
+} from './rate.ts'
+import { createFailures, type Failures } from './source-counts.ts'
 
 /**
  * Limits of all gateway threads, and the failed authentications of each source.

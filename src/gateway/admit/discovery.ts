@@ -1,6 +1,6 @@
 import { type LimitPlan, planLimit, toPlan } from '../../snapshot/find/limit-plan.ts'
 import { linkPolicy } from '../../snapshot/link/small-kinds.ts'
-import type { LinkedProfile } from '../../snapshot/linked/client.ts'
+import type { LinkedProfile } from '../../snapshot/linked-types/client.ts'
 import type { Counters } from './counters.ts'
 
 /** Discovery calls of one profile in any minute: lists and contracts cost no upstream, but they are not free. */

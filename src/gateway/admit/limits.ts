@@ -6,10 +6,10 @@ import { toTime } from '../../base/clock.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { Hypothetical } from '../../model/explanation.ts'
 import { keyFor, type LimitPlan, type PlannedLimit } from '../../snapshot/find/limit-plan.ts'
-import type { LinkedLimit } from '../../snapshot/linked/client.ts'
+import type { LinkedLimit } from '../../snapshot/linked-types/client.ts'
 import type { Exchange, Routed } from '../exchange.ts'
 import { type Explain, NO_CALLER, open, pass, refuse } from '../explain/judged.ts'
-import { firstFieldValue } from '../fields.ts'
+import { firstFieldValue } from '../request-headers.ts'
 import { type Counters, LIMITS_AT_ONCE_MAX } from './counters.ts'
 
 /** Requests of one thread that wait for a place; further ones are refused at once. */

@@ -7,7 +7,7 @@ import {
   NO_PERIOD,
   OLDEST,
   TOTAL,
-} from './table.ts'
+} from './counter-table.ts'
 
 /**
  * The calendar periods that a quota keeps a count of, so that a clock that comes back finds the count of the period it

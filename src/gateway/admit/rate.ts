@@ -8,7 +8,7 @@ import {
   LATEST,
   OLDEST,
   TOTAL,
-} from './table.ts'
+} from './counter-table.ts'
 
 /**
  * Brings a rate to `now`: admissions that left the window (now - window, now] no longer count. A slot counts whole

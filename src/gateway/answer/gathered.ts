@@ -2,7 +2,7 @@ import type { RefusalCode, RefusalFacts } from '../../base/refusal.ts'
 import type { ForwardRequest, Substitute } from '../../wire/port.ts'
 import type { GatheredAnswer, Routed } from '../exchange.ts'
 import { forgetClaim } from '../idempotency/repeated.ts'
-import type { AnswerRow } from './rows.ts'
+import type { AnswerRow } from './answer-stages.ts'
 
 const UNHELD: RefusalFacts = {
   detail: 'The call was made, but its response could not be buffered: too much memory is in use for callers.',

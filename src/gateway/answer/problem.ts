@@ -1,6 +1,6 @@
 import { PROBLEMS, problemOf } from '../../base/refusal.ts'
 import type { Exchange } from '../exchange.ts'
-import { answerFields } from './fields.ts'
+import { answerFields } from './answer-headers.ts'
 
 /** The answer to an exchange that was refused or failed. */
 export interface ProblemAnswer {

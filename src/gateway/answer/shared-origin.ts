@@ -10,7 +10,7 @@ import { withoutCookies } from '../../wire/answer-cookies.ts'
 import { contentKind, kindFieldsOf, UNKNOWN } from '../../wire/content-kind.ts'
 import { withoutFields } from '../../wire/port.ts'
 import type { Exchange, Reply } from '../exchange.ts'
-import { fieldValues } from '../fields.ts'
+import { fieldValues } from '../request-headers.ts'
 
 /** Paths of the pages on which people sign in, agree and administer. */
 const PAGES = outermost(ALL_DOORS.filter(({ hasPages }) => hasPages))

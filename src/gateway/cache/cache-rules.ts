@@ -5,7 +5,7 @@ import { hashToken } from '../../base/crypto/token.ts'
 import { parseHttpDate } from '../../base/http/fields.ts'
 import type { CacheFragment } from '../../snapshot/fragments.ts'
 import type { Routed } from '../exchange.ts'
-import { fieldValue, fieldValues, firstFieldValue } from '../fields.ts'
+import { fieldValue, fieldValues, firstFieldValue } from '../request-headers.ts'
 
 /** Statuses that are kept. */
 const KEPT: ReadonlySet<number> = new Set([200, 203, 301, 308])

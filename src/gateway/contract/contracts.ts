@@ -1,5 +1,5 @@
 import type { Contract, ContractsFragment, SchemasFragment } from '../../snapshot/fragments.ts'
-import type { LinkedCollection, LinkedProxy } from '../../snapshot/linked/collection.ts'
+import type { LinkedCollection, LinkedProxy } from '../../snapshot/linked-types/collection.ts'
 import { createSchemaJudges, type Judge, type SchemaJudges } from '../../snapshot/schema/judge.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { type BodyRule, compileBodyRule } from './json-body.ts'

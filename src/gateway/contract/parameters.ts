@@ -4,7 +4,7 @@ import { type LinearPattern, linearPattern } from '../../base/text/patterns.ts'
 import type { Parameter } from '../../model/api/proxy.ts'
 import { isNeverPassed, isOverride } from '../../model/http-names.ts'
 import type { SchemaJudges } from '../../snapshot/schema/judge.ts'
-import { fieldValues } from '../fields.ts'
+import { fieldValues } from '../request-headers.ts'
 import { withoutPrefix } from './parameter-readings.ts'
 import { compileSchemaCheck, type SchemaCheck } from './parameter-schema.ts'
 

@@ -6,7 +6,6 @@ import { DEFAULT_LIMITS } from '../../wire/limits.ts'
 import { FAILURE_CODES, type ForwardRequest, type Incoming, type Upstream } from '../../wire/port.ts'
 import { canonicalTarget } from '../../wire/target.ts'
 import { type End, Exchange, type GatheredAnswer, Identity, type Lane, startedOutcome } from '../exchange.ts'
-import { agentFields } from '../fields.ts'
 import { accountOf, connectionFacts } from '../forward/connected.ts'
 import type { Connected, NotConnected } from '../forward/connections.ts'
 import { takeTrace } from '../forward/request.ts'
@@ -18,8 +17,9 @@ import type {
   InnerCall,
   InnerCallHandle,
 } from '../port.ts'
-import type { CheckRow } from '../rows.ts'
+import { agentFields } from '../request-headers.ts'
 import { begin, failed, over, refuse } from '../run.ts'
+import type { CheckRow } from '../stage-types.ts'
 
 /** Bytes of an answer that are read before a call from within the process is cut off. */
 const READ_BYTES_MAX = 64 * 1024 * 1024

@@ -4,8 +4,12 @@ import { isReserved } from '../../model/http-names.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { type Handler, type Incoming, withoutFields } from '../../wire/port.ts'
 import { isDocument, leavingFields } from '../answer/shared-origin.ts'
-import { answerBudgetOf } from '../caller-memory.ts'
 import { type End, Exchange, type Lane, type Targeted } from '../exchange.ts'
+import { answerBudgetOf } from '../exchange-memory.ts'
+import { takeTrace } from '../forward/request.ts'
+import { type CertificateField, createForwardedCertificates } from '../identify/certificate-fields.ts'
+import { forwardedOrigin, type Origin, trustedNetworks } from '../identify/origin.ts'
+import { declaredAgent, mcpSurfaceOf } from '../record.ts'
 import {
   AGENT_NAME,
   AUTHORIZATION,
@@ -16,11 +20,7 @@ import {
   SEC_FETCH_DEST,
   TRACE_PARENT,
   TRACE_STATE,
-} from '../fields.ts'
-import { takeTrace } from '../forward/request.ts'
-import { type CertificateField, createForwardedCertificates } from '../identify/certificate-fields.ts'
-import { forwardedOrigin, type Origin, trustedNetworks } from '../identify/origin.ts'
-import { declaredAgent, mcpSurfaceOf } from '../record.ts'
+} from '../request-headers.ts'
 import { begin, failed, over, refuse } from '../run.ts'
 import { REST } from '../stages.ts'
 

@@ -1,6 +1,6 @@
 import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
-import type { LinkedCollection, LinkedProxy } from '../../snapshot/linked/collection.ts'
+import type { LinkedCollection, LinkedProxy } from '../../snapshot/linked-types/collection.ts'
 import type { Exchange } from '../exchange.ts'
 import { ADMITTED, ANSWERED, type Check } from '../verdict.ts'
 

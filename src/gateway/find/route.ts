@@ -18,12 +18,12 @@ import type {
   LinkedCollection,
   LinkedCors,
   LinkedProxy,
-} from '../../snapshot/linked/collection.ts'
+} from '../../snapshot/linked-types/collection.ts'
 import { canonicalTarget } from '../../wire/target.ts'
 import { hidesFrom, isHidden } from '../admit/access.ts'
 import type { Called, Exchange, Located } from '../exchange.ts'
 import { answer, asIs, collectionName, type Explain, NO_CALLER, refuse } from '../explain/judged.ts'
-import { fieldValue, passedLines } from '../fields.ts'
+import { fieldValue, passedLines } from '../request-headers.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 
 /** Finds collection and proxy, and answers preflights of browsers; that there is no proxy is held back until the caller is known. */

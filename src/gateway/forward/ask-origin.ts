@@ -1,14 +1,14 @@
 import type { OriginFragment } from '../../snapshot/fragments.ts'
 import { linkClient } from '../../snapshot/link/client.ts'
 import { linkOrigin } from '../../snapshot/link/small-kinds.ts'
-import type { LinkedOrigin } from '../../snapshot/linked/mcp.ts'
+import type { LinkedOrigin } from '../../snapshot/linked-types/mcp.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { CallHandle } from '../../wire/port.ts'
 import { createInnerCalls } from '../ends/in-process.ts'
 import type { Lane } from '../exchange.ts'
 import type { AnswerPieces, Caller, CallerOfCall, GatewayPort, InnerAnswer } from '../port.ts'
 import { declaredAgent } from '../record.ts'
-import type { CheckRow } from '../rows.ts'
+import type { CheckRow } from '../stage-types.ts'
 
 /** Bytes of an answer that are kept: lists with all their schemas. */
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024

@@ -15,7 +15,7 @@ import { Lru } from '../../base/memory/lru.ts'
 import { PoolShare } from '../../base/memory/pool-share.ts'
 import type { ConnectionAnswer, RefusedConnection } from '../../model/access/caller.ts'
 import { headerOf } from '../../snapshot/link/credential.ts'
-import type { Sent } from '../../snapshot/linked/credential.ts'
+import type { Sent } from '../../snapshot/linked-types/credential.ts'
 
 /** The token or key of a connection, as it is sent. */
 export interface Connected extends Sent {

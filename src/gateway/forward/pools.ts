@@ -5,8 +5,8 @@
  */
 import { isOwnSetCookie } from '../../base/http/fields.ts'
 import type { RunnerAddress } from '../../base/net/address.ts'
-import type { LinkedCollection, LinkedTarget, NodeServers } from '../../snapshot/linked/collection.ts'
-import type { ClientCertificate } from '../../snapshot/linked/credential.ts'
+import type { LinkedCollection, LinkedTarget, NodeServers } from '../../snapshot/linked-types/collection.ts'
+import type { ClientCertificate } from '../../snapshot/linked-types/credential.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { CallRequest, Upstream, UpstreamOptions, UpstreamTls } from '../../wire/port.ts'
 

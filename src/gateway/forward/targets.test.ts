@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { UpstreamFragment, UpstreamRules } from '../../snapshot/fragments.ts'
 import { linkUpstream } from '../../snapshot/link/upstream.ts'
-import type { LinkedUpstream } from '../../snapshot/linked/collection.ts'
+import type { LinkedUpstream } from '../../snapshot/linked-types/collection.ts'
 import type { Exchange, Routed } from '../exchange.ts'
 import {
   answerBegan as beganOf,

@@ -16,12 +16,12 @@ import type {
   LinkedTarget,
   LinkedUpstream,
   UpstreamState,
-} from '../../snapshot/linked/collection.ts'
+} from '../../snapshot/linked-types/collection.ts'
 import { isIdempotent } from '../../wire/target.ts'
-import { staleReply } from '../answer/rows.ts'
+import { staleReply } from '../answer/answer-stages.ts'
 import type { Called, Exchange, Located, Routed } from '../exchange.ts'
 import { collectionName, type Judged, open, pass } from '../explain/judged.ts'
-import { fieldValue } from '../fields.ts'
+import { fieldValue } from '../request-headers.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 
 /** Share of a retry that each request earns: a failing upstream gets at most a fifth more requests. */

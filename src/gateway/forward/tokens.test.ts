@@ -7,7 +7,7 @@ import type { Plain } from '../../base/json/storable.ts'
 import { Lru } from '../../base/memory/lru.ts'
 import type { FetchJson } from '../../base/net/fetch-json.ts'
 import { FetchFailure } from '../../base/net/guarded-fetch.ts'
-import type { LinkedGrant, Sent } from '../../snapshot/linked/credential.ts'
+import type { LinkedGrant, Sent } from '../../snapshot/linked-types/credential.ts'
 import { createTokens, type Fetched } from './tokens.ts'
 
 function grantOf(): LinkedGrant {

@@ -14,7 +14,7 @@ import type { Plain } from '../../base/json/storable.ts'
 import type { FetchJson } from '../../base/net/fetch-json.ts'
 import { FetchFailure } from '../../base/net/guarded-fetch.ts'
 import { beforeRotation, headerOf } from '../../snapshot/link/credential.ts'
-import type { CachedToken, LinkedGrant, Sent } from '../../snapshot/linked/credential.ts'
+import type { CachedToken, LinkedGrant, Sent } from '../../snapshot/linked-types/credential.ts'
 
 /** A token is not used in its last seconds: it must still hold when it arrives. */
 const SPARE_MS = 30_000

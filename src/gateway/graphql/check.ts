@@ -5,7 +5,7 @@ import { isUtf8, mediaTypeOf, readJsonBody } from '../contract/json-body.ts'
 import { bodyOf } from '../contract/request.ts'
 import type { Exchange, Located, Routed } from '../exchange.ts'
 import { byHead, type Explain, open, pass, proxyName } from '../explain/judged.ts'
-import { fieldValue } from '../fields.ts'
+import { fieldValue } from '../request-headers.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 import { type Document, readDocument, type Selection, Unreadable } from './document.ts'
 

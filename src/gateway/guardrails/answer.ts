@@ -1,17 +1,16 @@
 /** Rules of the leg `response` on an answer that is at hand as a whole. They act before anything is kept of it. */
 import type { RefusalCode } from '../../base/refusal.ts'
-import { applyBinary, failed, type Judged, type Stop } from '../../guardrails/apply.ts'
+import { applyBinary, encodedStop, failed, type Judged, type Stop } from '../../guardrails/apply.ts'
 import { judgedWith } from '../../guardrails/asked.ts'
 import { applyContent, bytesMaxOf, decodedContent, isEncoded } from '../../guardrails/content.ts'
 import { contentOf, isOpaque } from '../../guardrails/media.ts'
 import type { Chain } from '../../guardrails/rule.ts'
 import { type ForwardRequest, type Substitute, withoutFields } from '../../wire/port.ts'
 import type { GatheredAnswer, Routed } from '../exchange.ts'
-import { fieldValue } from '../fields.ts'
 import { forgetClaim } from '../idempotency/repeated.ts'
-import { askFor } from './ask-for.ts'
-import { encodedStop } from './encoded.ts'
+import { fieldValue } from '../request-headers.ts'
 import { type ExchangeGuard, stopFacts, stopReason } from './exchange-guard.ts'
+import { askFor } from './webhooks.ts'
 
 type Request = Pick<ForwardRequest, 'tap' | 'responseFields'>
 /** Gets the answer as the rules leave it, another one in its place, or the code of the refusal. */

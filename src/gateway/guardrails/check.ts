@@ -3,6 +3,7 @@ import { hash } from 'node:crypto'
 import {
   applyPairs,
   applyText,
+  encodedStop,
   failed,
   type Judged,
   percentDecoded,
@@ -12,16 +13,15 @@ import {
 import { judgedWith } from '../../guardrails/asked.ts'
 import { applyContent, bytesMaxOf, decodedContent, isEncoded } from '../../guardrails/content.ts'
 import type { Chain } from '../../guardrails/rule.ts'
-import type { PlacedGuardrails } from '../../snapshot/linked/guardrail.ts'
+import type { PlacedGuardrails } from '../../snapshot/linked-types/guardrail.ts'
 import { withoutFields } from '../../wire/port.ts'
 import { bodyOf } from '../contract/request.ts'
 import type { Located, Routed } from '../exchange.ts'
 import { type Explain, open, pass } from '../explain/judged.ts'
-import { fieldValue } from '../fields.ts'
+import { fieldValue } from '../request-headers.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
-import { askFor } from './ask-for.ts'
-import { encodedStop } from './encoded.ts'
 import { ExchangeGuard, stopFacts, stopReason } from './exchange-guard.ts'
+import { askFor } from './webhooks.ts'
 
 export function guardrailsPass(exchange: Routed): Verdict | Promise<Verdict> {
   const { guards } = exchange.snapshot

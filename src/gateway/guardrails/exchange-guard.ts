@@ -1,7 +1,7 @@
 import type { RefusalFacts } from '../../base/refusal.ts'
 import type { Stop } from '../../guardrails/apply.ts'
 import { Tally } from '../../guardrails/tally.ts'
-import type { PlacedGuardrails } from '../../snapshot/linked/guardrail.ts'
+import type { PlacedGuardrails } from '../../snapshot/linked-types/guardrail.ts'
 
 /** The guardrails of one exchange. */
 export class ExchangeGuard {

@@ -25,10 +25,10 @@ import {
   type Upstream,
   type UpstreamFailure,
 } from '../../wire/port.ts'
-import { answerBudgetOf } from '../caller-memory.ts'
 import type { GatheredAnswer, Routed } from '../exchange.ts'
-import { fieldValue } from '../fields.ts'
-import type { Life } from '../rows.ts'
+import { answerBudgetOf } from '../exchange-memory.ts'
+import { fieldValue } from '../request-headers.ts'
+import type { Life } from '../stage-types.ts'
 import { PART, stopAnswer, withoutBodyFields } from './answer.ts'
 
 /** True for an exchange whose request or answer cannot be passed on by the engine alone. */

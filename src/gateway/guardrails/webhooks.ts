@@ -9,7 +9,7 @@
 
 import { type Clock, timerMs } from '../../base/clock.ts'
 import type { Reservation } from '../../base/memory/bytes.ts'
-import type { AskedText, WebhookAnswer } from '../../guardrails/asked.ts'
+import type { AskedText, AskWebhook, WebhookAnswer } from '../../guardrails/asked.ts'
 import type { Leg, Rule } from '../../guardrails/rule.ts'
 import {
   readWebhookAnswer,
@@ -18,10 +18,11 @@ import {
   webhookSignature,
 } from '../../guardrails/webhook.ts'
 import { beforeRotation, refusesCredential } from '../../snapshot/link/credential.ts'
-import type { LinkedTarget, TargetState } from '../../snapshot/linked/collection.ts'
-import type { LinkedCredential } from '../../snapshot/linked/credential.ts'
+import type { LinkedTarget, TargetState } from '../../snapshot/linked-types/collection.ts'
+import type { LinkedCredential } from '../../snapshot/linked-types/credential.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { CallRequest, CallResult } from '../../wire/port.ts'
+import type { Exchange } from '../exchange.ts'
 import type { Pools } from '../forward/pools.ts'
 
 /** Questions to one webhook that a thread has under way; more would queue up behind a slow one. */
@@ -226,4 +227,9 @@ function answerIn(result: CallResult | null, { rule, texts }: Question): Webhook
 
 function failed(reason: string): WebhookAnswer {
   return { kind: 'failed', reason }
+}
+
+/** How rules of an exchange ask webhooks. */
+export function askFor({ lane, snapshot }: Exchange): AskWebhook {
+  return (rule, leg, texts) => lane.webhooks.ask(snapshot, rule, leg, texts)
 }

@@ -1,5 +1,5 @@
 import type { RefusalCode } from '../../base/refusal.ts'
-import type { LinkedToken } from '../../snapshot/linked/client.ts'
+import type { LinkedToken } from '../../snapshot/linked-types/client.ts'
 import type { Exchange } from '../exchange.ts'
 import { asIs, type Explain, NO_CALLER, profileName } from '../explain/judged.ts'
 

@@ -1,4 +1,4 @@
-import type { LinkedClient, LinkedProfile } from '../../snapshot/linked/client.ts'
+import type { LinkedClient, LinkedProfile } from '../../snapshot/linked-types/client.ts'
 import type { Exchange } from '../exchange.ts'
 
 /** Ids that were sent name this profile. */

@@ -3,7 +3,7 @@ import { hashToken, lookupOf } from '../../base/crypto/token.ts'
 import { bearerOf } from '../../base/http/fields.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { isIn } from '../../snapshot/find/network.ts'
-import type { LinkedProfile, LinkedToken, Verified } from '../../snapshot/linked/client.ts'
+import type { LinkedProfile, LinkedToken, Verified } from '../../snapshot/linked-types/client.ts'
 import { type Called, type Exchange, Identity } from '../exchange.ts'
 import {
   asIs,

@@ -1,7 +1,7 @@
 import { readPem } from '../../base/crypto/certificate.ts'
 import { Lru } from '../../base/memory/lru.ts'
 import type { Incoming, PeerCertificate } from '../../wire/port.ts'
-import { CLIENT_CERT, CLIENT_CERT_CHAIN, FORWARDED_CLIENT_CERT } from '../fields.ts'
+import { CLIENT_CERT, CLIENT_CERT_CHAIN, FORWARDED_CLIENT_CERT } from '../request-headers.ts'
 import { splitQuoted } from './signed.ts'
 
 /** Certificates that one thread remembers. */

@@ -7,7 +7,7 @@ import { type Certificate, type Crl, readCertificate } from '../../base/crypto/c
 import type { Jwt } from '../../base/crypto/jwt.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { subjectName } from '../../snapshot/find/people.ts'
-import type { Bound, LinkedBinding, LinkedProfile } from '../../snapshot/linked/client.ts'
+import type { Bound, LinkedBinding, LinkedProfile } from '../../snapshot/linked-types/client.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { PeerCertificate } from '../../wire/port.ts'
 import type { Exchange } from '../exchange.ts'

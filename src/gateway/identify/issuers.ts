@@ -10,7 +10,7 @@ import { canonicalJson } from '../../base/json/canonical.ts'
 import { Lru } from '../../base/memory/lru.ts'
 import type { FetchJson } from '../../base/net/fetch-json.ts'
 import type { Once } from '../../shared-state/ports/memory.ts'
-import type { VerifyKey } from '../../snapshot/linked/client.ts'
+import type { VerifyKey } from '../../snapshot/linked-types/client.ts'
 import { FAILED_MS, KEPT_MS, type LoadKeySet } from './key-sets.ts'
 
 /** Keys are refreshed in the background from this age on. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { isIn, toAddress, toNetworks } from '../../snapshot/find/network.ts'
-import { FORWARDED, FORWARDED_FOR, FORWARDED_PROTO, REQUEST_ID } from '../fields.ts'
+import { FORWARDED, FORWARDED_FOR, FORWARDED_PROTO, REQUEST_ID } from '../request-headers.ts'
 import { forwardedOrigin } from './origin.ts'
 
 const TRUSTED = toNetworks(['10.0.0.0/8', '2001:db8:1::/48'])

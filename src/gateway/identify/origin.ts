@@ -4,7 +4,7 @@
  */
 import { isIn, type Networks, toAddress, toNetworks } from '../../snapshot/find/network.ts'
 import type { Incoming } from '../../wire/port.ts'
-import { FORWARDED, FORWARDED_FOR, FORWARDED_PROTO, REQUEST_ID } from '../fields.ts'
+import { FORWARDED, FORWARDED_FOR, FORWARDED_PROTO, REQUEST_ID } from '../request-headers.ts'
 import { splitQuoted } from './signed.ts'
 
 /** Where a request comes from. */

@@ -5,7 +5,7 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import type { Claimed } from '../../shared-state/ports/memory.ts'
 import { scatter } from '../../snapshot/find/limit-key.ts'
 import { toAddress, toIPv4 } from '../../snapshot/find/network.ts'
-import type { Claims, LinkedVerifier, Verified, VerifyKey } from '../../snapshot/linked/client.ts'
+import type { Claims, LinkedVerifier, Verified, VerifyKey } from '../../snapshot/linked-types/client.ts'
 import type { Exchange, Known } from '../exchange.ts'
 import type { Keys } from './issuers.ts'
 

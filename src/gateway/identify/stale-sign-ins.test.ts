@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { isStale, standingOfSignIn } from './sign-in.ts'
-import type { SignIns } from './sign-ins.ts'
+import type { SignIns } from './sign-in-port.ts'
 
 test('if the end of some grant was not remembered, sign-ins that were proved before are proved again, and their streams end', () => {
   let epoch = 0

@@ -8,11 +8,11 @@ import { isPlain, type Plain, scalarText } from '../../base/json/storable.ts'
 import { isNeverPassed } from '../../model/http-names.ts'
 import { NodeFailure } from '../../nodes/run.ts'
 import { toParameters } from '../../snapshot/find/target.ts'
-import type { LinkedProxy } from '../../snapshot/linked/collection.ts'
+import type { LinkedProxy } from '../../snapshot/linked-types/collection.ts'
 import { readJsonBody } from '../contract/json-body.ts'
 import { keptIn } from '../contract/parsed-contracts.ts'
 import type { Routed } from '../exchange.ts'
-import { firstFieldValue } from '../fields.ts'
+import { firstFieldValue } from '../request-headers.ts'
 
 /** Bytes that came, by the value that they were read as. */
 const CAME = new WeakMap<object, Uint8Array>()

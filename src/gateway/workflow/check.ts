@@ -1,5 +1,5 @@
 import { CAPTURE_BYTES_MAX } from '../../model/workflow/capture.ts'
-import { takeForCaptures } from '../captures/take.ts'
+import { takeForCaptures } from '../captures/take-capture.ts'
 import { bodyOf } from '../contract/request.ts'
 import type { Located, Routed } from '../exchange.ts'
 import { type Explain, open, pass, proxyName } from '../explain/judged.ts'

@@ -6,9 +6,9 @@ import type { Plain } from '../../base/json/storable.ts'
 import { PROBLEMS } from '../../base/refusal.ts'
 import { NodeFailure } from '../../nodes/run.ts'
 import type { End, Exchange, GatheredAnswer, Routed } from '../exchange.ts'
-import { firstFieldValue } from '../fields.ts'
 import { endTarget } from '../forward/targets.ts'
-import type { Life } from '../rows.ts'
+import { firstFieldValue } from '../request-headers.ts'
+import type { Life } from '../stage-types.ts'
 import { lazily, readBody, toFieldObject } from './body.ts'
 
 export type Done = (outputs: Plain | NodeFailure) => void

@@ -2,8 +2,8 @@
 import type { Plain } from '../../base/json/storable.ts'
 import type { RefusalCode, RefusalFacts } from '../../base/refusal.ts'
 import type { Tally } from '../../guardrails/tally.ts'
-import type { McpGuardrails } from '../../snapshot/linked/guardrail.ts'
-import type { LinkedOrigin } from '../../snapshot/linked/mcp.ts'
+import type { McpGuardrails } from '../../snapshot/linked-types/guardrail.ts'
+import type { LinkedOrigin } from '../../snapshot/linked-types/mcp.ts'
 import type { CallHandle } from '../../wire/port.ts'
 import type { Caller, GatewayPort } from '../port.ts'
 

@@ -4,7 +4,7 @@ import { isPlain, type Plain } from '../../base/json/storable.ts'
 import type { GetJson } from '../../base/net/fetch-json.ts'
 import { FetchFailure } from '../../base/net/guarded-fetch.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import { tellFew } from '../tell-few.ts'
+import { tellFew } from '../bounded-log.ts'
 import type { Sealed } from './adapter.ts'
 import { lenientMetadata } from './clients.ts'
 

@@ -7,7 +7,7 @@ import { StoreUnavailable } from '../../store/ports/unavailable.ts'
 import { errorPage } from '../pages/error.ts'
 import { type Asker, askerOf, type Happening, NOBODY } from './audit.ts'
 import { CLIENT_KEPT_MS } from './clients.ts'
-import { SignInEnded } from './endings.ts'
+import { SignInEnded } from './ended-sign-ins.ts'
 import { answerPage } from './visit.ts'
 
 export interface ListenParts {

@@ -50,7 +50,7 @@ import { createConsents, createGrantProfiles, createNeededAccounts } from './con
 import { type ConsoleSignIn, createConsoleSignIn } from './console-sign-in.ts'
 import { type ConsoleTokens, createConsoleTokens } from './console-tokens.ts'
 import { createClientDocuments, type DocumentMode } from './documents.ts'
-import { type Endings, SignInEnded } from './endings.ts'
+import { type Endings, SignInEnded } from './ended-sign-ins.ts'
 import { hostOf } from './hosts.ts'
 import { createInteractions } from './interactions.ts'
 import { currentKeys } from './keys.ts'

@@ -11,7 +11,7 @@ import { discoveredFrom } from '../../base/net/egress.ts'
 import { FetchFailure, type GuardedFetch } from '../../base/net/guarded-fetch.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import type { Links } from '../../shared-state/ports/memory.ts'
-import { tellFew } from '../tell-few.ts'
+import { tellFew } from '../bounded-log.ts'
 import { type ClientAuthMethod, type ClientProof, methodFor, toClientAuth } from './client-auth.ts'
 import { callbackPathOf } from './port.ts'
 

@@ -5,7 +5,7 @@ import type { SecretReference } from '../../model/api/secret.ts'
 import type { SecretSources } from '../../vault/sources.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { CollectionFragment, CredentialFragment, FragmentKey } from '../fragments.ts'
-import { partsOfPlace } from '../link/header-place.ts'
+import { partsOfPlace } from '../link/headers.ts'
 import {
   FragmentText,
   mayRefer,

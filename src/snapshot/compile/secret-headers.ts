@@ -7,7 +7,7 @@
 import { isReference } from '../../model/api/credential-facts.ts'
 import type { SecretReference } from '../../model/api/secret.ts'
 import type { CollectionFragment, HeaderFragment } from '../fragments.ts'
-import { placeAt, placeOf } from '../link/header-place.ts'
+import { placeAt, placeOf } from '../link/headers.ts'
 
 /** A header of the model as it is stored: the texts of secrets are apart. */
 interface StoredHeader {

@@ -1,7 +1,12 @@
 import { textHash } from '../../base/json/canonical.ts'
 import type { Chain, Leg, Rule } from '../../guardrails/rule.ts'
-import type { GuardedRoute, LinkedCollection, LinkedProxy } from '../linked/collection.ts'
-import type { GuardrailIndex, LinkedGuardrail, McpGuardrails, PlacedGuardrails } from '../linked/guardrail.ts'
+import type { GuardedRoute, LinkedCollection, LinkedProxy } from '../linked-types/collection.ts'
+import type {
+  GuardrailIndex,
+  LinkedGuardrail,
+  McpGuardrails,
+  PlacedGuardrails,
+} from '../linked-types/guardrail.ts'
 import { mayBeReadAs, toLooseMatch, toLooseSegments } from './paths.ts'
 
 /** Places that are kept for one set of guardrails; beyond, all are made anew. */

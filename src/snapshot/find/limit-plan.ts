@@ -1,8 +1,8 @@
 /** The limits of one profile at one proxy, computed once for a snapshot. */
 import type { Attachment } from '../../model/api/policy.ts'
-import type { LinkedLimit, LinkedPolicy, LinkedProfile } from '../linked/client.ts'
-import type { LinkedCollection, LinkedProxy } from '../linked/collection.ts'
-import type { CalledThrough } from '../linked/mcp.ts'
+import type { LinkedLimit, LinkedPolicy, LinkedProfile } from '../linked-types/client.ts'
+import type { LinkedCollection, LinkedProxy } from '../linked-types/collection.ts'
+import type { CalledThrough } from '../linked-types/mcp.ts'
 import { chosenKeyOf, counterKeyOf, type LimitKey, limitKeyOf, within } from './limit-key.ts'
 import { networkOf } from './network.ts'
 

@@ -1,5 +1,5 @@
 import type { PublicNames } from '../../model/mcp/public-names.ts'
-import type { LinkedOrigin, LinkedVirtualMcp } from '../linked/mcp.ts'
+import type { LinkedOrigin, LinkedVirtualMcp } from '../linked-types/mcp.ts'
 import { linkCapabilities } from './capabilities.ts'
 import { limitKeyOf } from './limit-key.ts'
 import type { JoinedVirtualMcp } from './virtual-mcps.ts'

@@ -1,8 +1,8 @@
 /** HTTP methods as bits. */
 import { HTTP_METHODS } from '../../model/http-names.ts'
 import type { HttpMethod } from '../../model/members.ts'
-import type { LinkedProfile } from '../linked/client.ts'
-import type { LinkedCollection, LinkedProxy } from '../linked/collection.ts'
+import type { LinkedProfile } from '../linked-types/client.ts'
+import type { LinkedCollection, LinkedProxy } from '../linked-types/collection.ts'
 
 /** Sets of HTTP methods as bits, so that lists are met with one `&`. */
 const BITS = new Map<string, number>(HTTP_METHODS.map((method, index) => [method, 1 << index]))

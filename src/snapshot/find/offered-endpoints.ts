@@ -12,8 +12,8 @@ import {
   type OfferedEndpoint,
   type OfferedEndpoints,
 } from '../../model/mcp/capability.ts'
-import type { LinkedProfile } from '../linked/client.ts'
-import type { ClosedRoute, LinkedCollection, LinkedProxy } from '../linked/collection.ts'
+import type { LinkedProfile } from '../linked-types/client.ts'
+import type { ClosedRoute, LinkedCollection, LinkedProxy } from '../linked-types/collection.ts'
 import { ALL_METHODS, methodBit, methodBits, visibleMethods } from './methods.ts'
 import { mayBeReadAs, toLooseMatch, toLooseSegments } from './paths.ts'
 import { asRead, type Segment, toSegments } from './segment.ts'

@@ -1,5 +1,5 @@
 /** Finds the collection of a path and a host, and reads a path as lenient servers do. */
-import type { LinkedCollection } from '../linked/collection.ts'
+import type { LinkedCollection } from '../linked-types/collection.ts'
 import { compareSegments, segmentsOverlap } from './precedence.ts'
 import { asRead, matchesSegment, type Segment, toSegments } from './segment.ts'
 

@@ -3,7 +3,7 @@
  * above their own.
  */
 import type { CollectionFragment, PersonFragment, TeamFragment, VirtualMcpFragment } from '../fragments.ts'
-import type { LinkedClient, LinkedHost } from '../linked/client.ts'
+import type { LinkedClient, LinkedHost } from '../linked-types/client.ts'
 
 /** People by ids of users and teams. */
 interface Members {

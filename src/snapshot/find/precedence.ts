@@ -2,7 +2,7 @@
  * The order in which routes are tried, as rules that can be read and printed. The indexes in `paths.ts` and `routes.ts` find
  * the same route.
  */
-import type { LinkedCollection, LinkedProxy } from '../linked/collection.ts'
+import type { LinkedCollection, LinkedProxy } from '../linked-types/collection.ts'
 import { methodBit } from './methods.ts'
 import { asRead, bySpecificity, matchesSegment, type Segment, toSegments } from './segment.ts'
 

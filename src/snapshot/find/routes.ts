@@ -1,5 +1,5 @@
 /** Finds the proxy of a path and a method in one collection. */
-import type { Found, LinkedProxy, Routes } from '../linked/collection.ts'
+import type { Found, LinkedProxy, Routes } from '../linked-types/collection.ts'
 import { methodNames } from './methods.ts'
 import { asRead, bySpecificity, matchesSegment, type Segment, toSegments } from './segment.ts'
 

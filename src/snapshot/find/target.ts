@@ -1,5 +1,5 @@
 /** The path at the upstream, and the values of path parameters. */
-import type { TargetTemplate } from '../linked/collection.ts'
+import type { TargetTemplate } from '../linked-types/collection.ts'
 import { asRead, matchesSegment, type Segment, toSegments } from './segment.ts'
 
 const WILDCARD = -1

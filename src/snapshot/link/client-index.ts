@@ -1,6 +1,6 @@
 /** How snapshots find clients, profiles, tokens and certificates. */
 import { Lru } from '../../base/memory/lru.ts'
-import type { LinkedClient, LinkedProfile, LinkedToken } from '../linked/client.ts'
+import type { LinkedClient, LinkedProfile, LinkedToken } from '../linked-types/client.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { CopiedMap, type KindIndex } from './kind-index.ts'
 

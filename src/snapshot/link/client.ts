@@ -23,8 +23,8 @@ import type {
   LinkedVerifier,
   Specificity,
   VerifyKey,
-} from '../linked/client.ts'
-import { lineOf } from './header-line.ts'
+} from '../linked-types/client.ts'
+import { lineOf } from './headers.ts'
 
 /** Different lists that are remembered for each kind of value. */
 const LISTS_MAX = 256

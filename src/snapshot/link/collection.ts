@@ -17,9 +17,8 @@ import type {
   LinkedUpstream,
   NameSet,
   NodeServers,
-} from '../linked/collection.ts'
-import { lineOf } from './header-line.ts'
-import { partsOfPlace, placeOf } from './header-place.ts'
+} from '../linked-types/collection.ts'
+import { lineOf, partsOfPlace, placeOf } from './headers.ts'
 import { linkNodeServers } from './own-route.ts'
 import { linkUpstream, withTimeouts } from './upstream.ts'
 

@@ -17,8 +17,8 @@ import type {
   LinkedCredential,
   LinkedGrant,
   Sent,
-} from '../linked/credential.ts'
-import { lineOf } from './header-line.ts'
+} from '../linked-types/credential.ts'
+import { lineOf } from './headers.ts'
 
 /** Tokens that one thread holds of one credential: more than one only where each caller has its own. */
 const TOKENS_MAX = 2000

@@ -12,9 +12,9 @@ import {
   type FragmentKind,
   type Fragments,
 } from '../fragments.ts'
-import type { LinkedHost, LinkedToken } from '../linked/client.ts'
-import type { LinkedCollection } from '../linked/collection.ts'
-import type { LinkedVirtualMcp } from '../linked/mcp.ts'
+import type { LinkedHost, LinkedToken } from '../linked-types/client.ts'
+import type { LinkedCollection } from '../linked-types/collection.ts'
+import type { LinkedVirtualMcp } from '../linked-types/mcp.ts'
 import type { SnapshotDelta } from '../packed-fragments.ts'
 import type { Linked, LinkedFragments, Quarantined, Snapshot, SnapshotEntry } from '../snapshot.ts'
 import { linkClient } from './client.ts'

@@ -1,6 +1,6 @@
 /** Links routes that no path of the gateway leads to, for servers that Postern or a workflow asks. */
 import type { CollectionFragment, UpstreamFragment } from '../fragments.ts'
-import type { LinkedCollection, LinkedServer, NodeServers } from '../linked/collection.ts'
+import type { LinkedCollection, LinkedServer, NodeServers } from '../linked-types/collection.ts'
 import type { PlanFragment, ServerFragment } from '../plan.ts'
 import { linkCollection } from './collection.ts'
 

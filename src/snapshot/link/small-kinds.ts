@@ -23,10 +23,10 @@ import type {
   ProfileFragment,
   VirtualMcpFragment,
 } from '../fragments.ts'
-import type { Algorithm, LinkedHost, LinkedLimit, LinkedPolicy } from '../linked/client.ts'
-import type { LinkedWorkflow } from '../linked/collection.ts'
-import type { LinkedGuardrail } from '../linked/guardrail.ts'
-import type { LinkedOrigin, LinkedVirtualMcp } from '../linked/mcp.ts'
+import type { Algorithm, LinkedHost, LinkedLimit, LinkedPolicy } from '../linked-types/client.ts'
+import type { LinkedWorkflow } from '../linked-types/collection.ts'
+import type { LinkedGuardrail } from '../linked-types/guardrail.ts'
+import type { LinkedOrigin, LinkedVirtualMcp } from '../linked-types/mcp.ts'
 import type { WorkflowFragment } from '../plan.ts'
 import { createSchemaJudges } from '../schema/judge.ts'
 import { linkClient } from './client.ts'

@@ -4,7 +4,7 @@ import { createSecureContext } from 'node:tls'
 import { isRefusedHost } from '../../base/net/address.ts'
 import { limitKeyOf } from '../find/limit-key.ts'
 import type { TargetFragment, TimeoutsFragment, UpstreamFragment, UpstreamTlsFragment } from '../fragments.ts'
-import type { LinkedTarget, LinkedUpstream, TargetState } from '../linked/collection.ts'
+import type { LinkedTarget, LinkedUpstream, TargetState } from '../linked-types/collection.ts'
 
 /** Retries that may be made in a row when all was well before. */
 export const RETRIES_MAX = 10

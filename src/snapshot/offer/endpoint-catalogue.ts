@@ -23,7 +23,7 @@ import {
 import type { Catalogue } from '../../model/mcp/capability-drift.ts'
 import type { HttpMethod } from '../../model/members.ts'
 import { boundedSchema } from '../schema/bounded.ts'
-import { shorten } from '../schema/parts.ts'
+import { shorten } from '../schema/read-schema.ts'
 import { type Argument, argumentSchemas, DESCRIPTION_CHARS_MAX } from './parameter-schema.ts'
 
 /** What of a proxy makes it a capability. */

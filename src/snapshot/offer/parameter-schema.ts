@@ -2,7 +2,7 @@
 import { isPlain, type Plain } from '../../base/json/storable.ts'
 import type { JsonSchema, Parameter } from '../../model/api/proxy.ts'
 import { boundedSchema } from '../schema/bounded.ts'
-import { bytesOf, shorten } from '../schema/parts.ts'
+import { bytesOf, shorten } from '../schema/read-schema.ts'
 
 /** Bytes of all arguments but the body, of one, and of one for which little is left. */
 const ARGUMENTS_BYTES_MAX = 16 * 1024

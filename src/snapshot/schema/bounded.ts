@@ -13,7 +13,7 @@ import {
   keywordsOf,
   requiredOf,
   shorten,
-} from './parts.ts'
+} from './read-schema.ts'
 
 /** Deeper than this nothing is expanded: readers lose the thread. */
 const DEPTH_MAX = 12

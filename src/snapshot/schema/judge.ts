@@ -7,7 +7,7 @@ import type { JsonSchema } from '../../model/api/proxy.ts'
 import type { Definitions, Way } from '../../model/schema-looseness.ts'
 import type { Places } from './assertions.ts'
 import { Effort, type Goal, NO_NUMBERS, TooMuch } from './effort.ts'
-import { Part } from './part.ts'
+import { Part } from './judging-parts.ts'
 import { createPreparation, type Prepared, type SharedReference } from './prepare.ts'
 
 /**

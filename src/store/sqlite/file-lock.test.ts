@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
-import { lockFile } from './directory.ts'
+import { lockFile } from './directory-lock.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-lock-'))
 after(() => rmSync(directory, { recursive: true }))
@@ -33,7 +33,7 @@ for (const [end, how] of [
 ] as const)
   test(`a lock ends with the process that held it, also when that ${end}`, async () => {
     const file = join(directory, `${end}.lock`)
-    const module = resolve(import.meta.dirname, 'directory.ts')
+    const module = resolve(import.meta.dirname, 'directory-lock.ts')
     const script = `const { lockFile } = await import(${JSON.stringify(module)}); await lockFile(${JSON.stringify(file)}); console.log('held'); ${how}`
     const holder = spawn(process.execPath, ['--input-type=module', '-e', script])
     await once(holder.stdout, 'data')

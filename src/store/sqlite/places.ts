@@ -13,7 +13,7 @@ import { outdatedOf, rewrittenOf } from './watched-file.ts'
 
 const copying = () => import('./copy.ts')
 const judging = () => import('./judge-file.ts')
-const locking = () => import('./directory.ts')
+const locking = () => import('./directory-lock.ts')
 
 export const sqlitePlaces: StorePlaces = {
   knownSchemas: async () => (await copying()).SCHEMA_VERSIONS,

@@ -18,7 +18,7 @@ import { after, before, test } from 'node:test'
 import { backUp, restore } from '../../../test/support/upkeep.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
 import { SCHEMA_VERSIONS } from '../../store/sqlite/copy.ts'
-import { lockDirectory } from '../../store/sqlite/directory.ts'
+import { lockDirectory } from '../../store/sqlite/directory-lock.ts'
 import type { RestoreRequest } from '../../surfaces/cli/ports.ts'
 import { openVault } from '../../vault/open.ts'
 

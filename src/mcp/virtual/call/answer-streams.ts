@@ -7,8 +7,8 @@
  */
 import { type Clock, timerMs } from '../../../base/clock.ts'
 import { problemOf, type RefusalCode } from '../../../base/refusal.ts'
-import { fieldValue } from '../../../gateway/fields.ts'
 import type { AnswerVerdict, GatewayPort, InnerCall, InnerCallHandle } from '../../../gateway/port.ts'
+import { fieldValue } from '../../../gateway/request-headers.ts'
 import type { OriginReply } from '../../origin/answer.ts'
 import { type OriginReader, Resumption } from '../../origin/reader.ts'
 import type { LineEvents } from './origin-line.ts'

@@ -7,7 +7,7 @@
  * 2. The main thread is told, and reads the whole catalogue. The list of this thread holds until a new snapshot has the tool.
  */
 import type { Clock } from '../../../base/clock.ts'
-import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'
+import type { LinkedOrigin } from '../../../snapshot/linked-types/mcp.ts'
 import type { OriginReply } from '../../origin/answer.ts'
 import { type MirroredParam, mirroredFault, mirroredParams } from '../../origin/envelope.ts'
 import { isMembers, type Members } from '../../protocol/message.ts'

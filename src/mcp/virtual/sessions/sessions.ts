@@ -21,7 +21,7 @@ import type {
   PooledSession,
   SessionKey,
 } from '../../../shared-state/ports/origin-sessions.ts'
-import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'
+import type { LinkedOrigin } from '../../../snapshot/linked-types/mcp.ts'
 import { type RpcError, readReply } from '../../origin/answer.ts'
 import {
   endSession,

@@ -7,7 +7,7 @@
  */
 import type { Caller, GatewayPort } from '../../../gateway/port.ts'
 import type { Events } from '../../../shared-state/ports/events.ts'
-import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'
+import type { LinkedOrigin } from '../../../snapshot/linked-types/mcp.ts'
 import { type OwnName, originNotification, type SendToOrigin } from '../../origin/envelope.ts'
 import { initializeOverSse, SseSession, type SseTools } from '../../origin/sse-session.ts'
 import type { Members } from '../../protocol/message.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { AnswerPieces, InnerAnswer } from '../../../gateway/port.ts'
 import { createThreadEvents } from '../../../shared-state/memory/shared-cells.ts'
-import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'
+import type { LinkedOrigin } from '../../../snapshot/linked-types/mcp.ts'
 import { createStandaloneStreams } from './standalone-streams.ts'
 
 const PING = 'data: {"jsonrpc":"2.0","id":1,"method":"ping"}\n\n'

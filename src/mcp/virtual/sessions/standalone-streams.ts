@@ -10,10 +10,10 @@
  *    that keeps it for nobody leaves it to any thread. The status of tasks goes to all threads.
  */
 import { textHash } from '../../../base/json/canonical.ts'
-import { fieldValue } from '../../../gateway/fields.ts'
 import type { Caller, GatewayPort } from '../../../gateway/port.ts'
+import { fieldValue } from '../../../gateway/request-headers.ts'
 import type { Events } from '../../../shared-state/ports/events.ts'
-import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'
+import type { LinkedOrigin } from '../../../snapshot/linked-types/mcp.ts'
 import type { CallHandle } from '../../../wire/port.ts'
 import { sessionStream } from '../../origin/envelope.ts'
 import { MessageStream } from '../../origin/era-stream.ts'

@@ -1,12 +1,12 @@
 /**
- * Notifies callers about changed resources of origins. One gateway thread watches an origin for all (origin-watch). If the
+ * Notifies callers about changed resources of origins. One gateway thread watches an origin for all (watched-origins). If the
  * credential of an origin is made of the token of the caller, or each person has an account there, each caller has a stream
  * of its own, in the thread of the caller.
  */
 import { PoolShare } from '../../../base/memory/pool-share.ts'
 import type { Caller, GatewayPort } from '../../../gateway/port.ts'
 import type { Member } from '../../../snapshot/find/virtual-mcps.ts'
-import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'
+import type { LinkedOrigin } from '../../../snapshot/linked-types/mcp.ts'
 import { StandingStream } from '../../origin/change-stream.ts'
 import { type StreamsTools, streamToolsOf, tellsOfResources } from './watch-tools.ts'
 

@@ -1,8 +1,8 @@
 /** How streams that stay open at an origin reach it: for Postern itself, or in the name of a caller. */
 import type { Clock } from '../../../base/clock.ts'
-import { fieldValue } from '../../../gateway/fields.ts'
 import type { AnswerPieces, Caller, GatewayPort, InnerAnswer } from '../../../gateway/port.ts'
-import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'
+import { fieldValue } from '../../../gateway/request-headers.ts'
+import type { LinkedOrigin } from '../../../snapshot/linked-types/mcp.ts'
 import type { StandingStreamTools } from '../../origin/change-stream.ts'
 import type { OriginAnswer, OriginAnswerReader, OwnName, ReadFromOrigin } from '../../origin/envelope.ts'
 import type { SseTools } from '../../origin/sse-session.ts'

@@ -11,7 +11,7 @@
  */
 import type { GatewayPort } from '../../../gateway/port.ts'
 import type { JoinedVirtualMcp, Member } from '../../../snapshot/find/virtual-mcps.ts'
-import type { LinkedOrigin } from '../../../snapshot/linked/mcp.ts'
+import type { LinkedOrigin } from '../../../snapshot/linked-types/mcp.ts'
 import type { Sender } from '../../http/message.ts'
 import { StandingStream } from '../../origin/change-stream.ts'
 import { isMembers, isModernVersion, type Members } from '../../protocol/message.ts'

@@ -13,8 +13,8 @@ import type { BodyWatch } from '../../wire/port.ts'
 import type { Routed } from '../exchange.ts'
 import type { LinkedPlan } from '../workflow/linked-plan.ts'
 import { TrialWatch } from '../workflow/watched-plan.ts'
-import { type Captures, OPEN_MAX, type Waiting } from './armed.ts'
-import { bodyOf, fits, type Head, headOf, mayFit } from './captured.ts'
+import { bodyOf, fits, type Head, headOf, mayFit } from './captured-request.ts'
+import { type Captures, OPEN_MAX, type Waiting } from './waiting-captures.ts'
 
 /** To be called once for each request that the upstream or a workflow is to answer, while anything is armed. */
 export function takeForCaptures(exchange: Routed): void {

@@ -1,8 +1,10 @@
-import type { LinkedCredential } from '../../snapshot/linked/credential.ts'
+import type { LinkedCredential } from '../../snapshot/linked-types/credential.ts'
+import { type AnswerRow, COPY_BYTES_MAX } from '../answer/answer-stages.ts'
 import type { Exchange, Reply, Routed } from '../exchange.ts'
+import { toKept } from '../kept-answer.ts'
 import { giveKept, type Verdict } from '../verdict.ts'
-import type { CacheEntry } from './answer-cache.ts'
-import { cacheKey, isKnown, wishOf } from './cache-rules.ts'
+import type { CacheEntry } from './cache-entries.ts'
+import { cacheKey, isKnown, lifetimeOf, wishOf } from './cache-rules.ts'
 
 /** Answers a request from the cache of the thread, or notes under which key its answer may be kept. */
 export function cached(exchange: Routed): Verdict {
@@ -50,4 +52,28 @@ export function fromCache(exchange: Exchange, entry: CacheEntry): Reply {
   if (status === 200 && isKnown(exchange.conditions, fields, exchange.now))
     return { status: 304, fields: fields + age, body: '' }
   return { status, fields: fields + age, body }
+}
+
+/** Keeps answers in the cache of the thread (RFC 9111 section 3). */
+export const keptForLater: AnswerRow = {
+  name: 'cache',
+  wants: ({ cacheKey }) => (cacheKey === '' ? -1 : COPY_BYTES_MAX),
+  end(exchange, status, fields, body) {
+    if (exchange.method !== 'GET' || body === null) return
+    const { proxy, now } = exchange
+    const { cache } = proxy.fragment.features!
+    const lifetime = lifetimeOf(status, fields, cache!, exchange.collection.cors !== null, now)
+    if (lifetime === null) return
+    const freshUntil = now + lifetime.freshMs
+    exchange.lane.keptAnswers.cache.put(exchange.cacheKey, {
+      ...toKept(status, fields, body),
+      proxy,
+      credential: credentialOf(exchange),
+      guardrails: guardrailsOf(exchange),
+      keptAt: now,
+      bornAt: now - lifetime.ageMs,
+      freshUntil,
+      staleUntil: freshUntil + lifetime.staleMs,
+    })
+  },
 }

@@ -5,9 +5,9 @@ import { limitKeyOf } from '../../snapshot/find/limit-key.ts'
 import { keyFor, type PlannedLimit, planLimit, toPlan } from '../../snapshot/find/limit-plan.ts'
 import type { LimitFragment } from '../../snapshot/fragments.ts'
 import { linkPolicy } from '../../snapshot/link/small-kinds.ts'
+import { CounterTable, ENTRY_FLOATS, EXPIRES, RATE, tableBytes } from './counter-table.ts'
 import { type Counters, createCounterMemory, createCounters } from './counters.ts'
-import { STRIPES } from './stripes.ts'
-import { CounterTable, ENTRY_FLOATS, EXPIRES, RATE, tableBytes } from './table.ts'
+import { STRIPES } from './stripe-locks.ts'
 
 const NOON = Date.UTC(2026, 2, 4, 12)
 const ENTRIES = 4096

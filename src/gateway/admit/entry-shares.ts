@@ -2,7 +2,7 @@
  * Values that callers choose (an address, a header, a claim) are counted in a table of their own. A client may take a
  * new entry only while it holds fewer entries than are free, so one client can use at most half of the table.
  */
-import { STRIPES } from './stripes.ts'
+import { STRIPES } from './stripe-locks.ts'
 
 /** Owner of an entry that nobody holds. */
 export const FREE = 0

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createOriginWatch } from './origin-watch.ts'
+import { createOriginWatch } from './origin-probing.ts'
 
 /** A watch whose clock is moved by hand. `answers` is what each probe comes to. */
 function watching() {

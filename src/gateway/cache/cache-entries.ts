@@ -3,8 +3,8 @@
  * that can change a response that is kept, belongs to the key (`cache-rules.ts`).
  */
 import { isFromAhead } from '../../base/clock.ts'
-import type { LinkedProxy } from '../../snapshot/linked/collection.ts'
-import type { LinkedCredential } from '../../snapshot/linked/credential.ts'
+import type { LinkedProxy } from '../../snapshot/linked-types/collection.ts'
+import type { LinkedCredential } from '../../snapshot/linked-types/credential.ts'
 import { type KeptAnswer, sizeOf } from '../kept-answer.ts'
 
 /** One kept answer. Times are wall-clock milliseconds. */

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { CannotStart } from '../../base/refusal.ts'
-import { lockDirectory } from './directory.ts'
+import { lockDirectory } from './directory-lock.ts'
 import { openRecordStore } from './records.ts'
 
-const MODULE = new URL('./directory.ts', import.meta.url).href
+const MODULE = new URL('./directory-lock.ts', import.meta.url).href
 
 test('a second instance is refused until the first is gone, even when it was killed', async (t) => {
   const path = join(mkdtempSync(join(tmpdir(), 'postern-lock-')), 'data')

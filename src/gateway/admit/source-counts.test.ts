@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createSourceMemory, SourceCounts } from './sources.ts'
+import { createSourceMemory, SourceCounts } from './source-counts.ts'
 
 const NOW = 1_800_000_000_000
 

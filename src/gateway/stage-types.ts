@@ -1,7 +1,7 @@
 /** The forms of the rows of `stages.ts`. */
 import type { RefusalCode } from '../base/refusal.ts'
 import type { ForwardRequest } from '../wire/port.ts'
-import type { AnswerRow } from './answer/rows.ts'
+import type { AnswerRow } from './answer/answer-stages.ts'
 import type { CheckName } from './check-names.ts'
 import type { Exchange, GatheredAnswer, Routed } from './exchange.ts'
 import type { Explain } from './explain/judged.ts'

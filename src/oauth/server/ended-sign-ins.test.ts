@@ -13,7 +13,7 @@ import {
 } from '../../../test/support/authorization.ts'
 import { ConsoleBrowser } from '../../../test/support/console-browser.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
-import { createEndings, SignInEnded } from './endings.ts'
+import { createEndings, SignInEnded } from './ended-sign-ins.ts'
 
 /** Of the next question for the document of a client. */
 let held = { asked: Promise.withResolvers<void>(), may: Promise.withResolvers<void>() }

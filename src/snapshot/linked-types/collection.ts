@@ -74,7 +74,7 @@ export interface LinkedCors {
   /** Every origin, without credentials. */
   readonly any: boolean
   readonly origins: ReadonlySet<string>
-  /** Scheme and the end of the host: `['https://', '.example.com:8443']`. */
+  /** Scheme and the end of the host: `['https://', '../linked/.example.com:8443']`. */
   readonly below: readonly (readonly [string, string])[]
   /** Lines of the answer to a preflight, after that of the origin. */
   readonly preflight: string

@@ -1,8 +1,8 @@
 /** Connections and pending requests of each source address, counted in shared memory for all threads. */
 import { scatter } from '../../snapshot/find/limit-key.ts'
 import { toAddress } from '../../snapshot/find/network.ts'
+import { CounterTable, ENTRY_WORDS, IN_FLIGHT, RATE, TOTAL, tableBytes } from './counter-table.ts'
 import { advanceRate, countRate, rateResetMs } from './rate.ts'
-import { CounterTable, ENTRY_WORDS, IN_FLIGHT, RATE, TOTAL, tableBytes } from './table.ts'
 
 /** What is counted for each source, on each of the two listeners. */
 const COUNTED = ['gateway_connections', 'control_connections', 'gateway_pending', 'control_pending'] as const

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ownedBytes } from '../../base/memory/bytes.ts'
 import type { CacheFragment } from '../../snapshot/fragments.ts'
-import type { LinkedProxy } from '../../snapshot/linked/collection.ts'
-import type { LinkedCredential } from '../../snapshot/linked/credential.ts'
+import type { LinkedProxy } from '../../snapshot/linked-types/collection.ts'
+import type { LinkedCredential } from '../../snapshot/linked-types/credential.ts'
 import { type KeptAnswer, toKept } from '../kept-answer.ts'
-import { AnswerCache, type CacheEntry } from './answer-cache.ts'
+import { AnswerCache, type CacheEntry } from './cache-entries.ts'
 import { directivesOf, isKnown, lifetimeOf, wishOf } from './cache-rules.ts'
 
 const CACHE: CacheFragment = {

@@ -1,5 +1,5 @@
-import { FREE, NOBODY, SHARE_WORDS, Shares } from './shares.ts'
-import { LOCK_WORDS, SLOTS_MAX, SPACING, STRIPES, Stripes } from './stripes.ts'
+import { FREE, NOBODY, SHARE_WORDS, Shares } from './entry-shares.ts'
+import { LOCK_WORDS, SLOTS_MAX, SPACING, STRIPES, Stripes } from './stripe-locks.ts'
 
 /**
  * The memory of the counters: a fixed hash table in one SharedArrayBuffer for all threads.

@@ -6,7 +6,7 @@ import { percentDecoded, type WithoutSecrets, withoutSecrets } from '../../guard
 import type { CapturedRequest, CaptureMatch } from '../../model/workflow/capture.ts'
 import { readJsonBody } from '../contract/json-body.ts'
 import type { Routed } from '../exchange.ts'
-import { fieldValue } from '../fields.ts'
+import { fieldValue } from '../request-headers.ts'
 import { isJsonType, isTextType, requestValues } from '../workflow/body.ts'
 
 /** Names of headers and parameters that hold a credential, besides those that hold one everywhere. */

@@ -2,9 +2,7 @@
  * Stores the counts of quotas, for a restart. The recorder writes them once a second. Stored counts expire by the
  * clock and by running time together, so that a clock that is set forward alone deletes none.
  */
-import { mergePeriod, periodsOf, restorePeriod } from './periods.ts'
-import { NOBODY } from './shares.ts'
-import { STRIPES } from './stripes.ts'
+
 import {
   CELLS,
   type CounterTable,
@@ -17,7 +15,10 @@ import {
   ROLLING,
   TOTAL,
   WINDOW,
-} from './table.ts'
+} from './counter-table.ts'
+import { NOBODY } from './entry-shares.ts'
+import { mergePeriod, periodsOf, restorePeriod } from './periods.ts'
+import { STRIPES } from './stripe-locks.ts'
 
 /**
  * A count that survives a restart: of a calendar quota one for each period that it keeps, of a rolling quota one for each slot.

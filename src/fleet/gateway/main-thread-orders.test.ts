@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { asTexts, client, delta as deltaOf, packed } from '../../../test/gateway/fragments.ts'
 import type { SnapshotDelta } from '../../snapshot/packed-fragments.ts'
 import type { FromGateway } from '../shared/messages.ts'
-import { createOrders, type OrdersParts } from './orders.ts'
+import { createOrders, type OrdersParts } from './main-thread-orders.ts'
 
 const delta = (revision: number): SnapshotDelta => deltaOf(revision, [], { full: true })
 

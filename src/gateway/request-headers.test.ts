@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { agentFields } from './fields.ts'
 import { withoutParameter } from './forward/request.ts'
+import { agentFields } from './request-headers.ts'
 
 const KEPT_BACK = [
   'authorization',
