@@ -194,9 +194,9 @@ suite('files of the console that a save runs', { skip: SKIPPED }, () => {
     )
   }
 
-  test('a save of a policy', (t) => check(t, '/policies/gold', { max: 45, maxWithFrame: 50 }))
+  test('a save of a policy', (t) => check(t, '/policies/gold', { max: 29, maxWithFrame: 34 }))
 
-  test('a save of a collection', (t) => check(t, '/collections/orders', { max: 47, maxWithFrame: 52 }))
+  test('a save of a collection', (t) => check(t, '/collections/orders', { max: 30, maxWithFrame: 35 }))
 })
 
 /** The files of places in them. */

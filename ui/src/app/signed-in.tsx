@@ -1,5 +1,5 @@
 import { useEffect } from 'react'
-import { Empty } from '../kit/states.tsx'
+import { Empty } from '../kit/page.tsx'
 
 /** The end of a sign-in in another tab: the tab that waits for it goes on. */
 export default function SignedIn() {

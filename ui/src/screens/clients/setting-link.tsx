@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router'
-import { operation } from '../../api/use-call.ts'
+import { operation } from '../../api/client.ts'
 
 /** A setting that decides, such as `profiles/acme:live ip_allowlist`, as a link to the form that changes it. */
 export function SettingLink({ setting }: { setting: string }) {

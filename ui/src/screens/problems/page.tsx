@@ -1,9 +1,9 @@
 import problems from 'virtual:problems'
 import { Link, useParams } from '@tanstack/react-router'
-import { useMay } from '../../api/session.ts'
-import { buttonClasses } from '../../kit/button.tsx'
-import { CopyButton } from '../../kit/copy.tsx'
+import { useMay } from '../../api/client.ts'
+import { buttonClasses } from '../../kit/controls.tsx'
 import { Card, Page } from '../../kit/page.tsx'
+import { CopyButton } from '../../kit/text.tsx'
 import { Markdown } from '../../markdown/markdown.tsx'
 
 /** The page of a problem code: what it means, and what to do. The text is that of `docs/problems`. */

@@ -1,3 +1,4 @@
+import '@xyflow/react/dist/base.css'
 import {
   BaseEdge,
   type Connection,
@@ -14,11 +15,10 @@ import {
   ReactFlowProvider,
   useReactFlow,
 } from '@xyflow/react'
-import '@xyflow/react/dist/base.css'
 import { LayoutDashboard, Maximize, Plus, ZoomIn, ZoomOut } from 'lucide-react'
 import { type RefObject, useEffect, useImperativeHandle, useMemo, useRef, useState } from 'react'
-import { Button, IconButton } from '../../kit/button.tsx'
-import { classes } from '../../kit/classes.ts'
+import { Button, IconButton } from '../../kit/controls.tsx'
+import { classes } from '../../kit/style.ts'
 import { NodeBadges } from './badges.tsx'
 import { connect, type WorkflowEdge, type WorkflowNode } from './definition.ts'
 import type { Place } from './dialogs.tsx'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { listPlace } from './list-place.ts'
+import { listPlace } from './style.ts'
 
 const input = (top: number) => ({ top, bottom: top + 32, left: 20, width: 300 })
 

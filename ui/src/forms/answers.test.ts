@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { JsonObject } from '../../build/document.ts'
-import { isTold } from './told.ts'
+import { isTold } from './answers.ts'
 
 const text = { type: 'string' }
 const item = { type: 'object', properties: { id: text, name: text, warnings: {} } }

@@ -1,6 +1,9 @@
-/** How the console names operations, where it does not show the summary of the API as it stands. */
-import type { JsonObject } from '../../build/document.ts'
-import type { OperationRow } from '../api/use-call.ts'
+/**
+ * Actions on a resource: their names, where the console does not show the summary of the API, what their buttons decide, and which
+ * of them the documents take away.
+ */
+import type { Json, JsonObject } from '../../build/document.ts'
+import type { OperationRow } from '../api/client.ts'
 
 /** Name of the button that runs an operation on a resource. */
 export function wordOf({ action }: Pick<OperationRow, 'action'>, value: JsonObject): string {
@@ -33,4 +36,29 @@ export function runTitleOf(row: Pick<OperationRow, 'action'>, value: JsonObject,
 /** The summary of an operation as a sentence, without what only programs need to know: the form asks for the confirmation. */
 export function sentenceOf(summary: string): string {
   return `${summary.replace(/[;,] (?:needs|requires) confirm\b[^.;]*/, '').replace(/, with status or active$/, '')}.`
+}
+
+/** Actions that change what the documents say. */
+export const NOT_IF_MANAGED: readonly string[] = [
+  'publish',
+  'toggle',
+  'reimport',
+  'enforce',
+  'assignments',
+  'assign',
+  'unassign',
+  'set_workflow',
+]
+
+/** The set of documents that manages a resource; null if people manage it. */
+export function setOf(managedBy: unknown): string | null {
+  return typeof managedBy === 'string' ? managedBy : null
+}
+
+/**
+ * First values of a form, from the address of its page. Anybody can make an address, and a form shows members of the input alone: a
+ * reason or a confirmation that nobody has typed is left out.
+ */
+export function startOf(row: OperationRow, search: Readonly<Record<string, Json>>): JsonObject {
+  return Object.fromEntries(Object.entries(search).filter(([name]) => !row.options.includes(name)))
 }

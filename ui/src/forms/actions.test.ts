@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decidedBy, runTitleOf, sentenceOf, wordOf } from './words.ts'
+import { decidedBy, runTitleOf, sentenceOf, wordOf } from './actions.ts'
 
 test('the title of an operation is its verb and the name of what it is run on', () => {
   const gold = { name: 'Gold', slug: 'gold' }
