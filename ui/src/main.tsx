@@ -1,4 +1,3 @@
-import './styles.css'
 import { QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
@@ -7,6 +6,7 @@ import { isSignedIn } from './api/client.ts'
 import { createConsoleRouter } from './app/router.tsx'
 import { applyTheme, createQueries } from './app/shell.tsx'
 import { giveUp } from './kit/leave-guard.ts'
+import './styles.css'
 
 applyTheme()
 // A page that was opened before a new version was installed asks for files that are gone. Once: a reload brings the new ones. Not

@@ -1,5 +1,6 @@
 /** How the console calls Management REST: the client, its failures, the session of the person, and the operations. */
 
+import about from 'virtual:about'
 import rows from 'virtual:operations'
 import loaders from 'virtual:schemas'
 import {
@@ -288,4 +289,9 @@ export function useSchemas(resource: string): ResourceSchemas | null | undefined
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: Number.POSITIVE_INFINITY,
   }).data
+}
+
+/** What a resource is for, in a sentence; empty where the OpenAPI document has none. */
+export function aboutOf(resource: string): string {
+  return about[resource] ?? ''
 }

@@ -2,6 +2,7 @@ import { Download, type LucideIcon } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import type { Json, JsonObject, ResourceSchemas } from '../../build/document.ts'
 import { type Answer, type OperationName, type OperationRow, operation, useMay } from '../api/client.ts'
+import { saveFile } from '../kit/browser.ts'
 import { Button, Checkbox, type Tone } from '../kit/controls.tsx'
 import { Dialog } from '../kit/dialog.tsx'
 import { useLeaveGuard } from '../kit/leave-guard.ts'
@@ -241,12 +242,7 @@ function Secrets({
   }))
   const download = (): void => {
     const content = texts.map(({ name, text }) => `${name}: ${text}`).join('\n')
-    const url = URL.createObjectURL(new Blob([content], { type: 'text/plain' }))
-    const link = document.createElement('a')
-    link.href = url
-    link.download = 'secret.txt'
-    link.click()
-    URL.revokeObjectURL(url)
+    saveFile('secret.txt', new Blob([content], { type: 'text/plain' }))
   }
   return (
     <>

@@ -171,3 +171,10 @@ export function Toasts() {
     </div>
   )
 }
+
+const OUTCOMES = { ok: 'ok', denied: 'blocked', failed: 'bad' } as const
+
+/** How an attempt that the audit log has ended. */
+export function Outcome({ outcome }: { outcome: keyof typeof OUTCOMES }) {
+  return <Status state={OUTCOMES[outcome]}>{outcome}</Status>
+}

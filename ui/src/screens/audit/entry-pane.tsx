@@ -5,10 +5,10 @@ import { client, type DiffEntry, faultOf, operation } from '../../api/client.ts'
 import { Button, buttonClasses } from '../../kit/controls.tsx'
 import { Diff } from '../../kit/diff.tsx'
 import { FaultBox, SkeletonRows } from '../../kit/page.tsx'
+import { Outcome } from '../../kit/status.tsx'
 import { CodeBlock, Moment } from '../../kit/text.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { Terms } from '../requests/request-page.tsx'
-import { Outcome } from './outcome.tsx'
 import { entrySentence, interfaceOf } from './words.ts'
 
 interface EntryPaneProps {

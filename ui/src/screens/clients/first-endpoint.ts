@@ -3,7 +3,7 @@ import { type UseQueryResult, useQuery } from '@tanstack/react-query'
 import type { JsonObject } from '../../../build/document.ts'
 import { client, useMay } from '../../api/client.ts'
 import { targetOf } from '../proxies/target.ts'
-import { callable } from './callable.ts'
+import { callable } from './first-request.ts'
 
 /** Proxies of a collection that are looked through. */
 const PROXIES_MAX = 100

@@ -10,7 +10,7 @@ import { Badge, Status } from '../../kit/status.tsx'
 import { CodeBlock, Time } from '../../kit/text.tsx'
 import type { PartProps } from '../hand-made.ts'
 import { Overview } from '../resources/overview.tsx'
-import { callerOf } from './headers.ts'
+import { callerOf } from './first-request.ts'
 import { HELD_STATES } from './profile.tsx'
 
 type Profile = Output<'profiles.list'>['items'][number]

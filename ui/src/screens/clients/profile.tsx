@@ -13,8 +13,7 @@ import type { PartProps } from '../hand-made.ts'
 import { publicUrl } from '../proxies/target.ts'
 import { Overview } from '../resources/overview.tsx'
 import { useFirstEndpoint } from './first-endpoint.ts'
-import { callerOf, curlOf } from './headers.ts'
-import { SettingLink } from './setting-link.tsx'
+import { callerOf, curlOf } from './first-request.ts'
 
 type Held = Output<'profiles.state'>['credentials'][number]
 export const HELD_STATES: Readonly<Record<Held['state'], State>> = {
@@ -238,5 +237,19 @@ function Access({ id }: { id: string }) {
         )}
       </div>
     </Card>
+  )
+}
+
+/** A setting that decides, such as `profiles/acme:live ip_allowlist`, as a link to the form that changes it. */
+function SettingLink({ setting }: { setting: string }) {
+  const [, resource = '', id = '', member = ''] = /^([a-z_]+)\/(\S+)(?: (.*))?$/.exec(setting) ?? []
+  if (operation(`${resource}.get`) === null) return <p className="text-sm text-muted">{setting}</p>
+  return (
+    <p>
+      Decided by{' '}
+      <Link to="/$resource/$id" params={{ resource, id }} search={{ tab: 'edit' }} className="underline">
+        {member === '' ? setting : `${member} of ${resource}/${id}`}
+      </Link>
+    </p>
   )
 }

@@ -5,9 +5,9 @@ import { Select } from '../../kit/controls.tsx'
 import { Card, FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { Badge } from '../../kit/status.tsx'
 import type { PartProps } from '../hand-made.ts'
-import { RANGES } from '../records/range.ts'
+import { RANGES } from '../records/list-state.ts'
 import { Overview } from '../resources/overview.tsx'
-import { findingsOf } from './findings.ts'
+import { findingsOf } from './words.ts'
 
 /** The findings of at most so many calls are summed. */
 const CALLS = 200

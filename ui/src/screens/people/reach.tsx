@@ -6,7 +6,7 @@ import { Badge, Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/text.tsx'
 import { inSentence } from '../../schema/fields.ts'
 import type { PartProps } from '../hand-made.ts'
-import { grantWords } from './grant-sentence.ts'
+import { grantWords } from './access.ts'
 
 interface Reason {
   readonly text: string

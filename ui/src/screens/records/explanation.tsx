@@ -7,8 +7,7 @@ import { Button, Labeled, Select, TextArea, TextInput } from '../../kit/controls
 import { Card, FaultBox, ProblemCode, SkeletonRows } from '../../kit/page.tsx'
 import { Badge, type State, Status } from '../../kit/status.tsx'
 import { addressOf } from '../../schema/value.ts'
-import type { CallRecord } from './sentence.ts'
-import { settingLinksOf } from './settings.ts'
+import { type CallRecord, settingLinksOf } from './sentence.ts'
 import { type Asked, inputOf, searchOf, startOf } from './why-input.ts'
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']

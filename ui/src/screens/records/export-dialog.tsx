@@ -5,15 +5,14 @@ import { useId, useState } from 'react'
 import { client, type Fault, faultOf, operation } from '../../api/client.ts'
 import { one, type Search } from '../../app/search.ts'
 import { Review, useWrite, WaitsFor } from '../../forms/write.tsx'
+import { saveFile } from '../../kit/browser.ts'
 import { Button, Labeled, Select } from '../../kit/controls.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { useLeaveGuard } from '../../kit/leave-guard.ts'
 import { FaultBox } from '../../kit/page.tsx'
-import { saveFile } from '../../kit/save-file.ts'
 import { Badge, Status } from '../../kit/status.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
-import { exportInput } from './export-input.ts'
-import { RANGES } from './range.ts'
+import { exportInput, RANGES } from './list-state.ts'
 
 /** How often the state of an export is asked for, milliseconds. */
 const AGAIN_MS = 1000

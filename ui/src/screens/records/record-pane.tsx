@@ -11,10 +11,9 @@ import { classes } from '../../kit/style.ts'
 import { CodeBlock } from '../../kit/text.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { CallStatus } from './columns.tsx'
-import { endedOf } from './ended.ts'
 import { Facts } from './facts.tsx'
 import { type Bar, barsOf, phasesOf, placeOf } from './phases.ts'
-import { type CallRecord, durationOf, isRefusal, sentenceOf } from './sentence.ts'
+import { type CallRecord, durationOf, endedOf, isRefusal, sentenceOf } from './sentence.ts'
 import { linesOf } from './why-input.ts'
 
 interface RecordPaneProps {

@@ -2,6 +2,7 @@ import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import {
+  aboutOf,
   client,
   faultOf,
   type Input,
@@ -16,8 +17,7 @@ import { Empty, FaultBox, Forbidden, Page, SkeletonRows } from '../../kit/page.t
 import { classes } from '../../kit/style.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { DataTable, ListBar } from '../../tables/data-table.tsx'
-import { useListSearch } from '../../tables/use-list-search.ts'
-import { aboutOf } from '../resources/about.ts'
+import { useListSearch } from '../../tables/filters.tsx'
 
 const PAGE = 100
 /** Value of `state` in the address for requests in each state. The list then has no filter. */

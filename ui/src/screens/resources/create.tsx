@@ -1,6 +1,6 @@
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import type { JsonObject } from '../../../build/document.ts'
-import { operation, useMay, useSchemas } from '../../api/client.ts'
+import { aboutOf, operation, useMay, useSchemas } from '../../api/client.ts'
 import { singularOf, titleOf } from '../../app/navigation.ts'
 import { NotFound } from '../../app/router.tsx'
 import { startOf } from '../../forms/actions.ts'
@@ -10,7 +10,6 @@ import { Forbidden, Page } from '../../kit/page.tsx'
 import { inSentence } from '../../schema/fields.ts'
 import { FIRST_PARTS } from '../hand-made.ts'
 import { OWN_FIELDS } from '../own-fields.ts'
-import { aboutOf } from './about.ts'
 
 /** A new item of the resource that the address names. */
 export default function CreateResource() {
@@ -62,4 +61,9 @@ export function Create({ resource }: { resource: string }) {
       </div>
     </Page>
   )
+}
+
+/** A path of its own: the page of one request would take `new` for an id. */
+export function NewAccessRequest() {
+  return <Create resource="access_requests" />
 }

@@ -4,6 +4,7 @@ import { Plus } from 'lucide-react'
 import { type ReactNode, Suspense, useMemo } from 'react'
 import type { JsonObject } from '../../../build/document.ts'
 import {
+  aboutOf,
   client,
   faultOf,
   type Input,
@@ -26,11 +27,10 @@ import { ShowAs } from '../../show-as/show-as.tsx'
 import { DataTable } from '../../tables/data-table.tsx'
 import { Cell, isNothing } from '../../tables/details.tsx'
 import { FilterBar, OrderSelect, SearchBox } from '../../tables/filters.tsx'
-import { scopeWords } from '../guardrails/scope-words.ts'
+import { scopeWords } from '../guardrails/words.ts'
 import { EMPTY_ACTIONS, LIST_ACTIONS, ROW_ACTIONS } from '../hand-made.ts'
-import { grantSentence } from '../people/grant-sentence.ts'
+import { grantSentence } from '../people/access.ts'
 import { amountsOf } from '../policies/limits.ts'
-import { aboutOf } from './about.ts'
 
 const PAGE = 100
 /** Pixels that the buttons of a row take. */

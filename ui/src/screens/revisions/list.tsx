@@ -8,7 +8,7 @@ import { Empty, FaultBox, Forbidden, Page, SkeletonRows } from '../../kit/page.t
 import { Moment } from '../../kit/text.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { DataTable, ListBar } from '../../tables/data-table.tsx'
-import { useListSearch } from '../../tables/use-list-search.ts'
+import { useListSearch } from '../../tables/filters.tsx'
 import { Compare } from './compare.tsx'
 import { chosenPair, type Pair } from './pair.ts'
 

@@ -8,7 +8,7 @@ import { buttonClasses } from '../../kit/controls.tsx'
 import { Card, FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { CodeBlock, Time } from '../../kit/text.tsx'
 import type { PartProps } from '../hand-made.ts'
-import { grantSentence } from '../people/grant-sentence.ts'
+import { grantSentence } from '../people/access.ts'
 import { ActiveState, Facts, Overview, ResourceLink } from '../resources/overview.tsx'
 
 /** Grants and trust rules that are shown. */

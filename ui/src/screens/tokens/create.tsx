@@ -8,7 +8,7 @@ import { Button, Checkbox, Labeled, TextArea, TextInput } from '../../kit/contro
 import { useLeaveGuard } from '../../kit/leave-guard.ts'
 import { Forbidden, Page } from '../../kit/page.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
-import { grantChoices, grantLines } from './grants.ts'
+import { grantChoices, grantLines } from '../people/access.ts'
 
 const TITLE = 'New personal token'
 const DAYS_DEFAULT = 30

@@ -1,4 +1,3 @@
-import '@xyflow/react/dist/base.css'
 import {
   BaseEdge,
   type Connection,
@@ -34,6 +33,7 @@ import {
 } from './layout.ts'
 import { isTaken } from './run.ts'
 import { type Editor, findingsAt } from './use-editor.ts'
+import '@xyflow/react/dist/base.css'
 
 export interface CanvasHandle {
   readonly move: (ids: readonly string[], x: number, y: number) => void

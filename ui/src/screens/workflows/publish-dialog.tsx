@@ -8,7 +8,7 @@ import { Button, Labeled } from '../../kit/controls.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { Status, stateOf } from '../../kit/status.tsx'
-import { itemized } from './changes.ts'
+import { itemized } from './history.ts'
 import type { Editor } from './use-editor.ts'
 
 /** Puts a workflow into force: a proxy is given the workflow, and the proxy is published. Each step shows its difference. */

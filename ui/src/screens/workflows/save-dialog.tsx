@@ -5,8 +5,8 @@ import { TheirsAndMine } from '../../forms/edit-form.tsx'
 import { ReviewWrite } from '../../forms/write.tsx'
 import { Button } from '../../kit/controls.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
-import { changesBetween, itemized } from './changes.ts'
 import { definitionOf } from './definition.ts'
+import { changesBetween, itemized } from './history.ts'
 import type { Editor } from './use-editor.ts'
 
 /** Saves what was changed: the difference first, and only onto the revision that the changes were made to. */

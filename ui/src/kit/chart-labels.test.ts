@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { momentLabel, tickLabel, ticksOf } from './axis.ts'
+import { deltaOf, momentLabel, tickLabel, ticksOf } from './chart-labels.ts'
 
 const seconds = (time: string): number => Date.parse(time) / 1000
 
@@ -28,4 +28,19 @@ test('a mark shows seconds where they count, and the date at midnight', () => {
   assert.equal(tickLabel(seconds('2026-03-29T14:05:00Z')), '14:05')
   assert.equal(tickLabel(seconds('2026-03-29T14:05:30Z')), '14:05:30')
   assert.equal(momentLabel(seconds('2026-03-29T14:05:00Z')), 'Mar 29, 14:05')
+})
+
+test('a figure is compared with the period before in words', () => {
+  assert.equal(deltaOf(150, 100), '50 % more than before')
+  assert.equal(deltaOf(50, 100), '50 % less than before')
+  assert.equal(deltaOf(100, 100), 'as before')
+  assert.equal(deltaOf(2000, 100), '20 times as before')
+  assert.equal(deltaOf(5, null), null)
+})
+
+test('where there was nothing before, that is said', () => {
+  assert.equal(deltaOf(5, 0), 'none before')
+  assert.equal(deltaOf(0, 0), 'as before')
+  assert.equal(deltaOf(5, 'none'), 'no requests before')
+  assert.equal(deltaOf(null, 'none'), 'no requests before')
 })

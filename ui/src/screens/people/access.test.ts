@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { grantSentence, grantWords } from './grant-sentence.ts'
+import { grantChoices, grantLines, grantSentence, grantWords, gridOf, treeOf } from './access.ts'
 
 const scope = { resource_types: [], verbs: [], collections: [], virtual_mcps: [], tags: [] }
 
@@ -49,4 +49,44 @@ test('the compact form of a grant is read in the same words', () => {
     ['deployer', 'May do what the role deployer allows with everything.'],
   ] as const)
     assert.equal(grantWords(text), words)
+})
+
+const SCOPE = { resource_types: [], verbs: [], collections: ['orders'], virtual_mcps: [], tags: [] }
+
+test('each grant with a role is a choice with a sentence, and one of single permissions is none', () => {
+  assert.deepEqual(
+    grantChoices([
+      { grant: 'viewer@orders', role: 'viewer', scope: SCOPE },
+      { grant: 'permissions', role: null, scope: SCOPE },
+    ]),
+    [{ grant: 'viewer@orders', sentence: 'You may read everything in the collection orders.' }],
+  )
+})
+
+test('lines are grants, without spaces around them and without empty lines', () => {
+  assert.deepEqual(grantLines(' viewer@orders \n\nmodifier:proxies\n'), ['viewer@orders', 'modifier:proxies'])
+})
+
+test('permissions become a row for each resource and a column for each verb, common verbs first', () => {
+  const { verbs, rows } = gridOf(['proxies:publish', 'proxies:read', 'audit:verify', 'audit:read'])
+  assert.deepEqual(verbs, ['read', 'publish', 'verify'])
+  assert.deepEqual(
+    rows.map(({ resource, verbs: own }) => [resource, [...own].sort()]),
+    [
+      ['audit', ['read', 'verify']],
+      ['proxies', ['publish', 'read']],
+    ],
+  )
+})
+
+test('teams stand below their parents, and those with an unknown parent at the top', () => {
+  const tree = treeOf([
+    { slug: 'core', name: 'Core', parent: 'top' },
+    { slug: 'top', name: 'Top', parent: null },
+    { slug: 'lost', name: 'Lost', parent: 'elsewhere' },
+  ])
+  assert.deepEqual(tree, [
+    { slug: 'top', name: 'Top', below: [{ slug: 'core', name: 'Core', below: [] }] },
+    { slug: 'lost', name: 'Lost', below: [] },
+  ])
 })

@@ -1,3 +1,4 @@
+/** The codes of problems: all of them, and the page of one. */
 import problems from 'virtual:problems'
 import { Link, useParams } from '@tanstack/react-router'
 import { useMay } from '../../api/client.ts'
@@ -5,9 +6,36 @@ import { buttonClasses } from '../../kit/controls.tsx'
 import { Card, Page } from '../../kit/page.tsx'
 import { CopyButton } from '../../kit/text.tsx'
 import { Markdown } from '../../markdown/markdown.tsx'
+import { DataTable } from '../../tables/data-table.tsx'
+
+const ROWS = Object.entries(problems).map(([code, { title, status }]) => ({ code, title, status }))
+
+/** All codes of problems. */
+export function ProblemList() {
+  return (
+    <Page
+      name="Problem codes"
+      title="Problem codes"
+      lead="Every failure of the gateway and of the management API has one of these codes."
+      isFull
+    >
+      <DataTable
+        label="Problem codes"
+        columns={[
+          { name: 'code', label: 'Code', render: ({ code }) => <code>{code}</code> },
+          { name: 'status', label: 'Status', width: 90, isNumber: true, render: ({ status }) => status },
+          { name: 'title', label: 'Title', render: ({ title }) => title },
+        ]}
+        items={ROWS}
+        keyOf={({ code }) => code}
+        linkOf={({ code }) => ({ to: '/$resource/$id', params: { resource: 'problems', id: code } })}
+      />
+    </Page>
+  )
+}
 
 /** The page of a problem code: what it means, and what to do. The text is that of `docs/problems`. */
-export default function Problem() {
+export function Problem() {
   const { id: code = '' } = useParams({ strict: false })
   const may = useMay()
   const problem = Object.hasOwn(problems, code) ? problems[code] : undefined

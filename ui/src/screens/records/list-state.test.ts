@@ -1,6 +1,32 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { EMPTY_TAIL, KEPT_MAX, paused, received, resumed, type Tail, wordsOf } from './tail.ts'
+import {
+  EMPTY_TAIL,
+  exportInput,
+  KEPT_MAX,
+  paused,
+  pinned,
+  received,
+  resumed,
+  type Tail,
+  wordsOf,
+} from './list-state.ts'
+
+const NOW = Date.UTC(2026, 4, 1, 12)
+
+test('a link to a relative range has absolute times, the same filters, and no live view', () => {
+  assert.deepEqual(pinned({ from: '-1h', status: '4xx', live: 'true' }, NOW), {
+    from: '2026-05-01T11:00:00.000Z',
+    to: '2026-05-01T12:00:00.000Z',
+    status: '4xx',
+  })
+})
+
+test('a link to a list without a range ends now, and absolute times stay', () => {
+  assert.deepEqual(pinned({}, NOW), { to: '2026-05-01T12:00:00.000Z' })
+  const absolute = { from: '2026-04-01', to: '2026-04-02T00:00:00Z' }
+  assert.deepEqual(pinned(absolute, NOW), absolute)
+})
 
 const START: Tail<number> = EMPTY_TAIL
 
@@ -27,4 +53,22 @@ test('a page keeps the newest 2,000 records, of those that wait too', () => {
 
 test('records that could not be followed are not forgotten', () => {
   assert.equal(resumed(received(received(paused(START), [], true), [1], false)).missed, true)
+})
+
+test('an export takes the filters of the list, and nothing else of its address', () => {
+  const search = { status: '4xx', from: '-1h', record: 'r1', live: 'true', order: 'oldest' }
+  assert.deepEqual(exportInput('records', 'csv', search), {
+    of: 'records',
+    format: 'csv',
+    status: '4xx',
+    from: '-1h',
+  })
+})
+
+test('the filter of audit entries by reason has its name in exports', () => {
+  assert.deepEqual(exportInput('audit', 'ndjson', { reason: 'launch', entry: 'a1' }), {
+    of: 'audit',
+    format: 'ndjson',
+    with_reason: 'launch',
+  })
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { callerOf, curlOf } from './headers.ts'
+import { callable, callerOf, curlOf } from './first-request.ts'
 
 const profile = (type: string) => ({ client: 'acme', slug: 'live', auth: { type } })
 
@@ -30,5 +30,17 @@ test('a profile with certificates has a certificate in the place of headers', ()
   assert.equal(
     curlOf(callerOf(profile('mtls')), 'https://api.example.com', true),
     'curl https://api.example.com \\\n  --cert client.pem --key client.key',
+  )
+})
+
+test('an endpoint to begin with has no path parameters, and reading comes before writing', () => {
+  const found = callable([
+    { path: '/orders/{id}', methods: ['GET'] },
+    { path: '/orders', methods: ['POST'] },
+    { path: '/health', methods: ['POST', 'GET'] },
+  ])
+  assert.deepEqual(
+    found.map(({ proxy, method }) => `${method} ${proxy.path}`),
+    ['GET /health', 'POST /orders'],
   )
 })

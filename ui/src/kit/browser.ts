@@ -1,3 +1,4 @@
+/** What the console asks the browser for: the kind of the screen, and downloads. */
 import { useSyncExternalStore } from 'react'
 
 const NARROW = matchMedia('(max-width: 639px)')
@@ -21,4 +22,14 @@ function useMatches(query: MediaQueryList): boolean {
     },
     () => query.matches,
   )
+}
+
+/** Saves content as a file of the browser's downloads. */
+export function saveFile(name: string, content: Blob): void {
+  const url = URL.createObjectURL(content)
+  const link = document.createElement('a')
+  link.href = url
+  link.download = name
+  link.click()
+  URL.revokeObjectURL(url)
 }

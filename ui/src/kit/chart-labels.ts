@@ -1,4 +1,4 @@
-/** Marks on an axis of time. All times are in UTC: charts of two people in two zones read the same. */
+/** What charts and figures say: marks on an axis of time, and how a figure compares with the period before. */
 
 const MINUTE = 60
 const HOUR = 60 * MINUTE
@@ -32,4 +32,20 @@ export function tickLabel(tick: number): string {
 export function momentLabel(seconds: number): string {
   const date = new Date(seconds * 1000)
   return `${DATE.format(date)}, ${date.toISOString().slice(11, seconds % MINUTE === 0 ? 16 : 19)}`
+}
+
+/** The value of the period before; `none` if that period had no requests. */
+export type Before = number | null | 'none'
+
+/** How a figure compares with the period before, in words; null if it is not compared. */
+export function deltaOf(now: number | null, before: Before): string | null {
+  if (before === 'none') return 'no requests before'
+  if (now === null || before === null) return null
+  if (before === 0) return now === 0 ? 'as before' : 'none before'
+  const change = (now - before) / before
+  if (Math.abs(change) < 0.005) return 'as before'
+  const percent =
+    Math.abs(change) >= 10 ? `${(1 + change).toFixed(0)} times` : `${Math.round(Math.abs(change) * 100)} %`
+  if (Math.abs(change) >= 10) return `${percent} as before`
+  return change > 0 ? `${percent} more than before` : `${percent} less than before`
 }

@@ -1,4 +1,5 @@
-/** What a guardrail found in calls, from the hits of their records. */
+/** What a guardrail applies to, and what it found in calls, from the hits of their records. */
+import type { JsonObject } from '../../../build/document.ts'
 
 interface Hit {
   /** Id of the guardrail. */
@@ -43,4 +44,22 @@ export function findingsOf(
     }
   }
   return [...found.values()].sort((one, other) => other.calls - one.calls || other.values - one.values)
+}
+
+/** Kinds of places that a guardrail names: one of them, and several. */
+const PLACES = [
+  ['collections', 'collection', 'collections'],
+  ['proxies', 'proxy', 'proxies'],
+  ['virtual_mcps', 'virtual MCP', 'virtual MCPs'],
+  ['origins', 'origin', 'origins'],
+] as const
+
+/** Where a guardrail applies: `virtual MCPs support-desk, shopping`. */
+export function scopeWords({ scope }: JsonObject): string {
+  const places = (scope ?? {}) as Readonly<Record<string, readonly string[] | boolean>>
+  if (places['everywhere'] === true) return 'everywhere'
+  return PLACES.flatMap(([member, one, several]) => {
+    const slugs = (places[member] ?? []) as readonly string[]
+    return slugs.length === 0 ? [] : [`${slugs.length === 1 ? one : several} ${slugs.join(', ')}`]
+  }).join('; ')
 }

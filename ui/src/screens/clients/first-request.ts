@@ -1,4 +1,4 @@
-/** How a caller presents the identity of a profile. */
+/** A first request of a profile: its headers, and the endpoints that it can begin with. */
 import type { JsonObject } from '../../../build/document.ts'
 import { quoted } from '../../show-as/forms.ts'
 
@@ -64,4 +64,19 @@ export function curlOf({ headers }: Caller, url: string, isCertificate: boolean,
   const lines = headers.map(({ name, value }) => `-H "${name}: ${value}"`)
   if (isCertificate) lines.push('--cert client.pem --key client.key')
   return [`curl ${method === 'GET' ? '' : `-X ${method} `}${quoted(url)}`, ...lines].join(' \\\n  ')
+}
+
+interface Endpoint<M> {
+  readonly methods: readonly M[]
+  readonly path: string
+}
+
+/** The endpoints whose path needs no value, with a method. Those that only read come first. */
+export function callable<M extends string, E extends Endpoint<M>>(
+  endpoints: readonly (E & Endpoint<M>)[],
+): { readonly proxy: E; readonly method: M }[] {
+  return endpoints
+    .filter(({ path, methods }) => !path.includes('{') && methods.length > 0)
+    .map((proxy) => ({ proxy, method: proxy.methods.find((one) => one === 'GET') ?? proxy.methods[0]! }))
+    .sort((a, b) => Number(b.method === 'GET') - Number(a.method === 'GET'))
 }

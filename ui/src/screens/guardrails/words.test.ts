@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { findingsOf } from './findings.ts'
+import { findingsOf, scopeWords } from './words.ts'
 
 const hit = (changes: object = {}) => ({
   ...{ rule: 'gdr_1', detector: 'pii', leg: 'request', action: 'mask', observed: true, count: 2 },
@@ -23,4 +23,13 @@ test('findings of a guardrail are summed by detector, leg and action, and a call
     ],
   )
   assert.deepEqual(findingsOf(records, 'gdr_3'), [])
+})
+
+test('the scope of a guardrail names its places', () => {
+  const none = { everywhere: false, collections: [], proxies: [], virtual_mcps: [], origins: [] }
+  assert.equal(scopeWords({ scope: { ...none, everywhere: true } }), 'everywhere')
+  assert.equal(
+    scopeWords({ scope: { ...none, collections: ['orders'], virtual_mcps: ['support-desk', 'shopping'] } }),
+    'collection orders; virtual MCPs support-desk, shopping',
+  )
 })

@@ -1,4 +1,4 @@
-/** Grants, read as sentences. */
+/** Who has access: grants as sentences, permissions of a role as a grid, and teams as a tree. */
 import type { JsonObject } from '../../../build/document.ts'
 
 const BUILT_IN: Readonly<Record<string, string>> = {
@@ -84,4 +84,74 @@ export function grantWords(text: string): string {
     virtual_mcps: after('mcp:'),
     tags: after('tag:'),
   })}.`
+}
+
+interface OwnGrant {
+  /** Compact form, such as `modifier:proxies@payments`. */
+  readonly grant: string
+  readonly role: string | null
+  readonly scope: Scope
+}
+
+/** The grants of a person that a token can be limited to, each with a sentence. One without a role has no name to limit to. */
+export function grantChoices(grants: readonly OwnGrant[]): { grant: string; sentence: string }[] {
+  return grants.flatMap(({ grant, role, scope }) =>
+    role === null
+      ? []
+      : [{ grant, sentence: grantSentence({ user: 'You', role, scope } as unknown as JsonObject) }],
+  )
+}
+
+/** Grants that were typed, one a line. */
+export function grantLines(text: string): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+}
+
+// Permissions of a role as a grid of resources and verbs.
+
+export interface PermissionGrid {
+  readonly verbs: readonly string[]
+  readonly rows: readonly { readonly resource: string; readonly verbs: ReadonlySet<string> }[]
+}
+
+const ORDER = ['read', 'create', 'update', 'delete', 'publish', 'test', 'rotate', 'reveal', 'use']
+
+/** @param permissions such as `proxies:read` */
+export function gridOf(permissions: readonly string[]): PermissionGrid {
+  const pairs = permissions.map((permission) => permission.split(':'))
+  const byResource = Map.groupBy(pairs, ([resource = '']) => resource)
+  const found = new Set(pairs.map(([, verb = '']) => verb))
+  const verbs = [
+    ...ORDER.filter((verb) => found.has(verb)),
+    ...[...found].filter((verb) => !ORDER.includes(verb)).sort(),
+  ]
+  const rows = [...byResource]
+    .map(([resource, own]) => ({ resource, verbs: new Set(own.map(([, verb = '']) => verb)) }))
+    .sort((a, b) => (a.resource < b.resource ? -1 : 1))
+  return { verbs, rows }
+}
+
+interface Team {
+  readonly slug: string
+  readonly name: string
+  /** Slug of the parent team. */
+  readonly parent: string | null
+}
+
+export interface TeamNode {
+  readonly slug: string
+  readonly name: string
+  readonly below: readonly TeamNode[]
+}
+
+/** Teams below their parents. A team whose parent is not among them stands at the top. */
+export function treeOf(teams: readonly Team[]): readonly TeamNode[] {
+  const known = new Set(teams.map(({ slug }) => slug))
+  const children = Map.groupBy(teams, ({ parent }) => (parent !== null && known.has(parent) ? parent : null))
+  const below = (parent: string | null): TeamNode[] =>
+    (children.get(parent) ?? []).map(({ slug, name }) => ({ slug, name, below: below(slug) }))
+  return below(null)
 }
