@@ -31,8 +31,9 @@ export function missing(): string | null {
 export const SKIPPED: string | false =
   process.env['REAL_CLIENTS'] !== 'true' ? 'only in npm run test:all' : (missing() ?? false)
 
-export async function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath: found!, args: FLAGS })
+/** @param flags further ones of Chromium */
+export async function launch(flags: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({ executablePath: found!, args: [...FLAGS, ...flags] })
 }
 
 export interface Visitor extends AsyncDisposable {

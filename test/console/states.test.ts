@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Locator, Page } from 'playwright-core'
-import { addressOf } from '../../ui/src/schema/address.ts'
+import { addressOf } from '../../ui/src/schema/value.ts'
 import { created, startTestServer, type TestServer } from '../scenarios/server.ts'
 import { ConsoleBrowser } from '../support/console-browser.ts'
 import { KINDS, makeFull } from '../support/sample/every-kind.ts'

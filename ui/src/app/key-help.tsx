@@ -1,6 +1,6 @@
 import { useState } from 'react'
+import { Checkbox } from '../kit/controls.tsx'
 import { Dialog } from '../kit/dialog.tsx'
-import { Checkbox } from '../kit/inputs.tsx'
 import { setSingleKeys, singleKeysOn } from './keys.ts'
 import { PLACES } from './navigation.ts'
 

@@ -1,15 +1,13 @@
 import { keepPreviousData, useQueries, useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useId, useMemo, useState } from 'react'
-import { client, type Input, type OperationName } from '../api/client.ts'
-import { useMay } from '../api/session.ts'
-import { ALL_OPERATIONS, nameOf } from '../api/use-call.ts'
+import { ALL_OPERATIONS, client, type Input, nameOf, type OperationName, useMay } from '../api/client.ts'
+import { TextInput } from '../kit/controls.tsx'
 import { Dialog } from '../kit/dialog.tsx'
-import { TextInput } from '../kit/inputs.tsx'
 import { fitsText, Listbox, type Option } from '../kit/listbox.tsx'
 import { isObject } from '../schema/value.ts'
 import { FURTHER, PLACES, singularOf } from './navigation.ts'
-import { rank } from './rank.ts'
+import { rank } from './search.ts'
 
 /** Resources that the palette looks in: at most six, each with one request. */
 const FOUND_IN = ['collections', 'proxies', 'clients', 'origins', 'virtual_mcps', 'users'] as const

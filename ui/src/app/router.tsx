@@ -8,12 +8,10 @@ import {
   redirect,
   useSearch,
 } from '@tanstack/react-router'
-import type { ComponentType } from 'react'
-import { faultOf } from '../api/problem.ts'
-import { isSignedIn, sessionQuery } from '../api/session.ts'
-import { buttonClasses } from '../kit/button.tsx'
-import { Page } from '../kit/page.tsx'
-import { FaultBox } from '../kit/states.tsx'
+import { type ComponentType, useEffect } from 'react'
+import { faultOf, isSignedIn, sessionQuery } from '../api/client.ts'
+import { buttonClasses } from '../kit/controls.tsx'
+import { Empty, FaultBox, Page } from '../kit/page.tsx'
 import { PAGES } from '../screens/hand-made.ts'
 import { one, parseSearch, type Search, stringifySearch } from './search.ts'
 import { Shell } from './shell.tsx'
@@ -59,7 +57,7 @@ const signIn = createRoute({ getParentRoute: () => root, path: '/sign-in', compo
 const signedIn = createRoute({
   getParentRoute: () => root,
   path: '/signed-in',
-  component: pageOf(() => import('./signed-in.tsx')),
+  component: SignedIn,
 })
 
 /** All pages behind the sign-in. */
@@ -177,4 +175,15 @@ function SignIn() {
       )}
     </main>
   )
+}
+
+/** The end of a sign-in in another tab: the tab that waits for it goes on. */
+function SignedIn() {
+  useEffect(() => {
+    const channel = new BroadcastChannel('postern-session')
+    channel.postMessage('signed-in')
+    channel.close()
+    close()
+  }, [])
+  return <Empty title="You are signed in">Go back to the first tab. It still has what you had entered.</Empty>
 }

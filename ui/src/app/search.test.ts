@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { rank } from './rank.ts'
-import { parseSearch, stringifySearch } from './search.ts'
+import { parseSearch, rank, stringifySearch } from './search.ts'
 
 const text = fc.string({ minLength: 1 })
 

@@ -2,16 +2,22 @@ import { QueryCache, QueryClient, useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router'
 import { Keyboard, LogOut, Menu, Moon, Search, X } from 'lucide-react'
 import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore } from 'react'
-import { whenSignedOut } from '../api/client.ts'
-import { onReach, reachNow } from '../api/reach.ts'
-import { isSignedIn, signInUrl, signOut, useMay, useSession } from '../api/session.ts'
-import { Button, buttonClasses, IconButton } from '../kit/button.tsx'
-import { classes } from '../kit/classes.ts'
+import {
+  isSignedIn,
+  onReach,
+  reachNow,
+  signInUrl,
+  signOut,
+  useMay,
+  useSession,
+  whenSignedOut,
+} from '../api/client.ts'
+import { Button, buttonClasses, IconButton } from '../kit/controls.tsx'
 import { Dialog, Questions } from '../kit/dialog.tsx'
 import { mayLeave } from '../kit/leave-guard.ts'
-import { Status } from '../kit/status.tsx'
-import { Time } from '../kit/time.tsx'
-import { say, Toasts } from '../kit/toast.tsx'
+import { Status, say, Toasts } from '../kit/status.tsx'
+import { classes } from '../kit/style.ts'
+import { Time } from '../kit/text.tsx'
 import { useKeys } from './keys.ts'
 import { GROUPS, PLACES } from './navigation.ts'
 

@@ -1,11 +1,16 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { type ReactNode, useEffect, useMemo, useState } from 'react'
 import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
-import { client, type DiffEntry, type Input, type OperationName } from '../api/client.ts'
-import type { Fault } from '../api/problem.ts'
-import { refreshPage } from '../api/session.ts'
-import { operation } from '../api/use-call.ts'
-import { Button } from '../kit/button.tsx'
+import {
+  client,
+  type DiffEntry,
+  type Fault,
+  type Input,
+  type OperationName,
+  operation,
+  refreshPage,
+} from '../api/client.ts'
+import { Button } from '../kit/controls.tsx'
 import { Diff } from '../kit/diff.tsx'
 import { useLeaveGuard } from '../kit/leave-guard.ts'
 import { Status } from '../kit/status.tsx'
@@ -13,10 +18,8 @@ import { type Field, fieldsOf } from '../schema/fields.ts'
 import { changesOf, entriesOf, isObject, writableMembers } from '../schema/value.ts'
 import { ShowAs } from '../show-as/show-as.tsx'
 import type { OwnFields } from './form-state.tsx'
-import { errorsOf, FormBar, FormFault, Review, useWrite } from './operation-form.tsx'
-import { sayStored } from './say-stored.ts'
 import { SchemaForm } from './schema-form.tsx'
-import { WaitsFor } from './waits-for.tsx'
+import { errorsOf, FormBar, FormFault, Review, sayStored, useWrite, WaitsFor } from './write.tsx'
 
 interface EditFormProps {
   readonly resource: string

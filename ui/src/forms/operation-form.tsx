@@ -1,32 +1,33 @@
-import { useQueryClient } from '@tanstack/react-query'
-import { type ReactNode, useCallback, useEffect, useId, useRef, useState } from 'react'
-import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
-import {
-  type Answer,
-  client,
-  type DiffEntry,
-  type Input,
-  type OperationName,
-  type WriteOptions,
-} from '../api/client.ts'
-import { type Fault, faultOf, type WaitingChange, waitingChange } from '../api/problem.ts'
-import { refreshPage, useSession } from '../api/session.ts'
-import { nameOf, type OperationRow } from '../api/use-call.ts'
-import { Button } from '../kit/button.tsx'
-import { classes } from '../kit/classes.ts'
-import { Diff } from '../kit/diff.tsx'
-import { Labeled, TextInput } from '../kit/inputs.tsx'
+import { Download, type LucideIcon } from 'lucide-react'
+import { useEffect, useState } from 'react'
+import type { Json, JsonObject, ResourceSchemas } from '../../build/document.ts'
+import { type Answer, type OperationName, type OperationRow, operation, useMay } from '../api/client.ts'
+import { saveFile } from '../kit/browser.ts'
+import { Button, Checkbox, type Tone } from '../kit/controls.tsx'
+import { Dialog } from '../kit/dialog.tsx'
 import { useLeaveGuard } from '../kit/leave-guard.ts'
-import { FaultBox } from '../kit/states.tsx'
 import { Status } from '../kit/status.tsx'
-import { fieldsOf, ofStoredType } from '../schema/fields.ts'
+import { CodeBlock } from '../kit/text.tsx'
+import { fieldsOf, markdownOf, ofStoredType } from '../schema/fields.ts'
 import { isEqual } from '../schema/value.ts'
 import { ShowAs } from '../show-as/show-as.tsx'
+import { Details } from '../tables/details.tsx'
+import { decidedBy, NOT_IF_MANAGED, runTitleOf, sentenceOf, setOf, wordOf } from './actions.ts'
+import { isTold, secretsOf } from './answers.ts'
 import type { OwnFields } from './form-state.tsx'
-import { Result } from './result.tsx'
-import { sayStored } from './say-stored.ts'
 import { SchemaForm } from './schema-form.tsx'
-import { WaitsFor } from './waits-for.tsx'
+import {
+  errorsOf,
+  FormBar,
+  FormFault,
+  isEndOf,
+  NOT_CONFIRMED,
+  Review,
+  sayStored,
+  useWrite,
+  WaitsFor,
+  type WriteInput,
+} from './write.tsx'
 
 interface OperationFormProps {
   readonly row: OperationRow
@@ -158,124 +159,6 @@ function withoutCleared(value: JsonObject, first: JsonObject): JsonObject {
   )
 }
 
-interface ReviewProps {
-  readonly row: OperationRow
-  readonly state: Extract<ReturnType<typeof useWrite>['state'], { step: 'review' | 'conflict' }>
-  /** Text that the server wants to be confirmed; null: it wants none. */
-  readonly confirmWith: string | null
-  /** Slug of what is changed; null: a new resource, or one without a slug. */
-  readonly slug?: string | null
-  /** The word of the button that makes the change. Default: by the operation. */
-  readonly verb?: string
-  readonly showAs: ReactNode
-  readonly onBack: () => void
-  readonly onConfirm: (options: WriteOptions) => Promise<void>
-  /** What the change does, in words of its own: the difference is folded below it. */
-  readonly summary?: ReactNode
-  /** The review is the page: its buttons stay in view. */
-  readonly isPage?: boolean
-  /** A later change can undo this one. */
-  readonly isUndoable?: boolean
-}
-
-/** The difference that a change makes, and what is still needed to make it. */
-export function Review(props: ReviewProps) {
-  const { row, state, confirmWith, slug = null, showAs, onBack, onConfirm, summary, isPage = false } = props
-  const { verb = verbOf(row), isUndoable = confirmWith === null } = props
-  const instance = useSession()?.instance
-  // In production, each change of something that is there is confirmed
-  const isProduction = instance?.production === true && row.effect !== 'create'
-  const asked = confirmWith ?? (isProduction ? (slug ?? instance.environment) : null)
-  const [word, setWord] = useState('')
-  const [reason, setReason] = useState('')
-  useLeaveGuard(reason !== '')
-  const wordId = useId()
-  const reasonId = useId()
-  const isConflict = state.step === 'conflict'
-  const approval = state.step === 'review' ? state.approvalNeeded : []
-  const isSending = state.step === 'review' && state.isSending
-  return (
-    <form
-      className="flex flex-col gap-4"
-      onSubmit={(event) => {
-        event.preventDefault()
-        onConfirm({ ...(reason !== '' && { reason }), ...(confirmWith !== null && { confirm: word }) }).catch(
-          () => {},
-        )
-      }}
-    >
-      {summary}
-      {state.step === 'review' &&
-        (summary === undefined ? (
-          <Diff entries={state.diff} />
-        ) : (
-          <details>
-            <summary className="font-medium">All that changes</summary>
-            <div className="mt-2">
-              <Diff entries={state.diff} />
-            </div>
-          </details>
-        ))}
-      {state.fault !== null && <FaultBox fault={state.fault} />}
-      {approval.length > 0 && (
-        <p>
-          <Status state="pending">Needs approval</Status> Another person has to approve this change by the
-          rules: {approval.join(', ')}.
-        </p>
-      )}
-      {row.options.includes('reason') && !isConflict && (
-        <Labeled id={reasonId} label="Reason" hint="Stored in the audit entry">
-          <TextInput
-            id={reasonId}
-            value={reason}
-            maxLength={2000}
-            onChange={(event) => setReason(event.target.value)}
-          />
-        </Labeled>
-      )}
-      {asked !== null && !isConflict && (
-        <Labeled
-          id={wordId}
-          label={`Type ${asked} to confirm`}
-          hint={
-            !isUndoable ? 'This cannot be undone.' : isProduction ? 'This is a production environment.' : ''
-          }
-        >
-          <TextInput
-            id={wordId}
-            value={word}
-            onChange={(event) => setWord(event.target.value)}
-            className="font-mono"
-          />
-        </Labeled>
-      )}
-      <FormBar aside={showAs} isSticky={isPage}>
-        <Button onClick={onBack} disabled={isSending}>
-          Back
-        </Button>
-        {!isConflict && (
-          <Button
-            type="submit"
-            tone={row.effect === 'delete' ? 'danger' : 'primary'}
-            disabled={asked !== null && word !== asked}
-            isBusy={isSending}
-          >
-            {approval.length > 0 ? 'Ask for approval' : verb}
-          </Button>
-        )}
-      </FormBar>
-    </form>
-  )
-}
-
-function verbOf({ effect, action }: OperationRow): string {
-  if (effect === 'create') return 'Create'
-  if (effect === 'update') return 'Save'
-  if (effect === 'delete') return 'Delete'
-  const words = action.replaceAll('_', ' ')
-  return words.charAt(0).toUpperCase() + words.slice(1)
-}
-
 interface DoneProps {
   readonly row: OperationRow
   readonly schemas: ResourceSchemas
@@ -298,125 +181,191 @@ function Done({ row, schemas, answer, done, showsResult, onClose }: DoneProps) {
   return isShown ? <Result row={row} output={output} schemas={schemas} onClose={onClose} /> : null
 }
 
-/** The refusal of a form, brought into view and into focus: a form may be longer than the window. */
-export function FormFault({ fault }: { fault: Fault | null }) {
-  const box = useRef<HTMLDivElement>(null)
-  useEffect(() => {
-    if (fault === null) return
-    box.current?.scrollIntoView({ block: 'center' })
-    box.current?.focus({ preventScroll: true })
-  }, [fault])
-  if (fault === null) return null
-  return (
-    <div ref={box} tabIndex={-1}>
-      <FaultBox fault={fault} />
-    </div>
-  )
+interface ResultProps {
+  readonly row: OperationRow
+  readonly output: JsonObject
+  readonly schemas: ResourceSchemas
+  readonly onClose: () => void
 }
 
-interface FormBarProps {
-  /** At the left: what is no button of the form. */
-  readonly aside: ReactNode
-  /** The bar stays in view while the page scrolls, so that a long form can be sent from everywhere. */
-  readonly isSticky?: boolean
-  readonly children: ReactNode
+const NOT_KEPT = {
+  title: 'Close without storing the secret?',
+  text: 'It cannot be shown again. If you have not stored it, you need to issue a new one.',
+  yes: 'Close without storing it',
+  no: 'Back to the secret',
 }
 
-/** The buttons of a form. */
-export function FormBar({ aside, isSticky = false, children }: FormBarProps) {
+/** What an operation has answered. Secrets are shown here once, and nowhere else: closing asks for them to be copied first. */
+export function Result({ row, output, schemas, onClose }: ResultProps) {
+  const shape = schemas.actions[row.action]?.output
+  const secrets = secretsOf(output, shape, schemas.$defs)
+  const isPending = output['pending'] === true
   return (
-    <div
-      className={classes(
-        'flex flex-wrap items-center justify-between gap-2',
-        isSticky && 'sticky bottom-0 z-10 border-t border-line bg-page py-3',
+    <div className="flex flex-col gap-4">
+      {row.effect !== 'read' &&
+        (isPending ? (
+          <Status state="pending" className="whitespace-normal">
+            {NOT_CONFIRMED}
+          </Status>
+        ) : (
+          <Status state="ok">Done</Status>
+        ))}
+      {secrets.length > 0 ? (
+        <Secrets secrets={secrets} onClose={onClose} />
+      ) : (
+        <>
+          <Details
+            value={output}
+            markdown={shape === undefined ? [] : markdownOf(fieldsOf(shape, schemas.$defs))}
+          />
+          <div className="flex justify-end">
+            <Button onClick={onClose}>Close</Button>
+          </div>
+        </>
       )}
-    >
-      <span className="flex items-center gap-2">{aside}</span>
-      <div className="flex flex-wrap gap-2">{children}</div>
     </div>
   )
 }
 
-export type WriteInput = Readonly<Record<string, unknown>>
+function Secrets({
+  secrets,
+  onClose,
+}: {
+  secrets: readonly { name: string; value: Json }[]
+  onClose: () => void
+}) {
+  const [isKept, setKept] = useState(false)
+  useLeaveGuard(!isKept, NOT_KEPT)
+  const texts = secrets.map(({ name, value }) => ({
+    name,
+    text: typeof value === 'string' ? value : JSON.stringify(value, null, 2),
+  }))
+  const download = (): void => {
+    const content = texts.map(({ name, text }) => `${name}: ${text}`).join('\n')
+    saveFile('secret.txt', new Blob([content], { type: 'text/plain' }))
+  }
+  return (
+    <>
+      <p>Copy this now. It is shown once, and Postern does not store it in a readable form.</p>
+      {texts.map(({ name, text }) => (
+        <div key={name} className="flex flex-col gap-1">
+          <h3 className="font-medium">{name}</h3>
+          <CodeBlock label={name} text={text} />
+        </div>
+      ))}
+      <Checkbox
+        label="I have stored it"
+        checked={isKept}
+        onChange={(event) => setKept(event.target.checked)}
+      />
+      <div className="flex justify-end gap-2">
+        <Button icon={Download} onClick={download}>
+          Download
+        </Button>
+        <Button tone="primary" disabled={!isKept} onClick={onClose}>
+          Close
+        </Button>
+      </div>
+    </>
+  )
+}
 
-/** Where a change stands. Nothing that the gateway enforces is shown before the server has confirmed it. */
-export type WriteState =
-  | { readonly step: 'editing'; readonly fault: Fault | null }
-  | { readonly step: 'asking' }
-  /** The server has judged the change and stored nothing. */
-  | {
-      readonly step: 'review'
-      readonly diff: readonly DiffEntry[]
-      readonly approvalNeeded: readonly string[]
-      /** What the operation would answer. */
-      readonly result: JsonObject
-      readonly fault: Fault | null
-      /** It was confirmed, and the server has not answered yet. */
-      readonly isSending: boolean
-    }
-  /** Somebody else has changed the resource since it was loaded. */
-  | { readonly step: 'conflict'; readonly fault: Fault }
-  | { readonly step: 'waiting'; readonly change: WaitingChange }
-  | { readonly step: 'done'; readonly answer: Answer }
+/** Members that name the same state in two ways. */
+const STATES = ['status', 'active']
+
+interface RunDialogProps {
+  readonly row: OperationRow
+  readonly schemas: ResourceSchemas
+  readonly value: JsonObject
+  readonly slug: string
+  readonly onClose: () => void
+  readonly onDeleted?: () => void
+  /** First values of the input. */
+  readonly start?: JsonObject
+}
 
 /**
- * Diff before write: a dry run shows what would change, then the same input is sent with the revision that the person has seen.
- * Operations without a dry run are sent at once.
+ * An operation on one resource, in a dialog. It stays what its button said, also when the resource has changed meanwhile; an answer
+ * with nothing to read closes it.
  */
-export function useWrite(row: OperationRow) {
-  const queries = useQueryClient()
-  const [state, setState] = useState<WriteState>({ step: 'editing', fault: null })
-  const hasDryRun = row.options.includes('dry_run')
-
-  const send = useCallback(
-    async (input: WriteInput, options: WriteOptions): Promise<void> => {
-      setState((before) => (before.step === 'review' ? { ...before, isSending: true } : { step: 'asking' }))
-      try {
-        const answer = await client.call(nameOf(row), input as Input<OperationName>, options)
-        if (answer.diff !== null) {
-          setState({
-            step: 'review',
-            diff: answer.diff,
-            approvalNeeded: answer.approvalNeeded,
-            result: answer.body as unknown as JsonObject,
-            fault: null,
-            isSending: false,
-          })
-          return
-        }
-        setState({ step: 'done', answer })
-        if (row.effect !== 'read') await refreshPage(queries, isEndOf(row, answer.body) ? row.resource : null)
-      } catch (error) {
-        const change = waitingChange(error)
-        const fault = faultOf(error)
-        if (change !== null) setState({ step: 'waiting', change })
-        else if (fault.code === 'revision_conflict') setState({ step: 'conflict', fault })
-        else setState({ step: 'editing', fault })
-      }
-    },
-    [row, queries],
+export function RunDialog({
+  row,
+  schemas,
+  value,
+  slug,
+  start,
+  onClose,
+  onDeleted = onClose,
+}: RunDialogProps) {
+  const revision =
+    typeof value['revision'] === 'number' && row.options.includes('expected_revision')
+      ? value['revision']
+      : undefined
+  const [{ title, decided, word }] = useState(() => ({
+    title: runTitleOf(row, value, slug),
+    decided: decidedBy(row, value),
+    word: wordOf(row, value),
+  }))
+  return (
+    <Dialog title={title} onClose={onClose} shape="wide">
+      <p className="mb-4 text-muted">{sentenceOf(row.summary)}</p>
+      <OperationForm
+        row={row}
+        schemas={schemas}
+        fixed={{ id: String(value['id'] ?? slug), ...decided }}
+        stored={value}
+        done={`Done: ${title.charAt(0).toLowerCase()}${title.slice(1)}`}
+        {...(decided !== null && { verb: word, unasked: STATES })}
+        {...(start !== undefined && { start })}
+        confirmWith={String(value['slug'] ?? slug)}
+        expectedRevision={revision}
+        onCancel={onClose}
+        onDone={({ body }) => (isEndOf(row, body) ? onDeleted() : onClose())}
+        showsResult={(output) => !isEndOf(row, output) && !isTold(row, output, schemas)}
+      />
+    </Dialog>
   )
-
-  return {
-    state,
-    hasDryRun,
-    review: (input: WriteInput, options: WriteOptions = {}) =>
-      send(input, hasDryRun ? { ...options, dryRun: true } : options),
-    confirm: (input: WriteInput, options: WriteOptions) => send(input, options),
-    edit: () => setState({ step: 'editing', fault: null }),
-  }
 }
 
-/** Members of answers that are true if the resource has gone with the change. */
-const ENDS = ['deleted', 'disconnected', 'revoked']
-
-/** True if the resource is gone after the operation: its page is left. */
-export function isEndOf({ effect }: OperationRow, output: object): boolean {
-  const members = output as Readonly<Record<string, unknown>>
-  return effect === 'delete' || ENDS.some((name) => members[name] === true)
+interface RunButtonProps {
+  readonly name: OperationName
+  readonly label: string
+  readonly schemas: ResourceSchemas
+  /** The resource that the operation is run on. */
+  readonly value: JsonObject
+  readonly slug: string
+  readonly start?: JsonObject
+  readonly icon?: LucideIcon
+  readonly tone?: Tone
 }
 
-/** Reasons by JSON pointer, for the fields of a form. */
-export function errorsOf(fault: Fault | null): Readonly<Record<string, string>> {
-  return Object.fromEntries((fault?.fields ?? []).map(({ pointer, reason }) => [pointer, reason]))
+/** A button that runs an operation on a resource, for people who may run it. Documents that manage the resource decide some. */
+export function RunButton({ name, label, schemas, value, slug, start, icon, tone }: RunButtonProps) {
+  const may = useMay()
+  const [isOpen, setOpen] = useState(false)
+  const row = operation(name)
+  const isManaged = setOf(value['managed_by']) !== null
+  if (row === null || !may(name) || (isManaged && NOT_IF_MANAGED.includes(row.action))) return null
+  return (
+    <>
+      <Button
+        isSmall
+        onClick={() => setOpen(true)}
+        {...(icon !== undefined && { icon })}
+        {...(tone !== undefined && { tone })}
+      >
+        {label}
+      </Button>
+      {isOpen && (
+        <RunDialog
+          row={row}
+          schemas={schemas}
+          value={value}
+          slug={slug}
+          onClose={() => setOpen(false)}
+          {...(start !== undefined && { start })}
+        />
+      )}
+    </>
+  )
 }

@@ -2,13 +2,11 @@ import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-quer
 import { ChevronDown } from 'lucide-react'
 import { type ComponentProps, useEffect, useId, useLayoutEffect, useRef, useState } from 'react'
 import { flushSync } from 'react-dom'
-import { client, type Input, type OperationName } from '../api/client.ts'
-import { operation } from '../api/use-call.ts'
+import { client, type Input, type OperationName, operation } from '../api/client.ts'
 import { singularOf } from '../app/navigation.ts'
-import { TextInput } from '../kit/inputs.tsx'
+import { TextInput } from '../kit/controls.tsx'
 import { fitsText, Listbox, type Option } from '../kit/listbox.tsx'
-import { addressOf } from '../schema/address.ts'
-import { isObject } from '../schema/value.ts'
+import { addressOf, isObject } from '../schema/value.ts'
 
 const SHOWN = 20
 /** As many as the server answers at once: one that fits exactly may stand behind those that are shown. */

@@ -1,12 +1,11 @@
-import { useId, useMemo, useRef } from 'react'
+import { type RefObject, useEffect, useId, useMemo, useRef } from 'react'
 import type { Json, JsonObject } from '../../build/document.ts'
-import { classes } from '../kit/classes.ts'
 import { Card } from '../kit/page.tsx'
 import { Status } from '../kit/status.tsx'
+import { classes } from '../kit/style.ts'
 import { type Field, labelOf } from '../schema/fields.ts'
-import { isEqual, type Path, pointerOf, withAt } from '../schema/value.ts'
+import { isEqual, type Path, pointerOf, pointerOfHash, pointersAround, withAt } from '../schema/value.ts'
 import { FieldEditor } from './fields/field-editor.tsx'
-import { useFieldOfHash } from './focus-field.ts'
 import { FormProvider, hasFault, type OwnFields } from './form-state.tsx'
 
 interface SchemaFormProps {
@@ -129,4 +128,31 @@ function Members({ fields, own }: { fields: readonly Field[]; own: OwnFields }) 
       })}
     </div>
   )
+}
+
+const INPUTS = 'input, textarea, select, button'
+
+/**
+ * Leads to the field that the fragment of the address names (`?tab=edit#/ip_allowlist`). Ids of inputs are the prefix and their
+ * pointer; a member that is edited as a whole has its name in `data-member`.
+ */
+function useFieldOfHash(form: RefObject<HTMLElement | null>, prefix: string): void {
+  useEffect(() => {
+    const pointer = pointerOfHash(location.hash)
+    const within = form.current
+    if (pointer === null || within === null) return
+    const inputs = [...within.querySelectorAll<HTMLElement>('[id]')]
+    const exact = pointersAround(pointer).flatMap(
+      (near) => inputs.find(({ id }) => id === prefix + near) ?? [],
+    )
+    const member = [...within.querySelectorAll<HTMLElement>('[data-member]')].find(
+      ({ dataset }) => dataset['member'] === pointer.split('/')[1],
+    )
+    const found = exact[0] ?? member
+    const place = found?.matches(INPUTS) === true ? found : found?.querySelector<HTMLElement>(INPUTS)
+    for (let fold = place?.closest('details'); fold != null; fold = fold.parentElement?.closest('details'))
+      fold.open = true
+    place?.scrollIntoView({ block: 'center' })
+    place?.focus()
+  }, [form, prefix])
 }

@@ -1,8 +1,8 @@
 import 'uplot/dist/uPlot.min.css'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
 import uPlot from 'uplot'
-import { momentLabel, tickLabel, ticksOf } from './axis.ts'
-import { classes } from './classes.ts'
+import { momentLabel, tickLabel, ticksOf } from './chart-labels.ts'
+import { classes } from './style.ts'
 
 type Ink = 'accent' | 'ok' | 'warn' | 'bad' | 'muted'
 

@@ -1,9 +1,8 @@
 import { X } from 'lucide-react'
 import { type ReactNode, useCallback, useId, useLayoutEffect, useRef } from 'react'
-import { ask, type Question, useAsked } from './ask.ts'
-import { Button, IconButton } from './button.tsx'
-import { classes } from './classes.ts'
-import { DialogGuards } from './leave-guard.ts'
+import { Button, IconButton } from './controls.tsx'
+import { ask, DialogGuards, type Question, useAsked } from './leave-guard.ts'
+import { classes } from './style.ts'
 
 interface DialogProps {
   readonly title: string

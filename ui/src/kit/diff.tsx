@@ -1,9 +1,9 @@
 import { useMemo, useState } from 'react'
 import type { DiffEntry } from '../api/client.ts'
 import { isObject, pointerOf } from '../schema/value.ts'
-import { Button } from './button.tsx'
-import { classes } from './classes.ts'
-import { HiddenNote, HiddenText } from './hidden-text.tsx'
+import { Button } from './controls.tsx'
+import { classes } from './style.ts'
+import { HiddenNote, HiddenText } from './text.tsx'
 
 /** Entries that are drawn at first: an import can have thousands. */
 const FIRST = 100

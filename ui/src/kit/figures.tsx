@@ -1,5 +1,5 @@
-import { classes } from './classes.ts'
-import { type Before, deltaOf } from './delta.ts'
+import { type Before, deltaOf } from './chart-labels.ts'
+import { classes } from './style.ts'
 
 interface Figure {
   readonly label: string

@@ -10,8 +10,7 @@
  * 5. Nothing asks before a page is given up because its person has left it: nobody else is to see what is on it.
  */
 import { useBlocker } from '@tanstack/react-router'
-import { createContext, useContext, useEffect, useRef } from 'react'
-import { ask, type Question, withdraw } from './ask.ts'
+import { createContext, useContext, useEffect, useRef, useSyncExternalStore } from 'react'
 
 /** Takes a question that the dialog around asks before it closes. Returns a function that takes it back. */
 type Guarding = (question: Question) => () => void
@@ -86,4 +85,59 @@ function isLeaving(from: Place, to: Place): boolean {
 
 function tabOf({ search }: Place): unknown {
   return (search as { readonly tab?: unknown }).tab
+}
+
+export interface Question {
+  readonly title: string
+  readonly text: string
+  /** Name of the button that goes on. */
+  readonly yes: string
+  /** Name of the button that leaves everything as it is. */
+  readonly no: string
+}
+
+interface Asked extends Question {
+  /** The question as it was given. */
+  readonly question: Question
+  readonly answer: (isYes: boolean) => void
+}
+
+let asked: Asked | null = null
+const askedListeners = new Set<() => void>()
+
+function setAsked(next: Asked | null): void {
+  asked = next
+  for (const tell of askedListeners) tell()
+}
+
+/** Asks by a dialog of the console. A further question takes the place of one that is open, which then is answered with no. */
+export function ask(question: Question): Promise<boolean> {
+  asked?.answer(false)
+  return new Promise((resolve) => {
+    const own: Asked = {
+      ...question,
+      question,
+      answer: (isYes) => {
+        if (asked === own) setAsked(null)
+        resolve(isYes)
+      },
+    }
+    setAsked(own)
+  })
+}
+
+/** Answers a question that is open with no: what it is about is over. */
+function withdraw(question: Question): void {
+  if (asked?.question === question) asked.answer(false)
+}
+
+/** The question that is open, for the dialog that shows it. */
+export function useAsked(): Asked | null {
+  return useSyncExternalStore(
+    (tell) => {
+      askedListeners.add(tell)
+      return () => askedListeners.delete(tell)
+    },
+    () => asked,
+  )
 }

@@ -1,6 +1,14 @@
-import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react'
-import { classes } from './classes.ts'
-import { useListPlace } from './list-place.ts'
+import {
+  type CSSProperties,
+  type KeyboardEvent,
+  type ReactNode,
+  type RefObject,
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from 'react'
+import { classes, listPlace } from './style.ts'
 
 export interface Option {
   readonly value: string
@@ -137,4 +145,24 @@ function showOption(list: HTMLElement, index: number): void {
   if (top < list.scrollTop) list.scrollTop = top
   else if (top + height > list.scrollTop + list.clientHeight)
     list.scrollTop = top + height - list.clientHeight
+}
+
+/** The place of a list as a style: in the window, because what scrolls around the input, such as a dialog, would cut the list off. */
+function useListPlace(input: RefObject<HTMLElement | null>, isFloating: boolean): CSSProperties {
+  const [place, setPlace] = useState<CSSProperties>({})
+  useLayoutEffect(() => {
+    if (!isFloating) return
+    const find = (): void => {
+      if (input.current !== null) setPlace(listPlace(input.current.getBoundingClientRect(), innerHeight))
+    }
+    find()
+    // The input moves with whatever scrolls around it
+    addEventListener('scroll', find, { capture: true, passive: true })
+    addEventListener('resize', find)
+    return () => {
+      removeEventListener('scroll', find, { capture: true })
+      removeEventListener('resize', find)
+    }
+  }, [input, isFloating])
+  return isFloating ? place : {}
 }

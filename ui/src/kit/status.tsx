@@ -1,3 +1,4 @@
+/** States as shape, word and colour: beside a name, and as a notice that goes by itself. */
 import {
   Ban,
   CircleCheck,
@@ -8,8 +9,11 @@ import {
   type LucideIcon,
   OctagonAlert,
   TriangleAlert,
+  X,
 } from 'lucide-react'
-import { classes } from './classes.ts'
+import { useSyncExternalStore } from 'react'
+import { IconButton } from './controls.tsx'
+import { classes } from './style.ts'
 
 export type State = 'ok' | 'warn' | 'bad' | 'draft' | 'off' | 'pending' | 'changed' | 'blocked'
 
@@ -117,4 +121,60 @@ export function Badge({
       {children}
     </span>
   )
+}
+
+interface Toast {
+  readonly id: number
+  readonly state: State
+  readonly text: string
+}
+
+const TOAST_MS = 6000
+let toasts: readonly Toast[] = []
+let nextToast = 1
+const toastListeners = new Set<() => void>()
+
+function setToasts(list: readonly Toast[]): void {
+  toasts = list
+  for (const tell of toastListeners) tell()
+}
+
+/** Says what has happened, for a moment. What a person has to decide or copy belongs on the page instead. */
+export function say(state: State, text: string): void {
+  const id = nextToast++
+  setToasts([...toasts, { id, state, text }])
+  setTimeout(() => setToasts(toasts.filter((toast) => toast.id !== id)), TOAST_MS)
+}
+
+export function Toasts() {
+  const list = useSyncExternalStore(
+    (tell) => {
+      toastListeners.add(tell)
+      return () => toastListeners.delete(tell)
+    },
+    () => toasts,
+  )
+  return (
+    <div role="status" className="fixed right-4 bottom-4 z-50 flex max-w-100 flex-col gap-2">
+      {list.map(({ id, state, text }) => (
+        <div key={id} className="flex items-center gap-2 rounded-md bg-page px-3 py-2 shadow-float">
+          <Status state={state} className="whitespace-normal">
+            {text}
+          </Status>
+          <IconButton
+            icon={X}
+            label="Dismiss"
+            onClick={() => setToasts(toasts.filter((toast) => toast.id !== id))}
+          />
+        </div>
+      ))}
+    </div>
+  )
+}
+
+const OUTCOMES = { ok: 'ok', denied: 'blocked', failed: 'bad' } as const
+
+/** How an attempt that the audit log has ended. */
+export function Outcome({ outcome }: { outcome: keyof typeof OUTCOMES }) {
+  return <Status state={OUTCOMES[outcome]}>{outcome}</Status>
 }

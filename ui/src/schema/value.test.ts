@@ -3,7 +3,19 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { mergePatch } from '../../../src/operations/engine/write-resource.ts'
 import type { JsonObject } from '../../build/document.ts'
-import { at, changesOf, entriesOf, isEqual, pointerOf, withAt } from './value.ts'
+import {
+  addressOf,
+  at,
+  changesOf,
+  entriesOf,
+  isEqual,
+  pointerOf,
+  pointerOfHash,
+  pointersAround,
+  readingOf,
+  withAt,
+  writableMembers,
+} from './value.ts'
 
 const json = fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 3 })) as fc.Arbitrary<JsonObject>
 
@@ -42,4 +54,77 @@ test('absent, null, an empty text and an empty list are four values', () => {
 
 test('a pointer escapes what RFC 6901 reserves', () => {
   assert.equal(pointerOf(['a/b', 'm~n', 0]), '/a~1b/m~0n/0')
+})
+
+const updated_at = '2026-01-01T00:00:00.000Z'
+
+test('of stored secrets nothing is written, and of others their source', () => {
+  const secrets = {
+    kept: { set: true, source: 'value', last4: 'abcd', updated_at },
+    env: { set: true, source: 'env', reference: 'SECRET_ORDERS', updated_at },
+    file: { set: false, source: 'file', reference: 'orders.txt', updated_at },
+    vault: { set: true, source: 'vault', reference: 'secret/data/orders#token', updated_at },
+  }
+  assert.deepEqual(
+    writableMembers({ name: 'Orders', auth: { type: 'bearer', ...secrets }, headers: [secrets] }),
+    {
+      name: 'Orders',
+      auth: {
+        type: 'bearer',
+        env: { env: 'SECRET_ORDERS' },
+        file: { file: 'orders.txt' },
+        vault: { vault: { path: 'secret/data/orders', field: 'token' } },
+      },
+      headers: [
+        {
+          env: { env: 'SECRET_ORDERS' },
+          file: { file: 'orders.txt' },
+          vault: { vault: { path: 'secret/data/orders', field: 'token' } },
+        },
+      ],
+    },
+  )
+})
+
+test('everything else is written as it was read', () => {
+  const value = {
+    name: 'Orders',
+    limits: [{ max: 1, set: true }],
+    cache: null,
+    tags: [],
+    set: { source: 'x' },
+  }
+  assert.deepEqual(writableMembers(value), value)
+})
+
+test('a fragment is a pointer if it starts with a slash', () => {
+  assert.equal(pointerOfHash('#/ip_allowlist'), '/ip_allowlist')
+  assert.equal(pointerOfHash('#%2Fupstream%2Ftls'), '/upstream/tls')
+  for (const hash of ['', '#', '#top', '#%']) assert.equal(pointerOfHash(hash), null)
+})
+
+test('the values around a pointer are tried from the nearest on', () => {
+  assert.deepEqual(pointersAround('/upstream/tls/ca'), ['/upstream/tls/ca', '/upstream/tls', '/upstream'])
+})
+
+test('durations, sizes and fractions are read as people say them', () => {
+  assert.equal(readingOf('duration', '5m'), '5 minutes')
+  assert.equal(readingOf('duration', '1h'), '1 hour')
+  assert.equal(readingOf('bytes', 10_485_760), '10 MiB')
+  assert.equal(readingOf('bytes', 1536), '1.5 KiB')
+  assert.equal(readingOf('fraction', 0.8), '80 %')
+})
+
+test('what is no value of its unit has no reading', () => {
+  assert.equal(readingOf('duration', 'soon'), null)
+  assert.equal(readingOf('bytes', 12), null)
+  assert.equal(readingOf('bytes', 'many'), null)
+  assert.equal(readingOf(null, '5m'), null)
+})
+
+test('a resource is named by its slug, and where that is unique only below a parent, by both', () => {
+  assert.equal(addressOf('policies', { id: 'pol_1', slug: 'gold', client: 'acme' }), 'gold')
+  assert.equal(addressOf('proxies', { id: 'prx_1', slug: 'get', collection: 'orders' }), 'orders:get')
+  assert.equal(addressOf('profiles', { id: 'pro_1', slug: 'live', client: 'acme' }), 'acme:live')
+  assert.equal(addressOf('records', { id: 'req_1', collection: 'orders' }), 'req_1')
 })

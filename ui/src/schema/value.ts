@@ -1,4 +1,7 @@
-/** Values that a form edits. Absent, null, empty and default are different, and only what a person has changed is sent. */
+/**
+ * Values of resources: how a form edits them, what of them is sent, and how people read them. Absent, null, empty and default are
+ * different, and only what a person has changed is sent.
+ */
 import type { Json, JsonObject } from '../../build/document.ts'
 
 /** Names of members and places in lists that lead to a value. */
@@ -129,4 +132,78 @@ export function writableMembers(value: JsonObject): JsonObject {
     if (written !== undefined) members[name] = written
   }
   return members
+}
+
+/** The fragment of the address as a JSON pointer, such as `/ip_allowlist`; null if it is none. */
+export function pointerOfHash(hash: string): string | null {
+  try {
+    const pointer = decodeURIComponent(hash.replace(/^#/, ''))
+    return pointer.startsWith('/') ? pointer : null
+  } catch {
+    return null
+  }
+}
+
+/** The pointer and those of the values around it, nearest first: a form may have one field for a whole object. */
+export function pointersAround(pointer: string): readonly string[] {
+  const steps = pointer.split('/').slice(1)
+  return steps.map((_, index) => `/${steps.slice(0, steps.length - index).join('/')}`)
+}
+
+// Values with a unit, read as people say them.
+
+const UNITS: Readonly<Record<string, string>> = {
+  ms: 'millisecond',
+  s: 'second',
+  m: 'minute',
+  h: 'hour',
+  d: 'day',
+}
+const BYTE_UNITS = ['KiB', 'MiB', 'GiB'] as const
+const KIB = 1024
+
+/** `minute` of `1m`, `5 minutes` of `5m`; any other text as it is. */
+export function durationWords(text: string): string {
+  const [, digits, unit] = /^(\d+)(ms|s|m|h|d)$/.exec(text) ?? []
+  const word = unit === undefined ? undefined : UNITS[unit]
+  if (digits === undefined || word === undefined) return text
+  return digits === '1' ? word : `${digits} ${word}s`
+}
+
+/** `10 MiB` of 10485760; numbers below 1024 in bytes. */
+function bytesWords(bytes: number): string {
+  let size = bytes
+  let unit = 'bytes'
+  for (const next of BYTE_UNITS) {
+    if (size < KIB) break
+    size /= KIB
+    unit = next
+  }
+  return `${size.toLocaleString('en', { maximumFractionDigits: 1 })} ${unit}`
+}
+
+/** How a value of a unit is read; null if it is read as it is written. */
+export function readingOf(unit: string | null, value: unknown): string | null {
+  if (unit === 'duration' && typeof value === 'string') {
+    const words = durationWords(value)
+    return words === value ? null : /^\d/.test(words) ? words : `1 ${words}`
+  }
+  if (unit === 'bytes' && typeof value === 'number' && value >= KIB) return bytesWords(value)
+  if (unit === 'fraction' && typeof value === 'number')
+    return `${(value * 100).toLocaleString('en', { maximumFractionDigits: 1 })} %`
+  return null
+}
+
+/** The member that names the parent, of resources whose slugs are unique only below it. */
+const PARENTS: Readonly<Record<string, string>> = {
+  proxies: 'collection',
+  profiles: 'client',
+  bindings: 'host',
+}
+
+/** The name of a resource in URLs and commands: its slug, or `parent:slug`, or its id if it has no slug. */
+export function addressOf(resource: string, value: JsonObject): string {
+  const slug = String(value['slug'] ?? value['id'])
+  const parent = value[PARENTS[resource] ?? '']
+  return typeof parent === 'string' ? `${parent}:${slug}` : slug
 }

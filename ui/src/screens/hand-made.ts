@@ -67,7 +67,9 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
       tab: 'overview',
       label: 'Overview',
       needs: 'grants.get',
-      component: lazy(() => import('./people/grant.tsx')),
+      component: lazy(() =>
+        import('./people/overviews.tsx').then(({ GrantOverview }) => ({ default: GrantOverview })),
+      ),
     },
   ],
   guardrails: [
@@ -153,7 +155,9 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
       tab: 'overview',
       label: 'Overview',
       needs: 'roles.get',
-      component: lazy(() => import('./people/role.tsx')),
+      component: lazy(() =>
+        import('./people/overviews.tsx').then(({ RoleOverview }) => ({ default: RoleOverview })),
+      ),
     },
   ],
   service_identities: [
@@ -170,7 +174,9 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
       tab: 'overview',
       label: 'Overview',
       needs: 'teams.list',
-      component: lazy(() => import('./people/team.tsx')),
+      component: lazy(() =>
+        import('./people/overviews.tsx').then(({ TeamOverview }) => ({ default: TeamOverview })),
+      ),
     },
   ],
   virtual_mcps: [
@@ -249,7 +255,8 @@ export const PAGES: Readonly<Record<string, Load>> = {
   '/change_requests': () => import('./requests/change-requests.tsx'),
   '/change_requests/$id': () => import('./requests/change-request.tsx'),
   '/access_requests': () => import('./requests/access-requests.tsx'),
-  '/access_requests/new': () => import('./requests/new-access-request.tsx'),
+  '/access_requests/new': () =>
+    import('./resources/create.tsx').then(({ NewAccessRequest }) => ({ default: NewAccessRequest })),
   '/access_requests/$id': () => import('./requests/access-request.tsx'),
   '/drift': () => import('./mcp/drift-list.tsx'),
   '/revisions': () => import('./revisions/list.tsx'),
@@ -262,8 +269,8 @@ export const PAGES: Readonly<Record<string, Load>> = {
   '/run/collections.import': () => import('./collections/import.tsx'),
   '/origins/add': () => import('./origins/add.tsx'),
   '/personal_tokens/new': () => import('./tokens/create.tsx'),
-  '/problems': () => import('./problems/list.tsx'),
-  '/problems/$id': () => import('./problems/page.tsx'),
+  '/problems': () => import('./problems/pages.tsx').then(({ ProblemList }) => ({ default: ProblemList })),
+  '/problems/$id': () => import('./problems/pages.tsx').then(({ Problem }) => ({ default: Problem })),
   '/kit': () => import('./kit/page.tsx'),
 }
 

@@ -1,5 +1,5 @@
-import { useCall } from '../api/use-call.ts'
-import { CodeBlock } from '../kit/copy.tsx'
+import { useCall } from '../api/client.ts'
+import { CodeBlock } from '../kit/text.tsx'
 import { type ApiRequest, FORMS, formOf, textOf } from './forms.ts'
 
 /** Each form of a request that there is. */

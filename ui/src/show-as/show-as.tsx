@@ -1,6 +1,6 @@
 import { Braces } from 'lucide-react'
 import { lazy, Suspense, useState } from 'react'
-import { Button } from '../kit/button.tsx'
+import { Button } from '../kit/controls.tsx'
 import { Dialog } from '../kit/dialog.tsx'
 import type { ApiRequest } from './forms.ts'
 

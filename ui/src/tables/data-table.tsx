@@ -4,11 +4,10 @@ import { type KeyboardEvent, type MouseEvent, type ReactNode, useEffect, useRef,
 import type { ResourceSchemas } from '../../build/document.ts'
 import { singleKeysOn, useKeys } from '../app/keys.ts'
 import { one, type Search } from '../app/search.ts'
-import { classes } from '../kit/classes.ts'
-import { useNarrow, useTouch } from '../kit/narrow.ts'
+import { useNarrow, useTouch } from '../kit/browser.ts'
+import { classes } from '../kit/style.ts'
 import { orderOf } from '../schema/columns.ts'
-import { OrderSelect, SearchBox } from './filters.tsx'
-import type { Change } from './use-list-search.ts'
+import { type Change, OrderSelect, SearchBox } from './filters.tsx'
 
 interface TableColumn<T> {
   readonly name: string

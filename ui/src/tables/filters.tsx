@@ -1,12 +1,11 @@
+import { useNavigate, useSearch } from '@tanstack/react-router'
 import { ListFilter, Search as SearchIcon, X } from 'lucide-react'
 import { type ComponentProps, useEffect, useId, useRef, useState } from 'react'
 import { useKeys } from '../app/keys.ts'
 import { one, type Search } from '../app/search.ts'
-import { Button, IconButton } from '../kit/button.tsx'
-import { Select, TextInput } from '../kit/inputs.tsx'
+import { Button, IconButton, Select, TextInput } from '../kit/controls.tsx'
 import { Listbox } from '../kit/listbox.tsx'
 import { type Field, labelOf } from '../schema/fields.ts'
-import type { Change } from './use-list-search.ts'
 
 /** A text that narrows the list a moment after the last key. `/` leads to it. */
 export function SearchBox({
@@ -260,4 +259,19 @@ export function OrderSelect({ field, search, onChange }: { field: Field; search:
       ))}
     </Select>
   )
+}
+
+/** Sets parameters of the address; undefined takes one away. */
+export type Change = (changes: Readonly<Record<string, string | readonly string[] | undefined>>) => void
+
+/** What a list shows, as its address has it. A typed text replaces the entry of the browser's history, other changes add one. */
+export function useListSearch(): { readonly search: Search; readonly change: Change } {
+  const search = useSearch({ strict: false }) as Search
+  const navigate = useNavigate()
+  const change: Change = (changes) => {
+    navigate({ to: '.', search: { ...search, ...changes } as never, replace: 'text' in changes }).catch(
+      () => {},
+    )
+  }
+  return { search, change }
 }

@@ -1,12 +1,20 @@
 import { type ReactNode, useState } from 'react'
 import type { Json } from '../../../build/document.ts'
-import { Checkbox, Select, TextArea, TextInput } from '../../kit/inputs.tsx'
+import { Checkbox, Select, TextArea, TextInput } from '../../kit/controls.tsx'
 import { MarkdownPreview } from '../../markdown/markdown.tsx'
 import { isOpenSwitch } from '../../schema/fields.ts'
 import { isObject } from '../../schema/value.ts'
-import type { EditorProps } from '../form-state.tsx'
+import {
+  cleared,
+  type EditorProps,
+  Line,
+  Notes,
+  type Of,
+  placeholderOf,
+  useInput,
+  WithReading,
+} from '../form-state.tsx'
 import { RefInput } from '../ref-input.tsx'
-import { cleared, Line, Notes, type Of, placeholderOf, useInput, WithReading } from './field-line.tsx'
 import { GroupField, ListField, MapField, VariantField } from './nested-fields.tsx'
 
 /** The input of a field, with label, hint and error. */

@@ -2,13 +2,11 @@
 import { Plus, Trash2 } from 'lucide-react'
 import { useId, useState } from 'react'
 import type { Json, JsonObject } from '../../../build/document.ts'
-import { Button, IconButton } from '../../kit/button.tsx'
-import { Labeled, Select, TextInput } from '../../kit/inputs.tsx'
+import { Button, IconButton, Labeled, Select, TextInput } from '../../kit/controls.tsx'
 import { type Field, inSentence, labelOf } from '../../schema/fields.ts'
 import { isObject } from '../../schema/value.ts'
-import { type EditorProps, useMember } from '../form-state.tsx'
+import { cleared, type EditorProps, Notes, type Of, useMember } from '../form-state.tsx'
 import { FieldEditor } from './field-editor.tsx'
-import { cleared, Notes, type Of } from './field-line.tsx'
 
 /** Members of an object within the object. An optional one is absent until somebody adds it. */
 export function GroupField({ field, path }: EditorProps<Of<'group'>>) {

@@ -1,8 +1,6 @@
 import { Link, useParams } from '@tanstack/react-router'
-import { useMay } from '../../api/session.ts'
-import { operation } from '../../api/use-call.ts'
-import { Page } from '../../kit/page.tsx'
-import { Forbidden } from '../../kit/states.tsx'
+import { operation, useMay } from '../../api/client.ts'
+import { Forbidden, Page } from '../../kit/page.tsx'
 import { EntryPane } from './entry-pane.tsx'
 
 /** One audit entry as a page. */

@@ -1,10 +1,9 @@
 /** An endpoint to begin with: the first one that a profile may call. */
 import { type UseQueryResult, useQuery } from '@tanstack/react-query'
 import type { JsonObject } from '../../../build/document.ts'
-import { client } from '../../api/client.ts'
-import { useMay } from '../../api/session.ts'
+import { client, useMay } from '../../api/client.ts'
 import { targetOf } from '../proxies/target.ts'
-import { callable } from './callable.ts'
+import { callable } from './first-request.ts'
 
 /** Proxies of a collection that are looked through. */
 const PROXIES_MAX = 100

@@ -1,26 +1,19 @@
 import { Link } from '@tanstack/react-router'
 import { Ban, RefreshCw } from 'lucide-react'
 import { useId, useState } from 'react'
-import type { Output } from '../../api/client.ts'
-import { faultOf } from '../../api/problem.ts'
-import { useMay, useSession } from '../../api/session.ts'
-import { operation, useCall } from '../../api/use-call.ts'
+import { faultOf, type Output, operation, useCall, useMay, useSession } from '../../api/client.ts'
+import { RunButton } from '../../forms/operation-form.tsx'
 import { RefInput } from '../../forms/ref-input.tsx'
-import { RunButton } from '../../forms/run-button.tsx'
-import { Button } from '../../kit/button.tsx'
-import { CodeBlock } from '../../kit/copy.tsx'
-import { Labeled, TextInput } from '../../kit/inputs.tsx'
-import { Card } from '../../kit/page.tsx'
-import { FaultBox, ProblemCode, SkeletonRows } from '../../kit/states.tsx'
+import { Button, Labeled, TextInput } from '../../kit/controls.tsx'
+import { Card, FaultBox, ProblemCode, SkeletonRows } from '../../kit/page.tsx'
 import { type State, Status } from '../../kit/status.tsx'
-import { Time } from '../../kit/time.tsx'
+import { CodeBlock, Time } from '../../kit/text.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import type { PartProps } from '../hand-made.ts'
 import { publicUrl } from '../proxies/target.ts'
 import { Overview } from '../resources/overview.tsx'
 import { useFirstEndpoint } from './first-endpoint.ts'
-import { callerOf, curlOf } from './headers.ts'
-import { SettingLink } from './setting-link.tsx'
+import { callerOf, curlOf } from './first-request.ts'
 
 type Held = Output<'profiles.state'>['credentials'][number]
 export const HELD_STATES: Readonly<Record<Held['state'], State>> = {
@@ -244,5 +237,19 @@ function Access({ id }: { id: string }) {
         )}
       </div>
     </Card>
+  )
+}
+
+/** A setting that decides, such as `profiles/acme:live ip_allowlist`, as a link to the form that changes it. */
+function SettingLink({ setting }: { setting: string }) {
+  const [, resource = '', id = '', member = ''] = /^([a-z_]+)\/(\S+)(?: (.*))?$/.exec(setting) ?? []
+  if (operation(`${resource}.get`) === null) return <p className="text-sm text-muted">{setting}</p>
+  return (
+    <p>
+      Decided by{' '}
+      <Link to="/$resource/$id" params={{ resource, id }} search={{ tab: 'edit' }} className="underline">
+        {member === '' ? setting : `${member} of ${resource}/${id}`}
+      </Link>
+    </p>
   )
 }

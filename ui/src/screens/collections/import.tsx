@@ -2,23 +2,25 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { FileUp } from 'lucide-react'
 import { type ReactNode, useEffect, useId, useState } from 'react'
 import type { JsonObject, ResourceSchemas } from '../../../build/document.ts'
-import { useMay } from '../../api/session.ts'
-import { type OperationRow, operation, useCall } from '../../api/use-call.ts'
+import { type OperationRow, operation, useCall, useMay, useSchemas } from '../../api/client.ts'
 import { one } from '../../app/search.ts'
-import { errorsOf, FormBar, FormFault, Review, useWrite } from '../../forms/operation-form.tsx'
-import { RunDialog } from '../../forms/run-dialog.tsx'
-import { NOT_CONFIRMED } from '../../forms/say-stored.ts'
+import { RunDialog } from '../../forms/operation-form.tsx'
 import { SchemaForm } from '../../forms/schema-form.tsx'
-import { WaitsFor } from '../../forms/waits-for.tsx'
-import { Button, buttonClasses } from '../../kit/button.tsx'
-import { classes } from '../../kit/classes.ts'
-import { Labeled, TextArea } from '../../kit/inputs.tsx'
+import {
+  errorsOf,
+  FormBar,
+  FormFault,
+  NOT_CONFIRMED,
+  Review,
+  useWrite,
+  WaitsFor,
+} from '../../forms/write.tsx'
+import { Button, buttonClasses, Labeled, TextArea } from '../../kit/controls.tsx'
 import { useLeaveGuard } from '../../kit/leave-guard.ts'
-import { Card, Page } from '../../kit/page.tsx'
-import { Forbidden, SkeletonRows } from '../../kit/states.tsx'
+import { Card, Forbidden, Page, SkeletonRows } from '../../kit/page.tsx'
 import { Status } from '../../kit/status.tsx'
+import { classes } from '../../kit/style.ts'
 import { fieldsOf } from '../../schema/fields.ts'
-import { useSchemas } from '../../schema/load.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { type Note, type Plan, planOf, summaryOf } from './plan.ts'
 

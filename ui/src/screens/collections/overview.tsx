@@ -1,17 +1,14 @@
 import { Link } from '@tanstack/react-router'
 import { FileUp, Plus } from 'lucide-react'
-import type { Output } from '../../api/client.ts'
-import { faultOf } from '../../api/problem.ts'
-import { useMay } from '../../api/session.ts'
-import { useCall } from '../../api/use-call.ts'
-import { RunButton } from '../../forms/run-button.tsx'
-import { buttonClasses } from '../../kit/button.tsx'
-import { Card } from '../../kit/page.tsx'
-import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
+import type { JsonObject } from '../../../build/document.ts'
+import { faultOf, type Output, useCall, useMay, useSession } from '../../api/client.ts'
+import { RunButton } from '../../forms/operation-form.tsx'
+import { buttonClasses } from '../../kit/controls.tsx'
+import { Card, FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { Badge, type State, Status } from '../../kit/status.tsx'
-import { Time } from '../../kit/time.tsx'
+import { CodeBlock, Time } from '../../kit/text.tsx'
 import type { PartProps } from '../hand-made.ts'
-import { PublicUrl } from '../proxies/overview.tsx'
+import { publicUrl, targetOf } from '../proxies/target.ts'
 import { Overview } from '../resources/overview.tsx'
 
 /** Proxies that are shown on the page of their collection. */
@@ -31,6 +28,31 @@ export default function CollectionOverview(props: PartProps) {
       {may('collections.proxies') && <Proxies {...props} />}
       {value['request_validation'] !== 'off' && may('collections.contract_report') && <Contract {...props} />}
     </Overview>
+  )
+}
+
+interface PublicUrlProps {
+  readonly collection: JsonObject
+  /** A proxy of the collection. Default: the URL of the collection itself. */
+  readonly proxy?: JsonObject
+  readonly isPublished: boolean
+}
+
+/** The URL that callers use. */
+export function PublicUrl({ collection, proxy, isPublished }: PublicUrlProps) {
+  const gateway = useSession()?.instance.gateway_url ?? ''
+  const base = String(collection['base_path'] ?? '')
+  const target = proxy === undefined ? base : targetOf(proxy, base).target
+  return (
+    <Card title="Public URL">
+      <CodeBlock label="Public URL" text={publicUrl(gateway, collection, target)} />
+      {!isPublished && (
+        <p className="mt-2">
+          <Status state="draft">draft</Status> The gateway answers 404 here until{' '}
+          {proxy === undefined ? 'the collection is' : 'the proxy and its collection are'} published.
+        </p>
+      )}
+    </Card>
   )
 }
 

@@ -1,9 +1,8 @@
 import { useState } from 'react'
 import type { JsonObject } from '../../../build/document.ts'
-import { useMay } from '../../api/session.ts'
-import { operation } from '../../api/use-call.ts'
-import { ReviewWrite } from '../../forms/review-write.tsx'
-import { Button } from '../../kit/button.tsx'
+import { operation, useMay } from '../../api/client.ts'
+import { ReviewWrite } from '../../forms/write.tsx'
+import { Button } from '../../kit/controls.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { accountWords, placeOf } from './place.ts'
 

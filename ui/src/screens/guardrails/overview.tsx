@@ -1,16 +1,13 @@
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
-import { faultOf } from '../../api/problem.ts'
-import { useMay } from '../../api/session.ts'
-import { useCall } from '../../api/use-call.ts'
-import { Select } from '../../kit/inputs.tsx'
-import { Card } from '../../kit/page.tsx'
-import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
+import { faultOf, useCall, useMay } from '../../api/client.ts'
+import { Select } from '../../kit/controls.tsx'
+import { Card, FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { Badge } from '../../kit/status.tsx'
 import type { PartProps } from '../hand-made.ts'
-import { RANGES } from '../records/range.ts'
+import { RANGES } from '../records/list-state.ts'
 import { Overview } from '../resources/overview.tsx'
-import { findingsOf } from './findings.ts'
+import { findingsOf } from './words.ts'
 
 /** The findings of at most so many calls are summed. */
 const CALLS = 200

@@ -1,7 +1,13 @@
 import { useQuery } from '@tanstack/react-query'
-import { client, type Input, type OperationName, type Output } from '../../api/client.ts'
-import { type Fault, faultOf } from '../../api/problem.ts'
-import { useMay } from '../../api/session.ts'
+import {
+  client,
+  type Fault,
+  faultOf,
+  type Input,
+  type OperationName,
+  type Output,
+  useMay,
+} from '../../api/client.ts'
 
 /** Figures and lists are fetched anew this often, milliseconds. */
 export const AGAIN_MS = 15_000

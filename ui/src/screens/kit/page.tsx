@@ -2,19 +2,25 @@ import { Plus, Trash2 } from 'lucide-react'
 import { type ReactNode, useId, useState } from 'react'
 import type { JsonObject } from '../../../build/document.ts'
 import { SchemaForm } from '../../forms/schema-form.tsx'
-import { Button, buttonClasses, IconButton, type Tone } from '../../kit/button.tsx'
 import { Chart } from '../../kit/chart.tsx'
-import { CodeBlock, CopyButton } from '../../kit/copy.tsx'
+import {
+  Button,
+  buttonClasses,
+  Checkbox,
+  IconButton,
+  Labeled,
+  Select,
+  TextArea,
+  TextInput,
+  type Tone,
+} from '../../kit/controls.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { Diff } from '../../kit/diff.tsx'
 import { Figures, Meter } from '../../kit/figures.tsx'
-import { Checkbox, Labeled, Select, TextArea, TextInput } from '../../kit/inputs.tsx'
 import { Listbox } from '../../kit/listbox.tsx'
-import { Card, Page } from '../../kit/page.tsx'
-import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
-import { Badge, type State, Status } from '../../kit/status.tsx'
-import { Time } from '../../kit/time.tsx'
-import { say } from '../../kit/toast.tsx'
+import { Card, Empty, FaultBox, Forbidden, Page, SkeletonRows } from '../../kit/page.tsx'
+import { Badge, type State, Status, say } from '../../kit/status.tsx'
+import { CodeBlock, CopyButton, Time } from '../../kit/text.tsx'
 import { Markdown } from '../../markdown/markdown.tsx'
 import { fieldsOf } from '../../schema/fields.ts'
 import { DataTable } from '../../tables/data-table.tsx'

@@ -1,6 +1,6 @@
 /** What the page of the kit shows its parts with: a form with every kind of field, rows of every length, a failure. */
 import type { JsonObject } from '../../../build/document.ts'
-import type { Fault } from '../../api/problem.ts'
+import type { Fault } from '../../api/client.ts'
 
 export const LONG =
   'Cross-border customs declarations and tariff classification for parcels that leave the customs union'

@@ -1,10 +1,7 @@
 import { Link } from '@tanstack/react-router'
-import { faultOf } from '../../api/problem.ts'
-import { useMay } from '../../api/session.ts'
-import { operation, useCall } from '../../api/use-call.ts'
-import { buttonClasses } from '../../kit/button.tsx'
-import { Page } from '../../kit/page.tsx'
-import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
+import { faultOf, operation, useCall, useMay } from '../../api/client.ts'
+import { buttonClasses } from '../../kit/controls.tsx'
+import { Empty, FaultBox, Forbidden, Page, SkeletonRows } from '../../kit/page.tsx'
 import { Status } from '../../kit/status.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 

@@ -1,8 +1,8 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import type { Output } from '../../api/client.ts'
 import { one, type Search } from '../../app/search.ts'
-import { classes } from '../../kit/classes.ts'
-import { CodeBlock } from '../../kit/copy.tsx'
+import { classes } from '../../kit/style.ts'
+import { CodeBlock } from '../../kit/text.tsx'
 
 type Connect = Output<'virtual_mcps.connect'>['connect']
 type Application = Connect[number]['application']

@@ -1,14 +1,12 @@
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
-import { faultOf } from '../../api/problem.ts'
-import { useCall } from '../../api/use-call.ts'
-import { Card } from '../../kit/page.tsx'
-import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
+import { faultOf, useCall } from '../../api/client.ts'
+import { Card, FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
-import { Time } from '../../kit/time.tsx'
+import { Time } from '../../kit/text.tsx'
 import { inSentence } from '../../schema/fields.ts'
 import type { PartProps } from '../hand-made.ts'
-import { grantWords } from './grant-sentence.ts'
+import { grantWords } from './access.ts'
 
 interface Reason {
   readonly text: string

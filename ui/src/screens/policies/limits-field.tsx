@@ -2,14 +2,12 @@ import { Plus, Trash2 } from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
 import type { JsonObject } from '../../../build/document.ts'
 import { FieldEditor } from '../../forms/fields/field-editor.tsx'
-import { Notes } from '../../forms/fields/field-line.tsx'
-import { type EditorProps, useMember } from '../../forms/form-state.tsx'
-import { Button, IconButton } from '../../kit/button.tsx'
-import { classes } from '../../kit/classes.ts'
+import { type EditorProps, Notes, useMember } from '../../forms/form-state.tsx'
+import { Button, IconButton } from '../../kit/controls.tsx'
+import { classes } from '../../kit/style.ts'
 import type { Field } from '../../schema/fields.ts'
 import { isObject, type Path } from '../../schema/value.ts'
-import { KINDS, limitFields, namesOf, newLimit, titleOf } from './limit-fields.ts'
-import { type Limit, sentenceOf } from './sentence.ts'
+import { KINDS, type Limit, limitFields, namesOf, newLimit, sentenceOf, titleOf } from './limits.ts'
 
 /** The limits of a policy. A new one is added by its kind, and shows what this kind takes; what is rarely set is folded. */
 export function LimitsField({ field, path }: EditorProps) {

@@ -1,17 +1,12 @@
 import { Link } from '@tanstack/react-router'
-import type { Output } from '../../api/client.ts'
-import { faultOf } from '../../api/problem.ts'
-import { useMay } from '../../api/session.ts'
-import { useCall } from '../../api/use-call.ts'
+import { faultOf, type Output, useCall, useMay } from '../../api/client.ts'
 import { Meter } from '../../kit/figures.tsx'
-import { Card } from '../../kit/page.tsx'
-import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
+import { Card, FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
-import { Time } from '../../kit/time.tsx'
+import { Time } from '../../kit/text.tsx'
 import type { PartProps } from '../hand-made.ts'
 import { Overview } from '../resources/overview.tsx'
-import { limitsOf, sentenceOf } from './sentence.ts'
-import { byLimit } from './usage.ts'
+import { byLimit, limitsOf, sentenceOf } from './limits.ts'
 
 /** Usage is fetched anew this often, milliseconds. */
 const AGAIN_MS = 3000

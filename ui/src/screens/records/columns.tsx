@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react'
-import { ProblemCode } from '../../kit/states.tsx'
+import { ProblemCode } from '../../kit/page.tsx'
 import { Status } from '../../kit/status.tsx'
 import { type CallRecord, callOf, durationOf } from './sentence.ts'
 

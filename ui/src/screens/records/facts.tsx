@@ -2,9 +2,9 @@ import { Link } from '@tanstack/react-router'
 import { ListFilter } from 'lucide-react'
 import type { ReactNode } from 'react'
 import type { Output } from '../../api/client.ts'
-import { IconButton } from '../../kit/button.tsx'
-import { CodeBlock, CopyButton } from '../../kit/copy.tsx'
-import { ProblemCode } from '../../kit/states.tsx'
+import { IconButton } from '../../kit/controls.tsx'
+import { ProblemCode } from '../../kit/page.tsx'
+import { CodeBlock, CopyButton } from '../../kit/text.tsx'
 import { durationOf, limitOf, sizeOf } from './sentence.ts'
 
 type WholeRecord = Output<'records.get'>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { barsOf, phasesOf, placeOf } from './phases.ts'
-import { type CallRecord, durationOf, sentenceOf } from './sentence.ts'
+import { type CallRecord, durationOf, endedOf, sentenceOf, settingLinksOf } from './sentence.ts'
 
 /** A call that succeeded, as far as these modules read it. */
 const CALL = {
@@ -105,4 +105,43 @@ test('bars have the times of the record: gateway, upstream and the nodes of a wo
     barsOf(call({ upstream_ms: null }) as never).map(({ label }) => label),
     ['Gateway'],
   )
+})
+
+test('a call ended at a check or at a node of its workflow, with the reason that is known', () => {
+  assert.equal(endedOf(null, 'the upstream closed the connection'), null)
+  assert.deepEqual(endedOf('limits', null), { at: 'the check limits', why: null })
+  assert.deepEqual(endedOf('authenticate', 'expired'), { at: 'the check authenticate', why: 'expired' })
+  assert.deepEqual(endedOf('workflow', 'node "ok": there is no member total'), {
+    at: 'the node ok of the workflow',
+    why: 'there is no member total',
+  })
+  assert.deepEqual(endedOf('workflow', 'time is up'), { at: 'the check workflow', why: 'time is up' })
+})
+
+const places = (setting: string) =>
+  settingLinksOf(setting).map(({ resource, id, pointer }) =>
+    resource === null ? null : `${resource}/${id}#${pointer}`,
+  )
+
+test('each setting of an explanation leads to the field of its resource', () => {
+  assert.deepEqual(places('profiles/acme:live ip_allowlist'), ['profiles/acme:live#/ip_allowlist'])
+  assert.deepEqual(places('clients/acme active, valid_until; profiles/acme:live active'), [
+    'clients/acme#/active',
+    'clients/acme#/valid_until',
+    'profiles/acme:live#/active',
+  ])
+  assert.deepEqual(places('proxies/orders:report request_validation: enforce'), [
+    'proxies/orders:report#/request_validation',
+  ])
+})
+
+test('a policy leads to its limits, and a resource without a field to itself', () => {
+  assert.deepEqual(places('policies/gold of the client; credentials/crd_1'), [
+    'policies/gold#/limits',
+    'credentials/crd_1#',
+  ])
+})
+
+test('text that names no resource has no link', () => {
+  assert.deepEqual(places('the process'), [null])
 })

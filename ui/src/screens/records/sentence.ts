@@ -1,4 +1,4 @@
-/** What became of a call, in a sentence. */
+/** A call in words: what became of it, where it ended, and the settings that decided. */
 import type { Output } from '../../api/client.ts'
 
 export type CallRecord = Output<'records.list'>['items'][number]
@@ -63,4 +63,54 @@ export function sentenceOf(record: CallRecord): string {
 /** True for an answer that somebody may want explained. */
 export function isRefusal({ status, aborted }: CallRecord): boolean {
   return status >= 400 && !aborted
+}
+
+// Where a call ended, in words.
+
+/** What the gateway writes of a workflow that failed: the node, and why. */
+const OF_NODE = /^node "([^"]+)": (.*)$/s
+
+interface Ended {
+  /** Such as `the check limits`, or `the node charge of the workflow`. */
+  readonly at: string
+  /** Why; null if nothing more is known. */
+  readonly why: string | null
+}
+
+/** @param reason as the record has it. Null for a call that no check ended. */
+export function endedOf(check: string | null, reason: string | null): Ended | null {
+  if (check === null) return null
+  const [, node, why] = OF_NODE.exec(reason ?? '') ?? []
+  if (check === 'workflow' && node !== undefined && why !== undefined)
+    return { at: `the node ${node} of the workflow`, why }
+  return { at: `the check ${check}`, why: reason }
+}
+
+// Links to the settings that explanations name, such as `profiles/acme:live ip_allowlist`.
+
+export interface SettingLink {
+  readonly text: string
+  /** Null for text that names no resource. */
+  readonly resource: string | null
+  readonly id: string
+  /** JSON pointer of the field in the form; empty for the whole resource. */
+  readonly pointer: string
+}
+
+/** Settings of an explanation, one for each field. They are divided by semicolons, the fields of one resource by commas. */
+export function settingLinksOf(setting: string): readonly SettingLink[] {
+  return setting.split('; ').flatMap((part): SettingLink[] => {
+    const [, resource, id, rest = ''] = /^([a-z_]+)\/(\S+)(?: (.*))?$/.exec(part) ?? []
+    if (resource === undefined || id === undefined)
+      return [{ text: part, resource: null, id: '', pointer: '' }]
+    // "policies/gold of the client" names no field
+    if (rest === '' || rest.startsWith('of the ')) {
+      const pointer = resource === 'policies' ? '/limits' : ''
+      return [{ text: part, resource, id, pointer }]
+    }
+    return rest.split(', ').map((field) => {
+      const name = field.split(':')[0]!.trim()
+      return { text: `${resource}/${id} ${field}`, resource, id, pointer: `/${name.replaceAll('.', '/')}` }
+    })
+  })
 }

@@ -1,9 +1,9 @@
 import { Link } from '@tanstack/react-router'
 import { Plus } from 'lucide-react'
-import { useMay } from '../../api/session.ts'
-import { buttonClasses } from '../../kit/button.tsx'
+import { useMay } from '../../api/client.ts'
+import { buttonClasses } from '../../kit/controls.tsx'
 import { Badge, Status, stateOf } from '../../kit/status.tsx'
-import { Time } from '../../kit/time.tsx'
+import { Time } from '../../kit/text.tsx'
 import { Inbox } from './inbox.tsx'
 import type { AccessRequest } from './words.ts'
 

@@ -1,8 +1,8 @@
 import { Link } from '@tanstack/react-router'
-import { useMay } from '../../api/session.ts'
-import { buttonClasses } from '../../kit/button.tsx'
+import { useMay } from '../../api/client.ts'
+import { buttonClasses } from '../../kit/controls.tsx'
 import { Badge, Status, stateOf } from '../../kit/status.tsx'
-import { Time } from '../../kit/time.tsx'
+import { Time } from '../../kit/text.tsx'
 import { Inbox } from './inbox.tsx'
 import { askedFor, type ChangeRequest } from './words.ts'
 

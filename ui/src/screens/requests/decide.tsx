@@ -1,17 +1,23 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { Check, X } from 'lucide-react'
 import { useId, useState } from 'react'
-import { client, type DiffEntry, type Input, type OperationName } from '../../api/client.ts'
-import { type Fault, faultOf, type WaitingChange, waitingChange } from '../../api/problem.ts'
-import { refreshPage, useMay } from '../../api/session.ts'
-import { operation } from '../../api/use-call.ts'
-import { sayStored } from '../../forms/say-stored.ts'
-import { WaitsFor } from '../../forms/waits-for.tsx'
-import { Button } from '../../kit/button.tsx'
+import {
+  client,
+  type DiffEntry,
+  type Fault,
+  faultOf,
+  type Input,
+  type OperationName,
+  operation,
+  refreshPage,
+  useMay,
+  type WaitingChange,
+  waitingChange,
+} from '../../api/client.ts'
+import { sayStored, WaitsFor } from '../../forms/write.tsx'
+import { Button, Labeled, TextInput } from '../../kit/controls.tsx'
 import { Diff } from '../../kit/diff.tsx'
-import { Labeled, TextInput } from '../../kit/inputs.tsx'
-import { Card } from '../../kit/page.tsx'
-import { FaultBox } from '../../kit/states.tsx'
+import { Card, FaultBox } from '../../kit/page.tsx'
 import { Status } from '../../kit/status.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 

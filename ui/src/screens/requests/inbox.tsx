@@ -1,20 +1,23 @@
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
-import { client, type Input, type OperationName } from '../../api/client.ts'
-import { faultOf } from '../../api/problem.ts'
-import { useMay } from '../../api/session.ts'
-import { operation } from '../../api/use-call.ts'
+import {
+  aboutOf,
+  client,
+  faultOf,
+  type Input,
+  type OperationName,
+  operation,
+  useMay,
+  useSchemas,
+} from '../../api/client.ts'
 import { one } from '../../app/search.ts'
-import { Button } from '../../kit/button.tsx'
-import { classes } from '../../kit/classes.ts'
-import { Page } from '../../kit/page.tsx'
-import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
-import { useSchemas } from '../../schema/load.ts'
+import { Button } from '../../kit/controls.tsx'
+import { Empty, FaultBox, Forbidden, Page, SkeletonRows } from '../../kit/page.tsx'
+import { classes } from '../../kit/style.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { DataTable, ListBar } from '../../tables/data-table.tsx'
-import { useListSearch } from '../../tables/use-list-search.ts'
-import { aboutOf } from '../resources/about.ts'
+import { useListSearch } from '../../tables/filters.tsx'
 
 const PAGE = 100
 /** Value of `state` in the address for requests in each state. The list then has no filter. */

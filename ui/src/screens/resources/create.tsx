@@ -1,19 +1,15 @@
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import type { JsonObject } from '../../../build/document.ts'
-import { useMay } from '../../api/session.ts'
-import { operation } from '../../api/use-call.ts'
+import { aboutOf, operation, useMay, useSchemas } from '../../api/client.ts'
 import { singularOf, titleOf } from '../../app/navigation.ts'
 import { NotFound } from '../../app/router.tsx'
+import { startOf } from '../../forms/actions.ts'
+import { secretsOf } from '../../forms/answers.ts'
 import { OperationForm } from '../../forms/operation-form.tsx'
-import { secretsOf } from '../../forms/secrets.ts'
-import { startOf } from '../../forms/start-of.ts'
-import { Page } from '../../kit/page.tsx'
-import { Forbidden } from '../../kit/states.tsx'
+import { Forbidden, Page } from '../../kit/page.tsx'
 import { inSentence } from '../../schema/fields.ts'
-import { useSchemas } from '../../schema/load.ts'
 import { FIRST_PARTS } from '../hand-made.ts'
 import { OWN_FIELDS } from '../own-fields.ts'
-import { aboutOf } from './about.ts'
 
 /** A new item of the resource that the address names. */
 export default function CreateResource() {
@@ -65,4 +61,9 @@ export function Create({ resource }: { resource: string }) {
       </div>
     </Page>
   )
+}
+
+/** A path of its own: the page of one request would take `new` for an id. */
+export function NewAccessRequest() {
+  return <Create resource="access_requests" />
 }

@@ -3,31 +3,34 @@ import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { FileCog, Pencil, Trash2 } from 'lucide-react'
 import { Suspense, useState } from 'react'
 import type { JsonObject } from '../../../build/document.ts'
-import { client, type DiffEntry, type Input, type OperationName } from '../../api/client.ts'
-import { faultOf } from '../../api/problem.ts'
-import { useMay } from '../../api/session.ts'
-import { nameOf, type OperationRow, operation, operationsOf } from '../../api/use-call.ts'
+import {
+  client,
+  type DiffEntry,
+  faultOf,
+  type Input,
+  nameOf,
+  type OperationName,
+  type OperationRow,
+  operation,
+  operationsOf,
+  useMay,
+  useSchemas,
+} from '../../api/client.ts'
 import { useKeys } from '../../app/keys.ts'
 import { singularOf, titleOf } from '../../app/navigation.ts'
 import { NotFound } from '../../app/router.tsx'
 import { one } from '../../app/search.ts'
+import { NOT_IF_MANAGED, nameOfItem, setOf, wordOf } from '../../forms/actions.ts'
 import { EditForm } from '../../forms/edit-form.tsx'
-import { NOT_IF_MANAGED, setOf } from '../../forms/managed.ts'
-import { RunDialog } from '../../forms/run-dialog.tsx'
-import { nameOfItem, wordOf } from '../../forms/words.ts'
-import { Button } from '../../kit/button.tsx'
-import { classes } from '../../kit/classes.ts'
-import { CopyButton } from '../../kit/copy.tsx'
+import { RunDialog } from '../../forms/operation-form.tsx'
+import { Button } from '../../kit/controls.tsx'
 import { Diff } from '../../kit/diff.tsx'
-import { Moment } from '../../kit/moment.tsx'
-import { Page } from '../../kit/page.tsx'
-import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
-import { Badge, Status, stateOf } from '../../kit/status.tsx'
-import { addressOf } from '../../schema/address.ts'
-import { useSchemas } from '../../schema/load.ts'
-import { isObject } from '../../schema/value.ts'
+import { Empty, FaultBox, Forbidden, Page, SkeletonRows } from '../../kit/page.tsx'
+import { Badge, Outcome, Status, stateOf } from '../../kit/status.tsx'
+import { classes } from '../../kit/style.ts'
+import { CopyButton, Moment } from '../../kit/text.tsx'
+import { addressOf, isObject } from '../../schema/value.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
-import { Outcome } from '../audit/outcome.tsx'
 import { type AuditEntry, interfaceOf } from '../audit/words.ts'
 import { EDITED_ELSEWHERE, PARTS } from '../hand-made.ts'
 import { OWN_FIELDS } from '../own-fields.ts'

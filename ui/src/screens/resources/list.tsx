@@ -3,31 +3,34 @@ import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { Plus } from 'lucide-react'
 import { type ReactNode, Suspense, useMemo } from 'react'
 import type { JsonObject } from '../../../build/document.ts'
-import { client, type Input, type OperationName } from '../../api/client.ts'
-import { faultOf } from '../../api/problem.ts'
-import { useMay } from '../../api/session.ts'
-import { operation } from '../../api/use-call.ts'
+import {
+  aboutOf,
+  client,
+  faultOf,
+  type Input,
+  type OperationName,
+  operation,
+  useMay,
+  useSchemas,
+} from '../../api/client.ts'
 import { useKeys } from '../../app/keys.ts'
 import { singularOf, titleOf } from '../../app/navigation.ts'
 import { NotFound } from '../../app/router.tsx'
 import { one, type Search } from '../../app/search.ts'
-import { Button, buttonClasses } from '../../kit/button.tsx'
-import { Page } from '../../kit/page.tsx'
-import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
+import { Button, buttonClasses } from '../../kit/controls.tsx'
+import { Empty, FaultBox, Forbidden, Page, SkeletonRows } from '../../kit/page.tsx'
 import { Badge } from '../../kit/status.tsx'
 import { askedOf, type Column, columnsOf, filtersOf, itemRefsOf, takes } from '../../schema/columns.ts'
 import { fieldsOf } from '../../schema/fields.ts'
-import { useSchemas } from '../../schema/load.ts'
 import { isObject } from '../../schema/value.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { DataTable } from '../../tables/data-table.tsx'
 import { Cell, isNothing } from '../../tables/details.tsx'
 import { FilterBar, OrderSelect, SearchBox } from '../../tables/filters.tsx'
-import { scopeWords } from '../guardrails/scope-words.ts'
+import { scopeWords } from '../guardrails/words.ts'
 import { EMPTY_ACTIONS, LIST_ACTIONS, ROW_ACTIONS } from '../hand-made.ts'
-import { grantSentence } from '../people/grant-sentence.ts'
-import { amountsOf } from '../policies/sentence.ts'
-import { aboutOf } from './about.ts'
+import { grantSentence } from '../people/access.ts'
+import { amountsOf } from '../policies/limits.ts'
 
 const PAGE = 100
 /** Pixels that the buttons of a row take. */

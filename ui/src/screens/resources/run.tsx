@@ -1,13 +1,10 @@
 import { useParams, useSearch } from '@tanstack/react-router'
 import type { JsonObject } from '../../../build/document.ts'
-import { useMay } from '../../api/session.ts'
-import { nameOf, operation } from '../../api/use-call.ts'
+import { nameOf, operation, useMay, useSchemas } from '../../api/client.ts'
 import { NotFound } from '../../app/router.tsx'
+import { startOf } from '../../forms/actions.ts'
 import { OperationForm } from '../../forms/operation-form.tsx'
-import { startOf } from '../../forms/start-of.ts'
-import { Page } from '../../kit/page.tsx'
-import { Forbidden } from '../../kit/states.tsx'
-import { useSchemas } from '../../schema/load.ts'
+import { Forbidden, Page } from '../../kit/page.tsx'
 
 /** Any operation, as a form. Search parameters are its first values. */
 export default function RunOperation() {

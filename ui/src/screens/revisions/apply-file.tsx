@@ -2,20 +2,28 @@ import { useQueryClient } from '@tanstack/react-query'
 import { Link, useSearch } from '@tanstack/react-router'
 import { FileUp } from 'lucide-react'
 import { type ReactNode, useId, useState } from 'react'
-import { client, type DiffEntry, type Input, type Output, type WriteOptions } from '../../api/client.ts'
-import { type Fault, faultOf, type WaitingChange, waitingChange } from '../../api/problem.ts'
-import { refreshPage, useMay, useSession } from '../../api/session.ts'
-import { operation } from '../../api/use-call.ts'
+import {
+  client,
+  type DiffEntry,
+  type Fault,
+  faultOf,
+  type Input,
+  type Output,
+  operation,
+  refreshPage,
+  useMay,
+  useSession,
+  type WaitingChange,
+  type WriteOptions,
+  waitingChange,
+} from '../../api/client.ts'
 import { one } from '../../app/search.ts'
-import { NOT_CONFIRMED } from '../../forms/say-stored.ts'
-import { WaitsFor } from '../../forms/waits-for.tsx'
-import { Button, buttonClasses } from '../../kit/button.tsx'
-import { classes } from '../../kit/classes.ts'
-import { Checkbox, Labeled, TextArea, TextInput } from '../../kit/inputs.tsx'
+import { NOT_CONFIRMED, WaitsFor } from '../../forms/write.tsx'
+import { Button, buttonClasses, Checkbox, Labeled, TextArea, TextInput } from '../../kit/controls.tsx'
 import { useLeaveGuard } from '../../kit/leave-guard.ts'
-import { Card, Page } from '../../kit/page.tsx'
-import { FaultBox, Forbidden } from '../../kit/states.tsx'
+import { Card, FaultBox, Forbidden, Page } from '../../kit/page.tsx'
 import { Status } from '../../kit/status.tsx'
+import { classes } from '../../kit/style.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { type DocumentFile, type Plan, planSentence, setNameOf, variablesOf } from './documents.ts'
 import { ChangedItems } from './items.tsx'

@@ -1,10 +1,8 @@
 import { useQuery } from '@tanstack/react-query'
 import { X } from 'lucide-react'
-import { client, type DiffEntry, type Input } from '../../api/client.ts'
-import { faultOf } from '../../api/problem.ts'
-import { operation } from '../../api/use-call.ts'
-import { Button } from '../../kit/button.tsx'
-import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
+import { client, type DiffEntry, faultOf, type Input, operation } from '../../api/client.ts'
+import { Button } from '../../kit/controls.tsx'
+import { FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { ChangedItems } from './items.tsx'
 

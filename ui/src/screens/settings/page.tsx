@@ -3,25 +3,25 @@ import { useSearch } from '@tanstack/react-router'
 import { Pencil, Plus } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import type { JsonObject, ResourceSchemas } from '../../../build/document.ts'
-import type { Output } from '../../api/client.ts'
-import { faultOf } from '../../api/problem.ts'
-import { useMay } from '../../api/session.ts'
-import { operation, useCall } from '../../api/use-call.ts'
+import { faultOf, type Output, operation, useCall, useMay, useSchemas } from '../../api/client.ts'
 import type { Search } from '../../app/search.ts'
-import { errorsOf, FormBar, FormFault, Review, useWrite } from '../../forms/operation-form.tsx'
-import { ReviewWrite } from '../../forms/review-write.tsx'
-import { sayStored } from '../../forms/say-stored.ts'
 import { SchemaForm } from '../../forms/schema-form.tsx'
-import { WaitsFor } from '../../forms/waits-for.tsx'
-import { Button } from '../../kit/button.tsx'
-import { CodeBlock } from '../../kit/copy.tsx'
+import {
+  errorsOf,
+  FormBar,
+  FormFault,
+  Review,
+  ReviewWrite,
+  sayStored,
+  useWrite,
+  WaitsFor,
+} from '../../forms/write.tsx'
+import { Button, Checkbox } from '../../kit/controls.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
-import { Checkbox } from '../../kit/inputs.tsx'
 import { useLeaveGuard } from '../../kit/leave-guard.ts'
-import { Card, Page } from '../../kit/page.tsx'
-import { FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
+import { Card, FaultBox, Forbidden, Page, SkeletonRows } from '../../kit/page.tsx'
+import { CodeBlock } from '../../kit/text.tsx'
 import { type Field, fieldsOf } from '../../schema/fields.ts'
-import { useSchemas } from '../../schema/load.ts'
 import { isEqual } from '../../schema/value.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { authenticationOf, Snippets } from '../mcp/snippets.tsx'

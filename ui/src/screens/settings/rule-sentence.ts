@@ -1,5 +1,5 @@
 /** Approval rules, read as sentences. */
-import { listed, type Scope } from '../people/grant-sentence.ts'
+import { listed, type Scope } from '../people/access.ts'
 
 /** A rule as `settings.get` answers it. */
 export interface ApprovalRule {

@@ -1,5 +1,5 @@
 import { Card } from '../../kit/page.tsx'
-import { Time } from '../../kit/time.tsx'
+import { Time } from '../../kit/text.tsx'
 import type { PartProps } from '../hand-made.ts'
 import { Facts, Overview, ResourceLink } from '../resources/overview.tsx'
 

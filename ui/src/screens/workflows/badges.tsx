@@ -1,5 +1,5 @@
-import { classes } from '../../kit/classes.ts'
 import { Status } from '../../kit/status.tsx'
+import { classes } from '../../kit/style.ts'
 import { type Finding, worstOf } from './findings.ts'
 import { type NodeRun, runWords } from './run.ts'
 

@@ -14,11 +14,10 @@ import {
   ReactFlowProvider,
   useReactFlow,
 } from '@xyflow/react'
-import '@xyflow/react/dist/base.css'
 import { LayoutDashboard, Maximize, Plus, ZoomIn, ZoomOut } from 'lucide-react'
 import { type RefObject, useEffect, useImperativeHandle, useMemo, useRef, useState } from 'react'
-import { Button, IconButton } from '../../kit/button.tsx'
-import { classes } from '../../kit/classes.ts'
+import { Button, IconButton } from '../../kit/controls.tsx'
+import { classes } from '../../kit/style.ts'
 import { NodeBadges } from './badges.tsx'
 import { connect, type WorkflowEdge, type WorkflowNode } from './definition.ts'
 import type { Place } from './dialogs.tsx'
@@ -34,6 +33,7 @@ import {
 } from './layout.ts'
 import { isTaken } from './run.ts'
 import { type Editor, findingsAt } from './use-editor.ts'
+import '@xyflow/react/dist/base.css'
 
 export interface CanvasHandle {
   readonly move: (ids: readonly string[], x: number, y: number) => void

@@ -1,6 +1,6 @@
 import { type KeyboardEvent, useId, useRef, useState } from 'react'
-import { classes } from '../../kit/classes.ts'
-import { TextArea } from '../../kit/inputs.tsx'
+import { TextArea } from '../../kit/controls.tsx'
+import { classes } from '../../kit/style.ts'
 import { completionsOf, type Known, pathBefore } from './expression.ts'
 
 const ROWS_MAX = 12

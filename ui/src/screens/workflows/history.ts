@@ -1,4 +1,11 @@
-/** Undo and redo. A gesture is one step: changes with the same key follow one another in it until it is sealed. */
+/**
+ * Changes of a workflow: undo and redo, and what differs between two definitions. A gesture is one step: changes with the same key
+ * follow one another in it until it is sealed.
+ */
+import type { Json, JsonObject } from '../../../build/document.ts'
+import type { DiffEntry } from '../../api/client.ts'
+import { type Entry, entriesOf } from '../../schema/value.ts'
+import { type Definition, definitionOf } from './definition.ts'
 
 export interface History<T> {
   readonly past: readonly T[]
@@ -39,4 +46,31 @@ export function redo<T>({ past, present, future, gesture }: History<T>): History
   return next === undefined
     ? { past, present, future, gesture }
     : { past: [...past, present], present: next, future: rest, gesture: null }
+}
+
+// What differs between two definitions, node by node and edge by edge.
+
+/** Nodes by id and edges by their ends: a list would differ as a whole. */
+function byName({ nodes, edges, tests }: Definition): JsonObject {
+  return {
+    nodes: Object.fromEntries(nodes.map(({ id, ...rest }) => [id, rest as unknown as Json])),
+    edges: Object.fromEntries(edges.map(({ from, handle, to }) => [`${from} ${handle} to ${to}`, true])),
+    ...(tests !== undefined && { tests: tests as Json }),
+  }
+}
+
+export function changesBetween(before: Definition, after: Definition): readonly Entry[] {
+  return entriesOf(byName(before), byName(after))
+}
+
+/** A difference as the server tells it, with its lists of nodes and edges item by item. Its other entries stay. */
+export function itemized(diff: readonly DiffEntry[]): readonly DiffEntry[] {
+  return diff.flatMap((entry): readonly DiffEntry[] => {
+    const [, place, list] = /^(.*)\/(nodes|edges|definition)$/.exec(entry.path) ?? []
+    if (place === undefined || list === undefined) return [entry]
+    const of = (value: unknown): Definition =>
+      definitionOf((list === 'definition' ? (value ?? {}) : { [list]: value ?? [] }) as Json)
+    const root = list === 'definition' ? `${place}/definition` : place
+    return changesBetween(of(entry.from), of(entry.value)).map((one) => ({ ...one, path: root + one.path }))
+  })
 }

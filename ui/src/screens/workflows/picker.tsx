@@ -1,7 +1,7 @@
 import { useId, useState } from 'react'
-import { rank } from '../../app/rank.ts'
+import { rank } from '../../app/search.ts'
+import { TextInput } from '../../kit/controls.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
-import { TextInput } from '../../kit/inputs.tsx'
 import { Listbox, type Option } from '../../kit/listbox.tsx'
 
 interface PickerProps {

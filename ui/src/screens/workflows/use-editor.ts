@@ -1,11 +1,16 @@
 import { keepPreviousData, type UseQueryResult, useQuery } from '@tanstack/react-query'
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import type { Json, JsonObject } from '../../../build/document.ts'
-import { client, type Input, type Output } from '../../api/client.ts'
-import { faultOf } from '../../api/problem.ts'
-import { useMay, useSession } from '../../api/session.ts'
-import type { OperationRow } from '../../api/use-call.ts'
-import { useCall } from '../../api/use-call.ts'
+import {
+  client,
+  faultOf,
+  type Input,
+  type OperationRow,
+  type Output,
+  useCall,
+  useMay,
+  useSession,
+} from '../../api/client.ts'
 import { isEqual, isObject } from '../../schema/value.ts'
 import { type Definition, definitionOf, isSame, toJson, type WorkflowNode } from './definition.ts'
 import { readDraft, writeDraft } from './drafts.ts'

@@ -1,4 +1,4 @@
-import { classes } from '../../kit/classes.ts'
+import { classes } from '../../kit/style.ts'
 import { type NodeRun, placeOf, type Run, runWords } from './run.ts'
 
 /** Nodes of a run in its time, as bars that are a table too. Choosing a node opens it. */

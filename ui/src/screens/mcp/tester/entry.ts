@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '../../../../build/document.ts'
-import type { Fault } from '../../../api/problem.ts'
+import type { Fault } from '../../../api/client.ts'
 import type { State } from '../../../kit/status.tsx'
 import { isObject } from '../../../schema/value.ts'
 import { type Era, type Outcome, outcomeOf } from './message.ts'

@@ -1,4 +1,0 @@
-/** Class names that are set; the others are left out. */
-export function classes(...names: readonly (string | false | null | undefined)[]): string {
-  return names.filter(Boolean).join(' ')
-}
