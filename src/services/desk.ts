@@ -141,7 +141,10 @@ export class SessionPool {
       session = takeIdle(shelf) ?? (await this.#opened(open))
       return await ask(session)
     } finally {
-      this.#leave(key, shelf, session)
+      const released = session?.released ?? null
+      if (released === null) this.#leave(key, shelf, session)
+      // Connections that are left of a question have its place
+      else void released.finally(() => this.#leave(key, shelf, session))
     }
   }
 

@@ -115,6 +115,8 @@ export interface Rows {
 export interface Session {
   /** False once it has ended, or must not be used again. */
   readonly isOpen: boolean
+  /** After {@link cancel}: resolves once no connection is open for it any more. Null where none is left. */
+  readonly released?: Promise<void> | null
   /**
    * Asks the server. What it resolves with can be written as JSON.
    * @throws ServiceFailure

@@ -4,12 +4,15 @@
  */
 import { lookup } from 'node:dns'
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { type Egress, EgressRefusal } from '../base/net/egress.ts'
 import type { ServiceAddress } from './port.ts'
 
 /** From the question for an address to the connection, and again for a handshake, milliseconds. */
 export const CONNECT_MS = 10_000
+/** To have a server end what it does for a question, milliseconds. */
+export const CANCEL_MS = 5000
 
 export type Connect = (to: Pick<ServiceAddress, 'host' | 'port'>, signal: AbortSignal) => Promise<Socket>
 
@@ -19,26 +22,78 @@ export function createConnect(egress: Egress, resolve: LookupFunction = lookup):
     const to = { host, port, from: 'typed' } as const
     const fault = egress.faultOf(to)
     if (fault !== null) return Promise.reject(new ServiceFailure('egress', fault))
-    const socket = guarded(
-      connect({ host, port, lookup: egress.lookup(to, resolve, 'leave_out'), noDelay: true }),
-    )
+    const socket = connect({ host, port, lookup: egress.lookup(to, resolve, 'leave_out'), noDelay: true })
     return settled(socket, 'connect', signal)
   }
 }
 
 /** A driver that throws at what comes ends its connection, and not the thread with all others. */
-function guarded(socket: Socket): Socket {
-  const emit = socket.emit.bind(socket)
-  return Object.assign(socket, {
-    emit: (...event: Parameters<typeof emit>): boolean => {
+function guarded<Stream extends Duplex>(stream: Stream, admits: (piece: Buffer) => boolean): Stream {
+  const emit = stream.emit.bind(stream) as (...event: unknown[]) => boolean
+  return Object.assign(stream, {
+    emit: (...event: unknown[]): boolean => {
       try {
+        if (event[0] === 'data' && !admits(event[1] as Buffer)) return true
         return emit(...event)
       } catch (error) {
-        socket.destroy(error instanceof Error ? error : undefined)
+        stream.destroy(error instanceof Error ? error : undefined)
         return true
       }
     },
   })
+}
+
+/** Bytes that a server may send until somebody has signed in. */
+const OPENING_BYTES_MAX = 1024 * 1024
+/** Bytes that a server may send while it is asked nothing, such as notices. */
+const IDLE_BYTES_MAX = 64 * 1024
+
+/**
+ * What a server sends to a driver, on its socket and on the TLS stream by which the driver replaces it. What is more than allowed
+ * reaches no driver, which would gather it.
+ */
+export class Inflow {
+  readonly #connection: { stream: Duplex }
+  #left = OPENING_BYTES_MAX
+  #exceeded: (() => void) | null = null
+
+  /** @param connection Of a driver, before anything has come. */
+  constructor(connection: { stream: Duplex }) {
+    this.#connection = connection
+    const admits = (piece: Buffer): boolean => this.#admits(piece.length)
+    let stream = guarded(connection.stream, admits)
+    Object.defineProperty(connection, 'stream', {
+      get: () => stream,
+      set(next: Duplex) {
+        stream = guarded(next, admits)
+      },
+    })
+  }
+
+  /** @param exceeded is told once that more has come, and ends the connection. */
+  allow(bytesMax: number, exceeded: () => void): void {
+    this.#left = bytesMax
+    this.#exceeded = exceeded
+  }
+
+  /** The server is asked nothing. */
+  rest(exceeded: () => void): void {
+    this.allow(IDLE_BYTES_MAX, exceeded)
+  }
+
+  /** Reads nothing more. */
+  stop(): void {
+    this.#connection.stream.pause()
+  }
+
+  #admits(bytes: number): boolean {
+    if (this.#left < 0) return false
+    this.#left -= bytes
+    if (this.#left >= 0) return true
+    if (this.#exceeded === null) this.#connection.stream.destroy()
+    else this.#exceeded()
+    return false
+  }
 }
 
 /** Settings by which a server proves that it is the one of the address. */
@@ -50,17 +105,6 @@ export function tlsOptions({ host, ca }: ServiceAddress): ConnectionOptions {
     minVersion: 'TLSv1.2',
     rejectUnauthorized: true,
   }
-}
-
-/** Bytes that a server may send until somebody has signed in. */
-const OPENING_BYTES_MAX = 1024 * 1024
-
-/** Ends a connection on which too much comes before somebody has signed in. @returns what ends the watch */
-export function boundOpening(socket: Socket): () => void {
-  const timer = setInterval(() => {
-    if (socket.bytesRead > OPENING_BYTES_MAX) socket.destroy()
-  }, 20)
-  return () => clearInterval(timer)
 }
 
 /** Speaks TLS on a connection. Rejects with a {@link ServiceFailure} unless the server proves who it is. */

@@ -187,6 +187,14 @@ test('a wrong password, and faults of the statement, say what is wrong without v
   assert.match(unknown.message, /Unknown column 'nothing'/)
 })
 
+test('an error that comes with values is told by its code alone', { skip }, async () => {
+  database.sql('CREATE PROCEDURE shop.dynamic(q text) EXECUTE IMMEDIATE q')
+  assert.deepEqual(await ask('CALL dynamic(?)', ['secret value'], WRITES), {
+    kind: '42000',
+    message: 'the database refused the statement (SQLSTATE 42000, error 1064)',
+  })
+})
+
 test('idle sessions are closed by the clock', { skip }, async () => {
   await ask('SELECT 1')
   const sessions = (): number =>

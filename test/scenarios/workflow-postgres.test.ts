@@ -229,6 +229,23 @@ test('a wrong password, and faults of the statement, say what is wrong without v
   assert.equal((await ask('SELECT 1', [], { config: { database: 'none' } })).kind, '3D000')
 })
 
+test('an error that comes with values is told by its code alone', { skip }, async () => {
+  for (const [statement, value, kind] of [
+    ["SELECT to_tsquery('simple', $1)", 'secret & &', '42601'],
+    ['SELECT $1::regclass', 'secret', '42P01'],
+    ['SELECT current_setting($1)', 'secret.value', '42704'],
+  ] as const) {
+    const { message, ...rest } = await ask(statement, [value])
+    assert.deepEqual([rest, message], [{ kind }, `PostgreSQL refused the statement (SQLSTATE ${kind})`])
+  }
+  database.sql('CREATE TABLE hidden (id int)')
+  assert.deepEqual(await ask('SELECT * FROM hidden'), {
+    kind: '42501',
+    message:
+      'PostgreSQL refused the statement (SQLSTATE 42501): the user of the credential lacks a permission',
+  })
+})
+
 test('nothing that a statement sets is left in the session for the next one', { skip }, async () => {
   const node = { config: { ...WRITES.config, tls: false } }
   await ask("SELECT set_config('TimeZone', 'Asia/Tokyo', true)", [], node)

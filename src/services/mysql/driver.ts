@@ -14,6 +14,8 @@ export interface Changed {
 
 /** A statement whose rows come one by one. */
 interface Command {
+  /** Absent until the server has taken the text of the statement. */
+  readonly statement?: unknown
   on(event: 'fields', listener: (columns: readonly Column[] | undefined) => void): this
   on(event: 'result', listener: (row: readonly unknown[] | Changed, list: number) => void): this
   on(event: 'error', listener: (error: Error) => void): this
@@ -21,7 +23,8 @@ interface Command {
 }
 
 export interface MysqlConnection {
-  readonly stream: Duplex
+  /** Another one when TLS begins. */
+  stream: Duplex
   readonly threadId: number
   query(text: string, done: (error: Error | null, rows?: unknown) => void): void
   execute(statement: {
@@ -29,10 +32,9 @@ export interface MysqlConnection {
     readonly values: readonly unknown[]
     readonly rowsAsArray: true
   }): Command
-  on(event: 'error' | 'end', listener: () => void): void
+  on(event: 'error' | 'end' | 'warn', listener: () => void): void
   once(event: 'connect', listener: () => void): void
   once(event: 'error', listener: (error: Error) => void): void
-  removeListener(event: 'error', listener: (error: Error) => void): void
 }
 
 interface Mysql {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { GatheredRows, MEMBER_CHARS, statementFault } from '../answer.ts'
 import {
   ANSWER_BYTES_MAX,
   type MysqlWork,
@@ -9,10 +10,11 @@ import {
   STATEMENT_MS,
 } from '../port.ts'
 import {
-  boundOpening,
+  CANCEL_MS,
   CONNECT_MS,
   type Connect,
   connectionFailure,
+  Inflow,
   lost,
   ServiceFailure,
   tlsOptions,
@@ -24,25 +26,24 @@ type Task = ServiceTask<MysqlWork>
 
 /** Signs in. Rejects with a ServiceFailure. */
 export async function openMysql(task: Task, connect: Connect, signal: AbortSignal): Promise<Session> {
-  const opened = await openConnection(task, connect, signal)
-  try {
-    const version = JSON.stringify(await told(opened.connection, 'SELECT VERSION()'))
-    return new MysqlSession(opened, task, connect, /mariadb/i.test(version))
-  } catch (error) {
-    opened.socket.destroy()
-    throw failureOf(error)
-  }
+  const opened = await openConnection(task, connect, signal, 'SELECT VERSION()')
+  return new MysqlSession(opened, task, connect, /mariadb/i.test(JSON.stringify(opened.answer)))
 }
 
 interface Opened {
   readonly connection: MysqlConnection
   readonly socket: Socket
+  readonly inflow: Inflow
+  /** To the first statement. */
+  readonly answer: unknown
 }
 
+/** @param first Statement that is sent as soon as the server has accepted the login. */
 async function openConnection(
   { to, login, work }: Task,
   connect: Connect,
   signal: AbortSignal,
+  first: string,
 ): Promise<Opened> {
   const { createConnection } = await loadMysql()
   // By that name a certificate is verified where the host is an address
@@ -65,24 +66,28 @@ async function openConnection(
     disableEval: true,
     ...(to.tls ? { ssl: { ...tlsOptions(to), verifyIdentity: true } } : {}),
   })
+  const inflow = new Inflow(connection)
+  // It may fail more than once, also while it ends
+  connection.on('error', () => {})
+  // The driver would log each packet that is out of order, and go on
+  connection.on('warn', () => {
+    throw lost()
+  })
   const cancel = (): void => void socket.destroy()
   signal.addEventListener('abort', cancel, { once: true })
-  const unbound = boundOpening(socket)
   try {
+    // The connection may have been given up while the driver was loaded
+    if (signal.aborted) cancel()
     await new Promise<void>((resolve, reject) => {
       connection.once('connect', resolve)
       connection.on('end', () => reject(lost()))
       connection.once('error', reject)
     })
-    // It may fail again, when the connection ends
-    connection.on('error', () => {})
-    return { connection, socket }
+    return { connection, socket, inflow, answer: await told(connection, first) }
   } catch (error) {
-    connection.on('error', () => {})
     socket.destroy()
     throw failureOf(error)
   } finally {
-    unbound()
     signal.removeEventListener('abort', cancel)
   }
 }
@@ -96,17 +101,20 @@ function told(connection: MysqlConnection, text: string): Promise<unknown> {
 class MysqlSession implements Session {
   readonly #connection: MysqlConnection
   readonly #socket: Socket
+  readonly #inflow: Inflow
   readonly #task: Task
   readonly #connect: Connect
   /** In each question anew: a statement may have set something else. */
   readonly #within: string
   #isOpen = true
+  #released: Promise<void> | null = null
   /** Has the question that is asked fail. */
   #fail: ((error: ServiceFailure) => void) | null = null
 
-  constructor({ connection, socket }: Opened, task: Task, connect: Connect, isMariaDb: boolean) {
+  constructor({ connection, socket, inflow }: Opened, task: Task, connect: Connect, isMariaDb: boolean) {
     this.#connection = connection
     this.#socket = socket
+    this.#inflow = inflow
     this.#task = task
     this.#connect = connect
     const timeout = isMariaDb
@@ -116,20 +124,19 @@ class MysqlSession implements Session {
     connection.on('error', () => this.#end(lost()))
     connection.on('end', () => this.#end(lost()))
     socket.on('close', () => this.#end(lost()))
+    this.#rest()
   }
 
   get isOpen(): boolean {
     return this.#isOpen
   }
 
+  get released(): Promise<void> | null {
+    return this.#released
+  }
+
   async ask(work: ServiceWork): Promise<Rows> {
-    let bytes = 0
-    const count = (piece: Buffer): void => {
-      bytes += piece.length
-      if (bytes > ANSWER_BYTES_MAX) this.#end(tooLong(ANSWER_BYTES_MAX))
-    }
-    const { stream } = this.#connection
-    stream.on('data', count)
+    this.#inflow.allow(ANSWER_BYTES_MAX, () => this.#end(tooLong(ANSWER_BYTES_MAX)))
     try {
       return await new Promise<Rows>((resolve, reject) => {
         this.#fail = reject
@@ -137,19 +144,24 @@ class MysqlSession implements Session {
       })
     } finally {
       this.#fail = null
-      stream.off('data', count)
+      this.#rest()
     }
   }
 
   cancel(): void {
     if (!this.#isOpen) return
     this.#isOpen = false
+    this.#inflow.stop()
     this.#fail?.(new ServiceFailure('timeout', 'the question was given up'))
-    void this.#kill().finally(() => this.#socket.destroy())
+    this.#released = this.#kill().finally(() => this.#socket.destroy())
   }
 
   close(): void {
     this.#end(lost())
+  }
+
+  #rest(): void {
+    this.#inflow.rest(() => this.#end(lost()))
   }
 
   /** In a transaction of its own, which a statement that only reads does not commit. */
@@ -170,35 +182,39 @@ class MysqlSession implements Session {
   #statement(text: string, values: MysqlWork['values'], rowLimit: number, readOnly: boolean): Promise<Rows> {
     return new Promise((resolve, reject) => {
       const bound = values.map((value) => (value instanceof Uint8Array ? Buffer.from(value) : value))
-      const rows: Record<string, unknown>[] = []
+      const rows = new GatheredRows(rowLimit)
       let columns: readonly Column[] | null = null
       let changed = 0
-      let truncated = false
-      this.#connection
-        .execute({ sql: text, values: bound, rowsAsArray: true })
+      const command = this.#connection.execute({ sql: text, values: bound, rowsAsArray: true })
+      command
         .on('fields', (came) => {
-          columns ??= came ?? null
+          if (columns !== null || came === undefined) return
+          columns = came
+          rows.columns = came.map(({ name }) => name)
         })
         .on('result', (row, list = 0) => {
-          // A procedure may give several lists of rows: the first counts
-          if (isRow(row) && list > 0) return
-          if (!isRow(row)) changed = row?.affectedRows ?? 0
-          else if (rows.length < rowLimit)
-            rows.push(
-              Object.fromEntries(columns!.map((column, at) => [column.name, jsonValue(row[at], column)])),
-            )
-          else {
-            truncated = true
-            // A LIMIT of the statement counts more than that of the session. What only reads need not be read to its end
-            if (readOnly && this.#isOpen) {
-              resolve({ rows, count: rows.length, truncated })
-              this.#fail = null
-              this.cancel()
-            }
+          if (!isRow(row)) {
+            changed = row?.affectedRows ?? 0
+            return
           }
+          // A procedure may give several lists of rows: the first counts
+          if (list > 0 || columns === null) return
+          const known = columns
+          try {
+            rows.add(charsOf(row), (at) => jsonValue(row[at], known[at]!))
+          } catch (error) {
+            this.#end(error as ServiceFailure)
+          }
+          // A LIMIT of the statement counts more than that of the session. What only reads need not be read to its end
+          if (!rows.isTruncated || !readOnly || !this.#isOpen) return
+          resolve(rows.end(null))
+          this.#fail = null
+          this.cancel()
         })
-        .on('error', reject)
-        .on('end', () => resolve({ rows, count: columns === null ? changed : rows.length, truncated }))
+        .on('error', (error) =>
+          reject(failureOf(error, command.statement !== undefined, this.#task.login?.password)),
+        )
+        .on('end', () => resolve(rows.end(columns === null ? changed : null)))
     })
   }
 
@@ -207,15 +223,10 @@ class MysqlSession implements Session {
     const { remoteAddress } = this.#socket
     if (remoteAddress === undefined) return
     const connect: Connect = ({ port }, signal) => this.#connect({ host: remoteAddress, port }, signal)
+    const kill = `KILL QUERY ${Number(this.#connection.threadId)}`
     try {
-      const { connection, socket } = await openConnection(
-        this.#task,
-        connect,
-        AbortSignal.timeout(CONNECT_MS),
-      )
-      await told(connection, `KILL QUERY ${Number(this.#connection.threadId)}`).finally(() =>
-        socket.destroy(),
-      )
+      const { socket } = await openConnection(this.#task, connect, AbortSignal.timeout(CANCEL_MS), kill)
+      socket.destroy()
     } catch {
       // Told by the statement alone, which ends by its own timeout
     }
@@ -236,6 +247,15 @@ function isRow(row: readonly unknown[] | Changed | undefined): row is readonly u
 const TIMESTAMP = 7
 const DATETIME = 12
 
+/** About as many characters as the values have as JSON. */
+function charsOf(row: readonly unknown[]): number {
+  return row.reduce<number>(
+    (chars, value) =>
+      chars + (typeof value === 'string' || value instanceof Uint8Array ? value.length : MEMBER_CHARS),
+    0,
+  )
+}
+
 /** A value as JSON. The driver gives dates, decimals and integers beyond 2^53 as text, and binary values as bytes. */
 function jsonValue(value: unknown, { columnType }: Column): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
@@ -246,14 +266,15 @@ function jsonValue(value: unknown, { columnType }: Column): unknown {
   return columnType === TIMESTAMP ? `${time}Z` : time
 }
 
-/** SQLSTATE classes whose texts are about the statement alone, which an administrator has written: syntax, names, read only. */
-const TOLD = /^(42|25)/
 const LOGIN = '28000'
 /** ER_QUERY_INTERRUPTED, ER_QUERY_TIMEOUT, and ER_STATEMENT_TIMEOUT of MariaDB. */
 const CANCELED: readonly unknown[] = [1317, 3024, 1969]
 
-/** What the driver or the server has said, without values and secrets. */
-function failureOf(error: unknown): ServiceFailure {
+/**
+ * What the driver or the server has said, without values and secrets.
+ * @param isBound See {@link statementFault}.
+ */
+function failureOf(error: unknown, isBound = true, password?: string): ServiceFailure {
   if (error instanceof ServiceFailure) return error
   const { sqlState, errno, message } = error as {
     readonly sqlState?: unknown
@@ -263,7 +284,7 @@ function failureOf(error: unknown): ServiceFailure {
   if (typeof sqlState !== 'string' || !/^[0-9A-Z]{5}$/.test(sqlState)) return connectionFailure(message)
   if (sqlState === LOGIN) return new ServiceFailure('login', `the server refused the credential (${errno})`)
   if (CANCELED.includes(errno)) return new ServiceFailure('timeout', 'the statement took too long')
-  const why = TOLD.test(sqlState) ? `: ${String(message).slice(0, 200)}` : ''
+  const why = statementFault(sqlState, String(message), isBound, password)
   return new ServiceFailure(
     sqlState,
     `the database refused the statement (SQLSTATE ${sqlState}, error ${errno})${why}`,

@@ -3,7 +3,8 @@ import type { Duplex } from 'node:stream'
 import { loadDriver } from '../driver.ts'
 
 export interface PgConnection {
-  readonly stream: Duplex
+  /** Another one when TLS begins. */
+  stream: Duplex
   parse(statement: { readonly name: string; readonly text: string; readonly types: readonly number[] }): void
   bind(portal: {
     readonly portal: string
@@ -16,8 +17,12 @@ export interface PgConnection {
   execute(limit: { readonly portal: string; readonly rows: number }): void
   sync(): void
   sendCopyFail(reason: string): void
-  once(event: 'authenticationCleartextPassword', listener: () => void): void
-  prependListener(event: 'authenticationCleartextPassword', listener: () => void): void
+  on(event: 'parseComplete', listener: () => void): void
+  off(event: 'parseComplete', listener: () => void): void
+  prependListener(
+    event: 'authenticationCleartextPassword' | 'authenticationSASLContinue',
+    listener: () => void,
+  ): void
 }
 
 /** What a client calls for a query of another class. */

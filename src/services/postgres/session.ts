@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
+import { GatheredRows, MEMBER_CHARS, statementFault } from '../answer.ts'
 import {
   ANSWER_BYTES_MAX,
   type PostgresWork,
@@ -11,10 +12,11 @@ import {
   STATEMENT_MS,
 } from '../port.ts'
 import {
-  boundOpening,
+  CANCEL_MS,
   CONNECT_MS,
   type Connect,
   connectionFailure,
+  Inflow,
   lost,
   ServiceFailure,
   secured,
@@ -47,19 +49,23 @@ export async function openPostgres(task: Task, connect: Connect, signal: AbortSi
     client.connection.prependListener('authenticationCleartextPassword', () =>
       socket.destroy(new ServiceFailure('login', 'the server asks for the password in plain text')),
     )
+  const inflow = new Inflow(client.connection)
+  let challenges = 0
+  // Each takes 100,000 rounds in threads that the whole process shares, and a server has reason for one
+  client.connection.prependListener('authenticationSASLContinue', () => {
+    if (++challenges > 1) throw lost()
+  })
   const cancel = (): void => void socket.destroy()
   signal.addEventListener('abort', cancel, { once: true })
-  const unbound = boundOpening(socket)
   try {
     // It may fail again, when the connection ends
     client.on('error', () => {})
     await client.connect()
-    return new PostgresSession(client, socket, task, connect)
+    return new PostgresSession(client, socket, inflow, task, connect)
   } catch (error) {
     socket.destroy()
     throw failureOf(error)
   } finally {
-    unbound()
     signal.removeEventListener('abort', cancel)
   }
 }
@@ -80,33 +86,35 @@ const WITHIN = `SET LOCAL statement_timeout = ${STATEMENT_MS}; SET LOCAL TimeZon
 class PostgresSession implements Session {
   readonly #client: PgClient
   readonly #socket: Socket
+  readonly #inflow: Inflow
   readonly #task: Task
   readonly #connect: Connect
   #isOpen = true
+  #released: Promise<void> | null = null
   /** Has the question that is asked fail. */
   #fail: ((error: ServiceFailure) => void) | null = null
 
-  constructor(client: PgClient, socket: Socket, task: Task, connect: Connect) {
+  constructor(client: PgClient, socket: Socket, inflow: Inflow, task: Task, connect: Connect) {
     this.#client = client
     this.#socket = socket
+    this.#inflow = inflow
     this.#task = task
     this.#connect = connect
     client.on('error', () => this.#end(lost()))
     client.on('end', () => this.#end(lost()))
+    this.#rest()
   }
 
   get isOpen(): boolean {
     return this.#isOpen
   }
 
+  get released(): Promise<void> | null {
+    return this.#released
+  }
+
   async ask(work: ServiceWork): Promise<Rows> {
-    let bytes = 0
-    const count = (piece: Buffer): void => {
-      bytes += piece.length
-      if (bytes > ANSWER_BYTES_MAX) this.#end(tooLong(ANSWER_BYTES_MAX))
-    }
-    const { stream } = this.#client.connection
-    stream.on('data', count)
+    this.#inflow.allow(ANSWER_BYTES_MAX, () => this.#end(tooLong(ANSWER_BYTES_MAX)))
     try {
       return await new Promise<Rows>((resolve, reject) => {
         this.#fail = reject
@@ -114,25 +122,33 @@ class PostgresSession implements Session {
       })
     } finally {
       this.#fail = null
-      stream.off('data', count)
+      this.#rest()
     }
   }
 
   cancel(): void {
     if (!this.#isOpen) return
     this.#isOpen = false
+    this.#inflow.stop()
     this.#fail?.(new ServiceFailure('timeout', 'the question was given up'))
     const { processID, secretKey } = this.#client
     const { remoteAddress } = this.#socket
     if (processID === null || secretKey === null || remoteAddress === undefined) this.#socket.destroy()
     else
-      void cancelStatement(this.#task.to, remoteAddress, [processID, secretKey], this.#connect).finally(() =>
-        this.#socket.destroy(),
-      )
+      this.#released = cancelStatement(
+        this.#task.to,
+        remoteAddress,
+        [processID, secretKey],
+        this.#connect,
+      ).finally(() => this.#socket.destroy())
   }
 
   close(): void {
     this.#end(lost())
+  }
+
+  #rest(): void {
+    this.#inflow.rest(() => this.#end(lost()))
   }
 
   /** In a transaction of its own, which a statement that only reads does not commit. */
@@ -152,7 +168,7 @@ class PostgresSession implements Session {
     return new Promise((resolve, reject) => {
       const bound = values.map((value) => (value instanceof Uint8Array ? Buffer.from(value) : value))
       const done = (came: Rows | Error): void => (came instanceof Error ? reject(came) : resolve(came))
-      void this.#client.query(new Statement(text, bound, rowLimit, done))
+      void this.#client.query(new Statement(text, bound, rowLimit, this.#task.login?.password, done))
     })
   }
 
@@ -163,15 +179,16 @@ class PostgresSession implements Session {
   }
 }
 
-/** SQLSTATE classes whose texts are about the statement alone, which an administrator has written: syntax, names, read only. */
-const TOLD = /^(42|25)/
 /** invalid_authorization_specification, invalid_password. */
 const LOGIN = /^28/
 /** query_canceled, which statement_timeout gives too. */
 const CANCELED = '57014'
 
-/** What the driver or the server has said, without values and secrets. */
-function failureOf(error: unknown): ServiceFailure {
+/**
+ * What the driver or the server has said, without values and secrets.
+ * @param isBound See {@link statementFault}.
+ */
+function failureOf(error: unknown, isBound = true, password?: string): ServiceFailure {
   if (error instanceof ServiceFailure) return error
   const { code, message, severity } = error as {
     readonly code?: unknown
@@ -184,15 +201,13 @@ function failureOf(error: unknown): ServiceFailure {
   if (LOGIN.test(code))
     return new ServiceFailure('login', `the server refused the credential (SQLSTATE ${code})`)
   if (code === CANCELED) return new ServiceFailure('timeout', 'the statement took too long')
-  const why = TOLD.test(code) ? `: ${String(message).slice(0, 200)}` : ''
+  const why = statementFault(code, String(message), isBound, password)
   return new ServiceFailure(code, `PostgreSQL refused the statement (SQLSTATE ${code})${why}`)
 }
 
 /** Codes of requests in the place of a start: https://www.postgresql.org/docs/current/protocol-message-formats.html */
 const SSL_REQUEST = [8, 80_877_103]
 const CANCEL_CODE = 80_877_102
-/** For the whole request, milliseconds. */
-const CANCEL_MS = 5000
 
 /**
  * Has the server end a statement, over a connection of its own to the same address. Never rejects: if it fails, the statement ends by
@@ -240,30 +255,43 @@ class Statement implements Submittable {
   readonly #text: string
   readonly #values: readonly (string | Buffer | null)[]
   readonly #rowLimit: number
+  readonly #password: string | undefined
   readonly #done: (came: Rows | Error) => void
-  #columns: readonly { readonly name: string; readonly read: FromText }[] = []
-  readonly #rows: Record<string, unknown>[] = []
-  #bytes = 0
+  readonly #rows: GatheredRows
+  #readers: readonly FromText[] | null = null
   #changed = 0
-  #isTruncated = false
   #error: Error | null = null
+  /** Nothing of the statement itself is wrong. */
+  #isParsed = false
+  #unwatch: (() => void) | null = null
   #isOver = false
 
-  /** @param done is told once. */
+  /**
+   * @param password That no error repeats.
+   * @param done is told once.
+   */
   constructor(
     text: string,
     values: readonly (string | Buffer | null)[],
     rowLimit: number,
+    password: string | undefined,
     done: (came: Rows | Error) => void,
   ) {
     this.#text = text
     this.#values = values
     this.#rowLimit = rowLimit
+    this.#rows = new GatheredRows(rowLimit)
+    this.#password = password
     this.#done = done
   }
 
   submit(connection: PgConnection): void {
     const portal = ''
+    const parsed = (): void => {
+      this.#isParsed = true
+    }
+    connection.on('parseComplete', parsed)
+    this.#unwatch = () => connection.off('parseComplete', parsed)
     connection.stream.cork()
     connection.parse({ name: '', text: this.#text, types: [] })
     connection.bind({ portal, statement: '', values: this.#values, binary: false })
@@ -274,29 +302,27 @@ class Statement implements Submittable {
   }
 
   handleRowDescription({ fields }: Parameters<Submittable['handleRowDescription']>[0]): void {
-    this.#columns = fields.map(({ name, dataTypeID }) => ({ name, read: valueReader(dataTypeID) }))
+    this.#rows.columns = fields.map(({ name }) => name)
+    this.#readers = fields.map(({ dataTypeID }) => valueReader(dataTypeID))
   }
 
   handleDataRow({ fields }: Parameters<Submittable['handleDataRow']>[0]): void {
-    if (this.#error !== null) return
-    if (this.#rows.length >= this.#rowLimit) {
-      this.#isTruncated = true
-      return
+    const readers = this.#readers
+    if (this.#error !== null || readers === null) return
+    const chars = fields.reduce((sum, text) => sum + (text === null ? MEMBER_CHARS : text.length), 0)
+    try {
+      this.#rows.add(chars, (index) => {
+        const text = fields[index] ?? null
+        return text === null ? null : readers[index]!(text)
+      })
+    } catch (error) {
+      // A value that is not of its type comes from no PostgreSQL
+      this.#error = error instanceof ServiceFailure ? error : lost()
     }
-    for (const text of fields) this.#bytes += text === null ? 4 : text.length
-    if (this.#bytes > ANSWER_BYTES_MAX) {
-      this.#error = tooLong(ANSWER_BYTES_MAX)
-      return
-    }
-    const values = this.#columns.map(({ name, read }, index): [string, unknown] => {
-      const text = fields[index] ?? null
-      return [name, text === null ? null : read(text)]
-    })
-    this.#rows.push(Object.fromEntries(values))
   }
 
   handlePortalSuspended(): void {
-    this.#isTruncated = true
+    this.#rows.cut()
   }
 
   handleCommandComplete({ text }: { readonly text: string }): void {
@@ -314,7 +340,7 @@ class Statement implements Submittable {
 
   /** The client tells nothing more of a statement that has failed, and sends the next one once the server is ready. */
   handleError(error: Error): void {
-    this.#error ??= error
+    this.#error ??= failureOf(error, this.#isParsed, this.#password)
     this.#end()
   }
 
@@ -325,9 +351,9 @@ class Statement implements Submittable {
   #end(): void {
     if (this.#isOver) return
     this.#isOver = true
-    const rows = this.#rows
-    const count = this.#columns.length > 0 ? rows.length : this.#changed
-    this.#done(this.#error ?? { rows, count, truncated: this.#isTruncated })
+    this.#unwatch?.()
+    const hasColumns = this.#readers !== null && this.#readers.length > 0
+    this.#done(this.#error ?? this.#rows.end(hasColumns ? null : this.#changed))
   }
 }
 
