@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { NODE_TYPES } from './definitions.ts'
@@ -24,4 +24,10 @@ test('each folder of a node has its definition in the list of definitions, and i
 
 test('every type of node that workflows may hold can be run', () => {
   assert.deepEqual([...NODE_RUNS.keys()].sort(), NODE_TYPES.map(({ name }) => name).sort())
+})
+
+test('docs/workflows.md has a row for every type of node', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/workflows.md'), 'utf8')
+  const missing = NODE_TYPES.filter(({ name }) => !page.includes(`\n| \`${name}\` `)).map(({ name }) => name)
+  assert.deepEqual(missing, [])
 })

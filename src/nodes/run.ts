@@ -204,6 +204,11 @@ export type Execute = (inputs: Plain, context: NodeContext) => NodeResult | Prom
 export interface NodeRun {
   /** The name of the definition. */
   readonly name: string
+  /**
+   * What it does in a trial that is not live. `runs`: it reaches nothing but what the surroundings of a trial stand in for. Otherwise it
+   * asks nobody and gives these outputs.
+   */
+  readonly inTrial: 'runs' | { readonly outputs: Plain }
   /** Runs once all edges that lead to it are settled, or as many as it waits for; other nodes run at the first. */
   readonly joins?: (config: Plain) => JoinRule
   /** Prepares a node of a workflow from its settings, with all defaults filled in: once for each snapshot, never for each run. */

@@ -8,6 +8,7 @@ const VALUES_MAX = 100
 export function statementRun(service: 'postgres' | 'mysql', truth: (value: boolean) => string): NodeRun {
   return {
     name: `${service}_node`,
+    inTrial: { outputs: { rows: [], count: 0, truncated: false } },
     link(config) {
       const place = placeOf(config)
       const { database, statement, row_limit, read_only } = config

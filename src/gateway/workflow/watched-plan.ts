@@ -1,56 +1,14 @@
 /**
  * The plan of a trial: the same nodes as in a request, with mocks in the place of some, and what each one gives kept.
  *
- * Unless the trial is live, a node outside of {@link CONTAINED} is simulated: it asks nobody, and gives empty outputs. So a type of node
- * that is added later has no effects in a trial.
+ * Unless the trial is live, a node runs only if its type says so (`inTrial` of its run). Every other node is simulated: it asks nobody, and
+ * gives the outputs that its type names.
  */
 import type { Plain } from '../../base/json/storable.ts'
 import type { NodeMock, TrialStep } from '../../model/workflow/trial.ts'
 import { NodeFailure, type NodeResult } from '../../nodes/run.ts'
+import { NODE_RUNS } from '../../nodes/runs.ts'
 import type { LinkedNode, LinkedPlan } from './linked-plan.ts'
-
-/** Types that reach nothing but what the surroundings of a trial stand in for. */
-const CONTAINED: ReadonlySet<string> = new Set([
-  'http_trigger',
-  'manual_trigger',
-  'auth_check_node',
-  'rate_limit_node',
-  'condition_node',
-  'switch_node',
-  'validate_node',
-  'set_node',
-  'transform_node',
-  'redact_node',
-  'code_node',
-  'cache_node',
-  'subworkflow_node',
-  'foreach_node',
-  'delay_node',
-  'join_node',
-  'log_node',
-  'response_node',
-])
-/** Outputs of nodes that are simulated; of others there are none. */
-const SIMULATED: ReadonlyMap<string, Plain> = new Map<string, Plain>([
-  ['proxy_node', { status: 200, headers: {}, body: null }],
-  ['http_request_node', { status: 200, headers: {}, body: null }],
-  ['mcp_call_node', { content: [], structured: null, is_error: false }],
-  [
-    'llm_node',
-    {
-      text: '',
-      json: null,
-      errors: [],
-      usage: { prompt_tokens: null, completion_tokens: null, total_tokens: null },
-      model: '',
-      finish_reason: 'stop',
-    },
-  ],
-  ['postgres_node', { rows: [], count: 0, truncated: false }],
-  ['mysql_node', { rows: [], count: 0, truncated: false }],
-  ['redis_node', { value: null }],
-  ['smtp_node', { id: '' }],
-])
 
 /** What is kept of the outputs of nodes. */
 export interface KeptOutputs {
@@ -117,8 +75,9 @@ export class TrialWatch {
             : fail('mock', new NodeFailure(error.kind, error.message)),
       }
     }
-    if (!this.#isLive && !CONTAINED.has(node.type)) {
-      const outputs = SIMULATED.get(node.type) ?? {}
+    const inTrial = NODE_RUNS.get(node.type)?.inTrial
+    if (!this.#isLive && inTrial !== 'runs') {
+      const outputs = inTrial?.outputs ?? {}
       return { ...linked, isTail: false, execute: () => keep('simulated', { handle: onward, outputs }) }
     }
     return {

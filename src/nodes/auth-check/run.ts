@@ -14,6 +14,7 @@ interface Conditions {
 
 export const authCheckRun: NodeRun = {
   name: 'auth_check_node',
+  inTrial: 'runs',
   link(config) {
     const conditions = conditionsOf(config as unknown as Conditions)
     return (_inputs, { caller }) => {

@@ -9,6 +9,7 @@ const TOO_LONG = `the value is longer than ${VALUE_BYTES_MAX} bytes as JSON`
 
 export const cacheRun: NodeRun = {
   name: 'cache_node',
+  inTrial: 'runs',
   link(config) {
     switch (config['op']) {
       case 'get':

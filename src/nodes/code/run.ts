@@ -2,6 +2,7 @@ import { NodeFailure, type NodeRun } from '../run.ts'
 
 export const codeRun: NodeRun = {
   name: 'code_node',
+  inTrial: 'runs',
   link({ code }) {
     const text = String(code)
     return async ({ input = null }, { runCode }) => {

@@ -3,6 +3,7 @@ import { type NodeContext, NodeFailure, type NodeRun } from '../run.ts'
 
 export const foreachRun: NodeRun = {
   name: 'foreach_node',
+  inTrial: 'runs',
   link({ workflow, concurrency, max_items }) {
     // The definition has parsed the settings
     const [id, sideBySide, itemsMax] = [String(workflow), Number(concurrency), Number(max_items)]

@@ -2,6 +2,7 @@ import type { NodeRun } from '../run.ts'
 
 export const httpRequestRun: NodeRun = {
   name: 'http_request_node',
+  inTrial: { outputs: { status: 200, headers: {}, body: null } },
   link({ method, max_body }) {
     // Both have defaults
     const fixed = { method: String(method), bytesMax: Number(max_body) }

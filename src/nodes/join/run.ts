@@ -3,6 +3,7 @@ import type { NodeRun } from '../run.ts'
 
 export const joinRun: NodeRun = {
   name: 'join_node',
+  inTrial: 'runs',
   joins({ wait, timeout }) {
     // The definition has parsed the settings
     const timeoutMs = toMs(String(timeout))

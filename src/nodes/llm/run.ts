@@ -24,6 +24,16 @@ const SCHEMA_NAME = 'answer'
 
 export const llmRun: NodeRun = {
   name: 'llm_node',
+  inTrial: {
+    outputs: {
+      text: '',
+      json: null,
+      errors: [],
+      usage: { prompt_tokens: null, completion_tokens: null, total_tokens: null },
+      model: '',
+      finish_reason: 'stop',
+    },
+  },
   link(config) {
     // The definition beside this file has parsed it
     const given = config as unknown as Config

@@ -3,6 +3,7 @@ import { type LogLevel, NodeFailure, type NodeRun } from '../run.ts'
 
 export const logRun: NodeRun = {
   name: 'log_node',
+  inTrial: 'runs',
   link({ level }) {
     return ({ message, fields = {} }, { log }) => {
       const text = scalarText(message)

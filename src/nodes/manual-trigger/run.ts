@@ -3,6 +3,7 @@ import type { NodeRun } from '../run.ts'
 
 export const manualTriggerRun: NodeRun = {
   name: 'manual_trigger',
+  inTrial: 'runs',
   link:
     ({ sample }) =>
     (_inputs, { request, ambient }) => ({

@@ -5,6 +5,7 @@ const TOOL_ERROR = 'tool_error'
 
 export const mcpCallRun: NodeRun = {
   name: 'mcp_call_node',
+  inTrial: { outputs: { content: [], structured: null, is_error: false } },
   link({ origin, tool, as, pin }) {
     const called = {
       origin: String(origin),

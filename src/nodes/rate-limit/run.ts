@@ -3,6 +3,7 @@ import { keyOf, NodeFailure, type NodeRate, type NodeResult, type NodeRun, type 
 
 export const rateLimitRun: NodeRun = {
   name: 'rate_limit_node',
+  inTrial: 'runs',
   link({ max, window }) {
     // The definition has parsed the settings
     const rate: NodeRate = { max: Number(max), windowMs: toMs(String(window)) }

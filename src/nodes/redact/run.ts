@@ -42,6 +42,7 @@ const PII: Readonly<Record<string, readonly PiiKind[]>> = {
  */
 export const redactRun: NodeRun = {
   name: 'redact_node',
+  inTrial: 'runs',
   link(config) {
     // The definition beside this file has parsed it
     const {

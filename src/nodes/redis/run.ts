@@ -7,6 +7,7 @@ const ARGS_MAX = 1000
 
 export const redisRun: NodeRun = {
   name: 'redis_node',
+  inTrial: { outputs: { value: null } },
   link(config) {
     const place = placeOf(config)
     const { prefix, database, command: named, encoding } = config

@@ -7,6 +7,7 @@ const SUBJECT_CHARS_MAX = 500
 
 export const smtpRun: NodeRun = {
   name: 'smtp_node',
+  inTrial: { outputs: { id: '' } },
   link(config) {
     const place = placeOf(config)
     const { from: sender, from_name, starttls } = config

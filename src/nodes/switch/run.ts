@@ -8,6 +8,7 @@ interface Case {
 
 export const switchRun: NodeRun = {
   name: 'switch_node',
+  inTrial: 'runs',
   link({ cases }) {
     const labels = new Map<string, string>()
     // The definition has parsed the settings. The first case that equals the value decides

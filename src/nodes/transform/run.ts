@@ -20,6 +20,7 @@ interface Csv {
 
 export const transformRun: NodeRun = {
   name: 'transform_node',
+  inTrial: 'runs',
   link(settings) {
     // The definition has parsed the settings
     const config = settings as unknown as Config

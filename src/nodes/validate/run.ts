@@ -6,6 +6,7 @@ const UNREAD = [{ pointer: '', reason: UNREAD_BODY }]
 
 export const validateRun: NodeRun = {
   name: 'validate_node',
+  inTrial: 'runs',
   link({ schema }) {
     // The definition has compiled it before
     const judge = createSchemaJudges({}, true).of(schema as JsonSchema, 'request')
