@@ -10,6 +10,7 @@ import {
   timingSafeEqual,
   verify,
 } from 'node:crypto'
+import { yieldThread } from '../base/threads/time-slices.ts'
 import {
   type AuditLink,
   type AuditPlace,
@@ -83,6 +84,7 @@ export async function walk(
       if (!link.isFindable) hidden ??= { seq: link.seq, id: link.id, what: HIDDEN }
       head = { seq: link.seq, hash: link.hash! }
       entries++
+      await yieldThread(entries)
     }
   }
   const last = head?.seq ?? 0

@@ -1,3 +1,4 @@
+import { setImmediate as afterTurn } from 'node:timers'
 import { setImmediate } from 'node:timers/promises'
 
 /** Length of a slice, after which the event loop gets a turn, milliseconds. */
@@ -40,12 +41,29 @@ const STEPS = 50
 let yielded = 0
 
 /**
- * Yields the event loop once in {@link STEPS} steps of long work, and earlier where steps take long: awaiting the store alone never
- * yields it.
+ * Yields the event loop once in {@link STEPS} steps of long work, and earlier where steps take long: awaiting the store alone yields it
+ * between two statements at most.
  * @param step Number of steps done so far.
  */
 export async function yieldThread(step: number): Promise<void> {
   if (step % STEPS !== 0 && performance.now() - yielded < SLICE_MS) return
   await setImmediate()
   yielded = performance.now()
+}
+
+/** When the present turn of the event loop was first asked about; undefined in a turn that was not. */
+let turnBegan: number | undefined
+
+/**
+ * For steps that are awaited one by one and are short each: a pause for the event loop, if its present turn has lasted longer than a
+ * slice since it was first asked. Undefined otherwise, and the step goes on at once.
+ */
+export function pauseOfLongTurn(): Promise<void> | undefined {
+  const now = performance.now()
+  if (turnBegan !== undefined) return now - turnBegan < SLICE_MS ? undefined : setImmediate()
+  turnBegan = now
+  afterTurn(() => {
+    turnBegan = undefined
+  })
+  return undefined
 }

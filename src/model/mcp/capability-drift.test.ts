@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Plain } from '../../base/json/storable.ts'
+import { withoutPause } from '../../base/threads/time-slices.ts'
 import type { CapabilityRules } from './capability.ts'
 import {
   type Approved,
@@ -9,15 +10,17 @@ import {
   baseHashOf,
   type Catalogue,
   capabilityHash,
+  type Drift,
   deliveredInstructions,
   deliveredItem,
-  driftOf,
+  driftPaused,
   heldBack,
   type Listed,
 } from './capability-drift.ts'
 
 const NONE: Catalogue = { tools: [], prompts: [], resources: [], resource_templates: [] }
 const listed = (catalogue: Catalogue, instructions = ''): Listed => ({ catalogue, instructions })
+const driftOf = (approved: Approved, now: Listed): Drift => withoutPause(driftPaused(approved, now))
 const tool = {
   name: 'search',
   title: 'Search',
@@ -192,4 +195,14 @@ test('an approval of an earlier version holds for the base, and covers no metada
   assert.equal(deliveredItem(strict, whole, key, item), item)
   assert.equal(deliveredInstructions(strict, whole, 'Be brief.'), 'Be brief.')
   assert.equal(deliveredInstructions(strict, whole, 'Be long.'), '')
+})
+
+test('the comparison of a long catalogue pauses at each item', () => {
+  const tools = Array.from({ length: 2000 }, (_, at) => ({ ...tool, name: `tool${at}` }))
+  const work = driftPaused(approvedOf(NONE, ''), listed({ ...NONE, tools }))
+  let pauses = 0
+  let step = work.next()
+  for (; step.done !== true; step = work.next()) pauses++
+  assert.equal(pauses, 2000)
+  assert.equal(step.value.added.length, 2000)
 })

@@ -152,11 +152,14 @@ export function approvedOf(catalogue: Catalogue, instructions?: string): Approve
   }
 }
 
-/** What has been added, changed and removed since the approval, in the order of the catalogue. */
-export function driftOf(
+/** What has been added, changed and removed since an approval, in the order of the catalogue. */
+export type Drift = Readonly<Record<'added' | 'changed' | 'removed', readonly DriftKey[]>>
+
+/** Computes what has drifted since the approval, with a pause after each item. */
+export function* driftPaused(
   approved: Approved,
   { catalogue, instructions }: Listed,
-): Readonly<Record<'added' | 'changed' | 'removed', readonly DriftKey[]>> {
+): Generator<void, Drift> {
   const drift: Record<'added' | 'changed' | 'removed', DriftKey[]> = {
     added: [],
     changed: [],
@@ -165,6 +168,7 @@ export function driftOf(
   for (const type of CAPABILITY_TYPES) {
     const items = itemsByKey(type, catalogue[type])
     for (const [key, item] of items) {
+      yield
       const hash = hashIn(approved, type, key)
       if (hash === undefined) drift.added.push({ type, key })
       else if (!isAsApproved(hash, approvalOf(type, item))) drift.changed.push({ type, key })

@@ -81,13 +81,11 @@ export async function sharedProfiles(
   user: Resource,
   own: Memberships,
 ): Promise<readonly Shared<'profiles'>[]> {
-  const naming = await Promise.all([user.id, ...own.keys()].map((id) => reader.usersOf(id)))
-  const profiles = new Map(
-    naming
-      .flat()
-      .filter(isOfType('profiles'))
-      .map((profile) => [profile.id, profile]),
-  )
+  const profiles = new Map<string, Resource<'profiles'>>()
+  // One after the other: a user may be in thousands of teams
+  for (const id of [user.id, ...own.keys()])
+    for (const profile of (await reader.usersOf(id)).filter(isOfType('profiles')))
+      profiles.set(profile.id, profile)
   return [...profiles.values()]
     .map((resource) => ({ resource, because: reasonsForProfile(resource, user, own) }))
     .filter(({ because }) => because.length > 0)

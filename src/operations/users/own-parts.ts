@@ -46,18 +46,22 @@ export const grantsPart = definePart({
   show: async (person, context) => {
     const { groups, mapped_grants } = person.user.spec
     const { whole } = context
-    const found = await Promise.all([
-      shown(await whole.all('grants', person.user.id), { by: 'user', name: null, path: [] }, context),
-      ...[...person.own.values()].map(async ({ team, path }) =>
-        shown(await whole.all('grants', team.id), { by: 'team', name: team.slug, path }, context),
-      ),
-      ...groups.map(async (group) =>
-        shown(await whole.byKey('grants', group, null), { by: 'group', name: group, path: [] }, context),
-      ),
-    ])
+    const found = await shown(
+      await whole.all('grants', person.user.id),
+      { by: 'user', name: null, path: [] },
+      context,
+    )
+    for (const { team, path } of person.own.values()) {
+      const reason: Reason = { by: 'team', name: team.slug, path }
+      found.push(...(await shown(await whole.all('grants', team.id), reason, context)))
+    }
+    for (const group of groups) {
+      const reason: Reason = { by: 'group', name: group, path: [] }
+      found.push(...(await shown(await whole.byKey('grants', group, null), reason, context)))
+    }
     const claim: Reason = { by: 'claim', name: null, path: [] }
     return [
-      ...found.flat(),
+      ...found,
       ...mapped_grants.map((grant) => ({ grant, name: null, expires_at: null, because: toBecause([claim]) })),
     ]
   },

@@ -168,10 +168,9 @@ const agentsPart = definePart({
   }),
   columns: ['binding', 'virtual_mcp', 'active', 'because.text'],
   show: async ({ user, own }, { whole }) => {
-    const naming = await Promise.all([user.id, ...own.keys()].map((id) => whole.usersOf(id)))
-    const bindings = new Map(
-      naming.flat().flatMap((one) => (one.type === 'bindings' ? [[one.id, one] as const] : [])),
-    )
+    const bindings = new Map<string, Resource>()
+    for (const id of [user.id, ...own.keys()])
+      for (const one of await whole.usersOf(id)) if (one.type === 'bindings') bindings.set(one.id, one)
     const shown = []
     for (const binding of bindings.values()) {
       // Stored by the schema of this type

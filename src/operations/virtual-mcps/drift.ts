@@ -2,14 +2,21 @@ import { z } from 'zod'
 import { contentHash, textHash } from '../../base/json/canonical.ts'
 import type { Plain } from '../../base/json/storable.ts'
 import { refuse } from '../../base/refusal.ts'
+import { inSlices, yieldThread } from '../../base/threads/time-slices.ts'
 import { refersTo } from '../../model/annotations.ts'
-import { type CapabilityRules, DRIFT_TYPES, type DriftType } from '../../model/mcp/capability.ts'
+import {
+  CAPABILITY_TYPES,
+  type CapabilityRules,
+  type CapabilityType,
+  DRIFT_TYPES,
+  type DriftType,
+} from '../../model/mcp/capability.ts'
 import {
   type Approved,
   approvalOf,
   type DriftKey,
   deliveredInstructions,
-  driftOf,
+  driftPaused,
   heldBack,
   inReadingOrder,
   isAsApproved,
@@ -57,6 +64,11 @@ export interface Drifted {
 async function driftIn(reader: ConfigReader, virtualMcp: Resource): Promise<Drifted[]> {
   const source = await virtualMcpSource(reader, virtualMcp)
   const names = publicNamesOf(source)
+  const named = new Map<string, string>(
+    CAPABILITY_TYPES.flatMap((type) =>
+      names[type].map(({ member, key, name }) => [`${member} ${type} ${key}`, name] as const),
+    ),
+  )
   const state = await driftStateOf(reader, virtualMcp.id)
   const all: Drifted[] = []
   for (const { origin, capability_policy } of source.virtualMcp.spec.members) {
@@ -64,21 +76,20 @@ async function driftIn(reader: ConfigReader, virtualMcp: Resource): Promise<Drif
     if (known === undefined || approved === undefined || capability_policy.pin === 'off') continue
     const rules = rulesOf(capability_policy)
     const listed = { catalogue: known.catalogue, instructions: known.instructions ?? '' }
-    const drift = driftOf(approved, listed)
+    const drift = await inSlices(driftPaused(approved, listed))
+    const items = await itemsOf(listed)
     for (const change of ['added', 'changed', 'removed'] as const)
       for (const { type, key } of drift[change]) {
-        const { item, hash, held, approvals } = currentOf({ type, key }, listed, approved, rules)
+        const { item, hash, held, approvals } = currentOf({ type, key }, listed, items, approved, rules)
         const before = state.items[origin]?.[type]
         const was = before !== undefined && Object.hasOwn(before, key) ? before[key] : undefined
         const rejected = state.rejected[origin]?.[type] ?? {}
-        const isNamed = type !== 'instructions' && type !== 'metadata'
         all.push({
           origin,
           slug: known.slug,
           type,
           key,
-          name:
-            (isNamed && names[type].find((one) => one.member === origin && one.key === key)?.name) || null,
+          name: named.get(`${origin} ${type} ${key}`) || null,
           change,
           hash,
           held,
@@ -86,15 +97,28 @@ async function driftIn(reader: ConfigReader, virtualMcp: Resource): Promise<Drif
           ...(approvals === undefined ? {} : { approvals }),
           diff: change !== 'added' && was === undefined ? null : capabilityDiff(type, was, item),
         })
+        await yieldThread(all.length)
       }
   }
   return all
+}
+
+type Items = Readonly<Record<CapabilityType, ReadonlyMap<string, Plain>>>
+
+async function itemsOf({ catalogue }: Listed): Promise<Items> {
+  const items = {} as Record<CapabilityType, ReadonlyMap<string, Plain>>
+  for (const type of CAPABILITY_TYPES) {
+    items[type] = itemsByKey(type, catalogue[type])
+    await yieldThread(0)
+  }
+  return items
 }
 
 /** What has drifted as it is now: its content, what its approval stores, and whether clients receive it. */
 function currentOf(
   { type, key }: DriftKey,
   listed: Listed,
+  items: Items,
   approved: Approved,
   rules: CapabilityRules,
 ): {
@@ -113,7 +137,7 @@ function currentOf(
     const held = deliveredInstructions(rules, approved, instructions) === ''
     return { item: { instructions }, hash: textHash(instructions), held }
   }
-  const item = itemsByKey(type, listed.catalogue[type]).get(key)
+  const item = items[type].get(key)
   if (item === undefined) return { item, hash: null, held: false }
   const hash = approvalOf(type, item)
   return { item, hash, held: heldBack(rules, approved, { type, key }, () => hash) !== null }
@@ -281,7 +305,7 @@ export const resolveDrift = define({
         errors: [{ pointer: '/items', reason: 'required unless all is true' }],
       })
     const drift = await driftIn(context.whole, virtualMcp)
-    const chosen = all ? drift : items.map((item, index) => found(drift, item, index))
+    const chosen = all ? drift : chosenOf(drift, items)
     if (decision === 'reject') refuseShown(chosen)
     const before = await driftStateOf(context.whole, virtualMcp.id)
     await putDriftState(virtualMcp.id, resolved(before, chosen, decision), context)
@@ -292,12 +316,18 @@ export const resolveDrift = define({
   },
 })
 
-function found(drift: readonly Drifted[], item: z.output<typeof Item>, index: number): Drifted {
-  const { origin, type, key, hash } = item
-  const one = drift.find(
-    (drifted) =>
-      (drifted.slug === origin || drifted.origin === origin) && drifted.type === type && drifted.key === key,
+function chosenOf(drift: readonly Drifted[], items: readonly z.output<typeof Item>[]): Drifted[] {
+  const named = new Map(
+    drift.flatMap((one) =>
+      [one.origin, one.slug].map((origin) => [`${origin} ${one.type} ${one.key}`, one] as const),
+    ),
   )
+  return items.map((item, index) =>
+    asListed(named.get(`${item.origin} ${item.type} ${item.key}`), item, index),
+  )
+}
+
+function asListed(one: Drifted | undefined, { hash }: z.output<typeof Item>, index: number): Drifted {
   if (one === undefined)
     throw refuse('configuration_invalid', {
       detail: `Item ${index} is as it was approved, or is not there.`,

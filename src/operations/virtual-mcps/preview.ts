@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { teamsAbove } from '../../access/teams.ts'
 import { refuse } from '../../base/refusal.ts'
 import { estimateTokens } from '../../base/text/token-estimate.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import { refersTo, unit } from '../../model/annotations.ts'
 import { CAPABILITY_TYPES, type CapabilityType } from '../../model/mcp/capability.ts'
 import { Ref } from '../../model/members.ts'
@@ -176,9 +177,13 @@ async function lookAt(virtualMcp: Resource, { whole }: OperationContext): Promis
     const spec = (await whole.byId('origins', id))?.spec
     if (spec?.['active'] === true) active.set(id, String(spec['name']))
   }
+  // Each of these takes long by itself for thousands of items
+  await yieldThread(0)
   const members = compileVirtualMcp(stored).members.filter(({ origin }) => active.has(origin))
+  await yieldThread(0)
   const served = new Set(members.map(({ origin }) => origin))
   const names = publicNamesOf(stored)
+  await yieldThread(0)
   const capabilities = linkCapabilities(
     members.map(({ origin, prefix, rules, approved }) => {
       const { catalogue } = stored.origins.get(origin)!
@@ -186,6 +191,7 @@ async function lookAt(virtualMcp: Resource, { whole }: OperationContext): Promis
     }),
     names,
   )
+  await yieldThread(0)
   const listed = (type: CapabilityType): Named[] =>
     names[type].flatMap(({ member, key, name }) => {
       const origin = served.has(member) ? stored.origins.get(member) : undefined
@@ -322,6 +328,20 @@ export const previewVirtualMcp = define({
 /** The most expensive items that are named. */
 const LARGEST_MAX = 20
 
+const CostOfList = z.object({
+  type: z.enum(CAPABILITY_TYPES),
+  items: z.int(),
+  tokens: z.int().meta(unit('tokens')),
+  compact_tokens: z.int().meta(unit('tokens')).meta(unit('tokens')),
+})
+
+const CostOfItem = z.object({
+  type: z.enum(CAPABILITY_TYPES),
+  name: z.string(),
+  origin: z.string().meta(refersTo('origins')),
+  tokens: z.int().meta(unit('tokens')),
+})
+
 export const getTokenCost = define({
   resource: 'virtual_mcps',
   action: 'token_cost',
@@ -336,22 +356,8 @@ export const getTokenCost = define({
     mcp_view: McpView,
     total: z.int().meta(unit('tokens')).describe('Estimated tokens of all lists in the expanded view'),
     compact_total: z.int().meta(unit('tokens')).meta(unit('tokens')).describe('The same in the compact view'),
-    lists: z.array(
-      z.object({
-        type: z.enum(CAPABILITY_TYPES),
-        items: z.int(),
-        tokens: z.int().meta(unit('tokens')),
-        compact_tokens: z.int().meta(unit('tokens')).meta(unit('tokens')),
-      }),
-    ),
-    largest: z.array(
-      z.object({
-        type: z.enum(CAPABILITY_TYPES),
-        name: z.string(),
-        origin: z.string().meta(refersTo('origins')),
-        tokens: z.int().meta(unit('tokens')),
-      }),
-    ),
+    lists: z.array(CostOfList),
+    largest: z.array(CostOfItem),
   }),
   permission: 'virtual_mcps:read',
   refuses: ['not_found'],
@@ -367,24 +373,21 @@ export const getTokenCost = define({
     const { caller } = await previewCaller(input, context)
     const looked = await lookAt(virtualMcp, context)
     const { capabilities, all } = looked
-    const visible = CAPABILITY_TYPES.map((type) => ({ type, list: capabilities.visible(caller, type) }))
-    const lists = visible.map(({ type, list }) => ({
-      type,
-      items: list.items.length,
-      tokens: list.tokens,
-      compact_tokens: compactTokens(type, list, looked),
-    }))
-    const largest = visible
-      .flatMap(({ type, list }) =>
-        list.items.map(({ name, shown }) => ({
-          type,
-          name,
-          origin: all[type].find((one) => one.name === name)?.origin ?? '',
-          tokens: estimateTokens(JSON.stringify(shown)),
-        })),
-      )
-      .sort((a, b) => b.tokens - a.tokens)
-      .slice(0, LARGEST_MAX)
+    const lists: z.output<typeof CostOfList>[] = []
+    const costs: z.output<typeof CostOfItem>[] = []
+    for (const type of CAPABILITY_TYPES) {
+      const list = capabilities.visible(caller, type)
+      await yieldThread(0)
+      const { items, tokens } = list
+      lists.push({ type, items: items.length, tokens, compact_tokens: compactTokens(type, list, looked) })
+      const origins = new Map(all[type].map(({ name, origin }) => [name, origin]))
+      for (const { name, shown } of items) {
+        const origin = origins.get(name) ?? ''
+        costs.push({ type, name, origin, tokens: estimateTokens(JSON.stringify(shown)) })
+        await yieldThread(costs.length)
+      }
+    }
+    const largest = costs.sort((a, b) => b.tokens - a.tokens).slice(0, LARGEST_MAX)
     const total = lists.reduce((sum, { tokens }) => sum + tokens, 0)
     const compact_total = lists.reduce((sum, { compact_tokens }) => sum + compact_tokens, 0)
     const { slug } = virtualMcp

@@ -1,4 +1,5 @@
 import { type Expression, expressionBuilder, type Kysely, type SqlBool, sql } from 'kysely'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import type { AuditEntry } from '../../model/access/audit.ts'
 import { type AuditLink, linkedValues } from '../ports/audit-chain.ts'
 import type { AuditFilter, AuditReader } from '../ports/config.ts'
@@ -6,6 +7,9 @@ import { keysetOf } from '../ports/resource.ts'
 import type { ConfigTables, Dialect } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
+
+/** Entries that are held or looked through at once. */
+const PIECE = 500
 
 /** Reads the audit trail. */
 export function createAuditReader(db: Db, dialect: Dialect): AuditReader {
@@ -55,8 +59,14 @@ async function auditLinks(db: Db, after: number, count: number): Promise<AuditLi
   ]
   const starts = firsts.flatMap((one) => one?.seq ?? [])
   if (starts.length === 0) return []
+  // Entries that follow meanwhile are left for later: they would be in some of the answers below, and seem to lack the others
+  const last = fn.max<number | null>('seq').as('seq')
+  const ends = [
+    await db.selectFrom('audit').select(last).executeTakeFirst(),
+    await db.selectFrom('audit_chain').select(last).executeTakeFirst(),
+  ]
   const from = Math.min(...starts)
-  const end = from + count
+  const end = Math.min(from + count, Math.max(...ends.map((one) => one?.seq ?? 0)) + 1)
   const rows = await db
     .selectFrom('audit')
     .selectAll()
@@ -79,16 +89,20 @@ async function auditLinks(db: Db, after: number, count: number): Promise<AuditLi
   const entries = new Map(rows.map((row) => [row.seq, row]))
   const hashes = new Map(links.map(({ seq, hash }) => [seq, hash]))
   const seqs = [...new Set([...entries.keys(), ...hashes.keys()])].sort((a, b) => a - b)
-  return seqs.map((seq) => {
+  const found: AuditLink[] = []
+  for (const seq of seqs) {
     const row = entries.get(seq)
-    return {
+    found.push({
       seq,
       hash: hashes.get(seq) ?? null,
       id: row?.id ?? null,
       columns: row === undefined ? null : linkedValues(row),
       isFindable: row !== undefined && areFiltersOf(row.entry, filtersOf.get(seq)),
-    }
-  })
+    })
+    // Each may be as large as a difference
+    await yieldThread(1)
+  }
+  return found
 }
 
 type Joined = ConfigTables & { found: ConfigTables['audit_filters'] }
@@ -149,29 +163,69 @@ async function auditEntries(
   dialect: Dialect,
   filter: AuditFilter,
 ): ReturnType<AuditReader['auditEntries']> {
-  const { last, limit, order = 'newest', bodies = false } = filter
-  const { beyond, direction } = keysetOf(order)
+  const { limit, order = 'newest', bodies = false } = filter
+  const { direction } = keysetOf(order)
   const columns = ['audit.seq', 'audit.entry', ...(bodies ? BODIES : [])] as const
-  const wanted = on.and(ofEntry(dialect, filter))
+  const conditions = ofEntry(dialect, filter)
+  const wanted = on.and(conditions)
   const found = ofFilters(dialect, filter)
-  let entries = db.selectFrom('audit').select(columns).where(wanted).orderBy('audit.seq', direction)
-  if (last !== undefined) entries = entries.where('audit.seq', beyond, last)
+  const entries = db.selectFrom('audit').select(columns).where(wanted).orderBy('audit.seq', direction)
   // A cross join: SQLite keeps its order, and so looks through the small rows, in the order asked for, before it reads an entry
-  let filtered = db
+  const filtered = db
     .selectFrom('audit_filters as found')
     .crossJoin('audit')
     .whereRef('audit.seq', '=', 'found.seq')
     .select(columns)
     .where(on.and([...found, wanted]))
     .orderBy('found.seq', direction)
-  if (last !== undefined) filtered = filtered.where('found.seq', beyond, last)
-  const rows = await (found.length === 0 ? entries : filtered).limit(limit + 1).execute()
+  const rows: ({ readonly seq: number; readonly entry: string } & Bodies)[] = []
+  // Without a condition, the first entries are those of the page
+  const step = found.length + conditions.length === 0 ? Number.POSITIVE_INFINITY : PIECE
+  for (const [from, to] of partsOf(await rangeOf(db, filter), step, direction)) {
+    const part =
+      found.length === 0
+        ? entries.where('audit.seq', '>=', from).where('audit.seq', '<=', to)
+        : filtered.where('found.seq', '>=', from).where('found.seq', '<=', to)
+    rows.push(...(await part.limit(limit + 1 - rows.length).execute()))
+    if (rows.length > limit) break
+    await yieldThread(0)
+  }
   const page = rows.slice(0, limit)
   return {
     items: page.map((row) => (bodies ? withBodies(row) : toEntry(row.entry))),
     seqs: page.map(({ seq }) => seq),
     next: rows.length > limit ? (page.at(-1)?.seq ?? null) : null,
   }
+}
+
+/** The first and last number that an entry may have; null without entries. */
+async function rangeOf(
+  db: Db,
+  { last, order = 'newest', from, to }: AuditFilter,
+): Promise<readonly [number, number] | null> {
+  const { min, max } = db.fn
+  let all = db.selectFrom('audit')
+  if (from !== undefined) all = all.where('time', '>=', from)
+  if (to !== undefined) all = all.where('time', '<', to)
+  // Asked in one statement, SQLite would read all of them
+  const low = (await all.select(min<number | null>('seq').as('seq')).executeTakeFirst())?.seq ?? null
+  const high = (await all.select(max<number | null>('seq').as('seq')).executeTakeFirst())?.seq ?? null
+  if (low === null || high === null) return null
+  if (last === undefined) return [low, high]
+  return order === 'newest' ? [low, Math.min(high, last - 1)] : [Math.max(low, last + 1), high]
+}
+
+/** Parts of a range in the order in which they are read: one statement would hold the thread until it has looked through all. */
+function* partsOf(
+  range: readonly [number, number] | null,
+  step: number,
+  direction: 'asc' | 'desc',
+): Generator<readonly [number, number]> {
+  if (range === null) return
+  const [low, high] = range
+  if (direction === 'asc')
+    for (let from = low; from <= high; from += step) yield [from, Math.min(high, from + step - 1)]
+  else for (let to = high; to >= low; to -= step) yield [Math.max(low, to - step + 1), to]
 }
 
 /** Conditions on the columns of entries. */
@@ -243,9 +297,6 @@ function toEntry(text: string): AuditEntry {
 
 // The columns by which the audit trail is filtered: a row beside each entry, read from the entry. The row is no evidence.
 // Verifying the trail compares it with the entry, so a changed row cannot hide an entry from a filter unnoticed.
-
-/** Entries that are held at once. */
-const PIECE = 500
 
 /** The columns of `audit_filters` but the number of the entry. */
 export type AuditFilters = Omit<ConfigTables['audit_filters'], 'seq'>

@@ -109,13 +109,22 @@ export function createReader(db: Db, dialect: Dialect): ConfigReader {
       return found
     },
     usersOf: async (id) => {
-      const rows = await db
-        .selectFrom('resources')
-        .selectAll()
-        .where('id', 'in', db.selectFrom('links').select('from_id').where('to_id', '=', id))
-        .orderBy('id')
-        .execute()
-      return rows.map(toResource)
+      const found: Resource[] = []
+      for (;;) {
+        let query = db
+          .selectFrom('links')
+          .innerJoin('resources', 'resources.id', 'links.from_id')
+          .selectAll('resources')
+          .where('links.to_id', '=', id)
+        const last = found.at(-1)
+        if (last !== undefined) query = query.where('links.from_id', '>', last.id)
+        const rows = await query.orderBy('links.from_id').limit(ROWS_MAX).execute()
+        for (const row of rows) {
+          found.push(toResource(row))
+          await yieldThread(found.length)
+        }
+        if (rows.length < ROWS_MAX) return found
+      }
     },
     tokensOf: async (profiles) => {
       const rows = await inPieces(profiles, (some) =>

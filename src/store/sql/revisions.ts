@@ -10,7 +10,7 @@ import {
   type StoredRevision,
 } from '../ports/config.ts'
 import { keysetOf, type Resource } from '../ports/resource.ts'
-import { type ConfigTables, ROWS_MAX } from './tables.ts'
+import { type ConfigTables, IDS_MAX, ROWS_MAX } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
 type ItemRow = ConfigTables['revision_items']
@@ -99,25 +99,61 @@ export function createRevisionReader(db: Db): RevisionReader {
         .executeTakeFirst()
       return row?.oldest ?? undefined
     },
-    changedSince: async (revision, upTo) => {
-      let first = db
-        .selectFrom('revision_items')
-        .select('resource_id')
-        .select((eb) => eb.fn.min('revision').as('first'))
-        .where('revision', '>', revision)
-        .where('action', '!=', 'secrets')
-      if (upTo !== undefined) first = first.where('revision', '<=', upTo)
-      const rows = await db
-        .selectFrom('revision_items as item')
-        .innerJoin(first.groupBy('resource_id').as('since'), (join) =>
-          join.onRef('since.resource_id', '=', 'item.resource_id').onRef('since.first', '=', 'item.revision'),
-        )
-        .selectAll('item')
-        .orderBy('item.resource_id')
-        .execute()
-      return rows.map(toImage)
-    },
+    changedSince: async (revision, upTo) => changedSince(db, revision, upTo),
   }
+}
+
+async function changedSince(db: Db, since: number, upTo: number | undefined): Promise<RevisionImage[]> {
+  /** Of each resource the revision that was the first to change it. */
+  const first = new Map<string, number>()
+  let last: { readonly revision: number; readonly resource_id: string | null } | undefined = {
+    revision: since,
+    resource_id: null,
+  }
+  while (last !== undefined) {
+    const rows = await placesAfter(db, last, upTo)
+    for (const { revision, resource_id, action } of rows)
+      if (action !== 'secrets' && !first.has(resource_id)) first.set(resource_id, revision)
+    last = rows.at(-1)
+    await yieldThread(0)
+  }
+  const images: RevisionImage[] = []
+  for (const [revision, ids] of Map.groupBy(first.keys(), (id) => first.get(id)!))
+    for (let at = 0; at < ids.length; at += IDS_MAX) {
+      const rows = await db
+        .selectFrom('revision_items')
+        .selectAll()
+        .where('revision', '=', revision)
+        .where('resource_id', 'in', ids.slice(at, at + IDS_MAX))
+        .execute()
+      for (const row of rows) {
+        images.push(toImage(row))
+        await yieldThread(1)
+      }
+    }
+  // Of one revision they are in order
+  return images.sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+/**
+ * Some items that follow one, in order of revisions and ids; none after the last. They come without what was before, since all of that
+ * may be large.
+ * @param resource_id null for the end of the revision
+ */
+async function placesAfter(
+  db: Db,
+  { revision, resource_id }: { readonly revision: number; readonly resource_id: string | null },
+  upTo: number | undefined,
+) {
+  const all = db.selectFrom('revision_items').select(['revision', 'resource_id', 'action']).limit(ROWS_MAX)
+  if (resource_id !== null) {
+    const same = all.where('revision', '=', revision).where('resource_id', '>', resource_id)
+    const rows = await same.orderBy('resource_id').execute()
+    if (rows.length > 0) return rows
+  }
+  let later = all.where('revision', '>', revision)
+  if (upTo !== undefined) later = later.where('revision', '<=', upTo)
+  return later.orderBy('revision').orderBy('resource_id').execute()
 }
 
 /** Writes them, inside of the transaction that `db` stands in. */

@@ -4,12 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
+import { Kysely, type PluginTransformQueryArgs, type PluginTransformResultArgs } from 'kysely'
 import { entry, sealed } from '../../../test/store/place.ts'
 import { CannotStart } from '../../base/refusal.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
 import { ask, type Migration } from '../migrations/migration.ts'
 import type { Resource } from '../ports/resource.ts'
-import { openConfigStore, runDataStep } from './config.ts'
+import { createAuditReader } from '../sql/audit-read.ts'
+import type { ConfigTables } from '../sql/tables.ts'
+import { openConfigStore, runDataStep, SQLITE } from './config.ts'
+import { createKyselyDialect } from './connection.ts'
 import { migrate } from './migrate.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-store-'))
@@ -36,6 +40,35 @@ test('of the plans of one principal the last are kept', async () => {
   await put('d', 'ann', 12)
   const kept = async (id: string) => (await store.read.plan(id))?.made_by
   assert.deepEqual(await Promise.all(['a', 'b', 'c', 'd'].map(kept)), [undefined, 'bob', 'ann', 'ann'])
+  await store.close()
+})
+
+test('links are read whole while entries are added between the statements', async () => {
+  const file = fresh()
+  const store = openConfigStore(file)
+  await sealed(store)
+  let added = 0
+  const add = (): Promise<unknown> => store.write((writer) => writer.appendAudit(entry(`aud_${++added}`)))
+  await add()
+  const database = new DatabaseSync(file, { readOnly: true })
+  const dialect = createKyselyDialect({ file, database, demand: () => {}, failed: () => {} })
+  const addsMeanwhile = {
+    transformQuery: ({ node }: PluginTransformQueryArgs) => node,
+    transformResult: async ({ result }: PluginTransformResultArgs) => {
+      await add()
+      return result
+    },
+  }
+  const reader = createAuditReader(new Kysely<ConfigTables>({ dialect, plugins: [addsMeanwhile] }), SQLITE)
+  for (const after of [0, 1]) {
+    const links = await reader.auditLinks(after, 1000)
+    assert.ok(links.length > 0)
+    for (const [at, { seq, id, hash, columns, isFindable }] of links.entries()) {
+      assert.deepEqual([seq, id], [after + at + 1, `aud_${after + at + 1}`])
+      assert.ok(hash !== null && columns !== null && isFindable, `${seq} of ${links.length}`)
+    }
+  }
+  database.close()
   await store.close()
 })
 

@@ -12,6 +12,7 @@ import {
   SqliteQueryCompiler,
 } from 'kysely'
 import { Lru } from '../../base/memory/lru.ts'
+import { pauseOfLongTurn } from '../../base/threads/time-slices.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
 import { BUSY_MS, patiently, toStoreError } from './fault.ts'
 
@@ -53,7 +54,7 @@ export async function copyLog(connected: Connected): Promise<void> {
 /**
  * Kysely over one connection of `node:sqlite`. It does not queue: whoever opens a transaction on it must be alone
  * with it (see {@link createTurns}). Rejects with StoreUnavailable where the file cannot be used. While another process holds
- * the file, the event loop goes on.
+ * the file, the event loop goes on. It also goes on between two statements of work that has held the thread for a time slice.
  */
 export function createKyselyDialect(connected: Connected): Dialect {
   return {
@@ -85,6 +86,8 @@ class Connection implements DatabaseConnection {
   /** What the statements were prepared on. */
   #database: DatabaseSync
   #inTransaction = false
+  /** Transactions that have begun or ended. */
+  #transactions = 0
   /** Pages that the transaction has written, about: at least one with each statement. */
   #pages = 0
 
@@ -96,6 +99,7 @@ class Connection implements DatabaseConnection {
   async begin(): Promise<void> {
     await patiently(() => this.#guarded((database) => database.exec('begin immediate')), BUSY_MS)
     this.#inTransaction = true
+    this.#transactions++
     this.#pages = 0
   }
 
@@ -107,11 +111,13 @@ class Connection implements DatabaseConnection {
       database.exec('commit')
     })
     this.#inTransaction = false
+    this.#transactions++
   }
 
   /** Never throws: the error that led here is the one to report. */
   rollback(): void {
     this.#inTransaction = false
+    this.#transactions++
     const { database } = this.#connected
     // SQLite has rolled back by itself on some errors, such as a full disk
     if (!database.isTransaction) return
@@ -123,6 +129,11 @@ class Connection implements DatabaseConnection {
   }
 
   executeQuery = async <R>(query: CompiledQuery): Promise<QueryResult<R>> => {
+    const transactions = this.#transactions
+    // Of many that were asked at once, some fit into a turn
+    for (let pause = pauseOfLongTurn(); pause !== undefined; pause = pauseOfLongTurn()) await pause
+    // Another one that was asked at the same time has failed
+    if (transactions !== this.#transactions) throw new Error('a statement came after its transaction')
     // A transaction holds the file itself
     if (this.#inTransaction) return this.#execute<R>(query)
     return patiently(() => this.#execute<R>(query), BUSY_MS)

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { AuditEntry } from '../../../src/model/access/audit.ts'
 import { CHAIN_START, keyedLink } from '../../../src/store/ports/audit-chain.ts'
 import type { AuditFilter, ConfigStore } from '../../../src/store/ports/config.ts'
+import { turnsDuring } from '../../support/turns.ts'
 import { entry, LINK_KEY, type MakePlace, plain, sealed } from '../place.ts'
 
 const append = (store: ConfigStore, ...entries: readonly AuditEntry[]): Promise<void> =>
@@ -23,6 +24,37 @@ export function auditSuite(name: string, make: MakePlace): void {
     await assert.rejects(tamper.execute('delete from audit'), /never deleted/)
     await assert.rejects(tamper.execute("update audit_chain set hash = 'x'"), /never changed/)
     await assert.rejects(tamper.execute('delete from audit_chain'), /never deleted/)
+  })
+
+  test(`${name}: a filter looks through the trail in parts, and finds the same in all orders and pages`, async () => {
+    const store = await (await make()).open()
+    await sealed(store)
+    const names = Array.from({ length: 1203 }, (_, at) => `aud_${String(at).padStart(4, '0')}`)
+    await append(
+      store,
+      ...names.map((id, at) => entry(id, { reason: at % 400 === 1 ? 'rare' : 'usual', outcome: 'ok' })),
+    )
+    const rare = names.filter((_, at) => at % 400 === 1)
+    for (const filter of [{ reason: 'RARE' }, { text: 'rare' }]) {
+      const pages = async (order: 'newest' | 'oldest', limit: number): Promise<string[]> => {
+        const found: string[] = []
+        for (let last: number | undefined; ; ) {
+          const query = { ...filter, order, limit, ...(last === undefined ? {} : { last }) }
+          const { items, next } = await store.read.auditEntries(query)
+          assert.ok(items.length <= limit)
+          found.push(...items.map(({ id }) => id))
+          if (next === null) return found
+          last = next
+        }
+      }
+      for (const limit of [1, 2, 3, 50]) {
+        assert.deepEqual(await pages('oldest', limit), rare)
+        assert.deepEqual(await pages('newest', limit), rare.toReversed())
+      }
+    }
+    const turns = await turnsDuring(() => store.read.auditEntries({ text: 'no such text', limit: 50 }))
+    assert.ok(turns >= 3, `${turns} turns`)
+    await store.close()
   })
 
   test(`${name}: numbers follow each other without a gap, whatever was undone between them`, async () => {

@@ -123,6 +123,20 @@ export function resourcesSuite(name: string, make: MakePlace): void {
     await store.close()
   })
 
+  test(`${name}: thousands that refer to one are read in several statements, each once`, async () => {
+    const store = await (await make()).open()
+    const ids = Array.from({ length: 2001 }, (_, at) => `pol_${String(at).padStart(5, '0')}`)
+    await store.write(async (writer) => {
+      await writer.insert(policy('pol_x', 'x'))
+      for (const id of ids) {
+        await writer.insert(policy(id, id.replace('_', '-')))
+        await writer.link(id, ['pol_x'])
+      }
+    })
+    assert.deepEqual(idsOf(await store.read.usersOf('pol_x')), ids)
+    await store.close()
+  })
+
   test(`${name}: references are replaced, and go with what refers`, async () => {
     const store = await (await make()).open()
     await store.write(async (writer) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import { holdThread, turnsDuring } from '../../support/turns.ts'
 import { type MakePlace, policy } from '../place.ts'
 
 export function transactionsSuite(name: string, make: MakePlace): void {
@@ -39,6 +40,50 @@ export function transactionsSuite(name: string, make: MakePlace): void {
       assert.equal((await store.read.all('policies')).length, 0)
     })
     assert.equal((await store.read.all('policies')).length, 1)
+    await store.close()
+  })
+
+  test(`${name}: between statements of long work, the event loop goes on`, async () => {
+    const store = await (await make()).open()
+    const reads = await turnsDuring(async () => {
+      for (let at = 0; at < 10; at++) {
+        await store.read.revision()
+        holdThread()
+      }
+    })
+    assert.ok(reads >= 9, `${reads} turns`)
+    const writes = await turnsDuring(() =>
+      store.write(async (writer) => {
+        for (let at = 0; at < 10; at++) {
+          await writer.insert(policy(`pol_${at}`, `p${at}`))
+          holdThread()
+        }
+      }),
+    )
+    assert.ok(writes >= 9, `${writes} turns`)
+    assert.equal((await store.read.all('policies')).length, 10)
+    await store.close()
+  })
+
+  test(`${name}: a statement that waits while its transaction is undone is not done`, async () => {
+    const store = await (await make()).open()
+    let late: Promise<unknown> | undefined
+    await assert.rejects(
+      store.write(async (writer) => {
+        await writer.revision()
+        holdThread()
+        late = writer.insert(policy('pol_1', 'one'))
+        late.catch(() => {})
+        throw new Error('undone')
+      }),
+      /undone/,
+    )
+    await store.write((writer) => writer.insert(policy('pol_2', 'two')))
+    await late?.catch(() => {})
+    assert.deepEqual(
+      (await store.read.all('policies')).map(({ id }) => id),
+      ['pol_2'],
+    )
     await store.close()
   })
 
