@@ -47,6 +47,7 @@ import { type Trial, tryCredential } from './forward/try-credential.ts'
 import { type GuardrailTrial, tryGuardrail } from './guardrails/try-guardrail.ts'
 import { createWebhooks } from './guardrails/webhooks.ts'
 import { type IdempotencyKeys, IdempotencyMemory, KEYS_BOUNDS, localKeys } from './idempotency/keys.ts'
+import { endOf } from './identify/active.ts'
 import type { CertificateField } from './identify/certificate-fields.ts'
 import { createIssuers, type Proofs } from './identify/issuers.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
@@ -321,8 +322,13 @@ export function createGateway(options: GatewayOptions): Gateway {
       const profile = profileOf(caller)
       if (profile?.fragment.active !== true || !profile.client.fragment.active) return null
       const { client, binding } = profile
+      const now = clock.now()
+      const { valid_until } = client.fragment
+      if (valid_until !== null && now >= valid_until) return null
+      const token = client.tokens.find(({ fragment }) => fragment.id === caller.credentialId)
+      if (token !== undefined && endOf(token, now) !== null) return null
       if (caller.signIn !== null) {
-        const place = { snapshot, lane, now: clock.now() }
+        const place = { snapshot, lane, now }
         const { person, host, fault } = standingOfSignIn(place, profile, caller, caller.signIn)
         return fault === null ? [client, host!, ...(person === undefined ? [] : [person])] : null
       }

@@ -313,8 +313,26 @@ test('listens on every thread hear that a list has changed, and end with the rig
   await update('/clients/acme', { active: true })
 })
 
+test('a listen ends when the token of its client expires, and when the validity of the client ends', async () => {
+  const made = await server.manage('POST', '/profiles', {
+    client: 'acme',
+    name: 'For an hour',
+    auth: { type: 'token', expires_in: '1h' },
+  })
+  await update('/clients/acme', { valid_until: new Date(Date.now() + 7_200_000).toISOString() })
+  const [short, long] = await Promise.all([listens(made.json.token), listens()])
+  await eventually(() => [short, long].every(({ text }) => text().includes('acknowledged')))
+  server.moveClock(3_601_000)
+  await short.ended
+  assert.match(short.text(), /"resultType":"complete"/)
+  assert.doesNotMatch(long.text(), /"resultType":"complete"/)
+  server.moveClock(3_601_000)
+  await long.ended
+  assert.match(long.text(), /"resultType":"complete"/)
+})
+
 /** A listen of the expanded view. */
-async function listens() {
+async function listens(bearer = token) {
   const _meta = {
     'io.modelcontextprotocol/protocolVersion': '2026-07-28',
     'io.modelcontextprotocol/clientCapabilities': {},
@@ -323,7 +341,7 @@ async function listens() {
   const response = await fetch(`${server.running.gatewayUrl}/mcp?view=expanded`, {
     method: 'POST',
     headers: {
-      authorization: `Bearer ${token}`,
+      authorization: `Bearer ${bearer}`,
       accept: 'application/json, text/event-stream',
       'content-type': 'application/json',
       'mcp-protocol-version': '2026-07-28',

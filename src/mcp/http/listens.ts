@@ -4,8 +4,8 @@
  *
  * 1. Each new snapshot leads to a check of every stream. A stream is notified about a list if the part of it that its caller
  *    sees has changed, for whatever reason.
- * 2. A stream ends when anything about its caller has changed, and when the grant of a person is revoked. The next request
- *    authenticates the caller again.
+ * 2. A stream ends when anything about its caller has changed, when the grant of a person is revoked, and when the token of a
+ *    profile or the validity of the client has ended. The next request authenticates the caller again.
  * 3. The number of streams is bounded for each client, for each person who has signed in, and in total.
  */
 import type { Caller, GatewayPort } from '../../gateway/port.ts'
@@ -29,6 +29,8 @@ interface StandingStreams {
 
 type State = ReturnType<GatewayPort['standingOf']>
 
+/** How often streams are checked for callers whose time has passed, which no snapshot tells, milliseconds. */
+const LOOK_MS = 2000
 const EACH_MAX = 100
 const ALL_MAX = 10_000
 
@@ -42,12 +44,21 @@ export function createStandingStreams(gateway: GatewayPort): StandingStreams {
   }>()
   let unsubscribe: (() => void) | null = null
 
-  function lookAtAll(): void {
+  function lookAtAll(mayStay: (of: Standing) => boolean): void {
     for (const one of [...open]) {
       const { caller, before, of } = one
-      if (!open.has(one) || (isSame(gateway.standingOf(caller), before) && of.look())) continue
+      if (!open.has(one) || (isSame(gateway.standingOf(caller), before) && mayStay(of))) continue
       remove(one)
       of.end()
+    }
+  }
+
+  function watch(): () => void {
+    const timer = setInterval(() => lookAtAll(() => true), LOOK_MS).unref()
+    const leave = gateway.onApplied(() => lookAtAll((of) => of.look()))
+    return () => {
+      clearInterval(timer)
+      leave()
     }
   }
 
@@ -65,7 +76,7 @@ export function createStandingStreams(gateway: GatewayPort): StandingStreams {
       if (own >= EACH_MAX || open.size >= ALL_MAX) return null
       const one = { caller, holder, before: gateway.standingOf(caller), of }
       open.add(one)
-      unsubscribe ??= gateway.onApplied(lookAtAll)
+      unsubscribe ??= watch()
       return () => remove(one)
     },
   }
