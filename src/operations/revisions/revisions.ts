@@ -246,11 +246,18 @@ export async function slugsOfMoved(
   reader: ConfigReader,
   moved: readonly Moved[],
 ): Promise<ReadonlyMap<string, string>> {
-  const all = moved.flatMap(({ from, to }) => [from, to].filter((one) => one !== null))
-  const ids = all.flatMap((one) => referred(kindOf(one.type), [one]))
-  const slugs = new Map(await reader.slugs([...new Set(ids)]))
-  for (const { id, slug } of all) if (!slugs.has(id)) slugs.set(id, slug)
-  return slugs
+  const ids = new Set<string>()
+  const own = new Map<string, string>()
+  let done = 0
+  for (const { from, to } of moved) {
+    for (const one of [from, to]) {
+      if (one === null) continue
+      for (const id of referred(kindOf(one.type), [one])) ids.add(id)
+      if (!own.has(one.id)) own.set(one.id, one.slug)
+    }
+    await yieldThread(++done)
+  }
+  return new Map([...own, ...(await reader.slugs([...ids]))])
 }
 
 /** A resource as people read it, for a difference. */

@@ -259,6 +259,27 @@ const PENDING = ['open', 'approved'] as const
 /** What was sent may be large, and is read by id alone. */
 const FACTS = ['id', 'state', 'asker', 'expires_at', 'entry'] as const
 
+/** Change requests that are read at once: each may be as large as what an approver can be shown. */
+const REQUESTS_AT_ONCE = 20
+
+/** @param ask gives at most `count` of those that follow the one with the id `after`, or the first ones */
+async function factsInParts(
+  limit: number,
+  last: string | undefined,
+  ask: (count: number, after: string | undefined) => Promise<readonly Omit<Row, 'sealed'>[]>,
+): Promise<ChangeRequestFacts[]> {
+  const found: ChangeRequestFacts[] = []
+  for (let after = last; ; after = found.at(-1)?.id) {
+    const count = Math.min(limit - found.length, REQUESTS_AT_ONCE)
+    const rows = await ask(count, after)
+    for (const row of rows) {
+      found.push(toFacts(row))
+      await yieldThread(1)
+    }
+    if (rows.length < count || found.length === limit) return found
+  }
+}
+
 /** Reads change requests. */
 function createChangeRequestReader(db: Db): ChangeRequestReader {
   return {
@@ -266,18 +287,22 @@ function createChangeRequestReader(db: Db): ChangeRequestReader {
       const row = await db.selectFrom('change_requests').selectAll().where('id', '=', id).executeTakeFirst()
       return row && { ...toFacts(row), sealed: row.sealed }
     },
-    changeRequests: async ({ limit, order = 'newest', last, asker }) => {
+    changeRequests: ({ limit, order = 'newest', last, asker }) => {
       const { beyond, direction } = keysetOf(order)
-      let query = db.selectFrom('change_requests').select(FACTS)
-      if (last !== undefined) query = query.where('id', beyond, last)
-      if (asker !== undefined) query = query.where('asker', '=', asker)
-      return (await query.orderBy('id', direction).limit(limit).execute()).map(toFacts)
+      return factsInParts(limit, last, (count, after) => {
+        let query = db.selectFrom('change_requests').select(FACTS)
+        if (after !== undefined) query = query.where('id', beyond, after)
+        if (asker !== undefined) query = query.where('asker', '=', asker)
+        return query.orderBy('id', direction).limit(count).execute()
+      })
     },
-    pendingChangeRequests: async (asker) => {
-      let query = db.selectFrom('change_requests').select(FACTS).where('state', 'in', PENDING)
-      if (asker !== undefined) query = query.where('asker', '=', asker)
-      return (await query.orderBy('id').execute()).map(toFacts)
-    },
+    pendingChangeRequests: (asker) =>
+      factsInParts(Number.POSITIVE_INFINITY, undefined, (count, after) => {
+        let query = db.selectFrom('change_requests').select(FACTS).where('state', 'in', PENDING)
+        if (after !== undefined) query = query.where('id', '>', after)
+        if (asker !== undefined) query = query.where('asker', '=', asker)
+        return query.orderBy('id').limit(count).execute()
+      }),
     pendingSize: async (asker) => {
       const { size } = await db
         .selectFrom('change_requests')

@@ -18,47 +18,138 @@ const ORDERS = {
   updated: ['updated_at', 'desc'],
 } as const satisfies Record<ListOrder, readonly ['slug' | 'updated_at' | null, 'asc' | 'desc']>
 
-/** One page of a list; see {@link ListQuery}. One of very many resources is read in several statements. */
+/** Resources that one statement looks through at most. */
+const PART = 2000
+
+/** Where a resource stands in the order of a list: its id, and what it has in the column of the order. */
+type Place = Pick<ListQuery, 'after' | 'afterValue'>
+
+/** One page of a list; see {@link ListQuery}. One of very many resources is read, or looked through, in several statements. */
 export async function listResources(db: Db, query: ListQuery, dialect: Dialect): Promise<Resource[]> {
   const [column] = ORDERS[query.order ?? 'oldest']
   const found: Resource[] = []
   for (let from = query; ; ) {
     const limit = Math.min(query.limit - found.length, ROWS_MAX)
-    const page = await readPage(db, { ...from, limit }, dialect)
+    const end = await endOfPart(db, from)
+    const page = await readPage(db, { ...from, limit }, end, dialect)
     for (const row of page) {
       found.push(toResource(row))
       await yieldThread(found.length)
     }
+    if (found.length === query.limit) return found
     const last = found.at(-1)
-    if (last === undefined || page.length < limit || found.length === query.limit) return found
-    from = { ...query, after: last.id, ...(column === null ? {} : { afterValue: last[column] }) }
+    if (last !== undefined && page.length === limit) from = { ...query, ...placeOf(last, column) }
+    else if (end !== null) from = { ...query, ...end }
+    else return found
+    await yieldThread(0)
   }
 }
 
-async function readPage(db: Db, query: ListQuery, dialect: Dialect): Promise<ResourceRow[]> {
-  const { type, parent, after, afterValue, within, limit, text } = query
-  const [column, direction] = ORDERS[query.order ?? 'oldest']
-  const follows = direction === 'asc' ? '>' : '<'
+function placeOf(
+  { id, ...values }: { readonly id: string } & Partial<Pick<Resource, 'slug' | 'updated_at'>>,
+  column: 'slug' | 'updated_at' | null,
+): Place {
+  const value = column === null ? undefined : values[column]
+  return { after: id, ...(value !== undefined && { afterValue: value }) }
+}
+
+/** The facet whose index a list is read from, and what is asked of each resource there. */
+function planOf(query: ListQuery) {
+  const [column] = ORDERS[query.order ?? 'oldest']
   const [first, ...more] = conditionsOf(query)
+  // In the order of a column, all that have the facet are sorted: many share a coarse one
+  const isRead = first !== undefined && (column === null || !COARSE.has(first[0]))
+  return isRead ? { first, more } : { first: undefined, more: first === undefined ? [] : [first, ...more] }
+}
+
+/** The last place that the next statement looks through; null for the end of the list. */
+async function endOfPart(db: Db, query: ListQuery): Promise<Place | null> {
+  const { type, parent, after, within, text } = query
+  const [column, direction] = ORDERS[query.order ?? 'oldest']
+  const { first, more } = planOf(query)
+  // Nearly all that is looked at is found, or sorted in any case
+  if (text === undefined && within === undefined && more.length === 0) return null
+  if (first !== undefined) {
+    if (column !== null) return null
+    let all = db
+      .selectFrom('facets as first')
+      .select('first.resource_id as id')
+      .where('first.type', '=', type)
+      .where('first.name', '=', first[0])
+      .where('first.value', '=', first[1])
+    if (after !== undefined) all = all.where('first.resource_id', direction === 'asc' ? '>' : '<', after)
+    const end = await all
+      .orderBy('first.resource_id', direction)
+      .offset(PART - 1)
+      .limit(1)
+      .executeTakeFirst()
+    return end === undefined ? null : placeOf(end, null)
+  }
+  const eb = expressionBuilder<ConfigTables, 'resources'>()
+  let all = db
+    .selectFrom('resources')
+    .select(['id', ...(column === null ? [] : [column])])
+    .where('type', '=', type)
+    .where(eb.and(beyond(eb, query)))
+  if (parent !== undefined) all = all.where('parent_id', '=', parent)
+  if (column !== null) all = all.orderBy(column, direction)
+  const end = await all
+    .orderBy('id', direction)
+    .offset(PART - 1)
+    .limit(1)
+    .executeTakeFirst()
+  return end === undefined ? null : placeOf(end, column)
+}
+
+/** Whether a resource follows the place that a list goes on from. */
+function beyond(eb: Here, { after, afterValue = '', order = 'oldest' }: ListQuery): Expression<SqlBool>[] {
+  const [column, direction] = ORDERS[order]
+  const follows = direction === 'asc' ? '>' : '<'
+  if (after === undefined) return []
+  if (column === null) return [eb('resources.id', follows, after)]
+  return [
+    // Says nothing new, and lets the database begin there instead of at the first row
+    eb(`resources.${column}`, `${follows}=`, afterValue),
+    eb.or([eb(`resources.${column}`, follows, afterValue), eb('resources.id', follows, after)]),
+  ]
+}
+
+/** Whether a resource stands before a place, or at it. */
+function upTo(eb: Here, { after: id = '', afterValue = '' }: Place, order: ListOrder): Expression<SqlBool>[] {
+  const [column, direction] = ORDERS[order]
+  const precedes = direction === 'asc' ? '<' : '>'
+  if (column === null) return [eb('resources.id', `${precedes}=`, id)]
+  return [
+    eb(`resources.${column}`, `${precedes}=`, afterValue),
+    eb.or([eb(`resources.${column}`, precedes, afterValue), eb('resources.id', `${precedes}=`, id)]),
+  ]
+}
+
+/** @param end the last place that is looked at; null for all */
+async function readPage(
+  db: Db,
+  query: ListQuery,
+  end: Place | null,
+  dialect: Dialect,
+): Promise<ResourceRow[]> {
+  const { type, parent, within, limit, text, order = 'oldest' } = query
+  const [column, direction] = ORDERS[order]
+  const { first, more } = planOf(query)
   const eb = expressionBuilder<ConfigTables, 'resources'>()
   const rest = eb.and([
     ...(parent === undefined ? [] : [eb('resources.parent_id', '=', parent)]),
     ...more.map(([name, value]) => eb.exists(facetsHere(eb, name).where('facets.value', '=', value))),
     ...(within === undefined ? [] : [eb.or(within.map((part) => fits(eb, part)))]),
     ...(text === undefined ? [] : [holdsText(eb, text, dialect)]),
-    ...(after === undefined || column === null
-      ? []
-      : [
-          eb.or([
-            eb(`resources.${column}`, follows, afterValue ?? ''),
-            eb.and([eb(`resources.${column}`, '=', afterValue ?? ''), eb('resources.id', follows, after)]),
-          ]),
-        ]),
   ])
   if (first === undefined) {
-    let all = db.selectFrom('resources').selectAll().where('type', '=', type).where(rest)
+    let all = db
+      .selectFrom('resources')
+      .selectAll()
+      .where('type', '=', type)
+      .where(rest)
+      .where(eb.and([...beyond(eb, query), ...(end === null ? [] : upTo(eb, end, order))]))
     if (column !== null) all = all.orderBy(column, direction)
-    else if (after !== undefined) all = all.where('id', follows, after)
     return all.orderBy('id', direction).limit(limit).execute()
   }
   // Read from the index of facets, in which the ids of one value stand in order
@@ -70,8 +161,13 @@ async function readPage(db: Db, query: ListQuery, dialect: Dialect): Promise<Res
     .where('first.name', '=', first[0])
     .where('first.value', '=', first[1])
     .where(rest)
-  if (column !== null) found = found.orderBy(`resources.${column}`, direction)
-  else if (after !== undefined) found = found.where('first.resource_id', follows, after)
+  if (column !== null)
+    found = found.where(eb.and(beyond(eb, query))).orderBy(`resources.${column}`, direction)
+  else {
+    const [follows, precedes] = direction === 'asc' ? (['>', '<='] as const) : (['<', '>='] as const)
+    if (query.after !== undefined) found = found.where('first.resource_id', follows, query.after)
+    if (end?.after !== undefined) found = found.where('first.resource_id', precedes, end.after)
+  }
   return found.orderBy('first.resource_id', direction).limit(limit).execute()
 }
 

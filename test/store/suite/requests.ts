@@ -80,6 +80,28 @@ export function requestsSuite(name: string, make: MakePlace): void {
     await store.close()
   })
 
+  test(`${name}: many change requests are read in several statements, each once`, async () => {
+    const store = await (await make()).open()
+    const ids = Array.from({ length: 45 }, (_, at) => `chr_${String(at).padStart(3, '0')}`)
+    await store.write(async (writer) => {
+      for (const id of ids) await writer.putChangeRequest(changeRequest(id))
+    })
+    const read = async (limit: number, order: 'newest' | 'oldest', last?: string): Promise<string[]> => {
+      const query = { limit, order, ...(last === undefined ? {} : { last }) }
+      return (await store.read.changeRequests(query)).map(({ id }) => id)
+    }
+    for (const limit of [20, 21, 40, 45, 50]) {
+      assert.deepEqual(await read(limit, 'oldest'), ids.slice(0, limit))
+      assert.deepEqual(await read(limit, 'newest'), ids.toReversed().slice(0, limit))
+    }
+    assert.deepEqual(await read(50, 'oldest', ids[20]), ids.slice(21))
+    assert.deepEqual(
+      (await store.read.pendingChangeRequests('ann')).map(({ id }) => id),
+      ids,
+    )
+    await store.close()
+  })
+
   test(`${name}: requests for access are listed by state at a moment, and forgotten by age`, async () => {
     const store = await (await make()).open()
     await store.write(async (writer) => {

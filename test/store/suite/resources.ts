@@ -3,8 +3,9 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { isWithin } from '../../../src/access/roles.ts'
 import type { ResourceType } from '../../../src/model/resource-types.ts'
-import type { ListQuery } from '../../../src/store/ports/config.ts'
+import type { ListOrder, ListQuery } from '../../../src/store/ports/config.ts'
 import type { Resource } from '../../../src/store/ports/resource.ts'
+import { turnsDuring } from '../../support/turns.ts'
 import { type MakePlace, policy } from '../place.ts'
 
 const idsOf = (found: readonly Resource[]): string[] => found.map(({ id }) => id)
@@ -134,6 +135,63 @@ export function resourcesSuite(name: string, make: MakePlace): void {
       }
     })
     assert.deepEqual(idsOf(await store.read.usersOf('pol_x')), ids)
+    await store.close()
+  })
+
+  test(`${name}: a list that finds few of thousands looks through them in parts, and finds them in all orders and pages`, async () => {
+    const store = await (await make()).open()
+    const all = Array.from({ length: 4100 }, (_, at) => {
+      const one = policy(
+        `pol_${String(at).padStart(5, '0')}`,
+        `p-${String((at * 7919) % 4100).padStart(5, '0')}`,
+      )
+      const isRare = at % 1000 === 999
+      return {
+        ...one,
+        name: isRare ? 'Rare' : 'Usual',
+        // Times that many share
+        updated_at: `2026-01-01T00:00:0${at % 3}.000Z`,
+        spec: {
+          ...one.spec,
+          name: isRare ? 'Rare' : 'Usual',
+          tags: isRare ? ['a', 'rare'] : ['a'],
+          active: at % 2 === 1,
+        },
+      }
+    })
+    await store.write(async (writer) => {
+      for (const one of all) await writer.insert(one)
+    })
+    const rare = all.filter(({ name }) => name === 'Rare')
+    const sorted = {
+      oldest: rare,
+      newest: rare.toReversed(),
+      slug: rare.toSorted((a, b) => (a.slug < b.slug ? -1 : 1)),
+      updated: rare.toSorted((a, b) => (`${a.updated_at} ${a.id}` > `${b.updated_at} ${b.id}` ? -1 : 1)),
+    }
+    const asked: readonly Partial<ListQuery>[] = [
+      { text: 'rARE' },
+      { within: [{ collections: [], tags: ['rare'] }] },
+      { tags: ['a'], text: 'rare' },
+      { where: { active: true }, within: [{ collections: [], tags: ['rare'] }] },
+      { where: { active: true }, tags: ['rare'] },
+    ]
+    for (const query of asked)
+      for (const [order, wanted] of Object.entries(sorted) as [ListOrder, Resource[]][])
+        for (const limit of [1, 3, 50]) {
+          const found: Resource[] = []
+          for (let from: Partial<ListQuery> = {}; ; ) {
+            const page = await store.read.list({ type: 'policies', limit, order, ...query, ...from })
+            found.push(...page)
+            const last = page.at(-1)
+            if (last === undefined || page.length < limit) break
+            const value = order === 'slug' ? last.slug : order === 'updated' ? last.updated_at : undefined
+            from = { after: last.id, ...(value !== undefined && { afterValue: value }) }
+          }
+          assert.deepEqual(idsOf(found), idsOf(wanted), `${JSON.stringify(query)} ${order} ${limit}`)
+        }
+    const turns = await turnsDuring(() => store.read.list({ type: 'policies', limit: 50, text: 'none' }))
+    assert.ok(turns >= 2, `${turns} turns`)
     await store.close()
   })
 
