@@ -1,3 +1,4 @@
+import about from 'virtual:about'
 import { keepPreviousData, useQueries, useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useId, useMemo, useState } from 'react'
@@ -8,7 +9,7 @@ import { Dialog } from '../kit/dialog.tsx'
 import { TextInput } from '../kit/inputs.tsx'
 import { fitsText, Listbox, type Option } from '../kit/listbox.tsx'
 import { isObject } from '../schema/value.ts'
-import { FURTHER, PLACES, singularOf } from './navigation.ts'
+import { FURTHER, groupsOf, singularOf } from './navigation.ts'
 import { rank } from './rank.ts'
 
 /** Resources that the palette looks in: at most six, each with one request. */
@@ -43,7 +44,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
   }).data
   const fixed = useMemo<Option[]>(
     () => [
-      ...[...PLACES, ...FURTHER]
+      ...[...groupsOf(Object.keys(about)).flatMap(({ places }) => places), ...FURTHER]
         .filter(({ needs }) => may(needs))
         .map((place) => ({
           value: place.to,

@@ -1,3 +1,4 @@
+import about from 'virtual:about'
 import { QueryCache, QueryClient, useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router'
 import { Keyboard, LogOut, Menu, Moon, Search, X } from 'lucide-react'
@@ -13,7 +14,7 @@ import { Status } from '../kit/status.tsx'
 import { Time } from '../kit/time.tsx'
 import { say, Toasts } from '../kit/toast.tsx'
 import { useKeys } from './keys.ts'
-import { GROUPS, PLACES } from './navigation.ts'
+import { groupsOf, PLACES } from './navigation.ts'
 
 const Palette = lazy(() => import('./palette.tsx'))
 const KeyHelp = lazy(() => import('./key-help.tsx'))
@@ -121,10 +122,12 @@ function Sidebar({ openPalette, openKeys }: { openPalette: () => void; openKeys:
   useEffect(() => {
     if (isKnown) list.current?.querySelector('[aria-current=page]')?.scrollIntoView({ block: 'nearest' })
   }, [pathname, isKnown])
-  const groups = GROUPS.map(({ label, places }) => ({
-    label,
-    places: places.filter(({ needs }) => may(needs)),
-  })).filter(({ places }) => places.length > 0)
+  const groups = groupsOf(Object.keys(about))
+    .map(({ label, places }) => ({
+      label,
+      places: places.filter(({ needs }) => may(needs)),
+    }))
+    .filter(({ places }) => places.length > 0)
   return (
     <>
       <div className="hidden h-12 shrink-0 items-center justify-between gap-2 px-4 md:flex">
