@@ -1,48 +1,61 @@
 import type { ResourceType } from '../model/resource-types.ts'
-import { clientKind } from './clients/kind.ts'
-import { collectionKind } from './collections/kind.ts'
-import { credentialKind } from './credentials/kind.ts'
+import { clientKind, clientOperations } from './clients/kind.ts'
+import { collectionKind, collectionOperations } from './collections/kind.ts'
+import { credentialKind, credentialOperations } from './credentials/kind.ts'
+import type { Operation } from './engine/define.ts'
 import type { Kind } from './engine/kind.ts'
 import { parentFields } from './engine/refs.ts'
-import { grantKind, roleKind } from './grants/kind.ts'
-import { guardrailKind } from './guardrails/kind.ts'
-import { bindingKind, hostKind } from './hosts/kind.ts'
-import { originKind } from './origins/kind.ts'
-import { policyKind } from './policies/kind.ts'
-import { profileKind } from './profiles/kind.ts'
-import { proxyKind } from './proxies/kind.ts'
-import { serviceIdentityKind, trustRuleKind } from './service-identities/kind.ts'
-import { teamKind } from './teams/kind.ts'
-import { userKind } from './users/kind.ts'
-import { virtualMcpKind } from './virtual-mcps/kind.ts'
-import { workflowKind } from './workflows/kind.ts'
+import { grantKind, grantOperations, roleKind, roleOperations } from './grants/kind.ts'
+import { guardrailKind, guardrailOperations } from './guardrails/kind.ts'
+import { bindingKind, bindingOperations, hostKind, hostOperations } from './hosts/kind.ts'
+import { originKind, originOperations } from './origins/kind.ts'
+import { policyKind, policyOperations } from './policies/kind.ts'
+import { profileKind, profileOperations } from './profiles/kind.ts'
+import { proxyKind, proxyOperations } from './proxies/kind.ts'
+import {
+  serviceIdentityKind,
+  serviceIdentityOperations,
+  trustRuleKind,
+  trustRuleOperations,
+} from './service-identities/kind.ts'
+import { teamKind, teamOperations } from './teams/kind.ts'
+import { userKind, userOperations } from './users/kind.ts'
+import { virtualMcpKind, virtualMcpOperations } from './virtual-mcps/kind.ts'
+import { workflowKind, workflowOperations } from './workflows/kind.ts'
 
-const KINDS: Readonly<Record<ResourceType, Kind>> = {
-  collections: collectionKind,
-  proxies: proxyKind,
-  workflows: workflowKind,
-  clients: clientKind,
-  profiles: profileKind,
-  policies: policyKind,
-  credentials: credentialKind,
-  origins: originKind,
-  virtual_mcps: virtualMcpKind,
-  guardrails: guardrailKind,
-  roles: roleKind,
-  users: userKind,
-  teams: teamKind,
-  service_identities: serviceIdentityKind,
-  grants: grantKind,
-  trust_rules: trustRuleKind,
-  hosts: hostKind,
-  bindings: bindingKind,
-}
+/** Each type of resource with its kind, and with the operations that are declared beside the kind. */
+const TABLE: Readonly<Record<ResourceType, { kind: Kind; operations: Readonly<Record<string, Operation>> }>> =
+  {
+    collections: { kind: collectionKind, operations: collectionOperations },
+    proxies: { kind: proxyKind, operations: proxyOperations },
+    workflows: { kind: workflowKind, operations: workflowOperations },
+    clients: { kind: clientKind, operations: clientOperations },
+    profiles: { kind: profileKind, operations: profileOperations },
+    policies: { kind: policyKind, operations: policyOperations },
+    credentials: { kind: credentialKind, operations: credentialOperations },
+    origins: { kind: originKind, operations: originOperations },
+    virtual_mcps: { kind: virtualMcpKind, operations: virtualMcpOperations },
+    guardrails: { kind: guardrailKind, operations: guardrailOperations },
+    roles: { kind: roleKind, operations: roleOperations },
+    users: { kind: userKind, operations: userOperations },
+    teams: { kind: teamKind, operations: teamOperations },
+    service_identities: { kind: serviceIdentityKind, operations: serviceIdentityOperations },
+    grants: { kind: grantKind, operations: grantOperations },
+    trust_rules: { kind: trustRuleKind, operations: trustRuleOperations },
+    hosts: { kind: hostKind, operations: hostOperations },
+    bindings: { kind: bindingKind, operations: bindingOperations },
+  }
 
-export const ALL_KINDS: readonly Kind[] = Object.values(KINDS)
+export const ALL_KINDS: readonly Kind[] = Object.values(TABLE).map(({ kind }) => kind)
+
+/** The operations of all kinds, by kind. */
+export const KIND_OPERATIONS: readonly Operation[] = Object.values(TABLE).flatMap(({ operations }) =>
+  Object.values(operations),
+)
 
 /** The kind that a type of resource is. */
 export function kindOf(type: ResourceType): Kind {
-  return KINDS[type]
+  return TABLE[type].kind
 }
 
 /**
@@ -56,7 +69,7 @@ function inOrder(): readonly Kind[] {
   const visit = (kind: Kind): void => {
     if (done.has(kind)) return
     for (const { type, isLate } of [...parentFields(kind), ...kind.refs])
-      if (type !== kind.type && isLate !== true) visit(KINDS[type])
+      if (type !== kind.type && isLate !== true) visit(TABLE[type].kind)
     done.add(kind)
   }
   for (const kind of ALL_KINDS) visit(kind)

@@ -47,7 +47,7 @@ import { guardrailOperations } from './guardrails/kind.ts'
 import { testGuardrail } from './guardrails/test-guardrail.ts'
 import { bindingOperations, hostOperations } from './hosts/kind.ts'
 import { listKeys, rotateKeys } from './keys/keys.ts'
-import { kindOf } from './kinds.ts'
+import { KIND_OPERATIONS, kindOf } from './kinds.ts'
 import { listMcpEndpoints } from './mcp-endpoints/list.ts'
 import {
   metricsErrorEndpoints,
@@ -96,8 +96,8 @@ import { runWorkflowTests, testWorkflow } from './workflows/test.ts'
 import { testNode } from './workflows/test-node.ts'
 import { validateWorkflow } from './workflows/validate.ts'
 
-/** Every operation there is, in the order in which people meet them. Every surface projects this list. */
-export const OPERATIONS: readonly Operation[] = [
+/** Operations in the order in which people meet them. */
+const IN_ORDER: readonly Operation[] = [
   collectionOperations.list,
   collectionOperations.get,
   getCollectionProxies,
@@ -271,7 +271,15 @@ export const OPERATIONS: readonly Operation[] = [
   createExport,
   cancelExport,
   downloadExport,
-].map(selectable)
+]
+
+/**
+ * Every operation there is. Every surface projects this list. Operations that are declared beside a kind and have no place in
+ * {@link IN_ORDER} come last.
+ */
+export const OPERATIONS: readonly Operation[] = [...new Set([...IN_ORDER, ...KIND_OPERATIONS])].map(
+  selectable,
+)
 
 /** What the engine is given of them. */
 export const REGISTRY: Registry = { operations: OPERATIONS, kindOf }

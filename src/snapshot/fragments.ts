@@ -7,6 +7,7 @@
 import type { ClaimRule } from '../base/crypto/jwt.ts'
 import type { DetectorSettings } from '../detectors/settings.ts'
 import type { Leg, RuleAction } from '../guardrails/rule.ts'
+import type { CheckedSwitches } from '../model/api/collection.ts'
 import type { CredentialType } from '../model/api/credential.ts'
 import type { LimitKind } from '../model/api/policy.ts'
 import type { EndpointCapability, GraphqlLimits, JsonSchema, Parameter } from '../model/api/proxy.ts'
@@ -66,7 +67,7 @@ export interface HeaderFragment {
   readonly value: string | null
 }
 
-export interface CollectionFragment extends Formed {
+export interface CollectionFragment extends Formed, CheckedSwitches {
   readonly kind: 'collection'
   readonly id: string
   readonly slug: string
@@ -82,8 +83,6 @@ export interface CollectionFragment extends Formed {
   readonly policy: string | null
   readonly body_bytes_max: number
   readonly cors: CorsFragment | null
-  /** There only where it is set: whoever it is not assigned to is told that there is no such path. */
-  readonly hide_unassigned?: true | undefined
   /** Ids of the teams whose members may call it by signing in; there only where other people may not. */
   readonly teams?: readonly string[]
   /** Names of request headers that are passed on although they are removed by default; there only where one is. */

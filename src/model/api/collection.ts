@@ -131,3 +131,10 @@ export const CollectionSpec = z.strictObject({
     .describe('Content hash of the shared schemas of its contracts; set by import'),
 })
 export type CollectionSpec = z.output<typeof CollectionSpec>
+
+/**
+ * Switches that checks of requests read: fragments have each of them as it is, where it is on. A switch that restricts what is served
+ * also needs a rule in `needs` of `snapshot/compile/kinds.ts`.
+ */
+export const CHECKED_SWITCHES = ['hide_unassigned'] as const satisfies readonly (keyof CollectionSpec)[]
+export type CheckedSwitches = { readonly [S in (typeof CHECKED_SWITCHES)[number]]?: true | undefined }

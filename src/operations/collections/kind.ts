@@ -3,7 +3,7 @@ import { certificatesOf } from '../../base/crypto/certificate.ts'
 import { canonicalJson, unpackJson } from '../../base/json/canonical.ts'
 import { isRefusedHost } from '../../base/net/address.ts'
 import { refuse } from '../../base/refusal.ts'
-import { BasePath, CollectionSpec } from '../../model/api/collection.ts'
+import { BasePath, CHECKED_SWITCHES, CollectionSpec } from '../../model/api/collection.ts'
 import { HeaderViews, routingHeaders } from '../../model/api/injected-header.ts'
 import type { JsonSchema, ProxySpec } from '../../model/api/proxy.ts'
 import { UpstreamHealth } from '../../model/api/upstream.ts'
@@ -47,7 +47,7 @@ export const collectionKind: Kind<'collections'> = {
     info: ['name', 'slug', 'description', 'tags'],
     route: ['base_path', 'hosts', 'status', 'schemas'],
     upstream: ['upstream', 'headers', 'pass_headers', 'credential'],
-    access: ['teams', 'all_users', 'requestable', 'hide_unassigned'],
+    access: ['teams', 'all_users', 'requestable', ...CHECKED_SWITCHES],
     limits: ['policy', 'max_body', 'cors', 'request_validation'],
   },
   refs: [

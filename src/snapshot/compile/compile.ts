@@ -11,7 +11,12 @@ import {
   SECRET_ALGS,
   toClaimRule,
 } from '../../model/access/profile.ts'
-import type { CollectionSpec, Cors } from '../../model/api/collection.ts'
+import {
+  CHECKED_SWITCHES,
+  type CheckedSwitches,
+  type CollectionSpec,
+  type Cors,
+} from '../../model/api/collection.ts'
 import { type CredentialType, previousUntil, secretFieldsOf } from '../../model/api/credential.ts'
 import { type LimitSpec, limitsOf, type PolicySpec } from '../../model/api/policy.ts'
 import { GraphqlLimits, type ProxySpec } from '../../model/api/proxy.ts'
@@ -80,11 +85,18 @@ export function compileCollection(
     // Specs stored by earlier versions lack the newer members.
     cors: spec.cors == null ? null : compileCors(spec.cors),
     ...((spec.pass_headers ?? []).length === 0 ? {} : { pass_headers: spec.pass_headers }),
-    ...(spec.hide_unassigned === true ? { hide_unassigned: true as const } : {}),
+    ...switchesOf(spec),
     ...((spec.teams ?? []).length === 0 || spec.all_users ? {} : { teams: spec.teams }),
     proxies: published(proxies).map((proxy) => compileProxy(proxy, spec.request_validation ?? 'enforce')),
     ...compileSecretHeaders([{ id, spec }, ...published(proxies)], sealed),
   }
+}
+
+/** The switches that are on. */
+function switchesOf(spec: CollectionSpec): CheckedSwitches {
+  return Object.fromEntries(
+    CHECKED_SWITCHES.filter((name) => spec[name] === true).map((name) => [name, true]),
+  )
 }
 
 function published(proxies: readonly Desired<ProxySpec>[]): Desired<ProxySpec>[] {

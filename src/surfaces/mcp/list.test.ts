@@ -18,7 +18,7 @@ import { inputInvalid, splitArguments, toTools } from './tools.ts'
 const LIST = 24 * 1024
 const TOOL = 5 * 1024
 const ADVICE =
-  'The default tool list is too large. Shorten the sentences in groups.ts, put the new operations into an existing group, ' +
+  'The default tool list is too large. Shorten `tools` of the kinds or the sentences in list.ts, put the new operations into an existing group, ' +
   'or merge two groups; describe still tells everything. Do not raise the bound: clients cut what is longer.'
 
 const bytes = (value: unknown): number => Buffer.byteLength(JSON.stringify(value))
@@ -84,7 +84,7 @@ test('every action is in the enum of its tool, and every group has a sentence of
     const about = GROUPS[tool.name]
     assert.ok(
       about !== undefined && tool.description.startsWith(about),
-      `${tool.name} is missing in groups.ts`,
+      `${tool.name} has no sentence: neither a kind has it as tools, nor list.ts`,
     )
     assert.ok(about.length <= GROUP_CHARS_MAX, `${tool.name}: ${about.length} characters`)
   }

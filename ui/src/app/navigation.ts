@@ -16,6 +16,7 @@ import {
   Inbox,
   KeyRound,
   Link2,
+  List,
   Lock,
   type LucideIcon,
   Network,
@@ -51,7 +52,7 @@ export interface Group {
   readonly places: readonly Place[]
 }
 
-export const GROUPS: readonly Group[] = [
+const GROUPS: readonly Group[] = [
   { label: null, places: [{ label: 'Home', to: '/', icon: House, needs: 'whoami.show', letter: 'h' }] },
   {
     label: 'APIs',
@@ -128,6 +129,26 @@ export const GROUPS: readonly Group[] = [
 ]
 
 export const PLACES: readonly Place[] = GROUPS.flatMap(({ places }) => places)
+
+/** Lists that pages of other resources show. */
+const SHOWN_ELSEWHERE: ReadonlySet<string> = new Set(['mcp_endpoints'])
+
+/**
+ * The groups of the side bar. Resources without a place above come last, so that people find each one.
+ * @param resources by their names in the API
+ */
+export function groupsOf(resources: readonly string[]): readonly Group[] {
+  const isPlaced = (resource: string): boolean => PLACES.some(({ to }) => to === `/${resource}`)
+  const left = resources.filter((one) => !SHOWN_ELSEWHERE.has(one) && !isPlaced(one))
+  if (left.length === 0) return GROUPS
+  const places = left.map((one) => ({
+    label: titleOf(one),
+    to: `/${one}`,
+    icon: List,
+    needs: `${one}.list`,
+  }))
+  return [...GROUPS, { label: 'More', places }]
+}
 
 /** Pages that the palette finds and the side bar leaves out. */
 export const FURTHER = [

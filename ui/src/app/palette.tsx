@@ -1,3 +1,4 @@
+import about from 'virtual:about'
 import { keepPreviousData, useQueries, useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useId, useMemo, useState } from 'react'
@@ -6,7 +7,7 @@ import { TextInput } from '../kit/controls.tsx'
 import { Dialog } from '../kit/dialog.tsx'
 import { fitsText, Listbox, type Option } from '../kit/listbox.tsx'
 import { isObject } from '../schema/value.ts'
-import { FURTHER, PLACES, singularOf } from './navigation.ts'
+import { FURTHER, groupsOf, singularOf } from './navigation.ts'
 import { rank } from './search.ts'
 
 /** Resources that the palette looks in: at most six, each with one request. */
@@ -41,7 +42,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
   }).data
   const fixed = useMemo<Option[]>(
     () => [
-      ...[...PLACES, ...FURTHER]
+      ...[...groupsOf(Object.keys(about)).flatMap(({ places }) => places), ...FURTHER]
         .filter(({ needs }) => may(needs))
         .map((place) => ({
           value: place.to,

@@ -1,3 +1,4 @@
+import about from 'virtual:about'
 import { QueryCache, QueryClient, useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router'
 import { Keyboard, LogOut, Menu, Moon, Search, X } from 'lucide-react'
@@ -19,7 +20,7 @@ import { Status, say, Toasts } from '../kit/status.tsx'
 import { classes } from '../kit/style.ts'
 import { Time } from '../kit/text.tsx'
 import { useKeys } from './keys.ts'
-import { GROUPS, PLACES } from './navigation.ts'
+import { groupsOf, PLACES } from './navigation.ts'
 
 const Palette = lazy(() => import('./palette.tsx'))
 const KeyHelp = lazy(() => import('./key-help.tsx'))
@@ -127,10 +128,12 @@ function Sidebar({ openPalette, openKeys }: { openPalette: () => void; openKeys:
   useEffect(() => {
     if (isKnown) list.current?.querySelector('[aria-current=page]')?.scrollIntoView({ block: 'nearest' })
   }, [pathname, isKnown])
-  const groups = GROUPS.map(({ label, places }) => ({
-    label,
-    places: places.filter(({ needs }) => may(needs)),
-  })).filter(({ places }) => places.length > 0)
+  const groups = groupsOf(Object.keys(about))
+    .map(({ label, places }) => ({
+      label,
+      places: places.filter(({ needs }) => may(needs)),
+    }))
+    .filter(({ places }) => places.length > 0)
   return (
     <>
       <div className="hidden h-12 shrink-0 items-center justify-between gap-2 px-4 md:flex">
