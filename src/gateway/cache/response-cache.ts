@@ -35,7 +35,7 @@ export function cached(exchange: Routed): Verdict {
 }
 
 /** What the upstream answers to: another credential may be of another account. */
-export function credentialOf({ snapshot, proxy }: Routed): LinkedCredential | null {
+function credentialOf({ snapshot, proxy }: Routed): LinkedCredential | null {
   const id = proxy.credential
   return id === null ? null : (snapshot.credentials.get(id) ?? null)
 }
