@@ -43,8 +43,8 @@ function reservationOf(exchange: Exchange): MemoryReservation | null {
   return exchange.reservation
 }
 
-/** Whoever names a profile of type none has proved nothing: there the address counts. */
-function holderIn({ identity: { client, credentialId, subject }, ip, snapshot }: Exchange): string {
+/** Who shares what is bounded for all callers. Whoever names a profile of type none has proved nothing: there the address counts. */
+export function holderIn({ identity: { client, credentialId, subject }, ip, snapshot }: Exchange): string {
   return client === null || credentialId === ''
     ? networkOf(ip)
     : holderOf({ client, subject, credentialId }, snapshot)

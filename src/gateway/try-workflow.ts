@@ -55,6 +55,7 @@ function simulated(asked: WorkflowTrial, { lane, snapshot }: Options): Promise<T
       request: { ...seen, body },
       ambient: { ...SYSTEM_AMBIENT, now: lane.clock.now, budget },
       caller: callerOf(client.id, profile.id, claims),
+      holder: 'trial',
       code: lane.code,
       values: scopedValues(values, scope, lane.clock.now),
       budget,

@@ -37,9 +37,11 @@ function start(options: Omit<CodePoolOptions, 'start'> = {}) {
     ...options,
   })
   const results: (readonly [string, CodeResult])[] = []
-  const ask = (code: string): (() => void) =>
-    pool.run({ code, input: 'null' }, (result) => results.push([code, result]))
-  return { threads, pool, results, ask }
+  const askAs =
+    (holder: string) =>
+    (code: string): (() => void) =>
+      pool.run({ code, input: 'null' }, holder, (result) => results.push([code, result]))
+  return { threads, pool, results, ask: askAs(''), askAs }
 }
 const told = (results: readonly (readonly [string, CodeResult])[]): readonly string[] =>
   results.map(([code, result]) => `${code} ${result.ok ? result.output : result.fault}`)
@@ -68,6 +70,17 @@ test('too many tasks are refused, and one that was given up waits no longer and 
   threads[0]!.answer('1')
   threads[0]!.answer('2')
   assert.deepEqual(told(results), ['d overloaded', 'c 2'])
+})
+
+test('holders take turns, and one that asks again and again leaves half of the line to others', async () => {
+  const { threads, results, askAs } = start({ threads: 1, waiting: 4 })
+  const [greedy, other] = [askAs('greedy'), askAs('other')]
+  for (const code of ['a', 'b', 'c', 'd']) greedy(code)
+  other('x')
+  await Promise.resolve()
+  assert.deepEqual(told(results), ['d overloaded'])
+  for (const output of ['1', '2', '3', '4']) threads[0]!.answer(output)
+  assert.deepEqual(told(results).slice(1), ['a 1', 'b 2', 'x 3', 'c 4'])
 })
 
 test('a thread that does not answer in time, or ends, is replaced, and its task fails', (t) => {
@@ -105,7 +118,7 @@ test('a thread that does not start in time is replaced, and its task is lost', (
 test('while code runs until it is ended, this thread goes on, and other code gets its value', async () => {
   const pool = createCodePool({ start: () => new Worker(ENTRY, { name: 'code' }) })
   const run = (code: string): Promise<CodeResult> =>
-    new Promise((done) => pool.run({ code, input: '{"a":1}' }, done))
+    new Promise((done) => pool.run({ code, input: '{"a":1}' }, '', done))
   try {
     let turns = 0
     const turn = (): void => {

@@ -1,11 +1,13 @@
 /**
  * The threads that run code of workflows, so that no gateway thread does.
  *
- * 1. A thread has one task at a time. Tasks wait in order; too many are refused.
+ * 1. A thread has one task at a time. Further tasks wait. Holders take turns, and tasks of one holder keep their order. Too many are
+ *    refused: one holder fills at most half of the line.
  * 2. A thread that does not answer in time, or ends, is replaced: the code may have found a fault of the engine.
  * 3. Threads start when they are first needed, and end after a time without a task.
  */
 import type { Worker } from 'node:worker_threads'
+import { WaitingLine } from '../base/memory/pool-share.ts'
 import { type CodeResult, type CodeRunner, type CodeTask, READY } from './port.ts'
 
 export interface CodePoolOptions {
@@ -29,6 +31,7 @@ const DEFAULTS = { threads: 2, waiting: 64, startMs: 30_000, answerMs: 15_000, i
 
 interface Asked {
   readonly task: CodeTask
+  readonly holder: string
   /** Null for a task that was given up. */
   done: ((result: CodeResult) => void) | null
 }
@@ -44,14 +47,13 @@ interface Thread {
 export function createCodePool({ start, ...given }: CodePoolOptions): CodeRunner & { close(): void } {
   const { threads: most, waiting: waitingMax, startMs, answerMs, idleMs } = { ...DEFAULTS, ...given }
   const threads = new Set<Thread>()
-  const waiting: Asked[] = []
+  const line = new WaitingLine<Asked>(waitingMax)
 
   function next(): void {
-    const asked = waiting[0]
-    if (asked === undefined) return
+    if (line.size === 0) return
     const thread = [...threads].find((one) => one.asked === null) ?? (threads.size < most ? open() : null)
-    if (thread === null) return
-    waiting.shift()
+    const asked = thread === null ? null : line.next()
+    if (thread === null || asked === null) return
     thread.asked = asked
     if (thread.hasStarted) awaitAnswer(thread)
     thread.worker.postMessage(asked.task)
@@ -108,24 +110,21 @@ export function createCodePool({ start, ...given }: CodePoolOptions): CodeRunner
   }
 
   return {
-    run(task, done) {
-      const asked: Asked = { task, done }
-      if (waiting.length >= waitingMax) {
+    run(task, holder, done) {
+      const asked: Asked = { task, holder, done }
+      // No end of its own: whoever asks gives up
+      if (line.add(asked, Infinity)) next()
+      else
         queueMicrotask(() =>
           asked.done?.({ ok: false, fault: 'overloaded', message: 'too many runs of code wait' }),
         )
-      } else {
-        waiting.push(asked)
-        next()
-      }
       return () => {
         asked.done = null
-        const at = waiting.indexOf(asked)
-        if (at !== -1) waiting.splice(at, 1)
+        line.delete(asked)
       }
     },
     close() {
-      waiting.length = 0
+      line.clear()
       for (const thread of threads) {
         thread.asked = null
         end(thread, '', 'lost')

@@ -21,7 +21,8 @@ export interface CodeRunner {
   /**
    * Runs code apart from everything: no network, no modules, no time of the system but `Date`. Tells `done` later, once, unless the
    * run was given up.
+   * @param holder who asks: holders take turns. Empty for the gateway itself
    * @returns what gives the run up
    */
-  run(task: CodeTask, done: (result: CodeResult) => void): () => void
+  run(task: CodeTask, holder: string, done: (result: CodeResult) => void): () => void
 }

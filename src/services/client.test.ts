@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
 import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { createServiceClient } from './client.ts'
 import type { FromServices, ServiceResult, ServiceTask, ToServices } from './port.ts'
 
 const TASK: ServiceTask = {
+  holder: '',
   to: { host: 'db', port: 1, tls: false, ca: null },
   login: null,
   work: { service: 'redis', database: 0, command: 'GET', args: ['a'], encoding: 'text' },
@@ -37,7 +39,7 @@ function start(questions?: number) {
     ...(questions === undefined ? {} : { questions }),
   })
   const results: ServiceResult[] = []
-  const run = () => client.run(TASK, (result) => results.push(result))
+  const run = (holder = '') => client.run({ ...TASK, holder }, (result) => results.push(result))
   return { threads, client, results, run }
 }
 
@@ -96,4 +98,20 @@ test('more questions than there may be are refused, later and not at once', asyn
     results.map((result) => (result.ok ? null : result.kind)),
     ['overloaded'],
   )
+})
+
+test('one holder takes half of the places for questions, and the next one still finds a place', async () => {
+  const { threads, results, run } = start(8)
+  for (let at = 0; at < 5; at++) run('greedy')
+  await turn()
+  assert.deepEqual(
+    results.map((result) => !result.ok && result.kind),
+    ['overloaded'],
+  )
+  run('other')
+  threads[0]!.answer(1, { ok: true, json: '1' })
+  run('greedy')
+  await turn()
+  assert.equal(results.length, 2)
+  assert.equal(threads[0]!.got.length, 6)
 })

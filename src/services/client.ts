@@ -3,8 +3,10 @@
  *
  * 1. The thread starts with the first question, and ends after a time without one.
  * 2. If it ends, its questions fail with `lost`, and the next question starts another thread.
+ * 3. Holders share the questions at the same time, so that one caller leaves room for others.
  */
 import type { Worker } from 'node:worker_threads'
+import { PoolShare } from '../base/memory/pool-share.ts'
 import {
   type FromServices,
   OVERLOADED,
@@ -21,14 +23,18 @@ interface Options {
   readonly idleMs?: number
 }
 
-type Done = (result: ServiceResult) => void
+interface Asked {
+  readonly holder: string
+  readonly done: (result: ServiceResult) => void
+}
 
 export function createServiceClient({
   start,
   questions = 256,
   idleMs = 120_000,
 }: Options): ServiceRunner & { close(): void } {
-  const asked = new Map<number, Done>()
+  const asked = new Map<number, Asked>()
+  let places = new PoolShare(questions)
   let worker: ReturnType<Options['start']> | null = null
   let timer: NodeJS.Timeout | undefined
   let lastId = 0
@@ -38,7 +44,7 @@ export function createServiceClient({
     // It holds up no end of its process
     opened.unref()
     opened.on('message', ({ id, result }: FromServices) => {
-      if (worker === opened) settle(id)?.(result)
+      if (worker === opened) settle(id)?.done(result)
     })
     opened.on('error', () => end(opened))
     opened.on('exit', () => end(opened))
@@ -46,15 +52,15 @@ export function createServiceClient({
     return opened
   }
 
-  function settle(id: number): Done | undefined {
-    const done = asked.get(id)
-    asked.delete(id)
+  function settle(id: number): Asked | undefined {
+    const question = asked.get(id)
+    if (asked.delete(id)) places.give(question!.holder)
     if (asked.size === 0 && worker !== null) {
       const idle = worker
       clearTimeout(timer)
       timer = setTimeout(() => end(idle), idleMs).unref()
     }
-    return done
+    return question
   }
 
   function end(ended: NonNullable<typeof worker>): void {
@@ -63,14 +69,20 @@ export function createServiceClient({
     clearTimeout(timer)
     void ended.terminate()
     const left = [...asked.values()]
-    asked.clear()
-    for (const done of left)
+    clear()
+    for (const { done } of left)
       done({ ok: false, kind: 'lost', message: 'the thread that asks servers has ended' })
+  }
+
+  function clear(): void {
+    asked.clear()
+    places = new PoolShare(questions)
   }
 
   return {
     run(task, done) {
-      if (asked.size >= questions) {
+      const { holder } = task
+      if (!places.mayTake(holder)) {
         let isGivenUp = false
         queueMicrotask(() => {
           if (!isGivenUp) done({ ok: false, kind: OVERLOADED, message: 'too many questions to servers wait' })
@@ -80,7 +92,8 @@ export function createServiceClient({
         }
       }
       const id = ++lastId
-      asked.set(id, done)
+      places.take(holder)
+      asked.set(id, { holder, done })
       clearTimeout(timer)
       const to = worker ?? open()
       to.postMessage({ id, task } satisfies ToServices)
@@ -91,7 +104,7 @@ export function createServiceClient({
       }
     },
     close() {
-      asked.clear()
+      clear()
       if (worker !== null) end(worker)
     },
   }

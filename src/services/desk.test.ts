@@ -39,6 +39,7 @@ for (const [what, reply] of Object.entries(REPLIES))
       desk.take({
         id,
         task: {
+          holder: '',
           to: { host: '127.0.0.1', port, tls: false, ca: null },
           login: null,
           work: { service: 'redis', database: 0, command: 'GET', args: ['a'], encoding: 'json' },

@@ -5,6 +5,7 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import { isDeep, NESTED_MAX } from '../base/json/storable.ts'
+import { PoolShare, WaitingLine } from '../base/memory/pool-share.ts'
 import { openMysql } from './mysql/session.ts'
 import {
   ANSWER_BYTES_MAX,
@@ -47,7 +48,7 @@ export function createDesk(
 
   async function answer(task: ServiceTask, signal: AbortSignal): Promise<string> {
     const open = (): Promise<Session> => OPEN[task.work.service](task as ServiceTask<never>, connect, signal)
-    const value = await pool.use(keyOf(task), open, signal, async (session) => {
+    const value = await pool.use(keyOf(task), task.holder, open, signal, async (session) => {
       const cancel = (): void => session.cancel()
       if (signal.aborted) throw new ServiceFailure('timeout', 'the question was given up')
       signal.addEventListener('abort', cancel, { once: true })
@@ -98,12 +99,13 @@ function keyOf({ to, login, work }: ServiceTask): string {
 
 // Sessions with servers, shared by the questions of one gateway thread.
 //
-// 1. A session has one question at a time. A key has at most {@link PER_KEY} sessions; further questions wait in order.
+// 1. A session has one question at a time. A key has at most {@link PER_KEY} sessions. Holders share them: one holder takes at most as
+//    many as then remain free. Further questions wait; holders take turns, and questions of one holder keep their order.
 // 2. Another server, login or database means another key, so no question uses a session of another login.
 // 3. A session without a question for {@link IDLE_MS} is closed, by the clock.
 // 4. At {@link SESSIONS_MAX} the longest idle session is closed.
 
-const PER_KEY = 4
+const PER_KEY = 8
 const WAITING_MAX = 64
 const SESSIONS_MAX = 64
 /** Milliseconds. */
@@ -112,9 +114,16 @@ const IDLE_MS = 30_000
 interface Shelf {
   /** Oldest first. */
   readonly idle: { readonly session: Session; readonly since: number }[]
-  readonly waiting: (() => void)[]
+  readonly line: WaitingLine<Waiter>
+  readonly share: PoolShare
   /** Places that questions have, with a session or about to open one. */
   used: number
+}
+
+/** A question that waits for a place. */
+interface Waiter {
+  readonly holder: string
+  readonly come: () => void
 }
 
 export class SessionPool {
@@ -127,24 +136,26 @@ export class SessionPool {
 
   /**
    * Has `ask` use a session of the key, which is opened where none is idle.
+   * @param holder see {@link ServiceTask.holder}
    * @throws ServiceFailure of `open` and `ask`, and `overloaded` where there is no place
    */
   async use<T>(
     key: string,
+    holder: string,
     open: () => Promise<Session>,
     signal: AbortSignal,
     ask: (session: Session) => Promise<T>,
   ): Promise<T> {
-    const shelf = await this.#place(key, signal)
+    const shelf = await this.#place(key, holder, signal)
     let session: Session | null = null
     try {
       session = takeIdle(shelf) ?? (await this.#opened(open))
       return await ask(session)
     } finally {
       const released = session?.released ?? null
-      if (released === null) this.#leave(key, shelf, session)
+      if (released === null) this.#leave(key, holder, shelf, session)
       // Connections that are left of a question have its place
-      else void released.finally(() => this.#leave(key, shelf, session))
+      else void released.finally(() => this.#leave(key, holder, shelf, session))
     }
   }
 
@@ -159,14 +170,14 @@ export class SessionPool {
   }
 
   /** Waits for a place. It stands in the shelf of the key until {@link #leave}. */
-  async #place(key: string, signal: AbortSignal): Promise<Shelf> {
+  async #place(key: string, holder: string, signal: AbortSignal): Promise<Shelf> {
     let shelf = this.#shelves.get(key)
     if (shelf === undefined) {
-      shelf = { idle: [], waiting: [], used: 0 }
+      shelf = { idle: [], line: new WaitingLine(WAITING_MAX), share: new PoolShare(PER_KEY), used: 0 }
       this.#shelves.set(key, shelf)
     }
-    if (shelf.used < PER_KEY) shelf.used++
-    else await turn(shelf.waiting, signal)
+    if (shelf.share.mayTake(holder)) take(shelf, holder)
+    else await turn(shelf.line, holder, signal)
     return shelf
   }
 
@@ -185,13 +196,22 @@ export class SessionPool {
     return open()
   }
 
-  #leave(key: string, shelf: Shelf, session: Session | null): void {
+  #leave(key: string, holder: string, shelf: Shelf, session: Session | null): void {
     if (session?.isOpen === true) shelf.idle.push({ session, since: this.#clock.monotonic() })
-    const next = shelf.waiting.shift()
-    // The place passes on
-    if (next !== undefined) next()
-    else if (--shelf.used === 0 && shelf.idle.length === 0) this.#shelves.delete(key)
+    shelf.share.give(holder)
+    shelf.used--
+    // Where one place comes free, several holders may take one more
+    for (let next = shelf.line.next(shelf.share); next !== null; next = shelf.line.next(shelf.share)) {
+      take(shelf, next.holder)
+      next.come()
+    }
+    if (shelf.used === 0 && shelf.idle.length === 0) this.#shelves.delete(key)
   }
+}
+
+function take(shelf: Shelf, holder: string): void {
+  shelf.share.take(holder)
+  shelf.used++
 }
 
 /** The session that was used last. */
@@ -201,21 +221,22 @@ function takeIdle({ idle }: Shelf): Session | null {
   return null
 }
 
-function turn(waiting: (() => void)[], signal: AbortSignal): Promise<void> {
+/** Waits until a place has been taken for the holder. */
+function turn(line: WaitingLine<Waiter>, holder: string, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (waiting.length >= WAITING_MAX) {
-      reject(new ServiceFailure(OVERLOADED, 'too many questions wait for this server'))
-      return
-    }
     const abort = (): void => {
-      waiting.splice(waiting.indexOf(come), 1)
+      line.delete(waiter)
       reject(new ServiceFailure('timeout', 'the question was given up'))
     }
-    const come = (): void => {
-      signal.removeEventListener('abort', abort)
-      resolve()
+    const waiter: Waiter = {
+      holder,
+      come() {
+        signal.removeEventListener('abort', abort)
+        resolve()
+      },
     }
-    signal.addEventListener('abort', abort, { once: true })
-    waiting.push(come)
+    // No end of its own: the node has a timeout, which aborts
+    if (line.add(waiter, Infinity)) signal.addEventListener('abort', abort, { once: true })
+    else reject(new ServiceFailure(OVERLOADED, 'too many questions wait for this server'))
   })
 }

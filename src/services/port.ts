@@ -60,6 +60,8 @@ export type ServiceWork = RedisWork | PostgresWork | MysqlWork | SmtpWork
 
 /** One question to one server. */
 export interface ServiceTask<Work extends ServiceWork = ServiceWork> {
+  /** Who asks: holders share the places of a server and those of the thread. Empty for the gateway itself. */
+  readonly holder: string
   readonly to: ServiceAddress
   /** Null for a server that asks for no credential. */
   readonly login: ServiceLogin | null

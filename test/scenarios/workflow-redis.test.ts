@@ -8,6 +8,7 @@ import { runPage } from '../support/page.ts'
 import { ownPort } from '../support/ports.ts'
 import { installed, Place } from '../support/programs.ts'
 import { answer, type Definition, flow, startFlows } from './flows.ts'
+import { created } from './server.ts'
 
 const PROGRAM = installed('/usr/bin/redis-server', '/usr/bin/valkey-server')
 const skip = PROGRAM === null ? 'redis-server is not installed' : false
@@ -183,6 +184,39 @@ test('a caller that leaves ends the connection on which its command waits', asyn
   await eventually(() => sockets.size === 1)
   controller.abort()
   await eventually(() => sockets.size === 0)
+})
+
+test('a client whose commands all wait leaves connections to the next client', async () => {
+  let [heard, isSilent] = ['', true]
+  const { port: other, sockets } = await misbehaving.start(
+    (socket) =>
+      void socket.on('data', (bytes) => {
+        heard += bytes.toString()
+        if (!isSilent) socket.write('$-1\r\n')
+      }),
+  )
+  const path = await endpoint(sending({ config: { command: 'GET', credential: null, port: other } }))
+  await created(
+    server.manage('POST', '/clients', { name: 'Beta', slug: 'beta', collections: ['orders'], profiles: [] }),
+  )
+  const { json } = await created(
+    server.manage('POST', '/profiles', {
+      client: 'beta',
+      name: 'Live',
+      slug: 'live',
+      auth: { type: 'token' },
+    }),
+  )
+  const greedy = Array.from({ length: 30 }, () => post(path, { key: 'greedy', args: [] }))
+  await eventually(() => sockets.size >= 4)
+  const next = post(path, { key: 'modest', args: [] }, json.token)
+  await eventually(() => heard.includes('modest'))
+  isSilent = false
+  for (const socket of sockets) socket.write('$-1\r\n')
+  assert.deepEqual(
+    (await Promise.all([...greedy, next])).map(({ status }) => status),
+    Array(31).fill(200),
+  )
 })
 
 test('a host that the egress rule refuses cannot be saved, and TLS is not given up', async () => {

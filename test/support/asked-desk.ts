@@ -20,7 +20,7 @@ export function startDesk(work: ServiceWork) {
     const { promise, resolve } = Promise.withResolvers<ServiceResult>()
     told.set(id, resolve)
     const to = { host: '127.0.0.1', port, tls: ca !== null, ca }
-    desk.take({ id, task: { to, login: { username: 'app', password: PASSWORD }, work } })
+    desk.take({ id, task: { holder: '', to, login: { username: 'app', password: PASSWORD }, work } })
     return { result: promise, giveUp: () => desk.take({ id, task: null }) }
   }
   return {

@@ -34,7 +34,7 @@ export class PoolShare {
   }
 }
 
-/** Requests that wait for a connection, with the time until which they do. Holders get their turns one after the other. */
+/** Work that waits for a place, with the time until which it does. Holders get their turns one after the other. */
 export class WaitingLine<User extends { readonly holder: string }> {
   readonly #share: PoolShare
   /** All of them, the one that gives up first coming first. */
@@ -75,10 +75,10 @@ export class WaitingLine<User extends { readonly holder: string }> {
     if (line.size === 0) this.#lines.delete(user.holder)
   }
 
-  /** Takes out the one whose turn it is of those whose holders may take a place of `share`; null when there is none. */
-  next(share: PoolShare): User | null {
+  /** Takes out the one whose turn it is of those whose holders may take a place of `share`, if that is given; null when there is none. */
+  next(share?: PoolShare): User | null {
     for (const [holder, line] of this.#lines) {
-      if (!share.mayTake(holder)) continue
+      if (share?.mayTake(holder) === false) continue
       const user = line.values().next().value!
       this.delete(user)
       if (line.size > 0) {

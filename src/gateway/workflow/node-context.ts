@@ -77,7 +77,7 @@ export class RunningNode implements NodeContext {
         const runner = this.#tools.code
         if (runner === null) throw new NodeFailure('lost', 'code cannot be run here')
         const calls = this.#calling()
-        const giveUp = runner.run({ code, input: jsonOf(input) }, (came) => {
+        const giveUp = runner.run({ code, input: jsonOf(input) }, this.#tools.holder, (came) => {
           calls.delete(giveUp)
           if (came.ok) resolve(JSON.parse(came.output))
           else reject(codeFailure(came))

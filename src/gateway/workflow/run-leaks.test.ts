@@ -103,8 +103,9 @@ test('a thousand runs at once, with faults in every node and callers that leave,
         askService: () => assert.fail('no server is asked'),
         callUpstream: (_asked, done) =>
           call<Parameters<typeof done>[0]>(calls++, { status: 200 }, new NodeFailure('503', 'down'), done),
+        holder: '',
         code: {
-          run: ({ input }, done) =>
+          run: ({ input }, _holder, done) =>
             call<Parameters<typeof done>[0]>(
               n + 1,
               { ok: true, output: input },

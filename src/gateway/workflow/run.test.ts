@@ -21,6 +21,7 @@ const TOOLS: Omit<RunTools, 'callUpstream' | 'fault' | 'ended' | 'budget' | 'tra
   request: REQUEST,
   ambient: SYSTEM_AMBIENT,
   caller: { client: 'cli_1', profile: 'pro_1', subject: '', claims: new Map() },
+  holder: '',
   code: null,
   values: { get: () => null, set: () => false, delete: () => {} },
   isInner: false,

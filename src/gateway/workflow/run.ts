@@ -56,6 +56,8 @@ export interface RunTools {
     given: unknown,
     done: (outputs: Plain | NodeFailure) => void,
   ) => () => void
+  /** Who asks for code and servers apart from the gateway: holders share what these can do at a time. */
+  readonly holder: string
   /** Runs code; null where none can be run. */
   readonly code: CodeRunner | null
   /** Runs a shared workflow for a node, as {@link callUpstream} calls. */

@@ -28,7 +28,7 @@ import { withoutFields } from '../../wire/port.ts'
 import { answerFields } from '../answer/answer-headers.ts'
 import { watchOf } from '../answer/answer-stages.ts'
 import { type End, Exchange, type GatheredAnswer, type Routed, startedOutcome } from '../exchange.ts'
-import { budgetOf, mayKeep } from '../exchange-memory.ts'
+import { budgetOf, holderIn, mayKeep } from '../exchange-memory.ts'
 import { firstFieldValue } from '../request-headers.ts'
 import type { Life } from '../stage-types.ts'
 import {
@@ -193,6 +193,7 @@ function surroundingsAt(exchange: Routed, life: Life, place: Place): Surrounding
       return runShared(exchange, life, { ...place, within: inner }, id, given, done)
     },
     callTool: (tool, given, done) => callTool(exchange, tool, given, done),
+    holder: holderIn(exchange),
     code: exchange.lane.code,
     takeRate: (node, rate, key, cost) => takeRate(exchange, `${scope}/${node}`, rate, key, cost),
     values: valuesOf(exchange, scope),
@@ -310,7 +311,7 @@ function askService(
     return previous === null || previous.credential.login === null ? null : previous.credential
   }
   const run = (login: ServiceLogin | null, ended: (result: ServiceResult) => void): (() => void) =>
-    services.run({ to, login, work } satisfies ServiceTask, ended)
+    services.run({ holder: holderIn(exchange), to, login, work } satisfies ServiceTask, ended)
   const end = (result: ServiceResult): void => done(answerOf(exchange, result))
   let giveUp = run(loginOf(credential), (result) => {
     const isRefused = !result.ok && result.kind === REFUSED_LOGIN

@@ -54,10 +54,10 @@ test('a question that is given up frees its place, wherever the server has falle
   })) {
     seen.length = 0
     // More than have a place at a time
-    const questions = Array.from({ length: 6 }, () => begin(port, ca))
-    await eventually(() => seen.length === 4)
-    for (const { giveUp } of questions.slice(0, 4)) giveUp()
-    await eventually(() => seen.length === 6)
+    const questions = Array.from({ length: 10 }, () => begin(port, ca))
+    await eventually(() => seen.length === 8)
+    for (const { giveUp } of questions.slice(0, 8)) giveUp()
+    await eventually(() => seen.length === 10)
     for (const { giveUp } of questions) giveUp()
     await eventually(() => sockets.size === 0)
   }
@@ -104,16 +104,16 @@ test('questions that are given up at a server that ends none of them have no mor
     },
   })) {
     kills = executes = 0
-    const questions = Array.from({ length: 4 }, () => begin(port, ca))
-    await eventually(() => executes === 4)
+    const questions = Array.from({ length: 8 }, () => begin(port, ca))
+    await eventually(() => executes === 8)
     for (const { giveUp } of questions) giveUp()
-    await eventually(() => kills === 4)
+    await eventually(() => kills === 8)
     const { result } = begin(port, ca)
     // Each has its connection and the one that asks for its end
-    assert.equal(sockets.size, 8)
+    assert.equal(sockets.size, 16)
     for (const socket of sockets) socket.destroy()
     // The question that waited has a place now
-    await eventually(() => executes === 5)
+    await eventually(() => executes === 9)
     for (const socket of sockets) socket.destroy()
     assert.equal((await result).ok, false)
   }
