@@ -57,10 +57,12 @@ export class GatheredRows {
 
 /** SQLSTATE classes whose texts are about the statement alone, which an administrator has written: syntax and names. */
 const SYNTAX = /^42/
+/** SQLSTATE of PostgreSQL for what a user may not do. */
+export const PERMISSION = '42501'
 /** Also while a statement runs, when its text may have values. */
 const FIXED: ReadonlyMap<string, string> = new Map([
   ['25006', 'it cannot be executed in a read-only transaction'],
-  ['42501', 'the user of the credential lacks a permission'],
+  [PERMISSION, 'the user of the credential lacks a permission'],
 ])
 const TEXT_CHARS_MAX = 200
 

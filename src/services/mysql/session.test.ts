@@ -159,13 +159,21 @@ test('a connection on which more comes than notices while nothing is asked is cl
   }
 })
 
-test('an error is told without the password, whatever the server says', async () => {
-  for (const { port, ca } of await startBoth({
-    prepare: (socket) => socket.write(packet(1, [0xff, 0x28, 4], `#42000near ${PASSWORD}`)),
-  }))
-    assert.deepEqual(await ask(port, ca), {
-      ok: false,
-      kind: '42000',
-      message: 'the database refused the statement (SQLSTATE 42000, error 1064)',
-    })
+test('an error is told without the password, and one about permissions without the user', async () => {
+  for (const [errno, said, told] of [
+    [[0x28, 4], `near ${PASSWORD}`, 'error 1064)'],
+    [
+      [0x76, 4],
+      "SELECT command denied to user 'app'@'10.0.0.7' for table 'payroll'",
+      'error 1142): the user of the credential lacks a permission',
+    ],
+  ] as const)
+    for (const { port, ca } of await startBoth({
+      prepare: (socket) => socket.write(packet(1, [0xff, ...errno], `#42000${said}`)),
+    }))
+      assert.deepEqual(await ask(port, ca), {
+        ok: false,
+        kind: '42000',
+        message: `the database refused the statement (SQLSTATE 42000, ${told}`,
+      })
 })

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { GatheredRows, MEMBER_CHARS, statementFault } from '../answer.ts'
+import { GatheredRows, MEMBER_CHARS, PERMISSION, statementFault } from '../answer.ts'
 import {
   ANSWER_BYTES_MAX,
   type MysqlWork,
@@ -270,8 +270,11 @@ const LOGIN = '28000'
 /** ER_QUERY_INTERRUPTED, ER_QUERY_TIMEOUT, and ER_STATEMENT_TIMEOUT of MariaDB. */
 const CANCELED: readonly unknown[] = [1317, 3024, 1969]
 
+/** Errors of class 42 whose texts name the user and its host: a database, table, column, privilege or routine that it may not use. */
+const NOT_PERMITTED: readonly unknown[] = [1044, 1142, 1143, 1227, 1370]
+
 /**
- * What the driver or the server has said, without values and secrets.
+ * What the driver or the server has said, without values, names of users and secrets.
  * @param isBound See {@link statementFault}.
  */
 function failureOf(error: unknown, isBound = true, password?: string): ServiceFailure {
@@ -284,7 +287,8 @@ function failureOf(error: unknown, isBound = true, password?: string): ServiceFa
   if (typeof sqlState !== 'string' || !/^[0-9A-Z]{5}$/.test(sqlState)) return connectionFailure(message)
   if (sqlState === LOGIN) return new ServiceFailure('login', `the server refused the credential (${errno})`)
   if (CANCELED.includes(errno)) return new ServiceFailure('timeout', 'the statement took too long')
-  const why = statementFault(sqlState, String(message), isBound, password)
+  const state = NOT_PERMITTED.includes(errno) ? PERMISSION : sqlState
+  const why = statementFault(state, String(message), isBound, password)
   return new ServiceFailure(
     sqlState,
     `the database refused the statement (SQLSTATE ${sqlState}, error ${errno})${why}`,
