@@ -138,7 +138,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     is: 'Applies rules to a content, and knows no request. Gateway threads load it, and the main thread for `guardrails.test`',
   },
   sandbox: {
-    may: [],
+    may: ['base/memory'],
     is: 'Code of workflows reaches nothing but its own memory. `threads/code.ts` alone loads the engine',
   },
   services: {

@@ -17,6 +17,21 @@ test('spellings that differ in case, compatibility forms, invisible characters o
   assert.equal(foldName('argument\u017f'), 'arguments')
   assert.equal(foldName('\u212aey'), 'key')
   assert.equal(foldName('Stra\u00dfe'), foldName('STRASSE'))
+  assert.equal(foldName('STRA\u1e9eE'), foldName('STRASSE'))
+})
+
+test('each character of Unicode folds as its upper and its lower case do', () => {
+  const changes = /[\p{Changes_When_Casemapped}\p{Changes_When_NFKC_Casefolded}]/u
+  let count = 0
+  for (let code = 1; code <= 0x10ffff; code++) {
+    const char = String.fromCodePoint(code)
+    if (!changes.test(char)) continue
+    count++
+    const folded = foldName(char)
+    for (const like of [folded, char.toUpperCase(), char.toLowerCase()])
+      if (foldName(like) !== folded) assert.fail(`U+${code.toString(16)}`)
+  }
+  assert.ok(count > 10_000)
 })
 
 test('a declared name is never another spelling, even where two declared names fold alike', () => {

@@ -13,7 +13,14 @@ export function foldName(name: string): string {
   if (PLAIN.test(name)) return name
   const nul = name.indexOf('\0')
   const read = nul === -1 ? name : name.slice(0, nul)
-  return read.normalize('NFKC').replace(INVISIBLE, '').toUpperCase().toLowerCase().normalize('NFKC')
+  // In lower case first: the capital sharp s is its own upper case, while the small one becomes SS
+  return read
+    .normalize('NFKC')
+    .replace(INVISIBLE, '')
+    .toLowerCase()
+    .toUpperCase()
+    .toLowerCase()
+    .normalize('NFKC')
 }
 
 /** A set of declared names that finds other spellings of them. */
