@@ -43,7 +43,10 @@ function reservationOf(exchange: Exchange): MemoryReservation | null {
   return exchange.reservation
 }
 
-/** Who shares what is bounded for all callers. Whoever names a profile of type none has proved nothing: there the address counts. */
+/**
+ * The holder under which what callers share is counted for an exchange. Anybody can name a profile of type `none`, so its callers are
+ * counted by their addresses.
+ */
 export function holderIn({ identity: { client, credentialId, subject }, ip, snapshot }: Exchange): string {
   return client === null || credentialId === ''
     ? networkOf(ip)

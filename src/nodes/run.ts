@@ -205,8 +205,8 @@ export interface NodeRun {
   /** The name of the definition. */
   readonly name: string
   /**
-   * What it does in a trial that is not live. `runs`: it reaches nothing but what the surroundings of a trial stand in for. Otherwise it
-   * asks nobody and gives these outputs.
+   * What the node does in a trial that is not live. `runs` is for a node that reaches no server. A node that asks a server does not run, and
+   * gives these outputs in place of the answer.
    */
   readonly inTrial: 'runs' | { readonly outputs: Plain }
   /** Runs once all edges that lead to it are settled, or as many as it waits for; other nodes run at the first. */

@@ -67,7 +67,8 @@ const FIXED: ReadonlyMap<string, string> = new Map([
 const TEXT_CHARS_MAX = 200
 
 /**
- * What is told of an error beside its SQLSTATE, with `: ` before it; empty for nothing.
+ * The reason that follows the SQLSTATE in the message of an error, with `: ` before it. It is empty if the text of the database could
+ * contain a value or the password.
  * @param isBound The server has taken the text of the statement, so that its error may be about values.
  * @param password That no text repeats.
  */

@@ -115,9 +115,8 @@ interface Shelf {
   /** Oldest first. */
   readonly idle: { readonly session: Session; readonly since: number }[]
   readonly line: WaitingLine<Waiter>
-  readonly share: PoolShare
   /** Places that questions have, with a session or about to open one. */
-  used: number
+  readonly share: PoolShare
 }
 
 /** A question that waits for a place. */
@@ -162,10 +161,10 @@ export class SessionPool {
   /** Closes what was idle for long. */
   sweep(): void {
     const before = this.#clock.monotonic() - IDLE_MS
-    for (const [key, { idle, used }] of this.#shelves) {
+    for (const [key, { idle, share }] of this.#shelves) {
       while (idle.length > 0 && (idle[0]!.since <= before || !idle[0]!.session.isOpen))
         idle.shift()!.session.close()
-      if (idle.length === 0 && used === 0) this.#shelves.delete(key)
+      if (idle.length === 0 && share.taken === 0) this.#shelves.delete(key)
     }
   }
 
@@ -173,10 +172,10 @@ export class SessionPool {
   async #place(key: string, holder: string, signal: AbortSignal): Promise<Shelf> {
     let shelf = this.#shelves.get(key)
     if (shelf === undefined) {
-      shelf = { idle: [], line: new WaitingLine(WAITING_MAX), share: new PoolShare(PER_KEY), used: 0 }
+      shelf = { idle: [], line: new WaitingLine(WAITING_MAX), share: new PoolShare(PER_KEY) }
       this.#shelves.set(key, shelf)
     }
-    if (shelf.share.mayTake(holder)) take(shelf, holder)
+    if (shelf.share.mayTake(holder)) shelf.share.take(holder)
     else await turn(shelf.line, holder, signal)
     return shelf
   }
@@ -185,7 +184,7 @@ export class SessionPool {
     let total = 0
     let oldest: Shelf | null = null
     for (const shelf of this.#shelves.values()) {
-      total += shelf.used + shelf.idle.length
+      total += shelf.share.taken + shelf.idle.length
       const [first] = shelf.idle
       if (first !== undefined && (oldest === null || first.since < oldest.idle[0]!.since)) oldest = shelf
     }
@@ -199,19 +198,13 @@ export class SessionPool {
   #leave(key: string, holder: string, shelf: Shelf, session: Session | null): void {
     if (session?.isOpen === true) shelf.idle.push({ session, since: this.#clock.monotonic() })
     shelf.share.give(holder)
-    shelf.used--
     // Where one place comes free, several holders may take one more
     for (let next = shelf.line.next(shelf.share); next !== null; next = shelf.line.next(shelf.share)) {
-      take(shelf, next.holder)
+      shelf.share.take(next.holder)
       next.come()
     }
-    if (shelf.used === 0 && shelf.idle.length === 0) this.#shelves.delete(key)
+    if (shelf.share.taken === 0 && shelf.idle.length === 0) this.#shelves.delete(key)
   }
-}
-
-function take(shelf: Shelf, holder: string): void {
-  shelf.share.take(holder)
-  shelf.used++
 }
 
 /** The session that was used last. */

@@ -49,8 +49,8 @@ const OPENING_BYTES_MAX = 1024 * 1024
 const IDLE_BYTES_MAX = 64 * 1024
 
 /**
- * What a server sends to a driver, on its socket and on the TLS stream by which the driver replaces it. What is more than allowed
- * reaches no driver, which would gather it.
+ * Bounds the bytes that a server sends to a driver, on the socket and on the TLS stream that takes its place. A driver gathers what it
+ * gets, so bytes beyond the bound do not reach it.
  */
 export class Inflow {
   readonly #connection: { stream: Duplex }

@@ -14,6 +14,11 @@ export class PoolShare {
     this.#places = places
   }
 
+  /** Places that are taken. */
+  get taken(): number {
+    return this.#taken
+  }
+
   /** @param holder empty for the gateway itself, which may take every place. */
   mayTake(holder: string): boolean {
     const free = this.#places - this.#taken

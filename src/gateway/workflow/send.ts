@@ -174,6 +174,7 @@ function surroundingsOf(exchange: Routed, life: Life): Surroundings {
 function surroundingsAt(exchange: Routed, life: Life, place: Place): Surroundings {
   const { scope, level, servers, budget, trace, within, input } = place
   const runs = new Map<string, number>()
+  const holder = holderIn(exchange)
   return {
     request: requestValues(exchange, input),
     ambient: { ...SYSTEM_AMBIENT, now: exchange.lane.clock.now, budget },
@@ -184,7 +185,7 @@ function surroundingsAt(exchange: Routed, life: Life, place: Place): Surrounding
     isInner: level > 0,
     callUpstream: (asked, done) =>
       callUpstream(exchange, life, input === undefined ? asked : { body: input, ...asked }, done),
-    askService: (question, done) => askService(exchange, question, done),
+    askService: (question, done) => askService(exchange, holder, question, done),
     callServer: (node, asked, done) => callServer(exchange, life, servers?.get(node), asked, done),
     runWorkflow(node, id, given, done) {
       const run = runs.get(node) ?? 0
@@ -193,7 +194,7 @@ function surroundingsAt(exchange: Routed, life: Life, place: Place): Surrounding
       return runShared(exchange, life, { ...place, within: inner }, id, given, done)
     },
     callTool: (tool, given, done) => callTool(exchange, tool, given, done),
-    holder: holderIn(exchange),
+    holder,
     code: exchange.lane.code,
     takeRate: (node, rate, key, cost) => takeRate(exchange, `${scope}/${node}`, rate, key, cost),
     values: valuesOf(exchange, scope),
@@ -300,6 +301,7 @@ const REFUSED_LOGIN = 'login'
  */
 function askService(
   exchange: Routed,
+  holder: string,
   { to, credential: id, work }: ServiceQuestion,
   done: (answer: unknown) => void,
 ): () => void {
@@ -311,7 +313,7 @@ function askService(
     return previous === null || previous.credential.login === null ? null : previous.credential
   }
   const run = (login: ServiceLogin | null, ended: (result: ServiceResult) => void): (() => void) =>
-    services.run({ holder: holderIn(exchange), to, login, work } satisfies ServiceTask, ended)
+    services.run({ holder, to, login, work } satisfies ServiceTask, ended)
   const end = (result: ServiceResult): void => done(answerOf(exchange, result))
   let giveUp = run(loginOf(credential), (result) => {
     const isRefused = !result.ok && result.kind === REFUSED_LOGIN

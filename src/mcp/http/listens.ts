@@ -29,40 +29,59 @@ interface StandingStreams {
 
 type State = ReturnType<GatewayPort['standingOf']>
 
-/** How often streams are checked for callers whose time has passed, which no snapshot tells, milliseconds. */
+/** Within so long each stream is checked for a caller whose time has passed, which no snapshot tells, milliseconds. */
 const LOOK_MS = 2000
+/** Part of the streams that are checked at once, so that calls of the thread do not wait for thousands of them. */
+const PARTS = 20
 const EACH_MAX = 100
 const ALL_MAX = 10_000
 
+interface OpenStream {
+  readonly caller: Caller
+  readonly holder: string
+  readonly before: State
+  readonly of: Standing
+}
+
 /** The streams of one kind in one gateway thread. */
 export function createStandingStreams(gateway: GatewayPort): StandingStreams {
-  const open = new Set<{
-    readonly caller: Caller
-    readonly holder: string
-    readonly before: State
-    readonly of: Standing
-  }>()
+  const open = new Set<OpenStream>()
   let unsubscribe: (() => void) | null = null
+  /** Gives the streams that are to be checked next for their time. */
+  let turn = open.values()
 
-  function lookAtAll(mayStay: (of: Standing) => boolean): void {
-    for (const one of [...open]) {
-      const { caller, before, of } = one
-      if (!open.has(one) || (isSame(gateway.standingOf(caller), before) && mayStay(of))) continue
-      remove(one)
-      of.end()
+  function end(one: OpenStream): void {
+    remove(one)
+    one.of.end()
+  }
+
+  function lookAtAll(): void {
+    for (const one of [...open])
+      if (open.has(one) && !(isSame(gateway.standingOf(one.caller), one.before) && one.of.look())) end(one)
+  }
+
+  function lookAtSome(): void {
+    for (let left = Math.ceil(open.size / PARTS); left > 0; left--) {
+      let { value: one } = turn.next()
+      if (one === undefined) {
+        turn = open.values()
+        one = turn.next().value
+      }
+      if (one !== undefined && !isSame(gateway.standingOf(one.caller), one.before)) end(one)
     }
   }
 
   function watch(): () => void {
-    const timer = setInterval(() => lookAtAll(() => true), LOOK_MS).unref()
-    const leave = gateway.onApplied(() => lookAtAll((of) => of.look()))
+    turn = open.values()
+    const timer = setInterval(lookAtSome, LOOK_MS / PARTS).unref()
+    const leave = gateway.onApplied(lookAtAll)
     return () => {
       clearInterval(timer)
       leave()
     }
   }
 
-  function remove(one: typeof open extends Set<infer T> ? T : never): void {
+  function remove(one: OpenStream): void {
     if (!open.delete(one) || open.size > 0) return
     unsubscribe?.()
     unsubscribe = null

@@ -319,12 +319,17 @@ export const resolveDrift = define({
 function chosenOf(drift: readonly Drifted[], items: readonly z.output<typeof Item>[]): Drifted[] {
   const named = new Map(
     drift.flatMap((one) =>
-      [one.origin, one.slug].map((origin) => [`${origin} ${one.type} ${one.key}`, one] as const),
+      [one.origin, one.slug].map((origin) => [placeOf(origin, one.type, one.key), one] as const),
     ),
   )
   return items.map((item, index) =>
-    asListed(named.get(`${item.origin} ${item.type} ${item.key}`), item, index),
+    asListed(named.get(placeOf(item.origin, item.type, item.key)), item, index),
   )
+}
+
+/** Callers write the origin, so the parts have to stay apart whatever they contain. */
+function placeOf(origin: string, type: string, key: string): string {
+  return JSON.stringify([origin, type, key])
 }
 
 function asListed(one: Drifted | undefined, { hash }: z.output<typeof Item>, index: number): Drifted {

@@ -332,7 +332,7 @@ const CostOfList = z.object({
   type: z.enum(CAPABILITY_TYPES),
   items: z.int(),
   tokens: z.int().meta(unit('tokens')),
-  compact_tokens: z.int().meta(unit('tokens')).meta(unit('tokens')),
+  compact_tokens: z.int().meta(unit('tokens')),
 })
 
 const CostOfItem = z.object({
@@ -355,7 +355,7 @@ export const getTokenCost = define({
     slug: z.string(),
     mcp_view: McpView,
     total: z.int().meta(unit('tokens')).describe('Estimated tokens of all lists in the expanded view'),
-    compact_total: z.int().meta(unit('tokens')).meta(unit('tokens')).describe('The same in the compact view'),
+    compact_total: z.int().meta(unit('tokens')).describe('The same in the compact view'),
     lists: z.array(CostOfList),
     largest: z.array(CostOfItem),
   }),

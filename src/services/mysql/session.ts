@@ -203,7 +203,7 @@ class MysqlSession implements Session {
           try {
             rows.add(charsOf(row), (at) => jsonValue(row[at], known[at]!))
           } catch (error) {
-            this.#end(error as ServiceFailure)
+            this.#end(error instanceof ServiceFailure ? error : lost())
           }
           // A LIMIT of the statement counts more than that of the session. What only reads need not be read to its end
           if (!rows.isTruncated || !readOnly || !this.#isOpen) return
