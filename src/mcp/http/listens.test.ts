@@ -21,3 +21,30 @@ test('a person who opens as many streams as may be leaves others at the same hos
   assert.equal(opens('hst_notes', 'usr_bob'), true)
   assert.equal(opens('cli_acme', 'usr_bob'), false)
 })
+
+test('a twentieth of the streams is checked for their time at once, each within two seconds, and one whose time has passed ends', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  const [asked, expired, ended] = [[] as string[], new Set<string>(), [] as string[]]
+  const right = {}
+  const gateway = {
+    ...fakeGateway(),
+    holderOf: ({ client }: Caller) => client.id,
+    standingOf({ client }: Caller) {
+      asked.push(client.id)
+      return expired.has(client.id) ? null : [right]
+    },
+  }
+  const streams = createStandingStreams(gateway)
+  const ids = Array.from({ length: 50 }, (_, at) => `cli_${at}`)
+  for (const id of ids)
+    streams.open({ client: { id }, subject: '' } as Caller, { look: () => true, end: () => ended.push(id) })
+  asked.length = 0
+  t.mock.timers.tick(100)
+  assert.deepEqual(asked, ids.slice(0, 3))
+  expired.add('cli_1').add('cli_49')
+  t.mock.timers.tick(2000)
+  assert.deepEqual(ended.sort(), ['cli_1', 'cli_49'])
+  asked.length = 0
+  t.mock.timers.tick(1900)
+  assert.equal(new Set(asked).size, 48)
+})
