@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { holdThread, turnsDuring } from '../../../test/support/turns.ts'
+import { holdThread, turnsDuring } from '../../../test/support/main-thread.ts'
 import { inSlices, jsonText, pauseOfLongTurn, withoutPause } from './time-slices.ts'
 
 test('work in turns lets the event loop go on, and comes to the same end as at once', async () => {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { AuditEntry } from '../../../src/model/access/audit.ts'
 import { CHAIN_START, keyedLink } from '../../../src/store/ports/audit-chain.ts'
 import type { AuditFilter, ConfigStore } from '../../../src/store/ports/config.ts'
-import { turnsDuring } from '../../support/turns.ts'
+import { turnsDuring } from '../../support/main-thread.ts'
 import { entry, LINK_KEY, type MakePlace, plain, sealed } from '../place.ts'
 
 const append = (store: ConfigStore, ...entries: readonly AuditEntry[]): Promise<void> =>

@@ -5,7 +5,7 @@ import { isWithin } from '../../../src/access/roles.ts'
 import type { ResourceType } from '../../../src/model/resource-types.ts'
 import type { ListOrder, ListQuery } from '../../../src/store/ports/config.ts'
 import type { Resource } from '../../../src/store/ports/resource.ts'
-import { turnsDuring } from '../../support/turns.ts'
+import { turnsDuring } from '../../support/main-thread.ts'
 import { type MakePlace, policy } from '../place.ts'
 
 const idsOf = (found: readonly Resource[]): string[] => found.map(({ id }) => id)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { holdThread, turnsDuring } from '../../support/turns.ts'
+import { holdThread, turnsDuring } from '../../support/main-thread.ts'
 import { type MakePlace, policy } from '../place.ts'
 
 export function transactionsSuite(name: string, make: MakePlace): void {
