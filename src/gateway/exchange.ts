@@ -375,7 +375,7 @@ export function identified(exchange: Exchange, admitted: boolean): Identified {
 /** The proven caller of an exchange. */
 export function callerOf(exchange: Exchange): Caller {
   const { identity, ip, secure } = exchange
-  const { client, profile, credentialId, subject, agentHost, claims, bearer, verified } =
+  const { client, profile, credentialId, subject, agentHost, claims, bearer, verified, bound } =
     identity as KnownIdentity
   const signIn = verified?.signIn ?? identity.signIn
   const { auth, mcp_search, mcp_view } = profile.fragment
@@ -391,6 +391,7 @@ export function callerOf(exchange: Exchange): Caller {
     bearer: signIn === null ? bearer : '',
     ip,
     secure,
+    proof: bound ?? verified,
   }
 }
 

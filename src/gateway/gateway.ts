@@ -48,6 +48,7 @@ import { type GuardrailTrial, tryGuardrail } from './guardrails/try-guardrail.ts
 import { createWebhooks } from './guardrails/webhooks.ts'
 import { type IdempotencyKeys, IdempotencyMemory, KEYS_BOUNDS, localKeys } from './idempotency/keys.ts'
 import { endOf } from './identify/active.ts'
+import { lasts } from './identify/certificate.ts'
 import type { CertificateField } from './identify/certificate-fields.ts'
 import { createIssuers, type Proofs } from './identify/issuers.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
@@ -327,6 +328,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       if (valid_until !== null && now >= valid_until) return null
       const token = client.tokens.find(({ fragment }) => fragment.id === caller.credentialId)
       if (token !== undefined && endOf(token, now) !== null) return null
+      if (caller.proof != null && !lasts(caller.proof, now)) return null
       if (caller.signIn !== null) {
         const place = { snapshot, lane, now }
         const { person, host, fault } = standingOfSignIn(place, profile, caller, caller.signIn)

@@ -18,7 +18,7 @@ import type {
   ProfileFragment,
   ProxyFragment,
 } from '../snapshot/fragments.ts'
-import type { Claims, SignedIn } from '../snapshot/linked-types/client.ts'
+import type { Bound, Claims, SignedIn, Verified } from '../snapshot/linked-types/client.ts'
 import type { LinkedProxy } from '../snapshot/linked-types/collection.ts'
 import type { CalledThrough, LinkedOrigin } from '../snapshot/linked-types/mcp.ts'
 import type { CallHandle, Incoming } from '../wire/port.ts'
@@ -43,6 +43,8 @@ export interface Caller {
   readonly ip: string
   /** The caller spoke TLS. */
   readonly secure?: boolean
+  /** The certificate or the signed or introspected token that proved it, for what lasts longer than the message. Absent or null for a token of the profile, which is looked up. */
+  readonly proof?: Bound | Verified | null
 }
 
 /** An endpoint as one caller sees it. */

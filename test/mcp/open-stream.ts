@@ -112,3 +112,10 @@ export async function openWatching(
   await (await openStream(endpoint, 'POST', session, message))[Symbol.asyncDispose]()
   return stream
 }
+
+/** Closes several streams at the end of a block. */
+export function together(...streams: readonly AsyncDisposable[]): AsyncDisposableStack {
+  const stack = new AsyncDisposableStack()
+  for (const stream of streams) stack.use(stream)
+  return stack
+}

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { eventually } from '../support/eventually.ts'
+import { Issuer, signedBy, signingKey } from '../support/issuer.ts'
 import { PEERS, type Peer } from '../support/mcp-clients.ts'
 import { startTestServer, type TestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
@@ -313,22 +314,39 @@ test('listens on every thread hear that a list has changed, and end with the rig
   await update('/clients/acme', { active: true })
 })
 
-test('a listen ends when the token of its client expires, and when the validity of the client ends', async () => {
-  const made = await server.manage('POST', '/profiles', {
+test('a listen ends with the token that opened it, of the profile, signed by others or judged by their provider, and with the validity of the client', async () => {
+  const key = signingKey('one')
+  await using provider = await new Issuer(key).listen()
+  const passed = { type: 'basic', username: 'postern', password: 'secret' }
+  await made('/credentials', { name: 'Asker', slug: 'asker', auth: passed })
+  await made('/profiles', {
+    client: 'acme',
+    name: 'Of a provider',
+    auth: { type: 'oidc', issuer: provider.url, audience: 'agents', introspection_credential: 'asker' },
+  })
+  const { token: brief } = await made('/profiles', {
     client: 'acme',
     name: 'For an hour',
     auth: { type: 'token', expires_in: '1h' },
   })
   await update('/clients/acme', { valid_until: new Date(Date.now() + 7_200_000).toISOString() })
-  const [short, long] = await Promise.all([listens(made.json.token), listens()])
-  await eventually(() => [short, long].every(({ text }) => text().includes('acknowledged')))
+  const now = Math.floor(Date.now() / 1000)
+  const claims = { iss: provider.url, aud: 'agents', sub: 'ann', iat: now }
+  provider.opaque.set('of-an-hour', { ...claims, exp: now + 3600 })
+  provider.opaque.set('of-a-day', { ...claims, exp: now + 86_400 })
+  const signed = [3600, 86_400].map((seconds) => signedBy(key, { ...claims, exp: now + seconds }))
+  const listening = (...tokens: string[]) => Promise.all(tokens.map((one) => listens(one)))
+  const short = await listening(brief, signed[0]!, 'of-an-hour')
+  const long = await listening(token, signed[1]!, 'of-a-day')
+  await eventually(() => [...short, ...long].every(({ text }) => text().includes('acknowledged')))
+  // Beyond the tolerance of clocks, which is a minute
+  server.moveClock(3_661_000)
+  await Promise.all(short.map(({ ended }) => ended))
+  for (const { text } of short) assert.match(text(), /"resultType":"complete"/)
+  for (const { text } of long) assert.doesNotMatch(text(), /"resultType":"complete"/)
   server.moveClock(3_601_000)
-  await short.ended
-  assert.match(short.text(), /"resultType":"complete"/)
-  assert.doesNotMatch(long.text(), /"resultType":"complete"/)
-  server.moveClock(3_601_000)
-  await long.ended
-  assert.match(long.text(), /"resultType":"complete"/)
+  await Promise.all(long.map(({ ended }) => ended))
+  for (const { text } of long) assert.match(text(), /"resultType":"complete"/)
 })
 
 /** A listen of the expanded view. */

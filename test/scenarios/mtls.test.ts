@@ -269,7 +269,7 @@ test('failures never keep back callers of a profile that asks for no proof, what
   assert.deepEqual([await codeOf([other], named), await codeOf([], named)], [200, 200])
 })
 
-test('the gateway judges times by its own clock, and the next request after a change by what holds then', async () => {
+test('the gateway judges times by its own clock, and the next request after a change by what holds then; a stream ends with the certificate', async () => {
   const shown = issue({ name: 'brief', issuer: root, uris: ['urn:brief'], until: Date.now() + 3_600_000 })
   const binding = { ca: root.certificate, san_uri: 'urn:brief' }
   const retires_at = new Date(Date.now() + 1_800_000).toISOString()
@@ -287,6 +287,37 @@ test('the gateway judges times by its own clock, and the next request after a ch
   })
   assert.equal(patched.status, 200, patched.text)
   assert.equal(await codeOf([shown]), 200)
+  const listening = listen([shown])
+  let isOver = false
+  void listening.then(() => (isOver = true))
+  assert.equal(await codeOf([shown]), 200)
+  assert.equal(isOver, false)
   server.moveClock(3_600_001)
   assert.equal(await codeOf([shown]), 'credential_expired')
+  const { text } = await listening
+  assert.match(text, /acknowledged/)
+  assert.match(text, /"resultType":"complete"/)
 })
+
+/** Hears of changes until the stream ends. */
+const listen = (shown: readonly Issued[]): Promise<Reply> =>
+  callSecurely(server, 'POST', '/mcp', {
+    over: shown,
+    headers: {
+      accept: 'application/json, text/event-stream',
+      'mcp-protocol-version': '2026-07-28',
+      'mcp-method': 'subscriptions/listen',
+    },
+    body: {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'subscriptions/listen',
+      params: {
+        notifications: { toolsListChanged: true },
+        _meta: {
+          'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+          'io.modelcontextprotocol/clientCapabilities': {},
+        },
+      },
+    },
+  })

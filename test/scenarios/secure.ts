@@ -75,7 +75,7 @@ export function callSecurely(
         status: response.statusCode ?? 0,
         headers: new Headers(lines),
         text,
-        json: JSON.parse(text),
+        json: response.headers['content-type']?.includes('json') === true ? JSON.parse(text) : null,
       })
     })
     asked.end(body === undefined ? '' : JSON.stringify(body))

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type LegacyOrigin, startLegacyOrigin } from '../mcp/legacy.ts'
-import { openListen } from '../mcp/open-stream.ts'
+import { openListen, together } from '../mcp/open-stream.ts'
 import { addAgent, exchange } from '../support/agents.ts'
 import { eventually } from '../support/eventually.ts'
 import { addUser, message, signIn } from '../support/sign-in.ts'
@@ -90,7 +90,7 @@ test('open streams end when an inactive binding refuses the person, and when the
   }
   const { own, acting } = await actFrom('Notes')
   const others = await actFrom('Mail')
-  await using _streams = streamsOf(own, acting, others.own, others.acting)
+  await using _streams = together(own, acting, others.own, others.acting)
   const off = { virtual_mcp: 'desk', active: false, user: 'bob', name: 'Bob', slug: 'bob' }
   await make('/bindings', { ...off, host: 'notes' })
   // What was exchanged for a sign-in ends with the application of the sign-in
@@ -100,9 +100,3 @@ test('open streams end when an inactive binding refuses the person, and when the
   await eventually(() => others.acting.isEnded())
   assert.equal(others.own.isEnded(), false)
 })
-
-function streamsOf(...streams: readonly AsyncDisposable[]): AsyncDisposableStack {
-  const stack = new AsyncDisposableStack()
-  for (const stream of streams) stack.use(stream)
-  return stack
-}

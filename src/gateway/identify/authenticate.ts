@@ -192,20 +192,17 @@ function judge(exchange: Known, answer: Plain): RefusalCode | null {
     return failed(exchange, 'the token is not valid yet')
   const fault = faultOf(profile.verifier!, answer)
   if (fault !== null) return failed(exchange, fault)
-  return accept(
-    exchange,
-    {
-      profile,
-      key: null,
-      credentialId: 'introspection',
-      from: now - KEPT_MS,
-      until: Math.min(until, now + KEPT_MS),
-      subject: isText(sub, 1024) ? copyOf(sub) : '',
-      agentHost: hostOf(answer),
-      claims: keep(fragment.claims, answer),
-    },
-    typeof exp === 'number' ? until : Infinity,
-  )
+  return accept(exchange, {
+    profile,
+    key: null,
+    credentialId: 'introspection',
+    from: now - KEPT_MS,
+    until: Math.min(until, now + KEPT_MS),
+    endsAt: typeof exp === 'number' ? until : Infinity,
+    subject: isText(sub, 1024) ? copyOf(sub) : '',
+    agentHost: hostOf(answer),
+    claims: keep(fragment.claims, answer),
+  })
 }
 
 // Limits failed authentications by source and profile, for all threads together. A throttled source waits, but a

@@ -7,7 +7,7 @@ import { type Certificate, type Crl, readCertificate } from '../../base/crypto/c
 import type { Jwt } from '../../base/crypto/jwt.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { subjectName } from '../../snapshot/find/people.ts'
-import type { Bound, LinkedBinding, LinkedProfile } from '../../snapshot/linked-types/client.ts'
+import type { Bound, LinkedBinding, LinkedProfile, Verified } from '../../snapshot/linked-types/client.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { PeerCertificate } from '../../wire/port.ts'
 import type { Exchange } from '../exchange.ts'
@@ -83,6 +83,13 @@ function keyOf({ profile, sha256 }: Bound): string {
 /** True when the certificate proves its caller now. */
 export function isInForce({ fault, until, from, binding }: Bound, now: number): boolean {
   return fault === '' && now >= from && now < until && (binding.retiresAt === null || now < binding.retiresAt)
+}
+
+/** True until a proof has ended that was made earlier: its token, the key that had signed it, its certificate, or the lists of revoked ones. */
+export function lasts(proof: Bound | Verified, now: number): boolean {
+  return 'binding' in proof
+    ? isInForce(proof, now) && now < proof.listedUntil
+    : now < proof.endsAt && proof.key?.isGone !== true
 }
 
 /** The bindings whose name the certificate carries, or why it counts for nothing. Judged once for each snapshot with other bindings. */

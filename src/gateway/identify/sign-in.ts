@@ -107,6 +107,7 @@ export async function proveSignIn(exchange: Known, jwt: Jwt): Promise<RefusalCod
       grant ?? exchange.snapshot.hostTokens.get(idIn(jwt.claims, CREDENTIAL_CLAIM))?.fragment.id ?? '',
     from: 0,
     until,
+    endsAt: until,
     subject: user ?? '',
     agentHost: typeof host === 'string' ? copyOf(host) : '',
     claims: new Map(),
@@ -121,9 +122,7 @@ export async function proveSignIn(exchange: Known, jwt: Jwt): Promise<RefusalCod
   }
   const code = personStands(exchange, verified, verified.signIn!)
   if (code !== null) return code
-  // What the caller may do is read from it
-  identity.verified = verified
-  return accept(exchange, verified, until)
+  return accept(exchange, verified)
 }
 
 /** What holds now of a proof, whenever it was made. */

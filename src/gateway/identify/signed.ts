@@ -51,22 +51,20 @@ function prove(exchange: Known, jwt: Jwt, keys: readonly VerifyKey[]): Proved {
     return failed(exchange, 'the token lives longer than max_lifetime')
   const fault = faultOf(verifier, jwt.claims)
   if (fault !== null) return failed(exchange, fault)
-  const bounds = [until, key.retiresAt ?? until]
-  if (verifier.source !== '') bounds.push(exchange.now + REMOTE_MS)
+  const endsAt = Math.min(until, key.retiresAt ?? until)
   const verified: Verified = {
     profile: exchange.identity.profile,
     key,
     credentialId: key.id,
     // A clock that is set back makes no proof by a fetched key older than that
     from: verifier.source === '' ? from : Math.max(from, exchange.now - REMOTE_MS),
-    until: Math.min(...bounds),
+    until: verifier.source === '' ? endsAt : Math.min(endsAt, exchange.now + REMOTE_MS),
+    endsAt,
     subject: copyOf(jwt.subject),
     agentHost: hostOf(jwt.claims),
     claims: keep(verifier.fragment.claims, jwt.claims),
   }
-  return verifier.fragment.once
-    ? acceptOnce(exchange, verified, jwt, until)
-    : accept(exchange, verified, until)
+  return verifier.fragment.once ? acceptOnce(exchange, verified, jwt, until) : accept(exchange, verified)
 }
 
 /** Lets a token in for the first time only. */
@@ -161,18 +159,20 @@ export function proofKey({ identity: { profile, verifiedKey } }: Known): string 
   return `${profile.id} ${verifiedKey}`
 }
 
-/** Lets the caller in, and remembers why. @param expires when the token ends, milliseconds since the epoch. */
-export function accept(exchange: Known, verified: Verified, expires: number): null {
+/** Lets the caller in, and remembers why. */
+export function accept(exchange: Known, verified: Verified): null {
   const { snapshot, lane, now } = exchange
   snapshot.verified.set(exchange.identity.verifiedKey, verified)
   const { client } = exchange.identity.profile
-  lane.issuers.proofs.claim(proofKey(exchange), Math.min(expires, now + PROOF_MS), now, client.id)
+  lane.issuers.proofs.claim(proofKey(exchange), Math.min(verified.endsAt, now + PROOF_MS), now, client.id)
   return admit(exchange, verified)
 }
 
 /** Puts what was proved into the exchange. */
-export function admit(exchange: Exchange, { credentialId, subject, agentHost, claims }: Verified): null {
+export function admit(exchange: Exchange, verified: Verified): null {
   const { identity } = exchange
+  const { credentialId, subject, agentHost, claims } = verified
+  identity.verified = verified
   identity.credentialId = credentialId
   identity.subject = subject
   identity.agentHost = agentHost

@@ -4,8 +4,8 @@
  *
  * 1. Each new snapshot leads to a check of every stream. A stream is notified about a list if the part of it that its caller
  *    sees has changed, for whatever reason.
- * 2. A stream ends when anything about its caller has changed, when the grant of a person is revoked, and when the token of a
- *    profile or the validity of the client has ended. The next request authenticates the caller again.
+ * 2. A stream ends when anything about its caller has changed, when the grant of a person is revoked, and when what proved the
+ *    caller has ended: a token, a certificate, or the validity of the client. The next request authenticates the caller again.
  * 3. The number of streams is bounded for each client, for each person who has signed in, and in total.
  */
 import type { Caller, GatewayPort } from '../../gateway/port.ts'

@@ -168,6 +168,8 @@ export interface Verified {
   /** It holds from here on, until there; after that it is judged anew. */
   readonly from: number
   readonly until: number
+  /** When the proof itself ends, whether it is judged anew before or not: milliseconds since the epoch, infinite where it names no end. */
+  readonly endsAt: number
   readonly subject: string
   /** OAuth client that the token was issued to (`azp` or `client_id`); empty when it does not say. */
   readonly agentHost: string

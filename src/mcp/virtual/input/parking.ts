@@ -336,7 +336,8 @@ function mayStill(
   { method, params }: RelayedRequest,
   { member, name }: About,
 ): boolean {
-  if (gateway.standingOf(caller) === null) return false
+  // The answer of the person comes with a token of its own, which may be a newer one
+  if (gateway.standingOf({ ...caller, proof: null }) === null) return false
   const joined = gateway.virtualMcp(caller, virtualMcp.fragment.slug)
   const now = joined?.members.get(member)
   if (joined === null || now === undefined || now.route === null || now.origin.route === null) return false
