@@ -52,8 +52,9 @@ after(() => control.close())
 function inPieces(body: Uint8Array): ReadableStream<Uint8Array> {
   let at = 0
   const pull = (to: ReadableStreamDefaultController<Uint8Array>): void => {
-    if (at < body.length) to.enqueue(body.subarray(at, (at += PIECE_BYTES)))
+    if (at < body.length) to.enqueue(body.subarray(at, at + PIECE_BYTES))
     else to.close()
+    at += PIECE_BYTES
   }
   return new ReadableStream({ pull }, { highWaterMark: 0 })
 }
