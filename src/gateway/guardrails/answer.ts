@@ -9,8 +9,8 @@ import { type ForwardRequest, type Substitute, withoutFields } from '../../wire/
 import type { GatheredAnswer, Routed } from '../exchange.ts'
 import { forgetClaim } from '../idempotency/repeated.ts'
 import { fieldValue } from '../request-headers.ts'
+import { askFor } from './ask-for.ts'
 import { type ExchangeGuard, stopFacts, stopReason } from './exchange-guard.ts'
-import { askFor } from './webhooks.ts'
 
 type Request = Pick<ForwardRequest, 'tap' | 'responseFields'>
 /** Gets the answer as the rules leave it, another one in its place, or the code of the refusal. */

@@ -20,8 +20,8 @@ import type { Located, Routed } from '../exchange.ts'
 import { type Explain, open, pass } from '../explain/judged.ts'
 import { fieldValue } from '../request-headers.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
+import { askFor } from './ask-for.ts'
 import { ExchangeGuard, stopFacts, stopReason } from './exchange-guard.ts'
-import { askFor } from './webhooks.ts'
 
 export function guardrailsPass(exchange: Routed): Verdict | Promise<Verdict> {
   const { guards } = exchange.snapshot

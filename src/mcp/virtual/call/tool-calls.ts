@@ -43,7 +43,7 @@ export function createToolCalls(tools: ToolCallTools): CallTool {
     const guard =
       call.guardrails === null
         ? null
-        : new MessageGuard(call.guardrails, null, gateway.askWebhook, call.tally)
+        : new MessageGuard(call.guardrails, null, gateway.askWebhook(caller), call.tally)
     let isGivenUp = false
     let run: OriginCall | null = null
     const give = (answer: RelayedAnswer | null, code?: RefusalCode): void => {
