@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 import type { ClaimRule } from '../../src/base/crypto/jwt.ts'
 import type { Plain } from '../../src/base/json/storable.ts'
+import { keep } from '../../src/gateway/identify/signed.ts'
 import { KEY_ALGS } from '../../src/model/access/profile.ts'
 import type { ProfileFragment, VerifyFragment } from '../../src/snapshot/fragments.ts'
 import { eventually } from '../support/eventually.ts'
@@ -298,8 +299,23 @@ test('opaque tokens are introspected, once in a minute', async () => {
   assert.equal((await ask('more')).json['code'], 'identity_unavailable')
 })
 
+test('a claim that may have been another number before it was read is not kept', () => {
+  const given = {
+    long: 2 ** 53,
+    short: 2 ** 53 - 1,
+    endless: Number.POSITIVE_INFINITY,
+    part: 0.5,
+    list: [1, 1e20],
+  }
+  assert.deepEqual(Object.fromEntries(keep(Object.keys(given), given)), {
+    short: '9007199254740991',
+    part: '0.5',
+  })
+})
+
 test('times of introspection count as numbers and as digits, and what is no time lets no token in', async () => {
-  put(oidc('main', { introspection: { credential: 'crd_asker', url: null } }))
+  const introspection = { credential: 'crd_asker', url: null }
+  put(oidc('main', { introspection }))
   const opaque = (token: string, given: Plain): void =>
     void issuer.opaque.set(token, { aud: 'orders', ...given })
   opaque('digits', { exp: `${seconds() + 600}`, nbf: `${seconds()}` })
