@@ -64,6 +64,24 @@ const signs = await server.manage('POST', '/credentials', {
 })
 assert.equal(signs.status, 201, signs.text)
 
+/** A call with the token of another client. */
+const makeAsOther = await (async () => {
+  const client = await server.manage('POST', '/clients', {
+    name: 'Other',
+    collections: ['orders'],
+    policy: 'gold',
+  })
+  assert.equal(client.status, 201, client.text)
+  const profile = await server.manage('POST', '/profiles', {
+    client: 'other',
+    name: 'Main',
+    auth: { type: 'token' },
+  })
+  assert.equal(profile.status, 201, profile.text)
+  return (body: unknown): Promise<Reply> =>
+    server.gateway('POST', '/orders/v1/orders', { token: String(profile.json.token), body })
+})()
+
 test('what a Presidio analyzer finds in a request is redacted, wherever it stands, and it sees nothing of the caller', async () => {
   webhook.answering = findsPeople
   await using redact = await rule({ legs: ['request'], detector: { entities: ['PERSON'], threshold: 0.6 } })
@@ -170,24 +188,6 @@ test('a webhook that failed several times in a row is left alone for a moment, a
   assert.equal((await make({ a: 'b' })).status, 200)
 })
 
-/** A call with the token of another client. */
-const makeAsOther = await (async () => {
-  const client = await server.manage('POST', '/clients', {
-    name: 'Other',
-    collections: ['orders'],
-    policy: 'gold',
-  })
-  assert.equal(client.status, 201, client.text)
-  const profile = await server.manage('POST', '/profiles', {
-    client: 'other',
-    name: 'Main',
-    auth: { type: 'token' },
-  })
-  assert.equal(profile.status, 201, profile.text)
-  return (body: unknown): Promise<Reply> =>
-    server.gateway('POST', '/orders/v1/orders', { token: String(profile.json.token), body })
-})()
-
 test('a webhook that failed several times for one caller is asked for another one', async () => {
   webhook.answering = ({ body }, response) =>
     void response.writeHead(body.includes('too long') ? 500 : 200).end('[]')
@@ -228,6 +228,11 @@ test('large questions of one caller leave room for those of another one', async 
   webhook.answering = (_question, response) => waiting.push(() => response.end('[]'))
   const members = { legs: ['request'], max_body: 16 * 1024 * 1024, detector: { timeout: '30s' } }
   await using _block = await rule(members)
+  // A busy machine takes long for bodies of this size
+  const targets = [{ url: upstream.url }]
+  const timeouts = { first_byte: '2m', idle: '2m' }
+  const patient = await server.manage('PATCH', '/collections/orders', { upstream: { targets, timeouts } })
+  assert.equal(patient.status, 200, patient.text)
   const note = 'a'.repeat(6 * 1024 * 1024)
   const calls = Array.from({ length: 7 }, () => make({ note }))
   await until(
@@ -241,8 +246,9 @@ test('large questions of one caller leave room for those of another one', async 
   )
   for (const answer of waiting) answer()
   assert.equal((await other).status, 200)
-  const statuses = (await Promise.all(calls)).map(({ status }) => status)
-  assert.deepEqual(statuses.sort(), [200, 200, 200, 200, 200, 403, 403])
+  const said = (await Promise.all(calls)).map(({ status, json }) => (status === 200 ? '200' : json.code))
+  const refused = 'guardrail_blocked'
+  assert.deepEqual(said.sort(), ['200', '200', '200', '200', '200', refused, refused])
 })
 
 test('a signed request can be verified, and its verdict passes, blocks or modifies', async () => {
