@@ -31,7 +31,7 @@ async function up(flags: readonly string[]): Promise<void> {
   // From before it says that it is ready: whoever reads that may send a signal at once
   const signal = stopSignal()
   process.stdout.write(
-    `Postern ${VERSION} is ready\n  gateway  ${server.gatewayUrl}\n  control  ${server.controlUrl}\n  data     ${settings.data}\n`,
+    `Postern ${VERSION} is ready\n  gateway  ${server.gatewayUrl}\n  control  ${server.controlUrl}\n  console  ${settings.controlOrigin ?? server.controlUrl}/console/\n  data     ${settings.data}\n`,
   )
   void showFirstLink({
     make: server.firstLink,
