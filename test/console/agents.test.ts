@@ -150,14 +150,14 @@ suite('hosts, origins and secrets, in a browser', { skip: SKIPPED }, () => {
     const { page } = visit
     await signIn(page, origin, 'ann')
     await opened(page, '/service_identities/pipeline')
-    await card(page, 'Grants').getByText('it may do nothing').waitFor()
+    await card(page, 'Grants').getByText('this identity has no permissions').waitFor()
     await card(page, 'Trust rules').getByText('No trust rule').waitFor()
     const way = card(page, 'How it signs in')
     await way.getByRole('button', { name: 'Issue a secret' }).click()
     const dialog = page.getByRole('dialog')
     await confirmed(dialog, 'Issue secret')
     const secret = await secretOf(dialog)
-    await way.getByText('A new secret ends this one at once').waitFor()
+    await way.getByText('Issuing a new secret revokes this one at once').waitFor()
     const { status } = await postForm(`${server.running.origin}/oauth/token`, {
       grant_type: 'client_credentials',
       client_id: 'pipeline',
@@ -252,7 +252,7 @@ suite('hosts, origins and secrets, in a browser', { skip: SKIPPED }, () => {
     await page.getByLabel('Name').fill('Nightly report')
     const showAs = page.getByRole('button', { name: 'Show as' })
     await showAs.waitFor()
-    await page.getByLabel('Only some of it').check()
+    await page.getByLabel('Selected permissions').check()
     // Without a grant, the call would make a token that may do everything
     await showAs.waitFor({ state: 'detached' })
     assert.equal(await page.getByRole('button', { name: 'Review the change' }).isDisabled(), true)

@@ -281,7 +281,7 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
         await page.getByText(/by the rules: Two people for policies\./).waitFor()
         await hand.fill(page.getByLabel('Reason'), 'a better text')
         await hand.press(page.getByRole('button', { name: 'Ask for approval' }))
-        await page.getByText('Waits for approval').waitFor()
+        await page.getByText('Waiting for approval').waitFor()
         await page.getByText('Nothing has changed yet.').waitFor()
         // What is requested is no longer lost by leaving
         await hand.press(page.getByRole('link', { name: 'Open the change request' }))

@@ -237,7 +237,7 @@ suite('audit and decisions in a browser', { skip: SKIPPED }, () => {
     assert.equal(await page.locator('img').count(), 0)
     await page.keyboard.press('Escape')
     await page.getByRole('button', { name: 'Verify the chain' }).click()
-    await page.getByText('The chain is whole').waitFor()
+    await page.getByText('The chain is intact').waitFor()
     await page.getByText(/^No entry was changed, removed, inserted or moved: \d+ entries/).waitFor()
     assertFaultless(visit, 'audit')
   })

@@ -192,7 +192,7 @@ suite('an instance in a browser', { skip: SKIPPED }, () => {
     await openPage(page, controlUrl, '/policies')
     loads = 0
     await analytics()
-    await page.getByText('A file of the console did not come.').waitFor()
+    await page.getByText('Could not load this page.').waitFor()
     assert.equal(loads, 0, 'it does not go on opening the page')
     await page.getByRole('navigation', { name: 'Main' }).waitFor()
   })

@@ -403,7 +403,7 @@ suite('leaving a page of the console, in a browser', { skip: SKIPPED }, () => {
     assert.equal(await field.inputValue(), 'mine')
     await page.getByRole('button', { name: 'Review the change' }).click()
     await page.getByRole('button', { name: 'Save' }).click()
-    await page.getByText('Somebody else changed this after you opened it').waitFor()
+    await page.getByText('Another person changed this after you opened it').waitFor()
     await page.getByRole('button', { name: 'Discard mine and load theirs' }).click()
     await page.getByText('Somebody else changed this').waitFor({ state: 'detached' })
     assert.equal(await field.inputValue(), 'theirs')

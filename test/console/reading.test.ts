@@ -112,7 +112,7 @@ suite('what pages say, in a browser', { skip: SKIPPED }, () => {
     const { page } = visit
     await signIn(page, origin, 'ann')
     const waiting = page.locator('section').filter({
-      has: page.getByRole('heading', { name: 'Waits for a decision' }),
+      has: page.getByRole('heading', { name: 'Approvals' }),
     })
     await waiting
       .getByRole('listitem')
@@ -292,7 +292,7 @@ suite('what pages say, in a browser', { skip: SKIPPED }, () => {
     await isFirst('Needed for parts')
     assert.equal(address(), '?order=newest&text=FOR+PARTS')
     await search('Search access requests', 'nothing has this text')
-    await page.getByText('No request fits the filters').waitFor()
+    await page.getByText('No requests match the filters').waitFor()
     await page.getByRole('button', { name: 'Clear the filters' }).click()
     await page.getByRole('row').filter({ hasText: 'Needed for tools' }).waitFor()
     assert.equal(address(), '')
@@ -300,7 +300,7 @@ suite('what pages say, in a browser', { skip: SKIPPED }, () => {
     await opened(page, '/change_requests')
     await page.getByRole('button', { name: 'All' }).click()
     await search('Search change requests', 'nothing has this text')
-    await page.getByText('No request fits the filters').waitFor()
+    await page.getByText('No requests match the filters').waitFor()
 
     await opened(page, '/revisions')
     await search('Search revisions', 'inc-44')
@@ -312,7 +312,7 @@ suite('what pages say, in a browser', { skip: SKIPPED }, () => {
     await isFirst('INC-44')
     assert.equal(address(), '?text=inc-44')
     await search('Search revisions', 'nothing has this text')
-    await page.getByText('No revision fits the search').waitFor()
+    await page.getByText('No revisions match the search').waitFor()
     await page.getByRole('button', { name: 'Clear the search' }).click()
     await order('oldest')
     const [oldest] = (await server.manage('GET', '/revisions?order=oldest&limit=1')).json.items

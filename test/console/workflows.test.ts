@@ -425,7 +425,7 @@ suite('workflows, in a browser', { skip: SKIPPED }, () => {
     const review = page.getByRole('dialog', { name: 'Review and save' })
     await review.getByText('/definition/nodes/bad_2').waitFor()
     await review.getByRole('button', { name: 'Save' }).click()
-    await review.getByText('Somebody else changed this after you opened it.').waitFor()
+    await review.getByText('Another person changed this after you opened it.').waitFor()
     await review.getByText('Their changes').waitFor()
     await review.getByRole('button', { name: 'Keep editing' }).click()
     await page.locator('li[data-node="bad_2"]').waitFor()

@@ -18,7 +18,7 @@ import { Dialog, Questions } from '../kit/dialog.tsx'
 import { mayLeave } from '../kit/leave-guard.ts'
 import { Status, say, Toasts } from '../kit/status.tsx'
 import { classes } from '../kit/style.ts'
-import { Time } from '../kit/text.tsx'
+import { ageOf } from '../kit/text.tsx'
 import { useKeys } from './keys.ts'
 import { groupsOf, PLACES } from './navigation.ts'
 
@@ -199,7 +199,7 @@ function Sidebar({ openPalette, openKeys }: { openPalette: () => void; openKeys:
           onClick={() =>
             mayLeave()
               .then((isYes) => (isYes ? signOut() : undefined))
-              .catch(() => say('bad', 'You may still be signed in: the sign-out did not succeed. Try again.'))
+              .catch(() => say('bad', 'Sign-out failed. You may still be signed in. Try again.'))
           }
         />
       </footer>
@@ -310,9 +310,7 @@ function Bar({ since }: { since: number }) {
       className="fixed inset-x-4 bottom-4 z-50 mx-auto flex w-fit flex-wrap items-center gap-x-3 gap-y-1 rounded-md bg-warn-soft px-4 py-2 shadow-float"
     >
       <Status state="warn">Postern does not answer</Status>
-      <span>
-        You see what was known <Time value={new Date(since).toISOString()} />.
-      </span>
+      <span>Connection lost. Showing data from {ageOf(Date.now() - since)} ago.</span>
       <Button isSmall isBusy={isAsking} onClick={() => void ask()}>
         Try again
       </Button>

@@ -253,7 +253,7 @@ export function TheirsAndMine({ theirs, mine, heading: Heading, children }: Thei
   return (
     <div className="flex flex-col gap-4">
       <Status state="warn" className="whitespace-normal">
-        Somebody else changed this after you opened it. Nothing of yours was saved.
+        Another person changed this after you opened it. Your changes are not saved.
       </Status>
       <div className="grid grid-cols-1 gap-4 lg:grid-cols-2">
         <section className="flex flex-col gap-2">

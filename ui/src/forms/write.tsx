@@ -280,8 +280,8 @@ export function sayStored(output: unknown, done: string): void {
 export function WaitsFor({ change }: { change: WaitingChange }) {
   const { id, rules, diff, diff_entries: count } = change
   return (
-    <section aria-label="Waits for approval" className="flex flex-col gap-3">
-      <Status state="pending">Waits for approval</Status>
+    <section aria-label="Waiting for approval" className="flex flex-col gap-3">
+      <Status state="pending">Waiting for approval</Status>
       <p>
         Nothing has changed yet. Another person has to approve this change by{' '}
         {rules.length === 1 ? 'the rule' : 'the rules'}{' '}

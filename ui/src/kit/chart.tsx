@@ -97,7 +97,7 @@ export function Chart(props: ChartProps) {
             )}
           </Legend>
         ))}
-        {unknown !== null && <span className="text-muted">Hatched: not all is counted</span>}
+        {unknown !== null && <span className="text-muted">Hatched: incomplete</span>}
       </div>
     </div>
   )

@@ -245,7 +245,7 @@ function SecretField({ field, path }: EditorProps<Of<'secret'>>) {
             value={source}
             onChange={(event) => set(start[event.target.value])}
           >
-            <option value="text">typed here</option>
+            <option value="text">entered here</option>
             <option value="env">environment</option>
             <option value="file">file</option>
             <option value="vault">Vault</option>
@@ -274,7 +274,7 @@ function SecretInput({ attributes, source, value, set }: SecretInputProps) {
         type="password"
         autoComplete="new-password"
         value={typeof value === 'string' ? value : ''}
-        placeholder="unchanged unless you type a new one"
+        placeholder="leave empty to keep the current one"
         onChange={(event) => set(event.target.value === '' ? undefined : event.target.value)}
       />
     )

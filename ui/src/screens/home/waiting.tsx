@@ -27,14 +27,14 @@ export function Waiting({ isUsed, isUsedByAgents }: WaitingProps) {
   const isEmpty = [changes.items, accesses.items, undecided].every((items) => (items ?? []).length === 0)
   const failed = lists.filter(({ fault }) => fault !== null)
   return (
-    <Card title="Waits for a decision">
+    <Card title="Approvals">
       {failed.map(({ fault, retry }, index) => (
         <FaultBox key={index} fault={fault!} retry={retry} />
       ))}
       {lists.some(({ isLoading }) => isLoading) ? (
         <SkeletonRows rows={2} height={28} />
       ) : isEmpty && failed.length > 0 ? null : isEmpty ? (
-        <p className="text-muted">Nothing waits.</p>
+        <p className="text-muted">Nothing to approve.</p>
       ) : (
         <ul className="flex flex-col gap-2">
           {changes.items?.map((one) => (

@@ -10,6 +10,13 @@ import { choiceOf, type Rules, sentenceOfRule, summaryOf, withItem, withName } f
 /** Items of one origin that are shown at once. */
 const SHOWN = 200
 
+const NOUNS: Readonly<Record<CapabilityType, string>> = {
+  tools: 'tools',
+  prompts: 'prompts',
+  resources: 'resources',
+  resource_templates: 'resource templates',
+}
+
 interface MemberItemsProps {
   readonly member: Member
   readonly type: CapabilityType
@@ -30,10 +37,10 @@ export function MemberItems({ member, type, isReadOnly, onRules }: MemberItemsPr
         {!member.active && <Status state="off">inactive</Status>}
         <span className="text-sm text-muted">
           {summary === 'all'
-            ? 'All items pass, also later ones'
+            ? `Allow all ${NOUNS[type]}, including future ones`
             : summary === 'none'
-              ? 'Nothing is shown'
-              : 'Some items are shown'}
+              ? 'No items allowed'
+              : 'Some items allowed'}
         </span>
         {!isReadOnly && (
           <span className="ml-auto flex gap-2">

@@ -112,7 +112,9 @@ function Choose({ slug, name }: { slug: string; name: string }) {
     : { id: existing, members: [...(before ?? []), sent] }
   const isReady = isNew ? title.trim() !== '' : before !== undefined
   if (!may('virtual_mcps.create') && !may('virtual_mcps.update'))
-    return <p className="text-muted">Somebody who may write virtual MCPs can now add this origin to one.</p>
+    return (
+      <p className="text-muted">A person with permission to change virtual MCPs can now use this origin.</p>
+    )
   return (
     <>
       <form
@@ -137,7 +139,7 @@ function Choose({ slug, name }: { slug: string; name: string }) {
                     checked={isNew === way}
                     onChange={() => setNew(way)}
                   />
-                  {way ? 'A new one' : 'One that exists'}
+                  {way ? 'New' : 'Existing'}
                 </label>
               ))}
             </div>
@@ -153,7 +155,7 @@ function Choose({ slug, name }: { slug: string; name: string }) {
                 </Labeled>
                 <Checkbox
                   label="Publish it now"
-                  hint="A draft answers nobody."
+                  hint="Drafts cannot be called."
                   checked={isPublished}
                   onChange={(event) => setPublished(event.target.checked)}
                 />

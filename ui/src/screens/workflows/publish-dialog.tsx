@@ -111,7 +111,7 @@ function Steps({ editor, proxy }: { editor: Editor; proxy: string }) {
             {isLive ? 'Published' : hasDraft ? 'Published, with a draft' : 'Draft'}
           </Status>{' '}
           {isLive && isSet && !workflow.data.runs && (
-            <span className="text-muted">The collection is not published, so no call comes.</span>
+            <span className="text-muted">The collection is not published, so no calls reach it.</span>
           )}
         </span>
         {isSet && !isLive && may('proxies.publish') && (
