@@ -521,7 +521,7 @@ suite('what pages say, in a browser', { skip: SKIPPED }, () => {
     await page.getByRole('combobox', { name: 'Search or run' }).fill('refund')
     await page.getByRole('option', { name: 'refund proxy of orders' }).waitFor()
     await page.getByRole('combobox', { name: 'Search or run' }).fill('keys.rotate')
-    await page.getByRole('option', { name: /^keys\.rotate / }).waitFor()
+    await page.getByRole('option', { name: /^Rotate the keys keys\.rotate/ }).waitFor()
     assertFaultless(visit, 'palette')
   })
 

@@ -1,6 +1,7 @@
 /** The screens that are made by hand. All others derive from the OpenAPI document. */
 import { type ComponentType, type LazyExoticComponent, lazy } from 'react'
 import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
+import { ADD_SERVER, IMPORT, ROTATE_KEYS } from './ways.ts'
 
 export interface PartProps {
   readonly resource: string
@@ -285,9 +286,9 @@ interface ListAction {
 
 /** What the list of a resource offers beside a new item. */
 export const LIST_ACTIONS: Readonly<Record<string, readonly ListAction[]>> = {
-  collections: [{ label: 'Import', to: '/collections/import', needs: 'collections.import' }],
-  keys: [{ label: 'Rotate the keys', to: '/run/keys.rotate', needs: 'keys.rotate' }],
-  origins: [{ label: 'Add a server', to: '/origins/add', needs: 'origins.probe', isPrimary: true }],
+  collections: [{ ...IMPORT, needs: 'collections.import' }],
+  keys: [{ ...ROTATE_KEYS, needs: 'keys.rotate' }],
+  origins: [{ ...ADD_SERVER, needs: 'origins.create', isPrimary: true }],
 }
 
 /** The next step of a list that is empty, for resources without a form for a new item. */

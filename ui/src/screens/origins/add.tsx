@@ -244,18 +244,19 @@ function Create({ asked, answer, isRequested, onWaiting }: CreateProps) {
         <div className="flex flex-wrap items-center justify-between gap-2">
           <ShowAs request={{ operation: row, input, options: {} }} />
           <Button type="submit" tone="primary" disabled={name.trim() === ''}>
-            Review the origin
+            Create the origin
           </Button>
         </div>
       </form>
       {isReviewing && (
-        <Dialog title="Review the origin" onClose={() => setReviewing(false)} shape="wide">
+        <Dialog title="Create the origin" onClose={() => setReviewing(false)} shape="wide">
           <ReviewWrite
             row={row}
             input={input}
             slug=""
             expectedRevision={undefined}
             done="The origin is created"
+            isSeen
             onBack={() => setReviewing(false)}
             onWaiting={onWaiting}
             onDone={({ body }) => {

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { FileCog, Pencil, Trash2 } from 'lucide-react'
-import { Suspense, useState } from 'react'
+import { type ComponentProps, Suspense, useState } from 'react'
 import type { JsonObject } from '../../../build/document.ts'
 import {
   client,
@@ -33,7 +33,7 @@ import { addressOf, isObject } from '../../schema/value.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { type AuditEntry, interfaceOf } from '../audit/words.ts'
 import { EDITED_ELSEWHERE, PARTS } from '../hand-made.ts'
-import { OWN_FIELDS } from '../own-fields.ts'
+import { OWN_FIELDS, ownFieldsOf } from '../own-fields.ts'
 import { Overview } from './overview.tsx'
 
 const TABS = [
@@ -42,7 +42,7 @@ const TABS = [
   { tab: 'history', label: 'History' },
 ] as const
 /** Actions that have a place of their own on the page. */
-const PLACED = ['list', 'get', 'create', 'put', 'update', 'delete']
+const PLACED = ['list', 'get', 'create', 'put', 'update', 'delete', 'resolve_drift']
 
 /** One resource: what it is, how to change it, what may be done with it, and what was done. */
 export default function ResourceItem() {
@@ -236,7 +236,8 @@ function Item({ resource, id }: { resource: string; id: string }) {
       {tab === 'history' && !isShown.history && <Forbidden permission="audit:read" />}
       {tab === 'history' && isShown.history && <History resource={resource} id={String(value['id'] ?? id)} />}
       {running !== null && (
-        <RunDialog
+        <Running
+          key={running.action}
           row={running}
           schemas={schemas}
           value={value}
@@ -247,6 +248,13 @@ function Item({ resource, id }: { resource: string; id: string }) {
       )}
     </Page>
   )
+}
+
+/** An action in its dialog, with the fields that are made by hand. */
+function Running(props: Omit<ComponentProps<typeof RunDialog>, 'own'>) {
+  // As the resource was when the dialog was opened
+  const [own] = useState(() => ownFieldsOf(props.row, props.value))
+  return <RunDialog {...props} own={own} />
 }
 
 function States({ value }: { value: JsonObject }) {
