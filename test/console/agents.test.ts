@@ -288,7 +288,8 @@ suite('hosts, origins and secrets, in a browser', { skip: SKIPPED }, () => {
     await page.setViewportSize({ width: 1440, height: 600 })
     await signIn(page, origin, 'ann')
     await opened(page, '/settings')
-    const link = page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Settings' })
+    const bar = page.getByRole('navigation', { name: 'Main' })
+    const link = bar.getByRole('link', { name: 'Settings' })
     assert.equal(await link.getAttribute('aria-current'), 'page')
     const [inside, box] = [
       await page.getByRole('navigation', { name: 'Main' }).boundingBox(),
@@ -298,6 +299,20 @@ suite('hosts, origins and secrets, in a browser', { skip: SKIPPED }, () => {
       box!.y >= inside!.y && box!.y + box!.height <= inside!.y + inside!.height + 1,
       JSON.stringify(box),
     )
+    // Elsewhere its group is folded, in view at the height of a small window, and stays as it was left
+    await page.setViewportSize({ width: 1440, height: 900 })
+    await opened(page, '/collections')
+    const group = bar.getByRole('button', { name: 'Govern' })
+    assert.equal(await link.isVisible(), false)
+    const [frame, place] = [await bar.boundingBox(), await group.boundingBox()]
+    assert.ok(place!.y + place!.height <= frame!.y + frame!.height, JSON.stringify([frame, place]))
+    await group.click()
+    await bar.getByRole('button', { name: 'APIs' }).click()
+    await page.reload()
+    assert.equal(await link.isVisible(), true)
+    assert.equal(await bar.getByRole('link', { name: 'Workflows' }).isVisible(), true, 'its page is open')
+    await opened(page, '/clients')
+    assert.equal(await bar.getByRole('link', { name: 'Workflows' }).isVisible(), false)
     assertFaultless(visit, 'side bar')
   })
 })

@@ -48,7 +48,7 @@ suite('an instance in a browser', { skip: SKIPPED }, () => {
       await signIn(page, controlUrl, 'ann')
       const steps = page
         .locator('section')
-        .filter({ has: page.getByRole('heading', { name: 'First steps' }) })
+        .filter({ has: page.getByRole('heading', { name: /^(?:First steps|What to do next)$/ }) })
       const done = async (): Promise<string[]> => {
         await openPage(page, controlUrl, '/')
         await steps.waitFor()
@@ -75,7 +75,8 @@ suite('an instance in a browser', { skip: SKIPPED }, () => {
       await hand.press(page.getByRole('table').getByRole('link', { name: 'Warehouse' }))
       await hand.press(page.getByRole('button', { name: 'Publish' }))
       const dialog = page.getByRole('dialog', { name: 'Publish Warehouse' })
-      await hand.check(dialog.getByLabel(/^Cascade/))
+      await dialog.getByText('Callers can reach it at once.').waitFor()
+      await hand.check(dialog.getByLabel(/^Also publish its/))
       await hand.press(dialog.getByRole('button', { name: 'Review the change' }))
       await hand.press(dialog.getByRole('button', { name: 'Publish' }))
       await dialog.waitFor({ state: 'detached' })
@@ -86,7 +87,7 @@ suite('an instance in a browser', { skip: SKIPPED }, () => {
       await hand.pick(page.getByLabel('Add to Collections'), 'warehouse')
       await hand.press(page.getByRole('button', { name: 'Review the change' }))
       await hand.press(page.getByRole('button', { name: 'Create' }))
-      const token = (await page.getByRole('region', { name: /token/ }).innerText()).trim()
+      const token = (await page.getByRole('region', { name: 'Token of Shop' }).innerText()).trim()
       await hand.check(page.getByLabel('I have stored it'))
       await hand.press(page.getByRole('button', { name: 'Close' }))
       await page.getByRole('heading', { name: /^Shop/, level: 1 }).waitFor()
@@ -116,7 +117,7 @@ suite('an instance in a browser', { skip: SKIPPED }, () => {
       )
       // Where agents call, there is nothing to begin with
       await openPage(page, controlUrl, '/')
-      await page.getByRole('heading', { name: 'Failing endpoints' }).waitFor()
+      await page.getByRole('heading', { name: 'Refusals and errors' }).waitFor()
       assert.equal(await steps.count(), 0)
       assertFaultless(visit, 'first steps')
     })

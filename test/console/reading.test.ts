@@ -54,7 +54,7 @@ suite('what pages say, in a browser', { skip: SKIPPED }, () => {
     await using visit = await visitor(browser, origins)
     await signIn(visit.page, origin, 'ann')
     const card = visit.page.locator('section').filter({
-      has: visit.page.getByRole('heading', { name: 'Failing endpoints' }),
+      has: visit.page.getByRole('heading', { name: 'Refusals and errors' }),
     })
     const items = card.getByRole('listitem')
     await items.first().waitFor()
@@ -62,6 +62,11 @@ suite('what pages say, in a browser', { skip: SKIPPED }, () => {
     assert.match(first!, /GET \/orders\/v1\/busy\/\{id\}\s*6 errors, 20\.0 %/)
     assert.match(second!, /GET \/orders\/v1\/refund\/\{id\}\s*2 errors, 100\.0 %/)
     await visit.page.getByText('no requests before').first().waitFor()
+    // The traffic of the last hour is drawn, and told in a sentence
+    const traffic = visit.page.getByRole('img', {
+      name: /^Traffic, 60 bars of 1m: \d+ requests, .* 8 failed with 5xx/,
+    })
+    await traffic.waitFor()
     assertFaultless(visit, 'failing endpoints')
   })
 

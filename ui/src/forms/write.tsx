@@ -51,7 +51,7 @@ interface ReviewProps {
 /** The difference that a change makes, and what is still needed to make it. */
 export function Review(props: ReviewProps) {
   const { row, state, confirmWith, slug = null, showAs, onBack, onConfirm, isPage = false } = props
-  const { summary = createdSummary(row, state) } = props
+  const { summary } = props
   const { verb = verbOf(row), isUndoable = confirmWith === null } = props
   const instance = useSession()?.instance
   // In production, each change of something that is there is confirmed
@@ -86,7 +86,12 @@ export function Review(props: ReviewProps) {
       {summary}
       {state.step === 'review' &&
         (summary === undefined ? (
-          <Diff entries={state.diff} />
+          // A creation in the words of its form, in place of pointers into the resource
+          row.effect === 'create' ? (
+            <Created entries={state.diff} />
+          ) : (
+            <Diff entries={state.diff} />
+          )
         ) : (
           <details>
             <summary className="font-medium">All that changes</summary>
@@ -145,12 +150,6 @@ export function Review(props: ReviewProps) {
       </FormBar>
     </form>
   )
-}
-
-/** A creation in the words of its form, in place of pointers into the resource. */
-function createdSummary({ effect }: OperationRow, state: ReviewProps['state']): ReactNode {
-  if (effect !== 'create' || state.step !== 'review') return undefined
-  return <Created entries={state.diff} />
 }
 
 function verbOf({ effect, action }: OperationRow): string {

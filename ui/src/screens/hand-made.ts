@@ -297,6 +297,11 @@ export const EMPTY_ACTIONS: Readonly<Record<string, ListAction>> = {
   mcp_endpoints: { label: 'Virtual MCPs', to: '/virtual_mcps', needs: 'virtual_mcps.list' },
 }
 
+/** What the list of a resource shows above its items. */
+export const LIST_NOTES: Readonly<Record<string, LazyExoticComponent<ComponentType>>> = {
+  roles: lazy(() => import('./people/built-in-roles.tsx')),
+}
+
 /** What each row of a list offers, for resources without a page of their own. */
 export const ROW_ACTIONS: Readonly<
   Record<string, LazyExoticComponent<ComponentType<{ readonly item: JsonObject }>>>

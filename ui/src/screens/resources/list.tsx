@@ -28,7 +28,7 @@ import { DataTable } from '../../tables/data-table.tsx'
 import { Cell, isNothing } from '../../tables/details.tsx'
 import { FilterBar, OrderSelect, SearchBox } from '../../tables/filters.tsx'
 import { scopeWords } from '../guardrails/words.ts'
-import { EMPTY_ACTIONS, LIST_ACTIONS, ROW_ACTIONS } from '../hand-made.ts'
+import { EMPTY_ACTIONS, LIST_ACTIONS, LIST_NOTES, ROW_ACTIONS } from '../hand-made.ts'
 import { grantSentence } from '../people/access.ts'
 import { amountsOf } from '../policies/limits.ts'
 
@@ -60,6 +60,7 @@ function List({ resource }: { resource: string }) {
       : fieldsOf(schemas.actions['list']!.input, schemas.$defs).find((field) => field.name === 'order')
   const refs = useMemo(() => (schemas == null ? {} : itemRefsOf(schemas)), [schemas])
   const RowActions = ROW_ACTIONS[resource]
+  const Note = LIST_NOTES[resource]
   const fields =
     schemas != null && takes(schemas, 'fields')
       ? { fields: askedOf(schemas, columns, alsoAsked(resource)) }
@@ -156,6 +157,11 @@ function List({ resource }: { resource: string }) {
         <FilterBar fields={filters} search={search} onChange={change} />
         {order !== undefined && <OrderSelect field={order} search={search} onChange={change} />}
       </div>
+      {Note !== undefined && (
+        <Suspense fallback={<SkeletonRows rows={5} />}>
+          <Note />
+        </Suspense>
+      )}
       {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
       {query.data === undefined && query.error === null && <SkeletonRows rows={12} />}
       {query.data !== undefined &&
