@@ -315,4 +315,22 @@ suite('hosts, origins and secrets, in a browser', { skip: SKIPPED }, () => {
     assert.equal(await bar.getByRole('link', { name: 'Workflows' }).isVisible(), false)
     assertFaultless(visit, 'side bar')
   })
+
+  test('the page of roles lists those that every instance has', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/roles')
+    const roles = card(page, 'Built-in roles')
+    assert.deepEqual(await roles.getByRole('term').allInnerTexts(), [
+      'viewer',
+      'modifier',
+      'auditor',
+      'admin',
+    ])
+    await assertClean(visit, 1440, 'roles')
+    // A screen has one of these, in its content rather than in its head
+    const buttons = page.getByRole('main').getByRole('button', { name: 'Show as' })
+    assert.equal(await buttons.count(), 1)
+  })
 })

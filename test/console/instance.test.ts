@@ -1,5 +1,7 @@
 /** An instance as a person meets it: new, in production, and brought up to date while a page of it is open. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import type { Browser } from 'playwright-core'
 import { callAsAgent, created, startTestServer, type TestServer, until } from '../scenarios/server.ts'
@@ -172,7 +174,11 @@ suite('an instance in a browser', { skip: SKIPPED }, () => {
     await signIn(page, controlUrl, 'ann')
     await page.waitForLoadState('networkidle')
     let isGone = true
-    await page.route(/\/console\/assets\/page-[^/]*\.js$/, (route) =>
+    const manifest = JSON.parse(
+      readFileSync(join(import.meta.dirname, '../../ui/dist/manifest.json'), 'utf8'),
+    )
+    const { file } = manifest['src/screens/analytics/page.tsx']
+    await page.route(`**/console/${file}`, (route) =>
       isGone ? route.fulfill({ status: 404, contentType: 'text/plain', body: 'not here' }) : route.fallback(),
     )
     let loads = 0
