@@ -25,14 +25,18 @@ export function answerBudgetOf(exchange: Exchange): ByteBudget {
   return reservation ?? NO_BUDGET
 }
 
+/** As {@link holderIn}, for a caller of a message. */
+export function holderFor(caller: Caller, snapshot: Pick<Snapshot, 'hosts'>): string {
+  return caller.credentialId === '' ? networkOf(caller.ip) : holderOf(caller, snapshot)
+}
+
 /** What is kept for a caller beyond one request. It holds answers to calls that were made. */
 export function reserveFor(
   { memory }: Lane,
   caller: Caller,
   snapshot: Pick<Snapshot, 'hosts'>,
 ): MemoryReservation {
-  const holder = caller.credentialId === '' ? networkOf(caller.ip) : holderOf(caller, snapshot)
-  const reservation = memory.open(holder)
+  const reservation = memory.open(holderFor(caller, snapshot))
   reservation.answers()
   return reservation
 }

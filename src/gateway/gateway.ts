@@ -34,7 +34,7 @@ import { createInnerCalls } from './ends/in-process.ts'
 import { createSockets, NOT_READY_RETRY_MS } from './ends/socket.ts'
 import { createToolSteps } from './ends/tool-steps.ts'
 import { type Exchange, holderOf, identified, type Lane } from './exchange.ts'
-import { answerBudgetOf, budgetOf, reserveFor } from './exchange-memory.ts'
+import { answerBudgetOf, budgetOf, holderFor, reserveFor } from './exchange-memory.ts'
 import { explain } from './explain/explain.ts'
 import { createAskOrigin } from './forward/ask-origin.ts'
 import { connectionOf } from './forward/connected.ts'
@@ -358,7 +358,8 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     connectionOf: (caller, { id, fragment }) => connectionOf(lane, snapshot, caller, id, fragment),
 
-    askWebhook: (rule, leg, texts) => lane.webhooks.ask(snapshot, rule, leg, texts),
+    askWebhook: (caller) => (rule, leg, texts) =>
+      lane.webhooks.ask(snapshot, holderFor(caller, snapshot), rule, leg, texts),
 
     askOrigin: asking.askOrigin,
 

@@ -242,8 +242,8 @@ export interface GatewayPort {
   origin(id: string): LinkedOrigin | null
   /** What calls of the caller to an origin with connections carry; at once where it is known. Never rejects. */
   connectionOf(caller: Caller, origin: LinkedOrigin): Connection | Promise<Connection>
-  /** Asks the webhook of a guardrail. */
-  askWebhook: AskWebhook
+  /** What asks the webhooks of guardrails about contents of a caller. */
+  askWebhook(caller: Caller): AskWebhook
   /**
    * Asks an origin, also one that is not stored, over the sockets, address rules and credentials that calls use. Never rejects.
    * @param caller in whose name; without one Postern asks for itself

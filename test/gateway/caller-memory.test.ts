@@ -3,11 +3,12 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { createClock } from '../../src/base/clock.ts'
 import { createConsumerDoor } from '../../src/mcp/consumer/door.ts'
 import { createRunningCalls } from '../../src/mcp/http/message.ts'
 import { createThreadEvents } from '../../src/shared-state/memory/shared-cells.ts'
-import type { FeaturesFragment } from '../../src/snapshot/fragments.ts'
+import type { FeaturesFragment, GuardrailFragment } from '../../src/snapshot/fragments.ts'
 import { CallerMemory } from '../../src/wire/caller-memory.ts'
 import { eventually } from '../support/eventually.ts'
 import { createSessionMemory } from '../support/session-memory.ts'
@@ -305,5 +306,53 @@ test('a call of an agent whose answer finds no room is refused, and all comes ba
   assert.deepEqual([result.isError, result.structuredContent['code']], [true, 'overloaded'])
   assert.deepEqual(asked, ['GET /gathered'])
   assert.equal((await served.record(0)).code, 'overloaded')
+  await empty(memory)
+})
+
+const replacing = (legs: GuardrailFragment['legs'], pattern: string, text: string): GuardrailFragment => ({
+  kind: 'guardrail',
+  id: 'grd_replacing',
+  slug: 'replacing',
+  order: 1,
+  scope: { everywhere: true, collections: [], proxies: [], virtual_mcps: [], origins: [] },
+  legs,
+  detector: { detector: 'regex', patterns: [{ kind: 'found', pattern }] },
+  action: 'replace',
+  text,
+  body_bytes_max: 10 * MIB,
+})
+
+test('what a guardrail makes of a body counts, also where a small body was decoded for it', async () => {
+  const { served, memory, asked } = await start(4 * MIB)
+  served.apply([replacing(['request'], 'secret', 'x')])
+  const send = async (chars: number): Promise<string> => {
+    const body = gzipSync(`secret ${'a'.repeat(chars)}`).toString('latin1')
+    const caller = new Caller(served.port)
+    ends.push(() => caller.socket.destroy())
+    const lines = linesOf({
+      ...OF_ACME,
+      host: 'a',
+      'content-type': 'text/plain',
+      'content-encoding': 'gzip',
+      'content-length': String(body.length),
+    })
+    return caller.ask(`POST /orders/gathered HTTP/1.1\r\n${lines}\r\n${body}`, /[x}]$/)
+  }
+  assert.match(await send(3 * MIB), /^HTTP\/1\.1 503 .*"code":"overloaded"/s)
+  assert.deepEqual(asked, [])
+  assert.match(await send(MIB), /^HTTP\/1\.1 200 /)
+  assert.deepEqual(asked, ['POST /gathered'])
+  await empty(memory)
+})
+
+test('what a guardrail makes of a response counts', async () => {
+  const { served, memory, asked } = await start(4 * MIB)
+  const ask = () => served.ask('/orders/gathered', { headers: OF_ACME })
+  served.apply([replacing(['response'], 'x{1000}', 'y'.repeat(5000))])
+  assert.equal((await ask()).text.length, MIB - 48_576)
+  served.apply([replacing(['response'], 'x{1000}', 'y'.repeat(20_000))])
+  const refused = await ask()
+  assert.deepEqual([refused.status, refused.json['code']], [503, 'overloaded'])
+  assert.equal(asked.length, 2)
   await empty(memory)
 })

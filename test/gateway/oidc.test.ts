@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 import type { ClaimRule } from '../../src/base/crypto/jwt.ts'
 import type { Plain } from '../../src/base/json/storable.ts'
+import { keep } from '../../src/gateway/identify/signed.ts'
 import { KEY_ALGS } from '../../src/model/access/profile.ts'
 import type { ProfileFragment, VerifyFragment } from '../../src/snapshot/fragments.ts'
 import { eventually } from '../support/eventually.ts'
@@ -296,6 +297,84 @@ test('opaque tokens are introspected, once in a minute', async () => {
   await refused('good', 'the provider says that the token is not active')
   issuer.status = 500
   assert.equal((await ask('more')).json['code'], 'identity_unavailable')
+})
+
+test('a claim that may have been another number before it was read is not kept', () => {
+  const given = {
+    long: 2 ** 53,
+    short: 2 ** 53 - 1,
+    endless: Number.POSITIVE_INFINITY,
+    part: 0.5,
+    list: [1, 1e20],
+  }
+  assert.deepEqual(Object.fromEntries(keep(Object.keys(given), given)), {
+    short: '9007199254740991',
+    part: '0.5',
+  })
+})
+
+test('times of introspection count as numbers and as digits, and what is no time lets no token in', async () => {
+  const introspection = { credential: 'crd_asker', url: null }
+  put(oidc('main', { introspection }))
+  const opaque = (token: string, given: Plain): void =>
+    void issuer.opaque.set(token, { aud: 'orders', ...given })
+  opaque('digits', { exp: `${seconds() + 600}`, nbf: `${seconds()}` })
+  opaque('null', { exp: null, nbf: null })
+  for (const token of ['digits', 'null']) assert.equal((await ask(token)).status, 200, token)
+  opaque('late', { exp: `${seconds() - 600}` })
+  await refused('late', 'the token has expired')
+  opaque('negative', { exp: -1 })
+  await refused('negative', 'the token has expired')
+  opaque('early', { nbf: `${seconds() + 600}` })
+  await refused('early', 'the token is not valid yet')
+  for (const [index, time] of ['soon', '', '-1', ' 1', true, [seconds() + 600], { at: 1 }].entries())
+    for (const name of ['exp', 'nbf']) {
+      opaque(`${name}-${index}`, { [name]: time })
+      await refused(`${name}-${index}`, 'the provider gives a time that is no number')
+    }
+  issuer.takeOver = ({ url, ...incoming }) => {
+    if (url !== '/introspect') return false
+    incoming.socket.end(
+      'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"active":true,"aud":"orders","exp":1e400}',
+    )
+    return true
+  }
+  await refused('endless', 'the provider gives a time that is no number')
+})
+
+test('a provider that does not answer leaves places for other sources of its profile, and for other profiles', async () => {
+  const other = await new Issuer(FIRST).listen()
+  await using _other = other
+  const introspection = { credential: 'crd_asker', url: null }
+  put(
+    oidc('main', { introspection }),
+    oidc('other', { introspection, issuer: other.url, keys: { from: 'discovery', url: other.url } }),
+  )
+  other.opaque.set('good', { aud: 'orders' })
+  const waiting: (() => void)[] = []
+  issuer.takeOver = ({ url, socket }) => {
+    if (url === '/introspect') waiting.push(() => socket.destroy())
+    return url === '/introspect'
+  }
+  const codes: unknown[] = []
+  const send = async (token: string, from: string, slug = 'main'): Promise<Answer> => {
+    const headers = { authorization: `Bearer ${token}`, 'x-profile-id': `pro_${slug}` }
+    const answer = await served.ask(CALL, { headers, from })
+    codes.push(answer.json['code'])
+    return answer
+  }
+  const flood = (from: string): Promise<Answer>[] =>
+    Array.from({ length: 80 }, (_, index) => send(`${from}-${index}`, from))
+  const asked = flood('127.8.8.8')
+  await eventually(() => waiting.length === 32 && codes.length === 48)
+  asked.push(...flood('127.8.8.9'))
+  await eventually(() => waiting.length === 48 && codes.length === 112)
+  assert.equal((await send('good', '127.8.8.8', 'other')).status, 200)
+  for (const end of waiting) end()
+  await Promise.all(asked)
+  issuer.takeOver = null
+  issuer.opaque.set('good', { aud: 'orders' })
+  assert.equal((await send('good', '127.8.8.8')).status, 200)
 })
 
 test('a throttled source has one new introspection a second, and a token that was introspected passes', async () => {

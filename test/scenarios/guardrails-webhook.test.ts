@@ -64,6 +64,24 @@ const signs = await server.manage('POST', '/credentials', {
 })
 assert.equal(signs.status, 201, signs.text)
 
+/** A call with the token of another client. */
+const makeAsOther = await (async () => {
+  const client = await server.manage('POST', '/clients', {
+    name: 'Other',
+    collections: ['orders'],
+    policy: 'gold',
+  })
+  assert.equal(client.status, 201, client.text)
+  const profile = await server.manage('POST', '/profiles', {
+    client: 'other',
+    name: 'Main',
+    auth: { type: 'token' },
+  })
+  assert.equal(profile.status, 201, profile.text)
+  return (body: unknown): Promise<Reply> =>
+    server.gateway('POST', '/orders/v1/orders', { token: String(profile.json.token), body })
+})()
+
 test('what a Presidio analyzer finds in a request is redacted, wherever it stands, and it sees nothing of the caller', async () => {
   webhook.answering = findsPeople
   await using redact = await rule({ legs: ['request'], detector: { entities: ['PERSON'], threshold: 0.6 } })
@@ -170,7 +188,17 @@ test('a webhook that failed several times in a row is left alone for a moment, a
   assert.equal((await make({ a: 'b' })).status, 200)
 })
 
-test('questions to a slow webhook are bounded: calls beyond fail at once, and the others get their answers', async () => {
+test('a webhook that failed several times for one caller is asked for another one', async () => {
+  webhook.answering = ({ body }, response) =>
+    void response.writeHead(body.includes('too long') ? 500 : 200).end('[]')
+  await using _block = await rule({ legs: ['request'] })
+  for (let i = 0; i < 8; i++) assert.equal((await make({ note: 'too long' })).status, 403)
+  assert.equal(questions.length, 5)
+  assert.equal((await makeAsOther({ note: 'short' })).status, 200)
+  assert.match((await make({ note: 'short' })).json.detail, /has failed several times/)
+})
+
+test('questions to a slow webhook are bounded: one caller has half of them, another caller gets a place, and calls beyond fail at once', async () => {
   const waiting: (() => void)[] = []
   webhook.answering = (_question, response) => waiting.push(() => response.end('[]'))
   await using _block = await rule({ legs: ['request'], detector: { timeout: '30s' } })
@@ -181,12 +209,46 @@ test('questions to a slow webhook are bounded: calls beyond fail at once, and th
     ([asked, answered]) => asked === 64 && answered === 16,
   )
   for (const reply of replies) assert.match(reply.json.detail, /too many questions/)
+  const other = makeAsOther({ a: 'b' })
+  await until(
+    async () => waiting.length,
+    (asked) => asked === 65,
+  )
   for (const answer of waiting) answer()
+  assert.equal((await other).status, 200)
   await Promise.all(calls)
   assert.deepEqual(
     replies.map(({ status }) => status),
     [...Array(16).fill(403), ...Array(64).fill(200)],
   )
+})
+
+test('large questions of one caller leave room for those of another one', async () => {
+  const waiting: (() => void)[] = []
+  webhook.answering = (_question, response) => waiting.push(() => response.end('[]'))
+  const members = { legs: ['request'], max_body: 16 * 1024 * 1024, detector: { timeout: '30s' } }
+  await using _block = await rule(members)
+  // A busy machine takes long for bodies of this size
+  const targets = [{ url: upstream.url }]
+  const timeouts = { first_byte: '2m', idle: '2m' }
+  const patient = await server.manage('PATCH', '/collections/orders', { upstream: { targets, timeouts } })
+  assert.equal(patient.status, 200, patient.text)
+  const note = 'a'.repeat(6 * 1024 * 1024)
+  const calls = Array.from({ length: 7 }, () => make({ note }))
+  await until(
+    async () => waiting.length,
+    (asked) => asked === 5,
+  )
+  const other = makeAsOther({ a: 'b' })
+  await until(
+    async () => waiting.length,
+    (asked) => asked === 6,
+  )
+  for (const answer of waiting) answer()
+  assert.equal((await other).status, 200)
+  const said = (await Promise.all(calls)).map(({ status, json }) => (status === 200 ? '200' : json.code))
+  const refused = 'guardrail_blocked'
+  assert.deepEqual(said.sort(), ['200', '200', '200', '200', '200', refused, refused])
 })
 
 test('a signed request can be verified, and its verdict passes, blocks or modifies', async () => {

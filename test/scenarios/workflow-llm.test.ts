@@ -197,6 +197,22 @@ test('an answer that does not conform to the schema fails the node, with the fau
   }
 })
 
+test('a number that no double holds does not conform to a schema of numbers, since another one would be passed on', async () => {
+  const schema = { type: 'object', properties: { n: { type: 'number' } } }
+  const path = await endpoint(asking({ schema }, HANDLED))
+  for (const [number, status] of [
+    ['1e400', 502],
+    ['9007199254740993', 502],
+    ['9007199254740991', 200],
+  ] as const) {
+    llm.answer = (asked, response) => send(response, completion(asked, `{"n":${number}}`))
+    const { status: came, json } = await ask(path)
+    assert.equal(came, status, number)
+    if (status === 200) assert.deepEqual(json.json, { n: 9007199254740991 })
+    else assert.deepEqual(json.errors[0].pointer, '/n')
+  }
+})
+
 test('retry asks again after an answer that does not conform, and all attempts are counted', async () => {
   let count = 0
   llm.answer = (asked, response) =>

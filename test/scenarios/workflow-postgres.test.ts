@@ -90,7 +90,7 @@ test('rows of a real PostgreSQL come as JSON, with values bound', { skip }, asyn
   const types = await ask(
     `SELECT $1::int4 AS i, $2::bool AS b, $3::float8 AS f, 'NaN'::float8 AS n, $4::jsonb AS j, $5::text AS t,
       9007199254740993 AS big, date '2026-05-01' AS d, timestamp '2026-05-01 10:00' AS ts, interval '90s' AS v,
-      ARRAY[[1,2],[3,NULL]] AS m, 'infinity'::timestamptz AS inf, null AS nothing, '[0:1]={5,6}'::int[] AS low`,
+      ARRAY[[1,2],[3,NULL]] AS m, '{"id":9007199254740993}'::jsonb AS long, 'infinity'::timestamptz AS inf, null AS nothing, '[0:1]={5,6}'::int[] AS low`,
     [7, true, 1.5, { a: ['ü'] }, null],
   )
   assert.deepEqual(types.rows, [
@@ -112,6 +112,7 @@ test('rows of a real PostgreSQL come as JSON, with values bound', { skip }, asyn
           [1, 2],
           [3, null],
         ],
+        long: { id: '9007199254740993' },
         inf: 'infinity',
         nothing: null,
         low: [5, 6],

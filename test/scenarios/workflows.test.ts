@@ -618,3 +618,56 @@ test('a run that fails after a call that had its effect leaves its idempotency k
     assert.equal(upstream.seen.length - count, 1, `try ${expected} is made`)
   }
 })
+
+test('expressions see numbers that no double holds as texts with all their digits', async () => {
+  const path = await endpoint(
+    flow(
+      [
+        answer('ok', {
+          body: {
+            same: '{{ $.http.request.body.id }}',
+            inside: 'order-{{ $.http.request.body.id }}',
+            large: '{{ $.http.request.body.large }}',
+            parsed: '{{ json.parse("[9007199254740993]") }}',
+            small: '{{ $.http.request.body.small }}',
+          },
+        }),
+      ],
+      ['http ok'],
+    ),
+  )
+  const reply = await call('POST', `${server.running.gatewayUrl}${path}`, {
+    token,
+    headers: { 'content-type': 'application/json' },
+    body: '{"id":9007199254740993,"large":1e400,"small":9007199254740991}',
+  })
+  assert.equal(
+    reply.text,
+    '{"same":"9007199254740993","inside":"order-9007199254740993","large":"1e400","parsed":["9007199254740993"],"small":9007199254740991}',
+  )
+  const schema = { type: 'object', properties: { id: { type: 'integer' } } }
+  const check = {
+    id: 'check',
+    type: 'validate_node',
+    config: { schema },
+    inputs: { value: '{{ $.http.request.body }}' },
+  }
+  const whole = await endpoint(
+    flow(
+      [check, answer('ok', { body: '{{ $.http.request.body }}' }), answer('bad', {}, { status: 422 })],
+      ['http check', 'check valid ok', 'check invalid bad'],
+    ),
+  )
+  const same = await call('POST', `${server.running.gatewayUrl}${whole}`, {
+    token,
+    headers: { 'content-type': 'application/json' },
+    body: '{ "id": 9007199254740993 }',
+  })
+  assert.equal(same.text, '{ "id": 9007199254740993 }', 'a schema judges the number that is passed on')
+  const bad = await call('POST', `${server.running.gatewayUrl}${whole}`, {
+    token,
+    headers: { 'content-type': 'application/json' },
+    body: '{ "id": "9007199254740993" }',
+  })
+  assert.equal(bad.status, 422)
+})

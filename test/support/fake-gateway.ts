@@ -146,7 +146,7 @@ export function fakeGateway(): FakeGateway {
     virtualMcp: () => null,
     onApplied: () => () => {},
     origin: () => null,
-    askWebhook: async () => ({ kind: 'pass' }),
+    askWebhook: () => async () => ({ kind: 'pass' }),
     connectionOf: () => NOWHERE,
     askOrigin: () => Promise.reject(new Error('no origin is asked')),
     readOrigin: () => ({ abort() {} }),

@@ -117,6 +117,15 @@ test('no change of a signed token verifies', () => {
   )
 })
 
+test('a claim beyond 2^53 is a text with all its digits, and as a time it is none', () => {
+  const read = (claims: string) => readJwt(`${part('{"alg":"HS256"}')}.${part(claims)}.AAAA`)
+  const jwt = read('{"org":{"id":9007199254740993},"exp":9007199254740991}')
+  assert.ok(typeof jwt !== 'string')
+  assert.deepEqual(jwt.claims, { org: { id: '9007199254740993' }, exp: 9007199254740991 })
+  for (const time of ['9007199254740993', '1e400', '-1', '"1"'])
+    assert.equal(read(`{"exp":${time}}`), 'exp is no time')
+})
+
 test('a member that is named twice is found wherever it stands, and other JSON reads as always', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {

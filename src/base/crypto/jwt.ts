@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { withLongNumbersAsTexts } from '../json/exact.ts'
 import { parseStrictJson } from '../json/scan.ts'
 import { isPlain, listedTexts, type Plain } from '../json/storable.ts'
 import { toGlob } from '../text/patterns.ts'
@@ -128,7 +129,8 @@ export function isText(value: unknown, max: number): value is string {
 function readPart(part: string): Plain | null {
   const bytes = readBytes(part)
   if (bytes === null || !isUtf8(bytes)) return null
-  const value = parseStrictJson(bytes.toString('utf8'), DEPTH_MAX)
+  // A claim is compared and sent on: a long number must not become another one
+  const value = parseStrictJson(bytes.toString('utf8'), DEPTH_MAX, withLongNumbersAsTexts)
   return isPlain(value) ? value : null
 }
 

@@ -7,6 +7,7 @@ import {
   joined,
   parseExact,
   parseKeepingDigits,
+  parseWithLongTexts,
   rawNumber,
   withDigits,
   withoutDigits,
@@ -25,6 +26,29 @@ const NUMBERS = [
   '-1.50',
   '3.14159265358979323846',
 ]
+
+test('long numbers are texts with all digits, and all else is read as it stands', () => {
+  for (const [text, value] of [
+    ['{"id":9007199254740993}', { id: '9007199254740993' }],
+    ['[-12345678901234567891, 1e400, -1E+999]', ['-12345678901234567891', '1e400', '-1E+999']],
+    [
+      '[12345678901234567.89, 1.2345678901234567891e20]',
+      ['12345678901234567.89', '1.2345678901234567891e20'],
+    ],
+    ['[9007199254740991, 9007199254740992, 1e20, 100000000000000000000]', [2 ** 53 - 1, 2 ** 53, 1e20, 1e20]],
+    ['[0.1234567890123456789, 1e-400, -0]', [Number('0.1234567890123456789'), 0, -0]],
+    [
+      '{"12345678901234567891":"12345678901234567891 \\" 12345678901234567891"}',
+      {
+        '12345678901234567891': '12345678901234567891 " 12345678901234567891',
+      },
+    ],
+    ['12345678901234567891', '12345678901234567891'],
+  ] as const)
+    assert.deepEqual(parseWithLongTexts(text), value, text)
+  for (const text of ['012345678901234567891', '{12345678901234567891:1}', '12345678901234567891 1', '-'])
+    assert.throws(() => parseWithLongTexts(text), SyntaxError, text)
+})
 
 test('numbers keep their digits in any place of a text', () => {
   for (const number of NUMBERS)

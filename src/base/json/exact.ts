@@ -6,6 +6,7 @@
  * 2. Digits belong to the object or list that holds the number. A copy of it has doubles alone.
  * 3. What has judged a number has seen the double, so that only the double may be sent on: see {@link withoutDigits}.
  */
+import { beginsNumber, endOfString, numberAt, QUOTE } from './scan.ts'
 
 /** Found in every text with a number that a double writes in another way; also in others, which costs time alone. */
 const MAY_CHANGE =
@@ -161,6 +162,57 @@ export function isMultipleOf(value: number, divisor: number): boolean {
   const [scaled, by] =
     shift < 0 ? [a.digits, b.digits * 10n ** BigInt(-shift)] : [a.digits * 10n ** BigInt(shift), b.digits]
   return scaled % by === 0n
+}
+
+/** Stands in every text with a number that a double does not hold and that is 2^53 or more. */
+const MAY_BE_LONG = /\d[\d.]{15}|[eE]\+?\d\d/
+
+/**
+ * JSON whose long numbers are texts: whole digits beyond 2^53 that a double would change, and numbers beyond all doubles (1e400). What
+ * computes with the value sees all digits or none, and never another number.
+ * @param text JSON (RFC 8259): for anything else the result means nothing
+ */
+export function withLongNumbersAsTexts(text: string): string {
+  if (!MAY_BE_LONG.test(text)) return text
+  let out = ''
+  let copied = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) at = endOfString(text, at) - 1
+    else if (beginsNumber(code)) {
+      const number = numberAt(text, at)
+      if (isLong(number)) {
+        out += `${text.slice(copied, at)}"${number}"`
+        copied = at + number.length
+      }
+      at += number.length - 1
+    }
+  }
+  return out + text.slice(copied)
+}
+
+function isLong(number: string): boolean {
+  return !(Math.abs(Number(number)) <= Number.MAX_SAFE_INTEGER) && !isExactNumber(number)
+}
+
+/** Values with long numbers as texts, and the same values with doubles. */
+const doubles = new WeakMap<object, unknown>()
+
+/** Keeps what JSON.parse gives beside a value with long numbers as texts. */
+export function keepDoubles(value: unknown, parsed: unknown): void {
+  if (value !== null && typeof value === 'object') doubles.set(value, parsed)
+}
+
+/** What a schema judges of a value whose bytes are passed on as they came: their numbers are no texts. */
+export function withDoubles(value: unknown): unknown {
+  return value !== null && typeof value === 'object' ? (doubles.get(value) ?? value) : value
+}
+
+/** As JSON.parse, with long numbers as texts: see {@link withLongNumbersAsTexts}. */
+export function parseWithLongTexts(text: string): unknown {
+  const value: unknown = JSON.parse(text)
+  const read = withLongNumbersAsTexts(text)
+  return read === text ? value : JSON.parse(read)
 }
 
 /** Whether a double holds a JSON number exactly as it is written: 0.1 and 1e3, but not 12345678901234567891 or 1e400. */

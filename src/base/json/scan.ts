@@ -159,9 +159,14 @@ const END: ReadonlySet<number> = new Set([COMMA, CLOSE_OBJECT, CLOSE_LIST, 0x20,
 /**
  * JSON whose objects name no member twice, at any depth. Two readers may pick different ones of a repeated member, and
  * what one of them judged the other would believe.
+ * @param rewritten another text of the same value, which is read in its place
  * @returns undefined for anything else.
  */
-export function parseStrictJson(text: string, depthMax: number): unknown {
+export function parseStrictJson(
+  text: string,
+  depthMax: number,
+  rewritten: (json: string) => string = (json) => json,
+): unknown {
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -170,5 +175,7 @@ export function parseStrictJson(text: string, depthMax: number): unknown {
   }
   const { doubt, hasEscapes } = lookAtNames(text, depthMax)
   if (doubt !== null) return undefined
-  return hasEscapes ? parseEscapedNames(text) : value
+  const read = rewritten(text)
+  if (hasEscapes) return parseEscapedNames(read)
+  return read === text ? value : JSON.parse(read)
 }

@@ -1,4 +1,4 @@
-import { isExactNumber } from '../../base/json/exact.ts'
+import { isExactNumber, keepDoubles, withLongNumbersAsTexts } from '../../base/json/exact.ts'
 import {
   beginsNumber,
   endOfString,
@@ -30,8 +30,11 @@ export type ReadBody =
     }
   | { readonly ok: false; readonly reason: string }
 
-/** The value of a body (RFC 8259), or one sentence on why it has none. */
-export function readJsonBody(body: Uint8Array): ReadBody {
+/**
+ * The value of a body (RFC 8259), or one sentence on why it has none.
+ * @param hasLongTexts numbers that no double holds are texts: for what computes with the value. Then none is inexact
+ */
+export function readJsonBody(body: Uint8Array, hasLongTexts = false): ReadBody {
   let text: string
   try {
     text = utf8.decode(body)
@@ -47,8 +50,12 @@ export function readJsonBody(body: Uint8Array): ReadBody {
   }
   try {
     const plain: unknown = JSON.parse(text)
-    const value = hasEscapes ? parseEscapedNames(text) : plain
-    return { ok: true, value, inexact: inexactIn(text) }
+    const read = hasLongTexts ? withLongNumbersAsTexts(text) : text
+    const again = (): unknown => (hasEscapes ? parseEscapedNames(read) : JSON.parse(read))
+    const value = hasEscapes || read !== text ? again() : plain
+    // The bytes may be passed on: a schema must not take their numbers for texts
+    if (read !== text) keepDoubles(value, hasEscapes ? parseEscapedNames(text) : plain)
+    return { ok: true, value, inexact: hasLongTexts ? NO_NUMBERS : inexactIn(text) }
   } catch {
     return { ok: false, reason: 'must be JSON' }
   }

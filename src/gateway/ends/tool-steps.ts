@@ -5,7 +5,7 @@ import type { CallHandle } from '../../wire/port.ts'
 import { callerOf, type Exchange, type Lane } from '../exchange.ts'
 import { budgetOf } from '../exchange-memory.ts'
 import { connectionOf } from '../forward/connected.ts'
-import { askFor } from '../guardrails/webhooks.ts'
+import { askFor } from '../guardrails/ask-for.ts'
 import type { CheckRow } from '../stage-types.ts'
 import { noteStep } from '../workflow/step-call.ts'
 import type { CallTool, OriginGateway } from '../workflow/tool-port.ts'
@@ -80,7 +80,7 @@ function stepsOf(outer: Exchange, { checks, originFailed }: Omit<ToolStepOptions
     message() {},
     budget: () => budgetOf(outer),
     reserve: () => untilOver(budgetOf(outer)),
-    askWebhook: askFor(outer),
+    askWebhook: () => askFor(outer),
   }
 }
 

@@ -7,10 +7,11 @@ import { contentOf, isOpaque } from '../../guardrails/media.ts'
 import type { Chain } from '../../guardrails/rule.ts'
 import { type ForwardRequest, type Substitute, withoutFields } from '../../wire/port.ts'
 import type { GatheredAnswer, Routed } from '../exchange.ts'
+import { answerBudgetOf } from '../exchange-memory.ts'
 import { forgetClaim } from '../idempotency/repeated.ts'
 import { fieldValue } from '../request-headers.ts'
+import { askFor } from './ask-for.ts'
 import { type ExchangeGuard, stopFacts, stopReason } from './exchange-guard.ts'
-import { askFor } from './webhooks.ts'
 
 type Request = Pick<ForwardRequest, 'tap' | 'responseFields'>
 /** Gets the answer as the rules leave it, another one in its place, or the code of the refusal. */
@@ -114,17 +115,27 @@ function judge(
 export const PART = 'the content is a part of another one'
 
 function asGiven(
-  { end }: Routed,
+  exchange: Routed,
   answer: GatheredAnswer,
   fields: string,
   responseFields: string,
   value: Uint8Array,
   isDecoded: boolean,
 ): GatheredAnswer {
+  const { keepBytesMax } = exchange.end
   const isChanged = value !== answer.body
-  if (!isChanged && value.length <= end.keepBytesMax) return answer
+  if (!isChanged && value.length <= keepBytesMax) return answer
   const own = isChanged ? withoutFields(fields, isDecoded ? OF_CODED_BODY : OF_BODY) : fields
   const bodyBytes = isChanged ? value.length : answer.bodyBytes
-  const body = value.subarray(0, end.keepBytesMax)
-  return { ...answer, fields: own + responseFields, body, bodyBytes, truncated: body.length < bodyBytes }
+  const body = value.subarray(0, keepBytesMax)
+  const more = body.length - answer.body.length
+  const isUnheld = more > 0 && !answerBudgetOf(exchange).take(more)
+  return {
+    ...answer,
+    fields: own + responseFields,
+    body,
+    bodyBytes,
+    truncated: body.length < bodyBytes,
+    isUnheld,
+  }
 }

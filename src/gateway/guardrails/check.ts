@@ -17,11 +17,12 @@ import type { PlacedGuardrails } from '../../snapshot/linked-types/guardrail.ts'
 import { withoutFields } from '../../wire/port.ts'
 import { bodyOf } from '../contract/request.ts'
 import type { Located, Routed } from '../exchange.ts'
+import { budgetOf, overloaded } from '../exchange-memory.ts'
 import { type Explain, open, pass } from '../explain/judged.ts'
 import { fieldValue } from '../request-headers.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
+import { askFor } from './ask-for.ts'
 import { ExchangeGuard, stopFacts, stopReason } from './exchange-guard.ts'
-import { askFor } from './webhooks.ts'
 
 export function guardrailsPass(exchange: Routed): Verdict | Promise<Verdict> {
   const { guards } = exchange.snapshot
@@ -164,6 +165,9 @@ function settled(
 ): Verdict {
   if (stop !== null) return blocked(exchange, stop)
   if (value === content) return null
+  // A body that was decoded for the rules may be a thousand times as long as the one that was counted
+  if (value.length > received.length && !budgetOf(exchange).take(value.length - received.length))
+    return overloaded(exchange)
   guard.isBodyChanged = true
   if (exchange.proxy.fragment.features?.idempotency === true)
     guard.receivedDigest = hash('sha256', received, 'base64url')

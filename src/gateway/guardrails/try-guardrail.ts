@@ -30,7 +30,7 @@ export async function tryGuardrail(
     [[rule]],
     leg,
     tally,
-    (asking, asked, texts) => webhooks.ask({ ...snapshot, guardrails }, asking, asked, texts),
+    (asking, asked, texts) => webhooks.ask({ ...snapshot, guardrails }, '', asking, asked, texts),
     (run) => applyContent(run.chain([rule]), Buffer.from(text), type, leg, run.tally),
   )
   const hits = {}

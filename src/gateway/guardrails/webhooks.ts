@@ -2,14 +2,17 @@
  * Asks the webhooks of guardrails. Nothing of the caller goes along but the texts: neither headers nor address nor identity.
  *
  * 1. A question ends with an answer within the time of the rule, or fails.
- * 2. Questions under way are bounded, for each webhook in number and for the thread in bytes. A question beyond
- *    these bounds fails at once.
- * 3. A webhook that fails again and again is left alone for a moment, so that calls do not wait for it.
+ * 2. Questions under way are bounded, for each webhook in number and for the thread in bytes. Callers share both: one caller
+ *    leaves room for the next. A question beyond these bounds fails at once.
+ * 3. A webhook that fails again and again for a caller is left alone for a moment by that caller, so that its calls do not
+ *    wait. Contents can make a webhook fail, so the failures of one caller say nothing to others.
  */
 
 import { type Clock, timerMs } from '../../base/clock.ts'
 import type { Reservation } from '../../base/memory/bytes.ts'
-import type { AskedText, AskWebhook, WebhookAnswer } from '../../guardrails/asked.ts'
+import { Lru } from '../../base/memory/lru.ts'
+import { PoolShare } from '../../base/memory/pool-share.ts'
+import type { AskedText, WebhookAnswer } from '../../guardrails/asked.ts'
 import type { Leg, Rule } from '../../guardrails/rule.ts'
 import {
   readWebhookAnswer,
@@ -21,37 +24,40 @@ import { beforeRotation, refusesCredential } from '../../snapshot/link/credentia
 import type { LinkedTarget, TargetState } from '../../snapshot/linked-types/collection.ts'
 import type { LinkedCredential } from '../../snapshot/linked-types/credential.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
+import { CallerMemory } from '../../wire/caller-memory.ts'
 import type { CallRequest, CallResult } from '../../wire/port.ts'
-import type { Exchange } from '../exchange.ts'
 import type { Pools } from '../forward/pools.ts'
 
-/** Questions to one webhook that a thread has under way; more would queue up behind a slow one. */
-const FLIGHTS_MAX = 64
+/** Questions to one webhook that a thread has under way; more would queue up behind a slow one. One caller alone has half of them. */
+const FLIGHTS_MAX = 128
 /** Bytes of all questions and answers of a thread. */
 const BYTES_MAX = 64 * 1024 * 1024
 /** As many failures in a row, and it is left alone for so long. */
 const FAILURES_MAX = 5
 const REST_MS = 1000
+/** Callers whose failures are remembered for each webhook. */
+const FAILING_MAX = 1024
 
 const FIELDS = 'Content-Type: application/json\r\nAccept: application/json\r\nUser-Agent: postern\r\n'
 const BEARER = /^authorization: bearer (\S+)/i
 
 /** Asks the webhook of a guardrail of that snapshot. Never rejects. */
 export interface Webhooks {
+  /** @param holder whose content it is: holders share what is under way; empty for Postern itself */
   ask(
     snapshot: Pick<Snapshot, 'guardrails' | 'credentials'>,
+    holder: string,
     rule: Rule,
     leg: Leg,
     texts: readonly AskedText[],
   ): Promise<WebhookAnswer>
 }
 
-/** What a thread has under way at one webhook, and what it thinks of it. */
+/** What a thread has under way at one webhook, and what callers think of it. */
 interface State {
-  flights: number
-  /** In a row. */
-  failures: number
-  failedAt: number
+  readonly flights: PoolShare
+  /** Of holders whose last question has failed. */
+  readonly failing: Lru<string, { readonly inRow: number; readonly at: number }>
 }
 
 /** What is asked, and where. */
@@ -66,34 +72,15 @@ interface Question {
 export function createWebhooks(pools: Pools, clock: Clock): Webhooks {
   // A new snapshot keeps this key of a server, so that failures are still known
   const states = new WeakMap<TargetState, State>()
-  let bytes = 0
+  const memory = new CallerMemory(BYTES_MAX)
 
   function stateOf({ state: key }: LinkedTarget): State {
     let state = states.get(key)
     if (state === undefined) {
-      state = { flights: 0, failures: 0, failedAt: 0 }
+      state = { flights: new PoolShare(FLIGHTS_MAX), failing: new Lru(FAILING_MAX) }
       states.set(key, state)
     }
     return state
-  }
-
-  /** Bytes of one question and its answer. */
-  function holding(): Reservation {
-    let held = 0
-    const give = (count: number): void => {
-      held -= count
-      bytes -= count
-    }
-    return {
-      take(count) {
-        if (bytes + count > BYTES_MAX) return false
-        held += count
-        bytes += count
-        return true
-      },
-      give,
-      release: () => give(held),
-    }
   }
 
   async function answered(
@@ -121,23 +108,26 @@ export function createWebhooks(pools: Pools, clock: Clock): Webhooks {
   }
 
   return {
-    async ask(snapshot, rule, leg, texts) {
+    async ask(snapshot, holder, rule, leg, texts) {
       const question = questionFor(snapshot, rule, leg, texts, clock)
       if (typeof question === 'string') return failed(question)
-      const state = stateOf(question.target)
-      const { failures, failedAt } = state
-      if (failures >= FAILURES_MAX && clock.monotonic() - failedAt < REST_MS)
+      const { flights, failing } = stateOf(question.target)
+      const before = failing.get(holder)
+      const isLeftAlone = before !== undefined && before.inRow >= FAILURES_MAX
+      if (isLeftAlone && clock.monotonic() - before.at < REST_MS)
         return failed('the webhook has failed several times')
-      const held = holding()
-      if (state.flights >= FLIGHTS_MAX || !held.take(question.request.body!.length))
+      const held = memory.open(holder)
+      if (!flights.mayTake(holder) || !held.take(question.request.body!.length))
         return failed('too many questions to webhooks are under way')
-      state.flights++
+      flights.take(holder)
+      held.answers()
       const asked = answered(question, rule.webhook!.timeout_ms, held)
       const answer = await asked.catch(() => failed('the webhook cannot be asked'))
-      state.flights--
+      flights.give(holder)
       held.release()
-      state.failures = answer.kind === 'failed' ? state.failures + 1 : 0
-      state.failedAt = clock.monotonic()
+      if (answer.kind === 'failed')
+        failing.set(holder, { inRow: (failing.get(holder)?.inRow ?? 0) + 1, at: clock.monotonic() })
+      else failing.delete(holder)
       return answer
     },
   }
@@ -227,9 +217,4 @@ function answerIn(result: CallResult | null, { rule, texts }: Question): Webhook
 
 function failed(reason: string): WebhookAnswer {
   return { kind: 'failed', reason }
-}
-
-/** How rules of an exchange ask webhooks. */
-export function askFor({ lane, snapshot }: Exchange): AskWebhook {
-  return (rule, leg, texts) => lane.webhooks.ask(snapshot, rule, leg, texts)
 }

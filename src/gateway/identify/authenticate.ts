@@ -1,8 +1,10 @@
 import { audienceOf, isText } from '../../base/crypto/jwt.ts'
 import { hashToken } from '../../base/crypto/token.ts'
 import type { Plain } from '../../base/json/storable.ts'
+import { PoolShare } from '../../base/memory/pool-share.ts'
 import { discoveredFrom, type UrlSource } from '../../base/net/egress.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
+import { networkOf } from '../../snapshot/find/network.ts'
 import type { LinkedToken } from '../../snapshot/linked-types/client.ts'
 import type { Exchange, Known } from '../exchange.ts'
 import { type Judged, open, pass } from '../explain/judged.ts'
@@ -121,11 +123,45 @@ function isEqual(a: string, b: string): boolean {
 
 /** What introspection said is believed for as long, or until the token expires. */
 const KEPT_MS = 60_000
-/** Questions that one thread has under way; more would queue up behind a slow provider. */
-const FLIGHTS_MAX = 64
+/** Questions that one thread has under way; more would queue up behind a slow provider. One profile alone has half of them. */
+const FLIGHTS_MAX = 128
+/** Of these for one profile. Nothing is known of who asks, so sources share them: one alone has half. */
+const PROFILE_FLIGHTS_MAX = FLIGHTS_MAX / 2
 
-/** Questions under way, by thread and by profile and token, so that one token is asked about once. */
-const flights = new WeakMap<Issuers, Map<string, Promise<Plain>>>()
+/** Questions to providers that one thread has under way. */
+class Flights {
+  /** By profile and token, so that one token is asked about once. */
+  readonly #byToken = new Map<string, Promise<Plain>>()
+  readonly #profiles = new PoolShare(FLIGHTS_MAX)
+  /** Of profiles with a question under way. */
+  readonly #sources = new Map<string, PoolShare>()
+
+  /** Rejects where the profile, or the source, has too many under way. */
+  ask({ identity: { profile, verifiedKey }, ip }: Known, send: () => Promise<Plain>): Promise<Plain> {
+    const { id } = profile
+    const key = `${id} ${verifiedKey}`
+    const known = this.#byToken.get(key)
+    if (known !== undefined) return known
+    const source = networkOf(ip)
+    const sources = this.#sources.get(id) ?? new PoolShare(PROFILE_FLIGHTS_MAX)
+    if (!this.#profiles.mayTake(id) || !sources.mayTake(source))
+      return Promise.reject(new Error('too many questions are under way'))
+    this.#profiles.take(id)
+    sources.take(source)
+    this.#sources.set(id, sources)
+    const flight = send().finally(() => {
+      this.#byToken.delete(key)
+      this.#profiles.give(id)
+      sources.give(source)
+      if (sources.taken === 0) this.#sources.delete(id)
+    })
+    this.#byToken.set(key, flight)
+    return flight
+  }
+}
+
+/** By thread. */
+const flights = new WeakMap<Issuers, Flights>()
 
 /** `authenticate` for an opaque token: the provider is asked (RFC 7662). */
 async function proveOpaque(exchange: Known): Promise<RefusalCode | null> {
@@ -162,18 +198,11 @@ function ask(
 ): Promise<Plain> {
   let under = flights.get(issuers)
   if (under === undefined) {
-    under = new Map()
+    under = new Flights()
     flights.set(issuers, under)
   }
-  const key = `${exchange.identity.profile.id} ${exchange.identity.verifiedKey}`
-  let flight = under.get(key)
-  if (flight === undefined) {
-    if (under.size >= FLIGHTS_MAX) return Promise.reject(new Error('too many questions are under way'))
-    const form = { token: exchange.identity.bearer, token_type_hint: 'access_token' }
-    flight = issuers.fetchJson({ ...at, form, authorization }).finally(() => under.delete(key))
-    under.set(key, flight)
-  }
-  return flight
+  const form = { token: exchange.identity.bearer, token_type_hint: 'access_token' }
+  return under.ask(exchange, () => issuers.fetchJson({ ...at, form, authorization }))
 }
 
 /** RFC 7662 section 2.2. What the provider leaves out counts against the token where the profile asks for it. */
@@ -186,9 +215,13 @@ function judge(exchange: Known, answer: Plain): RefusalCode | null {
   if (fragment.audience !== null && audienceOf(aud)?.includes(fragment.audience) !== true)
     return failed(exchange, 'the token is not for the audience')
   const { now } = exchange
-  const until = typeof exp === 'number' ? exp * 1000 + fragment.skew_ms : now + KEPT_MS
+  const ends = timeIn(exp)
+  const begins = timeIn(nbf)
+  if (ends === undefined || begins === undefined)
+    return failed(exchange, 'the provider gives a time that is no number')
+  const until = ends === null ? now + KEPT_MS : ends + fragment.skew_ms
   if (now >= until) return failed(exchange, 'the token has expired')
-  if (typeof nbf === 'number' && now < nbf * 1000 - fragment.skew_ms)
+  if (begins !== null && now < begins - fragment.skew_ms)
     return failed(exchange, 'the token is not valid yet')
   const fault = faultOf(profile.verifier!, answer)
   if (fault !== null) return failed(exchange, fault)
@@ -198,11 +231,23 @@ function judge(exchange: Known, answer: Plain): RefusalCode | null {
     credentialId: 'introspection',
     from: now - KEPT_MS,
     until: Math.min(until, now + KEPT_MS),
-    endsAt: typeof exp === 'number' ? until : Infinity,
+    endsAt: ends === null ? Infinity : until,
     subject: isText(sub, 1024) ? copyOf(sub) : '',
     agentHost: hostOf(answer),
     claims: keep(fragment.claims, answer),
   })
+}
+
+const DIGITS = /^\d{1,15}$/
+
+/**
+ * A time of an answer in milliseconds since the epoch; null where it gives none, undefined for what is none. Some providers write the
+ * number as text.
+ */
+function timeIn(value: unknown): number | null | undefined {
+  if (value === undefined || value === null) return null
+  const seconds = typeof value === 'string' && DIGITS.test(value) ? Number(value) : value
+  return typeof seconds === 'number' && Number.isFinite(seconds) ? seconds * 1000 : undefined
 }
 
 // Limits failed authentications by source and profile, for all threads together. A throttled source waits, but a

@@ -147,8 +147,11 @@ export function copyOf(text: string): string {
 
 const NO_CLAIMS: Claims = new Map()
 
+/** A whole number beyond 2^53 may have been another one before it was read. */
 function isScalar(value: unknown): boolean {
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+  if (typeof value === 'number')
+    return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))
+  return typeof value === 'string' || typeof value === 'boolean'
 }
 
 /** All threads remember for as long that a proof was verified. */

@@ -1,7 +1,7 @@
 /**
  * Bodies as expressions see them: JSON is parsed, other text is a string, and anything else bytes, which can only be passed on. A
  * value that is passed on as it came leaves with the very bytes that came, so JSON that another reader may understand in another way
- * (a member that stands twice) is not read as JSON.
+ * (a member that stands twice) is not read as JSON. A number that no double holds is a text: expressions would see another number.
  */
 import { jsonWithin } from '../../base/json/canonical.ts'
 import { isPlain, type Plain, scalarText } from '../../base/json/storable.ts'
@@ -47,7 +47,7 @@ function readRequestBody(bytes: Uint8Array, contentType: string): unknown {
 export function readBody(bytes: Uint8Array, contentType: string): unknown {
   if (bytes.length === 0) return null
   if (isJsonType(contentType)) {
-    const read = readJsonBody(bytes)
+    const read = readJsonBody(bytes, true)
     if (!read.ok) return bytes
     if (typeof read.value === 'object' && read.value !== null) CAME.set(read.value, bytes)
     return read.value

@@ -1,5 +1,6 @@
 import { parseHttpDate } from '../../base/http/fields.ts'
 import { jsonWithin } from '../../base/json/canonical.ts'
+import { withLongNumbersAsTexts } from '../../base/json/exact.ts'
 import { parseStrictJson } from '../../base/json/scan.ts'
 import { isPlain, type Plain } from '../../base/json/storable.ts'
 import type { JsonSchema } from '../../model/api/proxy.ts'
@@ -82,7 +83,7 @@ function outputsOf(completion: Completion, judge: Judge | null): Plain {
   if (isRefused) throw failure('refused', 'the model refused to answer')
   if (judge === null) return outputs
   if (finish_reason === 'length') throw failure('length', 'the answer was cut off at max_tokens')
-  const json = parseStrictJson(text, DEPTH_MAX)
+  const json = parseStrictJson(text, DEPTH_MAX, withLongNumbersAsTexts)
   const errors = json === undefined ? [{ pointer: '', reason: 'must be JSON' }] : (judge(json) ?? [])
   if (errors.length === 0) return { ...outputs, json }
   // Pointers may hold names that the model has chosen

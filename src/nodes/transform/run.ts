@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { linkTemplate, type Template } from '../../base/expression/template.ts'
+import { parseWithLongTexts } from '../../base/json/exact.ts'
 import { isDeep, isPlain, type Plain, scalarText } from '../../base/json/storable.ts'
 import { type Execute, NodeFailure, type NodeRun } from '../run.ts'
 
@@ -94,7 +95,7 @@ function readAs(format: Format, value: unknown, { header, separator }: Csv): unk
 function readJson(text: string): unknown {
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = parseWithLongTexts(text)
   } catch {
     throw new NodeFailure('value', 'value is no JSON')
   }

@@ -1,3 +1,4 @@
+import { withDoubles } from '../../base/json/exact.ts'
 import type { JsonSchema } from '../../model/api/proxy.ts'
 import { createSchemaJudges } from '../../snapshot/schema/judge.ts'
 import { hasBytes, type NodeRun, UNREAD_BODY } from '../run.ts'
@@ -12,7 +13,7 @@ export const validateRun: NodeRun = {
     const judge = createSchemaJudges({}, true).of(schema as JsonSchema, 'request')
     return ({ value }) => {
       // A schema would judge bytes as an object with a member for each of them
-      const errors = hasBytes(value) ? UNREAD : (judge(value ?? null) ?? [])
+      const errors = hasBytes(value) ? UNREAD : (judge(withDoubles(value ?? null)) ?? [])
       return { handle: errors.length === 0 ? 'valid' : 'invalid', outputs: { errors } }
     }
   },

@@ -231,3 +231,29 @@ test('the mode says whether documents are taken, those that are bundled go first
     off: [false, 400, 400, []],
   })
 })
+
+test('documents that strangers name are fetched ten times a minute for a source, and those that are kept all the same', async () => {
+  const kept = 'https://kept.example/client.json'
+  documents.set(kept, {
+    client_id: kept,
+    client_name: 'Kept',
+    redirect_uris: ['http://localhost/callback'],
+    token_endpoint_auth_method: 'none',
+  })
+  const ask = async (client: string) => {
+    const asking = authorization(origin, client, { redirect_uri: 'http://localhost:5555/callback' })
+    return (await server.browser().open(asking.url)).status
+  }
+  await server.restart({ documentMode: 'auto' })
+  server.move(60_000)
+  assert.equal(await ask(kept), 200)
+  asked.length = 0
+  for (let count = 0; count < 20; count++)
+    assert.equal(await ask(`https://a${count}.example/client.json`), 400)
+  assert.equal(asked.length, 9)
+  await server.restart()
+  assert.equal(await ask(kept), 200)
+  server.move(60_000)
+  assert.equal(await ask('https://b.example/client.json'), 400)
+  assert.equal(asked.at(-1), 'https://b.example/client.json')
+})

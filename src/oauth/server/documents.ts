@@ -34,8 +34,9 @@ export interface ClientDocuments {
   /**
    * Asks for a document, or for the keys that one names. One that was fetched before is good for as long as its answer
    * said (RFC 9111), and for a month while it cannot be fetched again. Rejects with a FetchFailure.
+   * @param ip of the caller that names the client
    */
-  fetch(url: string): Promise<Plain>
+  fetch(url: string, ip: string): Promise<Plain>
 }
 
 export interface ClientDocumentsParts {
@@ -45,6 +46,8 @@ export interface ClientDocumentsParts {
   readonly mode: DocumentMode
   /** Reaches public addresses alone. */
   readonly getJson: GetJson
+  /** Counts a document that is fetched for an address: seconds that it must wait, or 0. */
+  readonly waitFor: (ip: string) => Promise<number>
   /** By URL; they go before those that are bundled. */
   readonly pins: ReadonlyMap<string, Plain>
   readonly warn: (message: string) => void
@@ -52,7 +55,7 @@ export interface ClientDocumentsParts {
 
 /** Documents of clients: pinned, kept or fetched, as the mode lets them be. */
 export function createClientDocuments(parts: ClientDocumentsParts): ClientDocuments {
-  const { store, sealed, clock, mode, getJson } = parts
+  const { store, sealed, clock, mode, getJson, waitFor } = parts
   const warn = tellFew(clock, parts.warn)
   const known = new Map([...PINNED, ...parts.pins])
   const mayFetch = mode === 'auto' || mode === 'on'
@@ -90,12 +93,14 @@ export function createClientDocuments(parts: ClientDocumentsParts): ClientDocume
       return typeof name === 'string' ? name : undefined
     },
     pinned: (url) => (mode === 'auto' || mode === 'pinned-only' ? known.get(url) : undefined),
-    async fetch(url) {
+    async fetch(url, ip) {
       if (!mayFetch) throw new FetchFailure('nothing is fetched here')
       if (url.length > URL_MAX) throw new FetchFailure('the URL is too long')
       const before = await kept(url)
       if (before?.isFresh === true) return before.document
       try {
+        const seconds = await waitFor(ip)
+        if (seconds > 0) throw new FetchFailure(`too many were fetched for ${ip}; wait ${seconds} s`)
         const { value: given, headers } = await getJson(url)
         const document = given['client_id'] === url ? lenientMetadata(given) : given
         await keep(url, document, freshnessOf(headers))

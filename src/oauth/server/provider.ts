@@ -171,7 +171,7 @@ function configurationOf(parts: ProviderParts): Configuration {
     formats: { customizers: { jwt: nameService(parts) } },
     renderError: (context, out) =>
       answerPage(context, errorPage(out.error, out.error_description ?? 'The request could not be used.')),
-    fetch: async (url) => Response.json(await documents.fetch(String(url))),
+    fetch: async (url) => Response.json(await documents.fetch(String(url), Provider.ctx?.ip ?? '')),
     features: featuresOf(parts),
     discovery: { service_documentation: undefined },
   }

@@ -4,9 +4,14 @@ import { CONNECT, INTERACTION } from './visit.ts'
 
 const WINDOW_MS = 60_000
 
+/** In the place of a path: metadata documents of clients, and keys that these name, which are fetched for a source. */
+export const DOCUMENTS = 'documents'
+
 /** Requests of one source in a minute, by what they ask for. */
 const MAX: Readonly<Record<string, number>> = {
   '/oauth/register': 60,
+  // Strangers name these URLs, and a server with large certificates takes half a second of the thread that asks it
+  [DOCUMENTS]: 10,
   '/oauth/authorize': 120,
   '/oauth/device': 30,
   '/oauth/device/authorize': 30,

@@ -64,7 +64,7 @@ import {
   nameAlike,
   REGISTRATION,
 } from './provider.ts'
-import { createRequestLimits } from './request-limits.ts'
+import { createRequestLimits, DOCUMENTS } from './request-limits.ts'
 import {
   CONNECT,
   createBrowserSessions,
@@ -136,7 +136,14 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
   const consents = createConsents({ ...parts, sealed, profiles, needed })
   const audit = createOAuthAudit(store, clock)
   const { documentMode: mode, fetchPublic } = parts
-  const documents = createClientDocuments({ ...parts, sealed, mode, getJson: fetchPublic })
+  const wait = createRequestLimits(parts.throttle, parts.networkOf)
+  const documents = createClientDocuments({
+    ...parts,
+    sealed,
+    mode,
+    getJson: fetchPublic,
+    waitFor: (ip) => wait(DOCUMENTS, ip),
+  })
   const interactions = createInteractions({ ...parts, sealed, documents, consents, profiles, needed, audit })
   const pages = createConnectPages({
     ...parts,
@@ -146,7 +153,6 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
     applications: createApplications({ ...parts, sealed, documents, consents }),
   })
   const redirects = createOwnRedirects(parts.ownOrigins, store.read)
-  const wait = createRequestLimits(parts.throttle, parts.networkOf)
   const { protocol, host } = new URL(issuer)
   const { session, interaction, resume } = ownCookieNames(protocol === 'https:')
   /** Those that the engine signs. */

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { parseWithLongTexts } from '../../base/json/exact.ts'
 import { GatheredRows, MEMBER_CHARS, PERMISSION, statementFault } from '../answer.ts'
 import {
   ANSWER_BYTES_MAX,
@@ -59,6 +60,8 @@ async function openConnection(
     charset: 'utf8mb4',
     dateStrings: true,
     supportBigNumbers: true,
+    // Its parser would change long numbers
+    jsonStrings: true,
     // A server must not ask for files, nor take two statements
     flags: ['-LOCAL_FILES', '-MULTI_STATEMENTS'],
     multipleStatements: false,
@@ -244,6 +247,7 @@ function isRow(row: readonly unknown[] | Changed | undefined): row is readonly u
 }
 
 /** Numbers of types: https://dev.mysql.com/doc/dev/mysql-server/latest/field__types_8h.html */
+const JSON_TYPE = 245
 const TIMESTAMP = 7
 const DATETIME = 12
 
@@ -260,6 +264,7 @@ function charsOf(row: readonly unknown[]): number {
 function jsonValue(value: unknown, { columnType }: Column): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
   if (typeof value === 'bigint') return String(value)
+  if (typeof value === 'string' && columnType === JSON_TYPE) return parseWithLongTexts(value)
   if (typeof value !== 'string' || (columnType !== TIMESTAMP && columnType !== DATETIME)) return value
   const time = value.replace(' ', 'T')
   // The session is in UTC, in which the server gives this type alone

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
+import { parseWithLongTexts } from '../../base/json/exact.ts'
 import { GatheredRows, MEMBER_CHARS, statementFault } from '../answer.ts'
 import {
   ANSWER_BYTES_MAX,
@@ -376,7 +377,7 @@ const toFloat: FromText = (text) => {
 }
 
 const toBoolean: FromText = (text) => text === 't'
-const toJson: FromText = (text) => JSON.parse(text) as unknown
+const toJson: FromText = parseWithLongTexts
 /** `\x` and hexadecimal digits. */
 const toBase64: FromText = (text) => Buffer.from(text.slice(2), 'hex').toString('base64')
 /** RFC 3339, from `2026-05-01 00:00:00+00`; `infinity` and years before 1 stay as they are. */

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { parseWithLongTexts } from '../../base/json/exact.ts'
 import {
   ANSWER_BYTES_MAX,
   type RedisWork,
@@ -124,7 +125,7 @@ function decoded(bytes: Buffer, encoding: RedisWork['encoding']): unknown {
   if (encoding === 'base64') return bytes.toString('base64')
   try {
     const text = UTF8.decode(bytes)
-    return encoding === 'json' ? (JSON.parse(text) as unknown) : text
+    return encoding === 'json' ? parseWithLongTexts(text) : text
   } catch {
     const wanted = encoding === 'json' ? 'JSON' : 'text in UTF-8; set encoding to base64'
     throw new ServiceFailure('encoding', `a value is no ${wanted}`)

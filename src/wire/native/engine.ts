@@ -304,6 +304,12 @@ class Certificates {
   }
 }
 
+/**
+ * A caller of TLS 1.2 could begin another handshake within its connection, with another certificate. HTTP/2 forbids it (RFC 9113
+ * section 9.2.1), and nothing of HTTP/1.1 needs it.
+ */
+const FIRST_HANDSHAKE_ALONE = constants.SSL_OP_NO_RENEGOTIATION
+
 function contextOptions(
   { certificate, key }: TlsOptions['pairs'][number],
   clientAuthorities: string | null,
@@ -313,13 +319,14 @@ function contextOptions(
     key,
     minVersion: 'TLSv1.2',
     honorCipherOrder: true,
+    secureOptions: FIRST_HANDSHAKE_ALONE,
     ...(clientAuthorities === null
       ? {}
       : {
           ca: clientAuthorities,
           allowPartialTrustChain: true,
           // A resumed session brings the certificate without the authorities in between
-          secureOptions: constants.SSL_OP_NO_TICKET,
+          secureOptions: FIRST_HANDSHAKE_ALONE | constants.SSL_OP_NO_TICKET,
         }),
   }
 }

@@ -74,6 +74,29 @@ test('what is neither TLS nor a request gets no answer in plain text', async () 
   assert.ok(await isServed())
 })
 
+test('a caller of TLS 1.2 cannot begin another handshake within its connection', async () => {
+  for (const clientAuthorities of [null, CERTIFICATE]) {
+    const pairs = [{ certificate: CERTIFICATE, key: PRIVATE_KEY }]
+    const tls = { pairs, clientAuthorities, ticketKeys: Buffer.alloc(48) }
+    const own = await engine.listen({ host: '127.0.0.1', port: 0, reusePort: false, tls })
+    const socket = connectTls({
+      port: own,
+      host: '127.0.0.1',
+      servername: 'origin.test',
+      ca: CERTIFICATE,
+      maxVersion: 'TLSv1.2',
+    })
+    await once(socket, 'secureConnect')
+    const ended = Promise.withResolvers<unknown>()
+    socket.on('error', ended.resolve)
+    socket.on('close', () => ended.resolve(new Error('closed')))
+    socket.renegotiate({}, ended.resolve)
+    assert.match(String(await ended.promise), /no renegotiation/)
+    socket.destroy()
+  }
+  assert.ok(await isServed())
+})
+
 test('a handshake that does not come to its end is closed when the time for a head is over', async () => {
   for (const beginning of ['', 'GE', '\x16\x03\x01\x02\x00']) {
     const socket = connect(port, '127.0.0.1')

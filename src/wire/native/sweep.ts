@@ -11,17 +11,20 @@ export interface Timed {
 /**
  * All deadlines of an engine, looked at by one timer: setting one is a store, and a timeout is up to one period
  * late. Times come from the clock, so a test that moves it waits for no more than one period.
+ *
+ * After a turn that held the thread for long, timers run before the events of sockets. So deadlines are looked at once these events
+ * were handled: a connection that was made, or an answer that came, in time does not end as late.
  */
 export class Sweep {
   readonly #timed = new Set<Timed>()
-  readonly #clock: Clock
   readonly #timer: NodeJS.Timeout
+  #next: NodeJS.Immediate | undefined
 
   constructor(clock: Clock, periodMs: number, eachTime: () => void) {
-    this.#clock = clock
     this.#timer = setInterval(() => {
-      this.#look()
       eachTime()
+      const now = clock.monotonic()
+      this.#next = setImmediate(() => this.#look(now))
     }, periodMs)
     this.#timer.unref()
   }
@@ -36,10 +39,10 @@ export class Sweep {
 
   stop(): void {
     clearInterval(this.#timer)
+    clearImmediate(this.#next)
   }
 
-  #look(): void {
-    const now = this.#clock.monotonic()
+  #look(now: number): void {
     for (const timed of this.#timed) if (timed.deadline <= now) timed.expired()
   }
 }

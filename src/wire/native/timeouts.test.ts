@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { eventually } from '../../../test/support/eventually.ts'
-import { Caller, type Gateway, nativeAlone, type Origin, startBetween } from '../../../test/wire/peers.ts'
+import {
+  Caller,
+  forwardAll,
+  type Gateway,
+  nativeAlone,
+  type Origin,
+  startBetween,
+} from '../../../test/wire/peers.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
 const LIMITS = {
@@ -267,3 +274,22 @@ for (const value of ['timeout=3600', 'timeout', 'max=7', 'timeout=-1', 'timeout=
       )
     },
   )
+
+test(
+  'a connection that was made in time serves its request, though the thread was held for longer than it may take',
+  BY_OUR_CLOCK,
+  async (t) => {
+    const held: { gateway?: Gateway } = {}
+    const { gateway, caller } = await startBetween(t, undefined, {
+      request(incoming, upstream) {
+        forwardAll(incoming, upstream)
+        held.gateway!.pass(5000)
+        // The timer of deadlines is due when the thread goes on, before any event of a socket
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
+      },
+    })
+    held.gateway = gateway
+    await caller.ask(GET, /ok$/)
+    assert.deepEqual(gateway.refused, [])
+  },
+)

@@ -1,5 +1,6 @@
 /** Numbers, texts, objects, hashes, encodings, identifiers and JSON as text. Binary values do not exist: what is decoded has to be UTF-8. */
 import { hash } from 'node:crypto'
+import { parseWithLongTexts } from '../../json/exact.ts'
 import { isPlain, type Plain } from '../../json/storable.ts'
 import {
   type Evaluation,
@@ -79,7 +80,7 @@ function parse(run: Evaluation, [value]: readonly unknown[]): unknown {
   payText(run, given.length)
   if (depthOf(given) > JSON_DEPTH_MAX) failed(`JSON is nested at most ${JSON_DEPTH_MAX} levels deep`)
   try {
-    return JSON.parse(given) as unknown
+    return parseWithLongTexts(given)
   } catch {
     return failed('json.parse takes a text that is JSON')
   }

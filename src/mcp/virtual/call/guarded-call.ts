@@ -42,7 +42,7 @@ export function guarded(
       return
     }
     const { received } = request
-    const guard = new MessageGuard(guardrails, target.outputSchema ?? null, gateway.askWebhook)
+    const guard = new MessageGuard(guardrails, target.outputSchema ?? null, gateway.askWebhook(sender.caller))
     const go = (params: Members | null, retried: Members | null): void => {
       if (params === null || retried === null) {
         done(blockedAnswer(guard, sender, request))
@@ -86,7 +86,7 @@ export function guarded(
  */
 export function judgeAlone(
   { members }: JoinedVirtualMcp,
-  { askWebhook }: Pick<GatewayPort, 'askWebhook'>,
+  gateway: Pick<GatewayPort, 'askWebhook'>,
   sender: Sender,
   request: RelayedRequest,
   member: string,
@@ -97,7 +97,7 @@ export function judgeAlone(
   if (guardrails === null) return done(null)
   const unusable = faultAnswer(guardrails, sender, request)
   if (unusable !== null) return done(unusable)
-  const guard = new MessageGuard(guardrails, null, askWebhook)
+  const guard = new MessageGuard(guardrails, null, gateway.askWebhook(sender.caller))
   const settled = (passed: Members | null) => {
     if (passed === null) return done(blockedAnswer(guard, sender, request))
     request.received.guardrailHits = hitsText([guard.tally])

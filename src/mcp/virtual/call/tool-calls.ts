@@ -2,6 +2,7 @@
  * Calls of tools by nodes of workflows, without a client of a virtual MCP. The origin is called as through a virtual MCP. If
  * the origin asks its client for input, the call is refused, because no client can answer.
  */
+import { parseWithLongTexts } from '../../../base/json/exact.ts'
 import { isPlain } from '../../../base/json/storable.ts'
 import { PROBLEMS, type RefusalCode } from '../../../base/refusal.ts'
 import type { CallTool, ToolAnswer, ToolCall } from '../../../gateway/workflow/tool-port.ts'
@@ -43,7 +44,7 @@ export function createToolCalls(tools: ToolCallTools): CallTool {
     const guard =
       call.guardrails === null
         ? null
-        : new MessageGuard(call.guardrails, null, gateway.askWebhook, call.tally)
+        : new MessageGuard(call.guardrails, null, gateway.askWebhook(caller), call.tally)
     let isGivenUp = false
     let run: OriginCall | null = null
     const give = (answer: RelayedAnswer | null, code?: RefusalCode): void => {
@@ -141,7 +142,7 @@ function toToolAnswer(
     return failed(null, `the origin "${origin}" answered with error ${answer.code}: ${shown}`)
   }
   // Written as a result by the call
-  const result = JSON.parse(answer.text) as Members
+  const result = parseWithLongTexts(answer.text) as Members
   const { content, structuredContent, isError, resultType = 'complete' } = result
   if (code !== undefined) return refusedBy(code, isMembers(structuredContent) ? structuredContent : NOTHING)
   if (resultType !== 'complete') return unusable(`the tool of the origin "${origin}" ${CANNOT_ASK}`)
