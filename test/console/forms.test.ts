@@ -422,6 +422,38 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
     assertFaultless(visit, 'pickers')
   })
 
+  test('a default is the value of its field and is not sent, a time has a picker in UTC, and one press creates', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    const sent: unknown[] = []
+    page.on('request', (request) => {
+      if (request.method() === 'POST' && new URL(request.url()).pathname.endsWith('/clients'))
+        sent.push(request.postDataJSON())
+    })
+    await opened(page, '/clients/new')
+    assert.equal(await page.getByText(/default: /).count(), 0)
+    const kind = page.getByLabel('Kind', { exact: true })
+    assert.equal(await kind.inputValue(), 'partner')
+    await page.getByLabel(/^Name/).fill('At once')
+    const ends = page.getByLabel('Valid until')
+    assert.equal(await ends.getAttribute('type'), 'datetime-local')
+    await ends.fill('2030-01-02T03:04:05')
+    await page.getByRole('button', { name: 'Create', exact: true }).click()
+    await page.getByLabel('I have stored it').waitFor()
+    assert.deepEqual(sent, [
+      { name: 'At once', valid_until: '2030-01-02T03:04:05Z' },
+      { name: 'At once', valid_until: '2030-01-02T03:04:05Z' },
+    ])
+    // The token with whose it is, and how it is used
+    const token = (await page.getByRole('region', { name: 'Token of At once' }).innerText()).trim()
+    const mcp = JSON.parse(await page.getByRole('region', { name: 'MCP', exact: true }).innerText())
+    assert.equal(mcp.mcpServers.postern.headers.Authorization, `Bearer ${token}`)
+    assert.equal(mcp.mcpServers.postern.url, `${server.running.origin}/mcp`)
+    assert.equal(await page.getByText(/profiles\[/).count(), 0)
+    await assertClean(visit, 1440, 'a token and its snippets')
+  })
+
   test('the field that adds a filter shows its icon', async () => {
     await using visit = await visitor(browser, origins)
     const { page } = visit

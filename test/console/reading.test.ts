@@ -527,6 +527,11 @@ suite('what pages say, in a browser', { skip: SKIPPED }, () => {
     await page.getByRole('option', { name: 'refund proxy of orders' }).waitFor()
     await page.getByRole('combobox', { name: 'Search or run' }).fill('keys.rotate')
     await page.getByRole('option', { name: /^Rotate the keys keys\.rotate/ }).waitFor()
+    const search = page.getByRole('combobox', { name: 'Search or run' })
+    await search.fill('new client')
+    await page.getByRole('option', { name: /^New client/ }).waitFor()
+    await search.fill('no such thing at all')
+    await page.getByRole('dialog').getByText('Nothing found').waitFor()
     assertFaultless(visit, 'palette')
   })
 

@@ -3,7 +3,7 @@ export function Mark() {
   return (
     <svg width="20" height="20" viewBox="0 0 32 32" aria-hidden="true" className="shrink-0 text-accent">
       <path d={WALL} fill="currentColor" fillRule="evenodd" />
-      <path d={DOOR} fill="currentColor" opacity="0.55" />
+      <path d={DOOR} fill="currentColor" fillRule="evenodd" opacity="0.55" />
     </svg>
   )
 }

@@ -343,6 +343,7 @@ function Unreached() {
 function Bar({ since }: { since: number }) {
   const queries = useQueryClient()
   const [isAsking, setAsking] = useState(false)
+  const at = new Date(since).toISOString()
   const ask = async (): Promise<void> => {
     setAsking(true)
     try {
@@ -363,7 +364,13 @@ function Bar({ since }: { since: number }) {
       className="fixed inset-x-4 bottom-4 z-50 mx-auto flex w-fit flex-wrap items-center gap-x-3 gap-y-1 rounded-md bg-warn-soft px-4 py-2 shadow-float"
     >
       <Status state="warn">Postern does not answer</Status>
-      <span>Connection lost. Showing data from {ageOf(Date.now() - since)} ago.</span>
+      <span>
+        Connection lost. Showing data from{' '}
+        <time dateTime={at} title={at}>
+          {ageOf(Date.now() - since)} ago
+        </time>
+        .
+      </span>
       <Button isSmall isBusy={isAsking} onClick={() => void ask()}>
         Try again
       </Button>
