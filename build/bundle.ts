@@ -2,36 +2,27 @@
  * Makes the bundle of the program (`src/base/bundle.ts`): a file for each entry, and parts that entries share or load later.
  * Packages are in it; only `mysql2`, which an administrator may install, and files of WebAssembly stay outside.
  */
-import {
-  copyFileSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { copyFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join, relative } from 'node:path'
+import { join, relative } from 'node:path'
 import { type OutputChunk, type Plugin, type RolldownOutput, rolldown } from 'rolldown'
 import { ENTRIES, type Entry, nextSlot, useBundle } from '../src/base/bundle.ts'
+import type { Built, Commit } from '../src/base/program.ts'
 import { compilerDigest } from '../src/upkeep/start/configuration.ts'
+import { LICENCES, licencesOf, packagesOf } from './packages.ts'
 
 /** Its package reads it beside its own file. */
 const WASM = '@jitl/quickjs-ng-wasmfile-release-sync/wasm'
 /** The second is what `pg` looks for and does without. */
 const OUTSIDE = [/^mysql2(?:\/|$)/, 'pg-native']
 /** What decides how a bundle is made, beside the sources in it. */
-const MADE_BY = ['package.json', 'package-lock.json', 'build/bundle.ts']
-/** With the name, version, licence and its text of each package in a bundle. */
-export const LICENCES = 'licences.txt'
-
+const MADE_BY = ['package.json', 'package-lock.json', 'build/bundle.ts', 'build/packages.ts']
 /**
  * Entries that share parts. The parts of a gateway thread are one file, which it reads faster, and without what only other threads need
  * of a module. The others share much with each other, and little with it.
  */
 const GROUPS: readonly (readonly Entry[])[] = [
-  ['command', 'main', 'serve', 'apart'],
+  ['command', 'main', 'serve', 'apart', 'demo'],
   ['gateway'],
   ['recorder', 'query', 'check', 'code', 'services'],
 ]
@@ -46,31 +37,50 @@ export async function makeBundle(program: string): Promise<string> {
   const begunMs = Date.now() + 1
   const slot = nextSlot(program)
   const dir = join(program, slot)
-  const groups = await Promise.all(GROUPS.map((entries) => filesOf(program, dir, entries)))
-  const modules = [...new Set(groups.flat().flatMap((file) => (file.type === 'chunk' ? file.moduleIds : [])))]
-  mkdirSync(dirname(dir), { recursive: true })
   // Another build may be writing to the same folder. Not by mkdtemp, whose folders only their owner may read: another account may run it
   const fresh = `${dir}-${process.pid}`
+  const { sources, packages } = await writeBundle(program, { dir, fresh, commit: null })
+  writeFileSync(join(fresh, LICENCES), licencesOf(packages))
+  rmSync(dir, { recursive: true, force: true })
+  renameSync(fresh, dir)
+  useBundle(program, slot, [...MADE_BY, ...sources.map((path) => relative(program, path))], begunMs)
+  return dir
+}
+
+interface Place {
+  /** Where the bundle is to run. */
+  readonly dir: string
+  /** The folder that it is written to, which is emptied before. */
+  readonly fresh: string
+  readonly commit: Commit | null
+}
+
+/** Writes the files of a bundle. @returns the files, and the folders of the packages, that it was made of */
+export async function writeBundle(
+  program: string,
+  { dir, fresh, commit }: Place,
+): Promise<{ readonly sources: readonly string[]; readonly packages: readonly string[] }> {
+  const built: Built = { compiler: compilerDigest(join(program, 'src')), commit }
+  const groups = await Promise.all(GROUPS.map((entries) => filesOf(program, dir, entries, built)))
+  const modules = [...new Set(groups.flat().flatMap((file) => (file.type === 'chunk' ? file.moduleIds : [])))]
   rmSync(fresh, { recursive: true, force: true })
   mkdirSync(fresh, { recursive: true })
   for (const file of groups.flat())
     writeFileSync(join(fresh, file.fileName), file.type === 'chunk' ? oneByte(file.code) : file.source)
-  copyFileSync(
-    createRequire(join(program, 'package.json')).resolve(WASM),
-    join(fresh, 'emscripten-module.wasm'),
-  )
-  writeFileSync(join(fresh, LICENCES), licencesOf(packagesOf(modules)))
-  rmSync(dir, { recursive: true, force: true })
-  renameSync(fresh, dir)
-  const sources = modules.filter((id) => id.startsWith(join(program, 'src')))
-  useBundle(program, slot, [...MADE_BY, ...sources.map((path) => relative(program, path))], begunMs)
-  return dir
+  const wasm = createRequire(join(program, 'package.json')).resolve(WASM)
+  copyFileSync(wasm, join(fresh, 'emscripten-module.wasm'))
+  const own = ['src', 'examples'].map((folder) => join(program, folder, '/'))
+  return {
+    sources: modules.filter((id) => own.some((folder) => id.startsWith(folder))),
+    packages: packagesOf(modules),
+  }
 }
 
 async function filesOf(
   program: string,
   dir: string,
   entries: readonly Entry[],
+  built: Built,
 ): Promise<RolldownOutput['output'][number][]> {
   await using build = await rolldown({
     cwd: program,
@@ -80,9 +90,7 @@ async function filesOf(
     treeshake: false,
     external: OUTSIDE,
     plugins: [adapted(program)],
-    transform: {
-      define: { BUILT_BUNDLE: JSON.stringify({ compiler: compilerDigest(join(program, 'src')) }) },
-    },
+    transform: { define: { BUILT_BUNDLE: JSON.stringify(built) } },
     // `depd` calls it for functions that warn
     checks: { eval: false },
   })
@@ -119,7 +127,7 @@ function adapted(program: string): Plugin {
   return {
     name: 'postern-adapted',
     transform: {
-      filter: { id: /\/src\/.*\.ts$/ },
+      filter: { id: /\/(?:src|examples)\/.*\.ts$/ },
       handler(code, id) {
         // On its first line, so that traces name the right ones
         if (entries.has(id)) return { code: `import ${JSON.stringify(lines)};${code}`, map: null }
@@ -142,24 +150,4 @@ function assertThatNoneWaits(chunks: readonly OutputChunk[]): void {
     for (const name of imports)
       if (entries.has(name))
         throw new Error(`${fileName} imports the entry ${name}, which may be waiting for it`)
-}
-
-/** Folders of the packages that these modules belong to. */
-function packagesOf(modules: readonly string[]): string[] {
-  const folders = modules.flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? [])
-  return [...new Set(folders)].sort()
-}
-
-function licencesOf(packages: readonly string[]): string {
-  const parts = packages.map((path) => {
-    const { name, version, license } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8')) as Record<
-      string,
-      unknown
-    >
-    const texts = readdirSync(path)
-      .filter((file) => /^(?:licen[cs]e|copying|notice)/i.test(file))
-      .map((file) => readFileSync(join(path, file), 'utf8').trim())
-    return [`${name} ${version} (${license})`, ...texts].join('\n\n')
-  })
-  return `${parts.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`
 }

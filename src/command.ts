@@ -1,13 +1,16 @@
 /** What the program does with its arguments: `up`, or a command of the command line. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { createInterface as createLines } from 'node:readline'
 import { createInterface } from 'node:readline/promises'
 import { text } from 'node:stream/consumers'
 import { pino } from 'pino'
+import { BUILT, entryUrl, PROGRAM } from './base/program.ts'
 import { CannotStart } from './base/refusal.ts'
 import { stopSignal } from './base/threads/process.ts'
 import { showFirstLink } from './control/first-link.ts'
-import type { ResetRequest, RunnerRequest, TokenRequest } from './surfaces/cli/ports.ts'
-import { VERSION } from './version.ts'
+import type { Build, ResetRequest, RunnerRequest, TokenRequest } from './surfaces/cli/ports.ts'
+import { commitOf, VERSION } from './version.ts'
 
 /** Starts the gateway and resolves when it receives a stop signal and has stopped. A second signal ends it at once. */
 async function up(flags: readonly string[]): Promise<void> {
@@ -28,7 +31,7 @@ async function up(flags: readonly string[]): Promise<void> {
   // From before it says that it is ready: whoever reads that may send a signal at once
   const signal = stopSignal()
   process.stdout.write(
-    `Postern ${VERSION} is ready\n  gateway  ${server.gatewayUrl}\n  control  ${server.controlUrl}\n  data     ${settings.data}\n`,
+    `Postern ${VERSION} is ready\n  gateway  ${server.gatewayUrl}\n  control  ${server.controlUrl}\n  console  ${settings.controlOrigin ?? server.controlUrl}/console/\n  data     ${settings.data}\n`,
   )
   void showFirstLink({
     make: server.firstLink,
@@ -41,6 +44,21 @@ async function up(flags: readonly string[]): Promise<void> {
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => process.exit(1))
   log.info(`${by}: letting requests end, then stopping`)
   await server.stop()
+}
+
+async function demo(flags: readonly string[]): Promise<number> {
+  const { runDemo } = (await import(entryUrl('demo').href)) as {
+    readonly runDemo: (flags: readonly string[]) => Promise<number>
+  }
+  return runDemo(flags)
+}
+
+/** In a checkout the commit is that which is checked out now. */
+function build(): Build {
+  if (BUILT?.commit != null) return { form: 'package', commit: BUILT.commit }
+  const isPackage = !existsSync(join(PROGRAM, 'src'))
+  const form = BUILT === null ? 'sources' : isPackage ? 'package' : 'bundle'
+  return { form, commit: isPackage ? null : commitOf(PROGRAM) }
 }
 
 /** Runs stdio servers until a stop signal, as {@link up} does. */
@@ -108,7 +126,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 const args = process.argv.slice(2)
 try {
-  if (args[0] === 'up' && !args.includes('--help') && !args.includes('-h')) await up(args.slice(1))
+  const isHelp = args.includes('--help') || args.includes('-h')
+  if (args[0] === 'up' && !isHelp) await up(args.slice(1))
+  else if (args[0] === 'demo' && !isHelp) process.exitCode = await demo(args.slice(1))
   else {
     // `up` goes without: they would be a tenth of its start
     const { OPERATIONS } = await import('./operations/registry.ts')
@@ -131,6 +151,8 @@ try {
         issueOffline,
         resetOffline,
         up,
+        demo,
+        build,
         runner,
         upHelp: settingsHelp(),
         backUp: async (request) => (await import('./upkeep/backup/backup.ts')).backUp(PLACES, request),

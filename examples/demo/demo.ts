@@ -1,79 +1,79 @@
 /**
- * `npm run demo`: a gateway with a sample upstream on a temporary data directory, and a tour that really performs
- * the main job. Then it stays up. `-- --exit` ends after the tour: 0 when every step came out as expected, else 1.
+ * `postern demo`: a gateway with a sample upstream on a temporary data directory, and a tour that really performs the main job. Then it
+ * stays up.
  */
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { styleText } from 'node:util'
-import { entryUrl } from '../../src/base/program.ts'
-import { CannotStart } from '../../src/base/refusal.ts'
+import { entryUrl, PROGRAM } from '../../src/base/program.ts'
 import { stopSignal } from '../../src/base/threads/process.ts'
+import type { Running } from '../../src/serve.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
-import { createOrdersService } from '../orders/service.ts'
+import { createOrdersService, type OrdersService } from '../orders/service.ts'
 import { clientConfigurations } from './clients.ts'
 import { createTour, type Tour } from './tour.ts'
 
-const flags = process.argv.slice(2)
-const exitAfterTour = flags.includes('--exit')
 const write = (line: string): void => console.log(line)
 
-const data = await mkdtemp(join(tmpdir(), 'postern-demo-'))
-const settings = await readDemoSettings()
-const orders = await createOrdersService({ host: '127.0.0.1', port: 0 })
-// As `postern up`: from the bundle, if it is up to date
-const { startServer } = (await import(entryUrl('serve').href)) as typeof import('../../src/serve.ts')
-const server = await startServer(settings, { log: () => {} })
+/** What a demo is made of. */
+interface Demo {
+  readonly settings: Settings
+  readonly server: Running
+  readonly orders: OrdersService
+}
 
-/** Free ports unless they are set; the data directory of the environment is somebody's own, so only the flag names another. */
-async function readDemoSettings(): Promise<Settings> {
+/**
+ * `postern demo`: resolves when the demo has ended, after the tour or by a stop signal.
+ * @param flags `--exit` ends after the tour; others are settings of `postern up`
+ * @returns the exit code: 0 when every step came out as expected, else 1
+ * @throws CannotStart for settings that are wrong
+ */
+export async function runDemo(flags: readonly string[]): Promise<number> {
+  const exitAfterTour = flags.includes('--exit')
+  const data = await mkdtemp(join(tmpdir(), 'postern-demo-'))
+  await using closing = new AsyncDisposableStack()
+  closing.defer(() => rm(data, { recursive: true, force: true }))
+  // Free ports unless they are set. The data directory of the environment is somebody's own, so only the flag names another
   const ports = { POSTERN_LISTEN: '127.0.0.1:0', POSTERN_CONTROL_LISTEN: '127.0.0.1:0' }
+  const own = flags.filter((flag) => flag !== '--exit')
+  const settings = readSettings(own, { ...ports, ...process.env, POSTERN_DATA: data })
+  const signal = stopSignal()
+  const orders = await createOrdersService({ host: '127.0.0.1', port: 0 })
+  closing.defer(() => orders.close())
+  // As `postern up`: from the bundle, if it is up to date
+  const { startServer } = (await import(entryUrl('serve').href)) as typeof import('../../src/serve.ts')
+  const server = await startServer(settings, { log: () => {} })
+  closing.defer(() => server.stop())
+  const tour = createTour(write)
+  const shown = show(tour, { settings, server, orders }, exitAfterTour)
+  const isStopped = await Promise.race([signal.then(() => true), shown.then(() => false)])
+  if (isStopped) return 0
+  if (tour.failures.length > 0) return 1
+  if (!exitAfterTour) await signal
+  return 0
+}
+
+async function show(tour: Tour, demo: Demo, exitAfterTour: boolean): Promise<void> {
+  const { server, orders } = demo
+  write(styleText('bold', 'Postern demo: one governed call, end to end'))
+  write(`    gateway ${server.gatewayUrl}   control ${server.controlUrl}   sample upstream ${orders.url}`)
   try {
-    return readSettings(
-      flags.filter((flag) => flag !== '--exit'),
-      { ...ports, ...process.env, POSTERN_DATA: data },
-    )
+    const token = await walk(tour, demo)
+    if (!exitAfterTour) await printWhatNext(token, demo)
   } catch (error) {
-    await rm(data, { recursive: true, force: true })
-    if (!(error instanceof CannotStart)) throw error
-    console.error(`postern: ${error.message}`)
-    process.exit(1)
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    tour.expect(`the tour went through (${text})`, false)
   }
+  write('')
+  if (tour.failures.length > 0) {
+    write(styleText('red', `${tour.failures.length} step(s) not as expected:`))
+    for (const failure of tour.failures) write(`    ${failure}`)
+  } else write(styleText('green', 'Every step came out as expected.'))
 }
 
-let stopping = false
-async function stop(code: number): Promise<void> {
-  if (stopping) return
-  stopping = true
-  await server.stop()
-  await orders.close()
-  await rm(data, { recursive: true, force: true })
-  process.exit(code)
-}
-void stopSignal().then(() => stop(0))
-
-write(styleText('bold', 'Postern demo: one governed call, end to end'))
-write(`    gateway ${server.gatewayUrl}   control ${server.controlUrl}   sample upstream ${orders.url}`)
-const tour = createTour(write)
-try {
-  const token = await walk(tour)
-  if (!exitAfterTour) printWhatNext(token)
-} catch (error) {
-  tour.expect(
-    `the tour went through (${error instanceof Error ? (error.stack ?? error.message) : String(error)})`,
-    false,
-  )
-}
-
-write('')
-if (tour.failures.length > 0) {
-  write(styleText('red', `${tour.failures.length} step(s) not as expected:`))
-  for (const failure of tour.failures) write(`    ${failure}`)
-} else write(styleText('green', 'Every step came out as expected.'))
-if (exitAfterTour || tour.failures.length > 0) await stop(tour.failures.length === 0 ? 0 : 1)
-
-async function walk(tour: Tour): Promise<string> {
+async function walk(tour: Tour, { server, orders }: Demo): Promise<string> {
   const { step, say, call, expect } = tour
   const management = `${server.controlUrl}/management/v1`
   const gateway = server.gatewayUrl
@@ -83,7 +83,7 @@ async function walk(tour: Tour): Promise<string> {
   say(`postern token --role admin --ttl 15m   ->   ${admin.slice(0, 20)}…`)
 
   step('Import the OpenAPI description of the upstream as a collection')
-  const document = readFileSync(resolve(import.meta.dirname, '../orders/openapi.yaml'), 'utf8')
+  const document = readFileSync(join(PROGRAM, 'examples/orders/openapi.yaml'), 'utf8')
   const imported = await call('POST', `${management}/collections/import`, {
     token: admin,
     body: { document, name: 'Orders', slug: 'orders', base_path: '/orders', upstream: orders.url },
@@ -337,16 +337,23 @@ async function until<T>(ask: () => Promise<T>, holds: (answer: T) => boolean): P
   }
 }
 
-function printWhatNext(token: string): void {
+async function printWhatNext(token: string, { server, settings }: Demo): Promise<void> {
+  const link = await server.firstLink()
   write('')
-  write(styleText('bold', 'It stays up. Ctrl-C ends it.'))
+  write(styleText('bold', 'The demo goes on. Ctrl-C ends it and removes its data.'))
+  if (link !== null) {
+    write(
+      '    The console, with the calls that you have just seen. The link makes you its administrator, and works once:',
+    )
+    write(`      ${link.url}`)
+  }
   write(`    REST            curl -H 'Authorization: Bearer ${token}' ${server.gatewayUrl}/orders/v1/orders`)
   write(`    Gateway MCP     ${server.gatewayUrl}/mcp`)
   write(`    Management MCP  ${server.gatewayUrl}/management/mcp`)
   write(
     `    Management REST ${server.controlUrl}/management/v1   OpenAPI ${server.controlUrl}/management/openapi.json`,
   )
-  write(`    Admin token     npm run postern -- token --role admin --ttl 15m --data ${settings.data}`)
+  write(`    Admin token     postern token --role admin --ttl 15m --data ${settings.data}`)
   write(
     clientConfigurations({
       gatewayMcp: `${server.gatewayUrl}/mcp`,

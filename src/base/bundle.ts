@@ -2,10 +2,11 @@
  * The bundle of the program in `dist`: all modules of a thread in a few files, without types. `npm run build` makes it
  * (`build/bundle.ts`). It is used only while each source that it was made of is as it was; otherwise the sources run.
  *
- * A build writes to a folder that the last one did not: what runs may load a module later.
+ * A build writes to a folder that the last one did not: what runs may load a module later. A package (`npm pack`) has one bundle,
+ * and no sources.
  */
 import { hash } from 'node:crypto'
-import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** What is started by name, by its source below `src`. */
@@ -20,12 +21,15 @@ export const ENTRIES = {
   code: 'threads/code.ts',
   services: 'threads/services.ts',
   apart: 'threads/apart.ts',
+  demo: '../examples/demo/demo.ts',
 } as const
 export type Entry = keyof typeof ENTRIES
 
 /** Folders of bundles below the program. They are as deep as `src/base`. */
 const SLOTS = ['dist/a', 'dist/b'] as const
 const MANIFEST = 'dist/bundle.json'
+/** The folder of the bundle of a package. */
+export const RELEASE = 'dist/release'
 
 /** A file that a bundle was made of. */
 interface Source {
@@ -88,6 +92,7 @@ function sizeOf(file: string): number {
 
 /** The folder of the bundle that is up to date with its sources; null if there is none. */
 export function findBundle(program: string): string | null {
+  if (!existsSync(join(program, 'src'))) return join(program, RELEASE)
   const manifest = readManifest(program)
   if (manifest === null) return null
   const dir = join(program, manifest.slot)

@@ -1,4 +1,4 @@
-/** Optional packages that are no part of Postern: an administrator installs them where they are needed. */
+/** Drivers of databases, which lie beside the program and are loaded when they are first needed. Somebody may have removed them. */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 

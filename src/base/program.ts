@@ -4,9 +4,20 @@ import { pathToFileURL } from 'node:url'
 import { ENTRIES, type Entry, findBundle } from './bundle.ts'
 
 /** What the build puts into a bundle. */
-interface Built {
+export interface Built {
   /** Digest of the sources of the compiler of snapshots. */
   readonly compiler: string
+  /** What a package was made of; null in a checkout. */
+  readonly commit: Commit | null
+}
+
+/** A state of the sources. */
+export interface Commit {
+  readonly id: string
+  /** RFC 3339. */
+  readonly time: string
+  /** Files differed from it. */
+  readonly isChanged: boolean
 }
 
 declare const BUILT_BUNDLE: Built

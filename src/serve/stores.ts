@@ -1,6 +1,7 @@
 /** Opens all stores of an instance, and the threads that own them. */
 import { join } from 'node:path'
 import type { AccessFault } from '../base/files.ts'
+import { isLoopbackHost } from '../base/net/address.ts'
 import { COUNTER_SLOT, HEALTH } from '../fleet/shared/messages.ts'
 import { type Counters, createCounterMemory, createCounters } from '../gateway/admit/counters.ts'
 import type { IdempotencyMemory } from '../gateway/idempotency/keys.ts'
@@ -83,7 +84,9 @@ export async function openOwnStores(its: Start) {
     readOnly: place.readOnly,
   })
   parts.defer(() => configuration.store?.close())
-  if (isInside(keyFile, settings.data)) log('warn', keyBesideData(keyFile))
+  // To who tries Postern out on one machine it says nothing; `postern doctor` does
+  const isReachable = !isLoopbackHost(settings.listen.host) || !isLoopbackHost(settings.controlListen.host)
+  if (isReachable && isInside(keyFile, settings.data)) log('warn', keyBesideData(keyFile))
   for (const note of configuration.notes) log('warn', note)
   if (configuration.fault !== null) log('error', configuration.fault.log)
   const keyStore = await openUpgraded(served.keys, log, () => served.keys.open())

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { CannotStart } from '../base/refusal.ts'
+import { distance } from '../base/text/distance.ts'
 import { flagOf, NOT_AVAILABLE, OF_THE_CLI, PREFIX, SCHEMA } from './schema.ts'
 
 /** One setting as text. */
@@ -64,18 +65,4 @@ function suggest(wrong: string, known: readonly string[]): string {
     .sort((a, b) => a.steps - b.steps)
   if (nearest === undefined || nearest.steps > 4) return 'See docs/settings.md for those there are.'
   return `Did you mean ${nearest.name}?`
-}
-
-/** Levenshtein distance. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const change = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1))
-    }
-    row = next
-  }
-  return row[b.length]!
 }

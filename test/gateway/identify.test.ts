@@ -188,6 +188,48 @@ test('a path that does not exist in a collection is told only to a caller who is
   assert.equal(nowhere.stopped, 4)
 })
 
+test('a path near that of an endpoint names this endpoint, to a caller who may call it alone', async () => {
+  await served.apply([
+    collection('books', {
+      upstream: upstream(1),
+      proxies: [
+        proxy('all-books', '/books'),
+        proxy('pages', '/v1/Books/{id}/pages'),
+        proxy('secret', '/secret'),
+      ],
+    }),
+    client('library', {
+      collections: ['col_books'],
+      profiles: [
+        profile('reads', { endpoints: { allow: [], deny: ['secret'] } }),
+        profile('closed', { endpoints: { allow: ['nothing'], deny: [] } }),
+      ],
+    }),
+    client('stranger', { collections: [], profiles: [profile('elsewhere')] }),
+  ])
+  const told = async (client: string, profile: string, path: string): Promise<unknown> => {
+    const { json } = await refusal({ headers: ids(client, profile) }, path)
+    assert.equal(json['code'], 'route_not_found')
+    return /Did you mean (\S+)\?/.exec(String(json['detail']))?.[1]
+  }
+  for (const [path, meant] of [
+    ['/books', '/books/books'],
+    ['/books/', '/books/books'],
+    ['/books/boks', '/books/books'],
+    ['/books/books/', '/books/books'],
+    ['/books/v1/books/7/page', '/books/v1/Books/{id}/pages'],
+    ['/books/7/pages', undefined],
+    ['/books/secrets', undefined],
+    ['/books/nothing/of/this', undefined],
+  ] as const)
+    assert.equal(await told('library', 'reads', path), meant, path)
+  for (const [client, profile] of [
+    ['library', 'closed'],
+    ['stranger', 'elsewhere'],
+  ] as const)
+    assert.equal(await told(client, profile, '/books/boks'), undefined, client)
+})
+
 test('a client that is not assigned is refused, whatever the method', async () => {
   for (const method of ['GET', 'DELETE']) {
     const answer = await refusal({ headers: ids('outsider'), method })

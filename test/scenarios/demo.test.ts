@@ -4,11 +4,15 @@ import { resolve } from 'node:path'
 import { test } from 'node:test'
 
 test('the demo walks the whole tour on a fresh directory and ends with 0', async () => {
-  const demo = resolve(import.meta.dirname, '../../examples/demo/demo.ts')
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', demo, '--exit'], {
-    env: { PATH: process.env['PATH'] ?? '', NO_COLOR: '1', POSTERN_WORKERS: '2' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const program = resolve(import.meta.dirname, '../../postern.js')
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', program, 'demo', '--exit'],
+    {
+      env: { PATH: process.env['PATH'] ?? '', NO_COLOR: '1', POSTERN_WORKERS: '2' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
   let output = ''
   child.stdout.on('data', (piece: Buffer) => {
     output += piece.toString()

@@ -26,6 +26,8 @@ export function cliPorts(
     issueOffline: nobody,
     resetOffline: nobody,
     up: nobody,
+    demo: nobody,
+    build: () => ({ form: 'sources', commit: null }),
     runner: nobody,
     upHelp: '',
     backUp: nobody,

@@ -1,6 +1,8 @@
+import { relative } from 'node:path'
 import tailwind from '@tailwindcss/vite'
 import react from '@vitejs/plugin-react'
-import type { InlineConfig } from 'vite'
+import type { InlineConfig, Plugin } from 'vite'
+import { packagesOf } from '../../build/packages.ts'
 import { problemsPlugin } from './problems-plugin.ts'
 import { schemasPlugin } from './schemas-plugin.ts'
 
@@ -20,7 +22,7 @@ export function consoleConfig({ root, outDir, document, problems }: Places): Inl
     configFile: false,
     base: '/console/',
     logLevel: 'warn',
-    plugins: [react(), tailwind(), schemasPlugin(document), problemsPlugin(problems)],
+    plugins: [react(), tailwind(), schemasPlugin(document), problemsPlugin(problems), packagesPlugin(root)],
     build: {
       outDir,
       emptyOutDir: true,
@@ -29,6 +31,23 @@ export function consoleConfig({ root, outDir, document, problems }: Places): Inl
       modulePreload: { polyfill: false },
       reportCompressedSize: false,
       manifest: 'manifest.json',
+    },
+  }
+}
+
+/** The file with the folders of all packages that code or styles of the console come from, below the folder above `ui`. */
+export const PACKAGES = 'packages.json'
+
+function packagesPlugin(root: string): Plugin {
+  return {
+    name: 'postern-packages',
+    generateBundle(_options, bundle) {
+      const modules = Object.values(bundle).flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []))
+      const top = `${root}/..`
+      const folders = packagesOf(modules).map((path) => relative(top, path))
+      // Its styles are no module
+      const source = JSON.stringify([...new Set([...folders, 'node_modules/tailwindcss'])].sort())
+      this.emitFile({ type: 'asset', fileName: PACKAGES, source })
     },
   }
 }

@@ -3,8 +3,9 @@
  * is refused, because the upstream may serve the other endpoint.
  */
 import type { RefusalCode } from '../../base/refusal.ts'
+import { distance } from '../../base/text/distance.ts'
 import { isReserved } from '../../model/http-names.ts'
-import { methodBit } from '../../snapshot/find/methods.ts'
+import { methodBit, visibleMethods } from '../../snapshot/find/methods.ts'
 import {
   hasBareParameters,
   hasParameters,
@@ -12,6 +13,7 @@ import {
   mayBeShortened,
   plainPath,
 } from '../../snapshot/find/paths.ts'
+import { isOpenTo } from '../../snapshot/find/people.ts'
 import { fillTarget } from '../../snapshot/find/target.ts'
 import type {
   GuardedRoute,
@@ -50,7 +52,12 @@ export function heldBackRoute(exchange: Located): RefusalCode | null {
     exchange.reason = fault
     return 'route_unavailable'
   }
-  if (proxy === null) return exchange.others === null ? 'route_not_found' : null
+  if (proxy === null) {
+    if (exchange.others !== null) return null
+    const nearest = nearestPath(exchange)
+    if (nearest !== null) exchange.facts = { detail: `No endpoint has this path. Did you mean ${nearest}?` }
+    return 'route_not_found'
+  }
   if (proxy.isOpen && mayBeShortened(path) && isShortened(exchange, proxy)) {
     if (isHidden(exchange)) return null
     exchange.reason =
@@ -62,6 +69,42 @@ export function heldBackRoute(exchange: Located): RefusalCode | null {
   if (isHidden(exchange)) return null
   exchange.reason = 'target_path makes a path of it that can be read in two ways'
   return 'request_not_canonical'
+}
+
+/** Endpoints of a collection that a path is compared with, and the characters of each. */
+const COMPARED_MAX = 50
+const COMPARED_CHARS_MAX = 64
+/** More characters that differ are another path. */
+const WRONG_CHARS_MAX = 2
+
+/** The endpoint that was probably meant by a path that has none, of those that the caller may call; null where none is near. */
+function nearestPath({ collection, identity, path, snapshot }: Located): string | null {
+  const { profile, signIn } = identity
+  const { fragment, proxies } = collection
+  if (profile === null || !profile.collections.has(collection.id) || !isOpenTo(fragment, signIn, snapshot))
+    return null
+  const below = path.slice(fragment.base_path.length).replace(/\/$/, '')
+  let nearest: LinkedProxy | null = null
+  let least = WRONG_CHARS_MAX + 1
+  for (const proxy of proxies.slice(0, COMPARED_MAX)) {
+    if (visibleMethods(profile, collection, proxy) === 0) continue
+    const wrong = wrongChars(below, path, proxy.fragment.path)
+    if (wrong >= least) continue
+    nearest = proxy
+    least = wrong
+  }
+  return nearest === null ? null : fragment.base_path + nearest.fragment.path
+}
+
+/** How far a path below its base is from the path of an endpoint. */
+function wrongChars(below: string, path: string, pattern: string): number {
+  // The base path alone, or without a part that the endpoint repeats or begins with: `/books` for `/books/books`
+  if (below === '' || pattern === path || pattern.endsWith(below)) return 0
+  if (pattern.length > COMPARED_CHARS_MAX || below.length > COMPARED_CHARS_MAX) return Infinity
+  const [given, named] = [below.split('/'), pattern.split('/')]
+  if (given.length !== named.length) return Infinity
+  const filled = named.map((part, at) => (part.includes('{') ? given[at] : part)).join('/')
+  return distance(filled.toLowerCase(), below.toLowerCase())
 }
 
 /**

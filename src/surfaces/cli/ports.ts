@@ -88,6 +88,14 @@ export interface RunnerRequest {
   readonly isCheck: boolean
 }
 
+/** What a program was made of, and what it runs on. */
+export interface Build {
+  /** `package`: the bundle of a package. `bundle`: that of a checkout. */
+  readonly form: 'package' | 'bundle' | 'sources'
+  /** Null where it is not known. */
+  readonly commit: { readonly id: string; readonly time: string; readonly isChanged: boolean } | null
+}
+
 /** What the commands need of the process around them; `main.ts` gives the real ones. */
 export interface CliPorts {
   readonly operations: readonly Operation[]
@@ -111,6 +119,9 @@ export interface CliPorts {
   readonly resetOffline: (dataDir: string, request: ResetRequest) => Promise<SetUpLink>
   /** Starts the gateway with the flags after `up`; resolves when it has stopped. */
   readonly up: (flags: readonly string[]) => Promise<void>
+  /** Runs the demo with the flags after `demo`; resolves with the exit code when it has ended. */
+  readonly demo: (flags: readonly string[]) => Promise<number>
+  readonly build: () => Build
   /** Runs stdio MCP servers; resolves when it has stopped, or has checked the file, with the names of the entries. */
   readonly runner: (request: RunnerRequest) => Promise<readonly string[]>
   /** The settings, for the help of `up`. */

@@ -25,6 +25,7 @@ import { explainCommand } from './explain.ts'
 import {
   addCommonFlags,
   addFlags,
+  addFormat,
   checkUrl,
   everyPage,
   type Given,
@@ -78,6 +79,20 @@ export function buildProgram(ports: CliPorts, format: Format = 'table', words?: 
     .allowUnknownOption()
     .addHelpText('after', `\n${ports.upHelp}`)
     .action((flags: string[]) => ports.up(flags))
+  program
+    .command('demo')
+    .description('Run a gateway with a sample API on temporary data, and show what it does')
+    .argument('[flags...]')
+    .usage('[--exit] [settings]')
+    .allowUnknownOption()
+    .addHelpText(
+      'after',
+      '\n--exit ends it after the tour. Settings are those of postern up; the ports are free ones by default.\n',
+    )
+    .action(async (flags: string[]) => {
+      const code = await ports.demo(flags)
+      if (code !== EXIT.ok) throw new Failed(code)
+    })
   for (const command of [
     loginCommand(ports),
     logoutCommand(ports),
@@ -87,6 +102,7 @@ export function buildProgram(ports: CliPorts, format: Format = 'table', words?: 
     backupCommand(ports),
     restoreCommand(ports),
     doctorCommand(ports),
+    versionCommand(ports),
     runnerCommand(ports),
     completionCommand(ports, () => buildProgram(ports)),
   ])
@@ -266,6 +282,31 @@ function formatIn(args: readonly string[]): Format {
   const text =
     at >= 0 ? args[at + 1] : args.find((arg) => /^(-o|--output=)./.test(arg))?.replace(/^(-o|--output=)/, '')
   return FORMATS.find((format) => format === text) ?? 'table'
+}
+
+/** `postern version`: what runs, for a report of a fault. */
+function versionCommand(ports: CliPorts): Command {
+  const command = new Command('version').description('Print the version, the commit and the build that run')
+  return addFormat(command).action(({ output }: { readonly output: Format }) => {
+    const { form, commit } = ports.build()
+    const facts = {
+      version: ports.version,
+      commit: commit?.id ?? null,
+      commit_time: commit?.time ?? null,
+      changed: commit?.isChanged ?? null,
+      build: form,
+      node: process.version,
+      platform: `${process.platform} ${process.arch}`,
+    }
+    if (printData(ports, output, facts)) return
+    const from =
+      commit === null
+        ? 'not known'
+        : `${commit.id}${commit.isChanged ? ', with changes' : ''} (${commit.time})`
+    ports.out(
+      `Postern ${facts.version}\n  commit    ${from}\n  build     ${form}\n  node      ${facts.node}\n  platform  ${facts.platform}\n`,
+    )
+  })
 }
 
 /** `postern runner`: runs MCP servers that speak stdio, for origins of kind `stdio`. */
