@@ -119,6 +119,7 @@ async function recordTo(path: string): Promise<(incoming: Incoming) => void> {
     traceId: '',
     workflowTrace: '',
     aborted: false,
+    isStream: false,
     argumentBytes: 0,
     count: 1,
     guardrailHits: '',

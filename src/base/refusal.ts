@@ -262,6 +262,11 @@ export const PROBLEMS = {
     'Call lost',
     'The call waited for input from the client and ended before the input arrived. It waited too long, it was cancelled, or the process that held it has ended. `repeat_is_safe` says whether you can repeat the call without a second effect.',
   ),
+  capability_held: problem(
+    403,
+    'Capability held',
+    'The tool, prompt or resource was added or changed by its MCP server, and nobody has approved it since. The virtual MCP hides it until then. Records alone have this code: the caller is told that there is no such capability, as for every hidden one. Open the tab Drift of the virtual MCP, or run `postern virtual-mcps list-drift`, and approve or reject the change.',
+  ),
   parameter_invalid: problem(
     400,
     'Parameter invalid',

@@ -5,7 +5,7 @@
  */
 export const CHECK_FACTS = {
   wire: { number: 1, about: 'The bytes are a valid request within the bounds of the listener' },
-  canonical: { number: 3, about: 'Path, host and identity headers can be read in one way only' },
+  canonical: { number: 3, about: 'Path, host and identity headers are unambiguous' },
   route: { number: 4, about: 'A published collection has the path; a preflight of a browser is answered' },
   identify: { number: 5, about: 'The request names one client and profile' },
   active: { number: 6, about: 'Client and profile are switched on and valid' },

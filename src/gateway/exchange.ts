@@ -337,6 +337,7 @@ export function startedOutcome(startedAt: number, bytesIn: number): Outcome {
     upstreamAt: 0,
     upstreamHeadAt: 0,
     upstreamStatus: 0,
+    isStream: false,
     endedAt: 0,
     aborted: false,
     truncated: false,

@@ -82,6 +82,8 @@ export function createRecordWriter(
     fields.traceId = exchange.traceParent === '' ? '' : traceIdOf(exchange.traceParent)
     fields.workflowTrace = exchange.trace === null ? '' : exchange.trace.close(exchange.code)
     fields.aborted = outcome.aborted
+    // Over MCP, a call may be answered by events: it is as long as the call
+    fields.isStream = exchange.surface === 0 && outcome.isStream
     fields.agent = exchange.agent
     fields.guardrailHits = hitsOf(exchange)
   }
@@ -123,6 +125,7 @@ export function createRecordWriter(
         fields.code = code ?? exchange.code ?? ''
         fields.reason = reason
         fields.origin = origin
+        fields.isStream = exchange.method === 'GET' || agent?.mcpMethod === 'subscriptions/listen'
         add(exchange, exchange.collection, virtualMcp)
         // Bytes of a batch are counted once
         fields.bytesIn = 0
@@ -263,6 +266,7 @@ function emptyFields(): RecordFields {
     traceId: '',
     workflowTrace: '',
     aborted: false,
+    isStream: false,
     argumentBytes: 0,
     count: 1,
     guardrailHits: '',

@@ -63,6 +63,7 @@ const fields: fc.Arbitrary<RecordFields> = fc.record(
     ),
     traceId: fc.constantFrom('', 'a'.repeat(32), '0af7651916cd43dd8448eb211c80319c'),
     aborted: fc.boolean(),
+    isStream: fc.boolean(),
     argumentBytes: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
     count: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
     guardrailHits: fc.constantFrom(

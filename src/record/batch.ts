@@ -9,6 +9,7 @@ import {
   FLAG_ABORTED,
   FLAG_MCP,
   FLAG_RUN,
+  FLAG_STREAM,
   FLAG_TRACE,
   FLAG_VIRTUAL_MCP,
   RECORD_CHARS_MAX,
@@ -98,6 +99,7 @@ export function createBatchWriter(rowsMax: number, proved = true) {
       u16[at2 + 19] =
         SURFACE_FLAGS[fields.surface] |
         (fields.aborted ? FLAG_ABORTED : 0) |
+        (fields.isStream ? FLAG_STREAM : 0) |
         (hasTrace ? FLAG_TRACE : 0) |
         (hasRun ? FLAG_RUN : 0) |
         (fields.cache << CACHE_SHIFT)

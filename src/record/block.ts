@@ -9,6 +9,7 @@ import {
   FLAG_ABORTED,
   FLAG_MCP,
   FLAG_RUN,
+  FLAG_STREAM,
   FLAG_TRACE,
   FLAG_VIRTUAL_MCP,
   RETRIES_UNKNOWN,
@@ -36,6 +37,8 @@ export interface Rows {
   bytesIn(row: number): number
   bytesOut(row: number): number
   isAborted(row: number): boolean
+  /** The duration is that of a stream, and no latency. */
+  isStream(row: number): boolean
   /** Number of the check that ended it; -1 for none. */
   stoppedAt(row: number): number
   surface(row: number): SurfaceNumber
@@ -197,6 +200,7 @@ function readRows(
     bytesOut: (row) => f64[row * by8 + 2]!,
     stoppedAt: (row) => i16[row * by2 + 18]!,
     isAborted: (row) => (flags(row) & FLAG_ABORTED) !== 0,
+    isStream: (row) => (flags(row) & FLAG_STREAM) !== 0,
     surface: (row) => {
       if ((flags(row) & FLAG_MCP) === 0) return 0
       return (flags(row) & FLAG_VIRTUAL_MCP) === 0 ? 1 : 2
@@ -271,6 +275,7 @@ function readRows(
       traceId: rows.traceId(row),
       workflowTrace: rows.workflowTrace(row),
       aborted: rows.isAborted(row),
+      isStream: rows.isStream(row),
       argumentBytes: rows.argumentBytes(row),
       count: rows.requests(row),
       guardrailHits: rows.guardrailHits(row),

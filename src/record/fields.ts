@@ -65,6 +65,8 @@ export interface RecordFields {
   /** What the nodes of a workflow did, as `search.ts` reads it; empty where none ran. */
   workflowTrace: string
   aborted: boolean
+  /** The answer is a stream: its duration is no latency. */
+  isStream: boolean
   /** Of the JSON of the arguments of a call at a virtual MCP, in UTF-8; else 0. */
   argumentBytes: number
   /** Requests that the record stands for. */
@@ -165,6 +167,7 @@ const POLICY: ReadonlySet<string> = new Set<RefusalCode>([
   'graphql_rejected',
   'guardrail_blocked',
   'response_blocked',
+  'capability_held',
   'insufficient_scope',
   'permission_denied',
 ])
@@ -253,6 +256,7 @@ export const CACHE_MASK = 7
 export const FLAG_VIRTUAL_MCP = 64
 /** The text of the row ends with the trace of a workflow. */
 export const FLAG_RUN = 128
+export const FLAG_STREAM = 256
 
 /** In the place of a number of retries. */
 export const RETRIES_UNKNOWN = 255

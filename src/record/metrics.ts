@@ -236,7 +236,8 @@ class Tally {
     if (rows.surface(row) !== 0) this.#agents += requests
     this.#bytesIn += Math.max(0, rows.bytesIn(row))
     this.#bytesOut += Math.max(0, rows.bytesOut(row))
-    if (isAnswer(status)) this.#time(rows.durationMs(row), rows.upstreamMs(row), requests)
+    if (isAnswer(status) && !rows.isStream(row))
+      this.#time(rows.durationMs(row), rows.upstreamMs(row), requests)
     if (this.#by === 'all') this.#clients.add(rows.words[rows.word(row, 'client')] ?? '')
     if (this.#by === 'endpoint') {
       const code = rows.words[rows.word(row, 'code')] ?? ''

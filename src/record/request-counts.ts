@@ -147,8 +147,8 @@ export class RequestCounts {
       const virtualRow = this.#virtualMcps.rowOf(virtualMcp.fragment.slug)
       cells[VIRTUAL_MCPS_AT + virtualRow * CLASS_LABELS.length + statusClass]! += 1
     }
-    // A tunnel lasts as long as both ends like
-    if (status >= 200) {
+    // A tunnel or a stream lasts as long as both ends like
+    if (status >= 200 && !fields.isStream) {
       const ofGateway = upstreamMs < 0 ? durationMs : Math.max(0, durationMs - upstreamMs)
       observe(cells, at + STATUS_CELLS, GATEWAY_BUCKETS, ofGateway / 1000)
       if (upstreamMs >= 0)

@@ -17,6 +17,11 @@ export function contentKind(value: string): typeof INERT | typeof ACTIVE | typeo
   return TYPE.test(value) && !GUESSED.test(value) ? INERT : UNKNOWN
 }
 
+/** True for a stream of events (WHATWG HTML 9.2). @param value of one Content-Type field */
+export function isEventStream(value: string): boolean {
+  return /^\s*text\/event-stream\s*(?:;|$)/i.test(value)
+}
+
 /** The lines for an answer of this kind. One without a body has no type, and none is missed. */
 export function kindFieldsOf(
   fields: readonly [inert: string, active: string, unknown: string],

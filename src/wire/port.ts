@@ -206,6 +206,8 @@ export interface Outcome {
   /** When the head of the upstream's answer had arrived. */
   upstreamHeadAt: number
   upstreamStatus: number
+  /** The upstream answers with a stream of events: it lasts as long as both ends like. */
+  isStream: boolean
   /** When the last byte had been handed to the caller's socket. */
   endedAt: number
   /** The caller went away, or was too slow, before that. */

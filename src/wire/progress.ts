@@ -10,6 +10,7 @@ export class Progress implements Outcome {
   upstreamAt = 0
   upstreamHeadAt = 0
   upstreamStatus = 0
+  isStream = false
   endedAt = 0
   aborted = false
   truncated = false

@@ -64,7 +64,7 @@ suite('the console in a browser', { skip: SKIPPED }, () => {
     await page.getByLabel('Name', { exact: true }).fill('Ada')
     await page.getByLabel('Email').fill('ada@example.com')
     await page.getByLabel('New password').fill(PASSWORD)
-    await page.getByLabel('The same again').fill(PASSWORD)
+    await page.getByLabel('Repeat password').fill(PASSWORD)
     await page.getByRole('button', { name: 'Set up' }).click()
     await page.getByRole('heading', { name: 'Home', level: 1 }).waitFor()
     assert.equal(page.url(), `${place}/console/`)
@@ -134,7 +134,7 @@ suite('the console in a browser', { skip: SKIPPED }, () => {
       )
     })
 
-  test('a policy is made by keyboard alone, after its difference was shown, and the audit names the console', async () => {
+  test('a policy is made by keyboard alone, reviewed in the words of its form or at once, and the audit names the console', async () => {
     await using visit = await visitor(browser, origins)
     const { page } = visit
     await signIn(page, origin, 'ann')
@@ -151,9 +151,18 @@ suite('the console in a browser', { skip: SKIPPED }, () => {
     await page.getByRole('heading', { name: 'New policy', level: 1 }).waitFor()
     await page.getByLabel(/^Name/).focus()
     await page.keyboard.type('By keyboard')
+    await page.getByRole('button', { name: 'Review the change first' }).focus()
     await page.keyboard.press('Enter')
-    await page.getByLabel('Reason').waitFor()
-    await page.getByText('/name', { exact: true }).waitFor()
+    const review = page.getByRole('form', { name: 'Review' })
+    // In the words of the form, without what says nothing; the keyboard goes on in the review
+    const terms = review.getByRole('term')
+    await review
+      .getByRole('definition')
+      .filter({ hasText: /^By keyboard$/ })
+      .waitFor()
+    assert.ok((await terms.allInnerTexts()).includes('Name'))
+    assert.equal(await terms.filter({ hasText: /^(?:Description|Tags|Limits)$/ }).count(), 0)
+    assert.equal(await review.evaluate((form) => form === form.ownerDocument.activeElement), true)
     assert.equal((await server.manage('GET', '/policies/by-keyboard')).status, 404)
     await page.getByLabel('Reason').focus()
     await page.keyboard.type('a test')
@@ -162,6 +171,10 @@ suite('the console in a browser', { skip: SKIPPED }, () => {
     const { json } = await server.manage('GET', '/audit?operation=policies.create')
     const [entry] = json.items
     assert.deepEqual([entry.surface, entry.actor.name, entry.reason], ['admin_ui', 'ann', 'a test'])
+    await opened(page, '/policies/new')
+    await page.getByLabel(/^Name/).fill('At once')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: /^At once/ }).waitFor()
     assertFaultless(visit, 'policy')
   })
 
@@ -183,7 +196,7 @@ suite('the console in a browser', { skip: SKIPPED }, () => {
     await other.getByRole('button', { name: 'Save' }).click()
     await other.getByText('Saved').waitFor()
     await page.getByRole('button', { name: 'Save' }).click()
-    await page.getByText('Somebody else changed this after you opened it').waitFor()
+    await page.getByText('Another person changed this after you opened it').waitFor()
     await page.getByText('+ theirs').waitFor()
     await page.getByText('+ mine').waitFor()
     assert.equal((await server.manage('GET', '/policies/two-tabs')).json.description, 'theirs')

@@ -223,8 +223,8 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
     for (const [path, word, next, asked] of [
       ['/policies/bronze', 'Deactivate', 'Activate', []],
       ['/policies/bronze', 'Activate', 'Deactivate', []],
-      ['/collections/stock', 'Publish', 'Unpublish', ['Cascade']],
-      ['/collections/stock', 'Unpublish', 'Publish', ['Cascade']],
+      ['/collections/stock', 'Publish', 'Unpublish', [/^(?:Also publish its|It has no) .*draft prox/]],
+      ['/collections/stock', 'Unpublish', 'Publish', [/^(?:Also unpublish its|It has no) .*published prox/]],
     ] as const) {
       await opened(page, path)
       await page.getByRole('button', { name: word, exact: true }).click()
@@ -233,6 +233,7 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
       const fields = dialog.locator('input, select, textarea')
       assert.equal(await fields.count(), asked.length, name)
       for (const label of asked) assert.equal(await dialog.getByLabel(label).count(), 1)
+      if (word === 'Publish') await dialog.getByText('Callers can reach it at once.').waitFor()
       await dialog.getByRole('button', { name: 'Review the change' }).click()
       // From here on, each name that the dialog takes is written down
       await page.exposeFunction(`told${names.length}`, (title: string) => names.push(title))
@@ -281,7 +282,7 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
         await page.getByText(/by the rules: Two people for policies\./).waitFor()
         await hand.fill(page.getByLabel('Reason'), 'a better text')
         await hand.press(page.getByRole('button', { name: 'Ask for approval' }))
-        await page.getByText('Waits for approval').waitFor()
+        await page.getByText('Waiting for approval').waitFor()
         await page.getByText('Nothing has changed yet.').waitFor()
         // What is requested is no longer lost by leaving
         await hand.press(page.getByRole('link', { name: 'Open the change request' }))
@@ -328,13 +329,13 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
       await opened(page, '/clients/new')
       await page.getByLabel(/^Name/).fill('Unsent')
       const search = page.getByLabel('Add to Collections')
-      const added = page.getByRole('textbox', { name: /^Collections/ })
+      const added = page.getByRole('list', { name: 'Chosen collections' }).getByRole('listitem')
       await search.fill('orders')
       await page.getByRole('option', { name: 'orders' }).waitFor()
       await search.press(key)
       await until(
-        () => added.inputValue(),
-        (text) => text === 'orders',
+        () => added.allInnerTexts(),
+        (texts) => texts.join() === 'orders',
       )
       assert.equal(await search.inputValue(), '')
 
@@ -349,11 +350,11 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
       await page.getByLabel('Description').fill('meanwhile')
       gate.resolve()
       await until(
-        () => added.inputValue(),
-        (text) => text === 'orders\nstock',
+        () => added.allInnerTexts(),
+        (texts) => texts.join() === 'orders,stock',
       )
       assert.equal(await page.getByLabel('Description').inputValue(), 'meanwhile')
-      assert.equal(await page.getByRole('button', { name: 'Create', exact: true }).count(), 0)
+      assert.equal((await server.manage('GET', '/clients/unsent')).status, 404)
       assertFaultless(visit, key)
     })
 
@@ -381,8 +382,8 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
     await search.fill('stock')
     await search.press('Enter')
     await until(
-      () => dialog.getByRole('textbox', { name: /^Collections/ }).inputValue(),
-      (text) => text === 'stock',
+      () => dialog.getByRole('list', { name: 'Chosen collections' }).getByRole('listitem').allInnerTexts(),
+      (texts) => texts.join() === 'stock',
     )
     await review.click()
     await dialog.getByText('/collections').first().waitFor()
@@ -419,6 +420,38 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
     await page.getByRole('alert').waitFor({ state: 'detached' })
     assert.equal(await policy.inputValue(), 'gold')
     assertFaultless(visit, 'pickers')
+  })
+
+  test('a default is the value of its field and is not sent, a time has a picker in UTC, and one press creates', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    const sent: unknown[] = []
+    page.on('request', (request) => {
+      if (request.method() === 'POST' && new URL(request.url()).pathname.endsWith('/clients'))
+        sent.push(request.postDataJSON())
+    })
+    await opened(page, '/clients/new')
+    assert.equal(await page.getByText(/default: /).count(), 0)
+    const kind = page.getByLabel('Kind', { exact: true })
+    assert.equal(await kind.inputValue(), 'partner')
+    await page.getByLabel(/^Name/).fill('At once')
+    const ends = page.getByLabel('Valid until')
+    assert.equal(await ends.getAttribute('type'), 'datetime-local')
+    await ends.fill('2030-01-02T03:04:05')
+    await page.getByRole('button', { name: 'Create', exact: true }).click()
+    await page.getByLabel('I have stored it').waitFor()
+    assert.deepEqual(sent, [
+      { name: 'At once', valid_until: '2030-01-02T03:04:05Z' },
+      { name: 'At once', valid_until: '2030-01-02T03:04:05Z' },
+    ])
+    // The token with whose it is, and how it is used
+    const token = (await page.getByRole('region', { name: 'Token of At once' }).innerText()).trim()
+    const mcp = JSON.parse(await page.getByRole('region', { name: 'MCP', exact: true }).innerText())
+    assert.equal(mcp.mcpServers.postern.headers.Authorization, `Bearer ${token}`)
+    assert.equal(mcp.mcpServers.postern.url, `${server.running.origin}/mcp`)
+    assert.equal(await page.getByText(/profiles\[/).count(), 0)
+    await assertClean(visit, 1440, 'a token and its snippets')
   })
 
   test('the field that adds a filter shows its icon', async () => {

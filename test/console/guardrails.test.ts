@@ -73,9 +73,9 @@ suite('guardrails, in a browser', { skip: SKIPPED }, () => {
     const { page } = visit
     await signIn(page, origin, 'ann')
     await opened(page, '/guardrails/emails')
-    await page.getByText('It found nothing in this time. It only observes: it changes no call.').waitFor()
+    await page.getByText('No findings in this period. Observe mode: calls are not changed.').waitFor()
     await opened(page, '/guardrails/cards')
-    await page.getByText('It found something in 2 calls. It only observes: it changes no call.').waitFor()
+    await page.getByText('Findings in 2 calls. Observe mode: calls are not changed.').waitFor()
     const rows = await page.getByRole('table', { name: 'Findings' }).locator('tbody tr').allInnerTexts()
     assert.deepEqual(
       rows.map((row) => row.split(/\s+/)),
@@ -100,7 +100,7 @@ suite('guardrails, in a browser', { skip: SKIPPED }, () => {
     await tried(page, `{"card":"${CARD}","note":"tea"}`)
     await page.getByText('Passes, changed').waitFor()
     await page.getByText('pii: card, 1').waitFor()
-    await page.getByText('Calls pass without this now').waitFor()
+    await page.getByText('The guardrail does not act on calls now').waitFor()
     const passed = await page.getByRole('region', { name: 'What is passed on' }).innerText()
     assert.deepEqual(JSON.parse(passed), { card: '********1111', note: 'tea' })
     assert.doesNotMatch(page.url(), /4111/)
@@ -110,7 +110,7 @@ suite('guardrails, in a browser', { skip: SKIPPED }, () => {
     )
     await tried(page, '{"note":"tea"}')
     await page.getByText('Passes unchanged').waitFor()
-    await page.getByText('Nothing was found.').waitFor()
+    await page.getByText('No findings.').waitFor()
     assertFaultless(visit, 'tester')
   })
 })

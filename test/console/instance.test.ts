@@ -1,5 +1,7 @@
 /** An instance as a person meets it: new, in production, and brought up to date while a page of it is open. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import type { Browser } from 'playwright-core'
 import { callAsAgent, created, startTestServer, type TestServer, until } from '../scenarios/server.ts'
@@ -48,7 +50,7 @@ suite('an instance in a browser', { skip: SKIPPED }, () => {
       await signIn(page, controlUrl, 'ann')
       const steps = page
         .locator('section')
-        .filter({ has: page.getByRole('heading', { name: 'First steps' }) })
+        .filter({ has: page.getByRole('heading', { name: /^(?:First steps|What to do next)$/ }) })
       const done = async (): Promise<string[]> => {
         await openPage(page, controlUrl, '/')
         await steps.waitFor()
@@ -75,7 +77,9 @@ suite('an instance in a browser', { skip: SKIPPED }, () => {
       await hand.press(page.getByRole('table').getByRole('link', { name: 'Warehouse' }))
       await hand.press(page.getByRole('button', { name: 'Publish' }))
       const dialog = page.getByRole('dialog', { name: 'Publish Warehouse' })
-      await hand.check(dialog.getByLabel(/^Cascade/))
+      await dialog.getByText('Callers can reach it at once.').waitFor()
+      // An import makes proxies that are published with their collection
+      await dialog.getByText('It has no draft proxies').waitFor()
       await hand.press(dialog.getByRole('button', { name: 'Review the change' }))
       await hand.press(dialog.getByRole('button', { name: 'Publish' }))
       await dialog.waitFor({ state: 'detached' })
@@ -86,7 +90,7 @@ suite('an instance in a browser', { skip: SKIPPED }, () => {
       await hand.pick(page.getByLabel('Add to Collections'), 'warehouse')
       await hand.press(page.getByRole('button', { name: 'Review the change' }))
       await hand.press(page.getByRole('button', { name: 'Create' }))
-      const token = (await page.getByRole('region', { name: /token/ }).innerText()).trim()
+      const token = (await page.getByRole('region', { name: 'Token of Shop' }).innerText()).trim()
       await hand.check(page.getByLabel('I have stored it'))
       await hand.press(page.getByRole('button', { name: 'Close' }))
       await page.getByRole('heading', { name: /^Shop/, level: 1 }).waitFor()
@@ -116,7 +120,7 @@ suite('an instance in a browser', { skip: SKIPPED }, () => {
       )
       // Where agents call, there is nothing to begin with
       await openPage(page, controlUrl, '/')
-      await page.getByRole('heading', { name: 'Failing endpoints' }).waitFor()
+      await page.getByRole('heading', { name: 'Refusals and errors' }).waitFor()
       assert.equal(await steps.count(), 0)
       assertFaultless(visit, 'first steps')
     })
@@ -171,7 +175,11 @@ suite('an instance in a browser', { skip: SKIPPED }, () => {
     await signIn(page, controlUrl, 'ann')
     await page.waitForLoadState('networkidle')
     let isGone = true
-    await page.route(/\/console\/assets\/page-[^/]*\.js$/, (route) =>
+    const manifest = JSON.parse(
+      readFileSync(join(import.meta.dirname, '../../ui/dist/manifest.json'), 'utf8'),
+    )
+    const { file } = manifest['src/screens/analytics/page.tsx']
+    await page.route(`**/console/${file}`, (route) =>
       isGone ? route.fulfill({ status: 404, contentType: 'text/plain', body: 'not here' }) : route.fallback(),
     )
     let loads = 0
@@ -192,7 +200,7 @@ suite('an instance in a browser', { skip: SKIPPED }, () => {
     await openPage(page, controlUrl, '/policies')
     loads = 0
     await analytics()
-    await page.getByText('A file of the console did not come.').waitFor()
+    await page.getByText('Could not load this page.').waitFor()
     assert.equal(loads, 0, 'it does not go on opening the page')
     await page.getByRole('navigation', { name: 'Main' }).waitFor()
   })

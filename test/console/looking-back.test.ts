@@ -112,7 +112,7 @@ suite('looking back, with the pointer and with the keyboard alone', { skip: SKIP
         const [row] = await rowsOf(page, ({ length }) => length === 1)
         assert.match(row!, /erin.*collections\.update.*INC-7/s)
         await hand.press(page.getByRole('button', { name: 'Verify the chain' }))
-        await page.getByText('The chain is whole').waitFor()
+        await page.getByText('The chain is intact').waitFor()
       })
     })
 

@@ -80,14 +80,14 @@ suite('virtual MCPs, in a browser', { skip: SKIPPED }, () => {
         await page.keyboard.press('Tab')
       assert.equal(await page.locator(focused).count(), 1, `${focused} has the focus`)
     }
-    await page.getByText('All items pass, also later ones').waitFor()
+    await page.getByText('Allow all tools, including future ones').waitFor()
     await tabTo('label:has-text("delete_ticket") input:focus')
     await page.keyboard.press('Space')
-    await page.getByText('Some items are shown').waitFor()
+    await page.getByText('Some items allowed').waitFor()
     await tabTo('button:has-text("Discard"):focus')
     await page.keyboard.press('Enter')
     // What is not saved is not kept, and the boxes show what is stored
-    await page.getByText('All items pass, also later ones').waitFor()
+    await page.getByText('Allow all tools, including future ones').waitFor()
     await tabTo('label:has-text("delete_ticket") input:focus')
     await page.keyboard.press('Space')
     for (
@@ -230,7 +230,7 @@ suite('virtual MCPs, in a browser', { skip: SKIPPED }, () => {
     await changed.getByText('rejected', { exact: true }).waitFor()
     await driftLeft(0)
     await decide('Approve', 'instructions')
-    await page.getByText('Nothing differs').waitFor()
+    await page.getByText('No drift').waitFor()
 
     desk.catalogue.changeTool('close_ticket', { _meta: { ui: { resourceUri: 'ui://desk/form' } } })
     await refresh()
@@ -247,7 +247,7 @@ suite('virtual MCPs, in a browser', { skip: SKIPPED }, () => {
     await decide('Reject', 'metadata')
     await metadata.getByText('rejected', { exact: true }).waitFor()
     await decide('Approve', 'metadata')
-    await page.getByText('Nothing differs').waitFor()
+    await page.getByText('No drift').waitFor()
     await driftLeft(0)
     assertFaultless(visit, 'instructions and metadata')
   })
@@ -278,7 +278,7 @@ suite('virtual MCPs, in a browser', { skip: SKIPPED }, () => {
     })
     await opened(page, '/virtual_mcps/edited?tab=connect')
     const card = page.locator('section').filter({ has: page.getByRole('heading', { name: 'Who may call' }) })
-    await card.getByText('Nobody: it is not shared.').waitFor()
+    await card.getByText('No one: it is not shared.').waitFor()
     assert.deepEqual(asked.toSorted(), [
       '/management/v1/bindings',
       '/management/v1/clients',

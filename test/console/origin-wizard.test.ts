@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
+import { textTool } from '../mcp/fixture/catalogue.ts'
 import type { Fixture } from '../mcp/fixture/fixture.ts'
 import { created, type TestServer } from '../scenarios/server.ts'
 import { type GuardedOrigin, startGuardedOrigin } from '../support/guarded-origin.ts'
@@ -19,7 +20,9 @@ suite('adding an MCP server, in a browser', { skip: SKIPPED }, () => {
   const stack = new AsyncDisposableStack()
 
   before(async () => {
-    desk = stack.use(await startDesk(['read_ticket', 'close_ticket', 'delete_ticket']))
+    desk = stack.use(await startDesk(['close_ticket', 'delete_ticket']))
+    for (const name of ['read_ticket', 'get-env'])
+      desk.catalogue.putTool(textTool(name, () => 'done', { annotations: { readOnlyHint: true } }))
     guarded = stack.use(await startGuardedOrigin())
     ;({ browser, server, origin, origins } = stack.use(await startConsole({ ann: 'admin', vic: 'viewer' })))
     await created(
@@ -51,7 +54,7 @@ suite('adding an MCP server, in a browser', { skip: SKIPPED }, () => {
       await opened(page, `/origins/add?url=${encodeURIComponent(desk.url)}`)
       await assertClean(visit, width, 'the question')
       await page.getByRole('button', { name: 'Ask the server' }).click()
-      await page.getByText('lists 3 tools').waitFor()
+      await page.getByText('lists 4 tools').waitFor()
       await page.getByText('Requests:').click()
       await assertClean(visit, width, 'the answer')
       await opened(page, '/origins/add?origin=first')
@@ -72,14 +75,24 @@ suite('adding an MCP server, in a browser', { skip: SKIPPED }, () => {
     await page.getByText('Answers', { exact: true }).waitFor()
     assert.equal(await page.getByLabel('What Postern sends to the server').inputValue(), 'static')
     await page.getByLabel('Name').fill('Desk')
-    await page.getByRole('button', { name: 'Review the origin' }).click()
-    await confirmed(page, 'Review the origin')
+    await page.getByRole('button', { name: 'Create the origin' }).click()
     await page.waitForURL((url) => url.searchParams.get('origin') === 'desk')
-    await page.getByLabel('delete_ticket').uncheck()
+    for (const name of ['read_ticket', 'close_ticket', 'get-env']) {
+      assert.equal(await page.getByLabel(name).isChecked(), name === 'read_ticket', name)
+      assert.equal(
+        await page
+          .getByRole('listitem')
+          .filter({ has: page.getByLabel(name) })
+          .getByText(/^may /)
+          .allInnerTexts()
+          .then((texts) => texts.join()),
+        { read_ticket: '', close_ticket: 'may write', 'get-env': 'may reveal secrets' }[name],
+      )
+    }
+    await page.getByLabel('close_ticket').check()
     await page.getByLabel('Name').fill('Help desk')
     await page.getByLabel('Publish it now').check()
-    await page.getByRole('button', { name: 'Review the virtual MCP' }).click()
-    await confirmed(page, 'Review the virtual MCP')
+    await page.getByRole('button', { name: 'Create the virtual MCP' }).click()
     await page.waitForURL(/\/virtual_mcps\/help-desk\?tab=connect$/)
     const shown = await server.manage('POST', '/virtual_mcps/help-desk/preview', {})
     assert.deepEqual(
@@ -87,6 +100,7 @@ suite('adding an MCP server, in a browser', { skip: SKIPPED }, () => {
       [
         ['close_ticket', true],
         ['delete_ticket', false],
+        ['get-env', false],
         ['read_ticket', true],
       ],
     )
@@ -104,7 +118,7 @@ suite('adding an MCP server, in a browser', { skip: SKIPPED }, () => {
     const { page } = visit
     await signIn(page, origin, 'ann')
     await opened(page, '/origins/add?origin=second')
-    await page.getByLabel('One that exists').check()
+    await page.getByLabel('Existing').check()
     await page.getByLabel('Virtual MCP (required)').fill('support')
     await page.getByRole('option', { name: 'support' }).click()
     await page.getByRole('button', { name: 'Review the virtual MCP' }).click()
@@ -118,7 +132,7 @@ suite('adding an MCP server, in a browser', { skip: SKIPPED }, () => {
       ]),
       [
         ['first', ['read_ticket']],
-        ['second', null],
+        ['second', ['read_ticket']],
       ],
     )
     assertFaultless(visit, 'an existing virtual MCP')
@@ -131,11 +145,10 @@ suite('adding an MCP server, in a browser', { skip: SKIPPED }, () => {
     await opened(page, '/origins/add')
     await page.getByLabel('URL').fill(guarded.url)
     await page.getByRole('button', { name: 'Ask the server' }).click()
-    await page.getByText('Wants a sign-in', { exact: true }).waitFor()
+    await page.getByText('Sign-in required', { exact: true }).waitFor()
     assert.equal(await page.getByLabel('What Postern sends to the server').inputValue(), 'user_oauth')
     await page.getByLabel('Name').fill('Guarded')
-    await page.getByRole('button', { name: 'Review the origin' }).click()
-    await confirmed(page, 'Review the origin')
+    await page.getByRole('button', { name: 'Create the origin' }).click()
     const link = page.getByRole('link', { name: 'Connect an account' })
     assert.equal(await link.getAttribute('href'), `${server.running.origin}/connect/guarded`)
     assert.equal((await server.manage('GET', '/origins/guarded')).json.auth_mode, 'user_oauth')
@@ -149,7 +162,7 @@ suite('adding an MCP server, in a browser', { skip: SKIPPED }, () => {
     await opened(page, '/origins/add')
     await page.getByLabel('URL').fill('http://127.0.0.1:1/mcp')
     await page.getByLabel('URL').press('Enter')
-    await page.getByText('No usable answer', { exact: true }).waitFor()
+    await page.getByText('No valid response', { exact: true }).waitFor()
     await page.getByText('The server did not answer. Postern stores the origin').waitFor()
     assert.equal(await page.getByLabel('URL').inputValue(), 'http://127.0.0.1:1/mcp')
     assertFaultless(visit, 'no server')

@@ -54,7 +54,7 @@ suite('what pages say, in a browser', { skip: SKIPPED }, () => {
     await using visit = await visitor(browser, origins)
     await signIn(visit.page, origin, 'ann')
     const card = visit.page.locator('section').filter({
-      has: visit.page.getByRole('heading', { name: 'Failing endpoints' }),
+      has: visit.page.getByRole('heading', { name: 'Refusals and errors' }),
     })
     const items = card.getByRole('listitem')
     await items.first().waitFor()
@@ -62,6 +62,11 @@ suite('what pages say, in a browser', { skip: SKIPPED }, () => {
     assert.match(first!, /GET \/orders\/v1\/busy\/\{id\}\s*6 errors, 20\.0 %/)
     assert.match(second!, /GET \/orders\/v1\/refund\/\{id\}\s*2 errors, 100\.0 %/)
     await visit.page.getByText('no requests before').first().waitFor()
+    // The traffic of the last hour is drawn, and told in a sentence
+    const traffic = visit.page.getByRole('img', {
+      name: /^Traffic, 60 bars of 1m: \d+ requests, .* 8 failed with 5xx/,
+    })
+    await traffic.waitFor()
     assertFaultless(visit, 'failing endpoints')
   })
 
@@ -112,7 +117,7 @@ suite('what pages say, in a browser', { skip: SKIPPED }, () => {
     const { page } = visit
     await signIn(page, origin, 'ann')
     const waiting = page.locator('section').filter({
-      has: page.getByRole('heading', { name: 'Waits for a decision' }),
+      has: page.getByRole('heading', { name: 'Approvals' }),
     })
     await waiting
       .getByRole('listitem')
@@ -292,7 +297,7 @@ suite('what pages say, in a browser', { skip: SKIPPED }, () => {
     await isFirst('Needed for parts')
     assert.equal(address(), '?order=newest&text=FOR+PARTS')
     await search('Search access requests', 'nothing has this text')
-    await page.getByText('No request fits the filters').waitFor()
+    await page.getByText('No requests match the filters').waitFor()
     await page.getByRole('button', { name: 'Clear the filters' }).click()
     await page.getByRole('row').filter({ hasText: 'Needed for tools' }).waitFor()
     assert.equal(address(), '')
@@ -300,7 +305,7 @@ suite('what pages say, in a browser', { skip: SKIPPED }, () => {
     await opened(page, '/change_requests')
     await page.getByRole('button', { name: 'All' }).click()
     await search('Search change requests', 'nothing has this text')
-    await page.getByText('No request fits the filters').waitFor()
+    await page.getByText('No requests match the filters').waitFor()
 
     await opened(page, '/revisions')
     await search('Search revisions', 'inc-44')
@@ -312,7 +317,7 @@ suite('what pages say, in a browser', { skip: SKIPPED }, () => {
     await isFirst('INC-44')
     assert.equal(address(), '?text=inc-44')
     await search('Search revisions', 'nothing has this text')
-    await page.getByText('No revision fits the search').waitFor()
+    await page.getByText('No revisions match the search').waitFor()
     await page.getByRole('button', { name: 'Clear the search' }).click()
     await order('oldest')
     const [oldest] = (await server.manage('GET', '/revisions?order=oldest&limit=1')).json.items
@@ -521,7 +526,12 @@ suite('what pages say, in a browser', { skip: SKIPPED }, () => {
     await page.getByRole('combobox', { name: 'Search or run' }).fill('refund')
     await page.getByRole('option', { name: 'refund proxy of orders' }).waitFor()
     await page.getByRole('combobox', { name: 'Search or run' }).fill('keys.rotate')
-    await page.getByRole('option', { name: /^keys\.rotate / }).waitFor()
+    await page.getByRole('option', { name: /^Rotate the keys keys\.rotate/ }).waitFor()
+    const search = page.getByRole('combobox', { name: 'Search or run' })
+    await search.fill('new client')
+    await page.getByRole('option', { name: /^New client/ }).waitFor()
+    await search.fill('no such thing at all')
+    await page.getByRole('dialog').getByText('Nothing found').waitFor()
     assertFaultless(visit, 'palette')
   })
 

@@ -208,6 +208,7 @@ suite('settings and access, in a browser', { skip: SKIPPED }, () => {
     const { fill } = pointerOn(page)
     const main = page.locator('#main')
     await signIn(page, origin, 'ann')
+    await page.getByRole('button', { name: 'Govern' }).click()
     await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Machines' }).click()
     await page.getByRole('heading', { name: 'Service identities', level: 1 }).waitFor()
     await page

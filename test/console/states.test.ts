@@ -437,7 +437,7 @@ suite('states of all screens, in a browser', { skip: SKIPPED }, () => {
             )
           await asking.click()
         }
-        const waits = page.getByRole('region', { name: 'Waits for approval' })
+        const waits = page.getByRole('region', { name: 'Waiting for approval' })
         await waits.getByText(RULE, { exact: true }).waitFor()
         await waits.getByText('/description', { exact: true }).waitFor()
         const link = waits.getByRole('link', { name: 'Open the change request' })

@@ -70,7 +70,7 @@ const plan =
     await page.getByLabel('Or paste the text').fill(text)
     await press(page, 'Show the plan')
   }
-const review = (page: Page): Promise<void> => press(page, 'Review the change')
+const review = (page: Page): Promise<void> => press(page, /^Review the change/)
 const DESCRIPTION = 'openapi: 3.1.0\ninfo: { title: Planned, version: "1" }\npaths: {}\n'
 const DOCUMENTS = 'kind: policy\nslug: planned\nspec:\n  name: Planned\n'
 const planDocuments = plan(DOCUMENTS)
@@ -201,7 +201,7 @@ export const HAND_MADE: Readonly<Record<string, Entry>> = {
       await page.getByLabel('Kind').selectOption('collection')
       await page.getByLabel(/^Collection/).fill('orders')
       await page.getByLabel(/^Name/).fill('Orders')
-      await press(page, 'Review the origin')
+      await press(page, 'Create the origin')
     },
     cannot: { empty: A_FORM, filtered: A_FORM },
   },

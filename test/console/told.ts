@@ -37,7 +37,9 @@ export async function atConsole(
   await signIn(page, origin, name)
   const hand = suffix === SUFFIXES[1] ? pointerOn(page) : keyboardOn(page)
   const go = async (place: string): Promise<void> => {
-    await hand.press(page.getByRole('navigation').getByRole('link', { name: place, exact: true }))
+    const link = page.getByRole('navigation').getByRole('link', { name: place, exact: true })
+    if (!(await link.isVisible())) await hand.press(page.getByRole('button', { name: 'Govern' }))
+    await hand.press(link)
     await page.getByRole('heading', { name: place, level: 1 }).waitFor()
   }
   await story({ hand, page, visit, go })

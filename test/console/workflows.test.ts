@@ -425,11 +425,61 @@ suite('workflows, in a browser', { skip: SKIPPED }, () => {
     const review = page.getByRole('dialog', { name: 'Review and save' })
     await review.getByText('/definition/nodes/bad_2').waitFor()
     await review.getByRole('button', { name: 'Save' }).click()
-    await review.getByText('Somebody else changed this after you opened it.').waitFor()
+    await review.getByText('Another person changed this after you opened it.').waitFor()
     await review.getByText('Their changes').waitFor()
     await review.getByRole('button', { name: 'Keep editing' }).click()
     await page.locator('li[data-node="bad_2"]').waitFor()
     assert.equal((await definitionOf('raced')).nodes.length, 3)
+  })
+
+  test('a run without effects asks for a mock of what it simulated, and publishing makes the proxy', async () => {
+    await workflow('asks', {
+      nodes: [
+        { id: 'http', type: 'http_trigger' },
+        { id: 'fetch', type: 'proxy_node', inputs: { path: '/v1/items/1' } },
+        { id: 'ok', type: 'response_node', inputs: { body: { id: '{{ $.fetch.body.id }}' } } },
+      ],
+      edges: [
+        { from: 'http', to: 'fetch' },
+        { from: 'fetch', to: 'ok' },
+      ],
+    })
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/workflows/asks?tab=graph&view=list&pane=run')
+    await page.getByRole('button', { name: 'Run', exact: true }).click()
+    const missing = page.getByRole('region', { name: 'Missing mocks' })
+    await missing.getByText('gave empty outputs').waitFor()
+    await assertClean(visit, 1440, 'missing mocks')
+    await missing.getByRole('button', { name: 'Mock fetch' }).click()
+    await page
+      .getByRole('region', { name: 'Mock', exact: true })
+      .or(page.getByText('In the place of fetch'))
+      .first()
+      .waitFor()
+
+    await opened(page, '/workflows/asks?tab=graph&view=list')
+    await page.getByRole('button', { name: 'Publish', exact: true }).click()
+    const dialog = page.getByRole('dialog', { name: 'Publish' })
+    await dialog.getByRole('button', { name: 'New proxy for this workflow' }).click()
+    const collection = dialog.getByLabel('Collection (required)')
+    await collection.fill('orders')
+    await dialog.getByRole('option', { name: 'orders' }).first().click()
+    await dialog.getByLabel('Path (required)').fill('/v1/asked')
+    await assertClean(visit, 1440, 'a new proxy')
+    await dialog.getByRole('button', { name: 'Create the proxy' }).click()
+    await dialog.getByText('orders:asks has this workflow').waitFor()
+    await dialog.getByText('Callers can reach it at once.').waitFor()
+    await dialog.getByRole('button', { name: 'Publish the proxy' }).click()
+    await dialog.getByRole('button', { name: 'Publish', exact: true }).click()
+    await dialog.getByRole('link', { name: 'Open the proxy' }).waitFor()
+    const { json } = await server.manage('GET', '/proxies/orders:asks')
+    assert.deepEqual(
+      [json.path, json.methods, json.workflow, json.status],
+      ['/v1/asked', ['GET'], 'asks', 'published'],
+    )
+    assertFaultless(visit, 'asks')
   })
 
   test('a viewer sees the graph and is offered no change', async () => {

@@ -149,6 +149,16 @@ test('no part of a segment becomes dots or parameters of the path at the upstrea
   }
 })
 
+test('the record of an answer that is a stream of events says so', async () => {
+  const index = served.records.length
+  await served.ask('/orders/plain?events', { headers: IDS })
+  await served.ask('/orders/plain', { headers: IDS })
+  assert.deepEqual(
+    [(await served.record(index)).isStream, (await served.record(index + 1)).isStream],
+    [true, false],
+  )
+})
+
 test('parameters inside a segment go before parameters that are one', async () => {
   const index = served.records.length
   await seen('/orders/v1/orders/7:cancel', {}, 'POST')

@@ -61,7 +61,7 @@ export class Echo {
       this.seen.push(seen)
       if (url!.includes('slow')) return
       outgoing.setHeader('server', 'echo')
-      outgoing.setHeader('content-type', 'application/json')
+      outgoing.setHeader('content-type', url!.endsWith('?events') ? 'text/event-stream' : 'application/json')
       outgoing.end(JSON.stringify(seen))
     })
   })

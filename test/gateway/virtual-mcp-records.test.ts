@@ -102,6 +102,14 @@ test('messages of one legacy session name it, each of the session alike', async 
     () => served.records.slice(before).filter((record) => !isMessage(record)).length === 2,
     () => 'records of the stream and of the end of the session',
   )
+  // What waits for notifications has no latency, and a call has one, whatever its answer is framed as
+  assert.deepEqual(
+    served.records
+      .slice(before)
+      .map(({ method, isStream }) => `${method} ${isStream}`)
+      .toSorted(),
+    ['DELETE false', 'GET true', ...Array.from({ length: 4 }, () => 'POST false')],
+  )
   const left = served.records.slice(before).filter(isMessage)
   assert.deepEqual(
     left.map(({ agent }) => agent?.mcpMethod),

@@ -37,6 +37,7 @@ export function recordFields(members: Partial<RecordFields> = {}): RecordFields 
     traceId: '',
     workflowTrace: '',
     aborted: false,
+    isStream: false,
     argumentBytes: 0,
     count: 1,
     guardrailHits: '',

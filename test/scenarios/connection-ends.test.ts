@@ -185,7 +185,7 @@ test('a required account is connected on the way through the consent page', asyn
   assert.match(page.text, /mail: Not connected\./)
   assert.match(page.text, /value="allow" disabled/)
   const refused = await fresh.submit(page, { do: 'allow' })
-  assert.match(refused.text, /Connect the accounts that are needed first/)
+  assert.match(refused.text, /Connect the required accounts first/)
   const link = /href="(\/connect\/mail\?back=[^"]+)"/.exec(page.text)?.[1]
   assert.ok(link !== undefined, page.text)
   const connected = await connectFrom(fresh, await fresh.open(link))

@@ -73,7 +73,7 @@ test('allowing waits for each required origin that can be reached, and never for
   const waiting = await askAnn()
   assert.match(read(waiting.page), /Connect Mail first\. Allow Deny/)
   const refused = await waiting.browser.submit(waiting.page, { do: 'allow' })
-  assert.match(refused.text, /Connect the accounts that are needed first/)
+  assert.match(refused.text, /Connect the required accounts first/)
 
   await mail[Symbol.asyncDispose]()
   await server.manage('POST', '/origins/mail/refresh_catalog', {})

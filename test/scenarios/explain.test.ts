@@ -366,7 +366,7 @@ test('a collection that hides from whom it is not assigned to is explained by bo
   await hide(false)
 })
 
-test('a recorded request is judged again by the configuration of now', async () => {
+test('a recorded request is judged again with the current configuration', async () => {
   const real = await server.gateway('GET', '/orders/v1/orders/7', {
     headers: { 'x-client-id': 'other', 'x-profile-id': 'live' },
   })

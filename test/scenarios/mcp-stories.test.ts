@@ -10,7 +10,7 @@ import { cliDoor, type Door, restDoor } from '../support/doors.ts'
 import { PEERS, type Peer } from '../support/mcp-clients.ts'
 import { atEachDoor, done, doorsOf, tokenIn, tokenOf } from '../support/stories.ts'
 import { runCommand } from './cli.ts'
-import { startTestServer, type TestServer } from './server.ts'
+import { startTestServer, type TestServer, until } from './server.ts'
 
 let server: TestServer
 let fixture: Fixture
@@ -85,6 +85,21 @@ test('a rug pull: a tool whose description changes is held back at every door, a
     // Also by clients that still list it
     for (const client of [modern, legacy])
       await assert.rejects(client.call('test_echo', { text: 'hello' }), /Unknown tool/)
+    // The caller is told no more than of a tool that is not there; the records are
+    const records = await until(
+      () => server.manage('GET', `/records?virtual_mcp=desk${suffix}&code=capability_held`),
+      ({ json }) => json.items.length === 2,
+    )
+    assert.deepEqual(
+      records.json.items.map(({ status, capability }: { status: number; capability: string }) => [
+        status,
+        capability,
+      ]),
+      [
+        [403, 'test_echo'],
+        [403, 'test_echo'],
+      ],
+    )
 
     const { items } = await done(door, 'virtual_mcps.list_drift', { id: `desk${suffix}` })
     assert.equal(items.length, 1, JSON.stringify(items))

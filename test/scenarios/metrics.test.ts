@@ -122,6 +122,17 @@ test('the totals of the period before are added where they are asked for', async
   assert.deepEqual([later.requests, later.before.requests], [0, hour.requests])
 })
 
+test('requests and errors over time are added to the totals where they are asked for', async () => {
+  const get = async (query: string) => (await server.manage('GET', `/metrics/overview?${query}`)).json
+  assert.equal((await get('from=-1h')).points, null)
+  const { points, requests, errors } = await get('from=-1h&points=true')
+  assert.equal(points.bucket, '1m')
+  const sum = (name: string): number =>
+    points.items.reduce((all: number, item: Record<string, number>) => all + item[name]!, 0)
+  assert.deepEqual([sum('requests'), sum('errors')], [requests, errors])
+  assert.ok(requests > 0 && errors > 0 && points.items.length >= 60)
+})
+
 test('a time or a width that cannot be is refused', async () => {
   for (const [query, pointer] of [
     ['from=-91d', '/from'],

@@ -442,7 +442,7 @@ test('a change that a rule covers waits at every door until another person appro
     env: { POSTERN_URL: origin, POSTERN_TOKEN: ADA },
   })
   assert.equal(told.code, 0)
-  assert.match(told.out, /^Waits for approval: chg_\w+\n$/)
+  assert.match(told.out, /^Waiting for approval: chg_\w+\n$/)
   assert.match(told.err, /"typed"[\s\S]*Payments needs two[\s\S]*postern change-requests approve chg_/)
   await server.manage('PATCH', '/settings/current', { approvals: [{ name: 'All', permissions: ['*:*'] }] })
   const waits = await server.manage('PATCH', '/settings/current', { approvals: [] })

@@ -32,6 +32,7 @@ export async function serveIncoming(handle: (incoming: Incoming) => void): Promi
         bytesOut: 0,
         upstreamAt: 0,
         upstreamHeadAt: 0,
+        isStream: false,
         upstreamStatus: 0,
         endedAt: 0,
         aborted: false,

@@ -27,6 +27,17 @@ test('the policy of a page lets its one style sheet through, and no other style,
   assert.doesNotMatch(text, /\sstyle=|<script|<link|url\(/)
 })
 
+test('pages and console have one mark', () => {
+  const shapes = (file: string): string[] =>
+    [...file.matchAll(/"(M[\d.a-zA-Z -]+z)"|'(M[\d.a-zA-Z -]+z)'/g)].map(([, one, other]) => one ?? other!)
+  const [mark, icon] = ['mark.tsx', 'icon.svg'].map((name) =>
+    shapes(readFileSync(resolve(import.meta.dirname, '../../../ui/src/app', name), 'utf8')),
+  )
+  assert.equal(mark!.length, 2)
+  assert.deepEqual(icon, mark)
+  assert.deepEqual(shapes(text), mark)
+})
+
 test('what is put into a page is text', () => {
   assert.match(text, /<title>A &#60;b&#62; · Postern<\/title>/)
   assert.match(text, /<p>&#34;text&#34;<\/p>/)

@@ -46,7 +46,8 @@ const STYLE = `:root{color-scheme:light dark;
 *{box-sizing:border-box}
 body{margin:0;min-height:100vh;padding:48px 16px;background:var(--raised);color:var(--text);font:14px/20px system-ui,sans-serif;overflow-wrap:anywhere}
 header,main{max-width:448px;margin:0 auto}
-header{margin-bottom:16px;font-size:16px;line-height:24px;font-weight:600}
+header{display:flex;gap:8px;align-items:center;margin-bottom:16px;font-size:16px;line-height:24px;font-weight:600}
+header svg{flex:none;fill:var(--accent)}
 main{padding:24px;border:1px solid var(--line);border-radius:6px;background:var(--page)}
 main>:last-child{margin-bottom:0}
 h1{margin:0 0 16px;font-size:20px;line-height:28px;font-weight:600}
@@ -74,6 +75,11 @@ main{padding:16px}
 input,button,.button,.choice{min-height:44px}
 button,.button{padding:11px 16px}
 .choice{padding:12px 0}}`
+
+/** The mark of Postern, as the console has it (`ui/src/app/icon.svg`). */
+const MARK = new Html(
+  '<svg width="20" height="20" viewBox="0 0 32 32" aria-hidden="true"><path fill-rule="evenodd" d="M7 2h18a5 5 0 0 1 5 5v23h-6V16a8 8 0 0 0-16 0v14H2V7a5 5 0 0 1 5-5z"/><path fill-rule="evenodd" opacity=".55" d="M11 30V16a5 5 0 0 1 5-5l4 2.2V30zm5.6-9.5a1.3 1.3 0 1 0 0 2.6 1.3 1.3 0 0 0 0-2.6z"/></svg>',
+)
 
 const STYLE_HASH = hash('sha256', STYLE, 'base64')
 
@@ -104,7 +110,7 @@ export function pageHeaders({ formAction }: Pick<Page, 'formAction'>): Record<st
 export function pageText({ title, content, refresh }: Page): string {
   return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">${refresh === undefined ? null : html`<meta http-equiv="refresh" content="0;url=${refresh}">`}<title>${title} · Postern</title><style>${new Html(STYLE)}</style></head>
-<body><header>Postern</header>
+<body><header>${MARK} Postern</header>
 <main id="main"><h1>${title}</h1>
 ${content}
 </main></body></html>

@@ -26,7 +26,7 @@ export function explain(lane: Lane, snapshot: Snapshot, now: number, asked: Hypo
   const head = readHead(asked)
   if ('code' in head) return unreadable(asked, head)
   const exchange = toExchange(lane, snapshot, now, asked, head)
-  const checks: CheckResult[] = [toCheck('canonical', 'pass', 'it can be read in one way only')]
+  const checks: CheckResult[] = [toCheck('canonical', 'pass', 'the URL is unambiguous')]
   let end: string | null = null
   for (const { name, check, explain: ofRow } of REST) {
     if (end !== null) {

@@ -53,7 +53,7 @@ export const NO_CALLER = open('no client or profile was given; add one to judge 
 
 /** The words of {@link asIs}; the settings are the names under which the deciding values are configured. */
 export interface Words {
-  /** Why the request passes; "nothing stands against it" where absent. */
+  /** Why the request passes; "no restriction applies" where absent. */
   readonly reason?: string | undefined
   readonly setting?: string | null
   /** The setting that refuses, where that is another one. */
@@ -64,7 +64,7 @@ export interface Words {
 export function asIs(exchange: Exchange, check: Check, words: () => Words = () => ({})): Judged {
   const verdict = check(exchange)
   const { reason, setting = null, deciding } = words()
-  if (verdict === null || verdict === ADMITTED) return pass(reason ?? 'nothing stands against it', setting)
+  if (verdict === null || verdict === ADMITTED) return pass(reason ?? 'no restriction applies', setting)
   if (verdict === ANSWERED) return answer('a preflight of a browser', setting)
   if (typeof verdict === 'object') return open('so far it fits; the rest depends on the body', setting)
   const detail = exchange.facts.detail?.replace(/\.$/, '')

@@ -269,6 +269,11 @@ export function createVirtualRelay(
       case 'unknown':
         received.tool = found.name
         if (isLeftOut(joined, request, subject)) received.reason = BEYOND_BINDING
+        else if (isHeld(capabilitiesFor(own), own, found.name, subject)) {
+          // For the record alone: the caller gets the answer of every hidden name
+          received.refusal = 'capability_held'
+          received.reason = 'its change waits for an approval'
+        }
         return done(invalid(found.pointer, `Unknown ${noun}: ${found.name.slice(0, 128)}`))
       case 'invalid':
         return done(invalid(found.pointer, found.reason))
@@ -385,6 +390,24 @@ function notA(type: string, pointer: string): Found {
       'an object',
     ),
   }
+}
+
+/** True for what callers would see, were the change of its server approved. */
+function isHeld(
+  capabilities: Capabilities,
+  { method }: Pick<RelayedRequest, 'method'>,
+  name: string,
+  subject: PolicySubject,
+): boolean {
+  const types: readonly CapabilityType[] =
+    method === 'tools/call'
+      ? ['tools']
+      : method === 'prompts/get'
+        ? ['prompts']
+        : method === 'resources/read'
+          ? ['resources']
+          : ['prompts', 'resource_templates']
+  return types.some((type) => capabilities.isHeld(subject, type, name))
 }
 
 /** True for what the virtual MCP has, and the token of the caller leaves out. */

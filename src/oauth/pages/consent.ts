@@ -38,8 +38,8 @@ const MEANINGS: ReadonlyMap<string, string> = new Map([
   ['mcp:tools', 'call tools'],
   ['mcp:prompts', 'use prompts'],
   ['mcp:resources', 'read resources'],
-  ['openid', 'know who you are'],
-  ['offline_access', 'go on while you are away'],
+  ['openid', 'see who you are'],
+  ['offline_access', 'keep access while you are away'],
 ])
 
 /** Asks a person whether a client may act for them, and how much it may do: a scope that is not ticked is not given. */

@@ -6,10 +6,10 @@ import { html, type Page } from '../../base/http/page.ts'
  */
 export function errorPage(error: string, description: string, requestId: string | null = null): Page {
   return {
-    title: 'This cannot go on',
+    title: 'The sign-in cannot continue',
     content: html`<p class="fault">${description}</p>
 <p><code>${error}</code></p>
 ${requestId === null ? null : html`<p>An administrator finds the cause in the log by the request id <code>${requestId}</code>.</p>`}
-<p>Start again from the program that sent you here.</p>`,
+<p>Start again from the application that sent you here.</p>`,
   }
 }

@@ -37,7 +37,7 @@ export function signInPage({
 ${fault === null ? null : html`<p class="fault" role="alert">${fault}</p>`}
 ${withPassword ? password : null}
 ${providers.map(({ slug, name }) => html`<p><a href="${path}/provider${slug === null ? '' : `/${slug}`}">Continue with ${name}</a></p>`)}
-${withPassword || providers.length > 0 ? null : html`<p class="fault">No way to sign in is set up.</p>`}
+${withPassword || providers.length > 0 ? null : html`<p class="fault">No sign-in method is configured.</p>`}
 <form method="post" action="${path}">
 <input type="hidden" name="csrf" value="${csrf}">
 <button class="other" name="do" value="cancel">Cancel</button>

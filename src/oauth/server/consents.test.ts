@@ -39,7 +39,7 @@ test('a link to the server leads to no website of a client that registered itsel
       .browser()
       .open(authorization(server.origin, client, { ...redirect, ...more }).url)
     assert.equal(page.url.origin, server.origin, JSON.stringify(more))
-    assert.match(page.text, /This cannot go on/, JSON.stringify(more))
+    assert.match(page.text, /The sign-in cannot continue/, JSON.stringify(more))
   }
   // Also where the only redirect of the client is left out
   const { url } = authorization(server.origin, client, { response_type: 'id_token' })

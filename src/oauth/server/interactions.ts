@@ -69,7 +69,7 @@ export function createInteractions(parts: InteractionParts): Interactions {
       return show(visit, 400, errorPage('invalid_request', `The field ${fault} ${UNSTORABLE}.`))
     if (!isEqual(form.get('csrf') ?? '', parts.sealed.sign(interaction.uid))) {
       await noteForeignForm(visit, interaction)
-      return show(visit, 403, errorPage('access_denied', 'The form is not of this page.'))
+      return show(visit, 403, errorPage('access_denied', 'This form does not belong to this page.'))
     }
     const { name } = interaction.prompt
     const choice = form.get('do')
@@ -88,13 +88,13 @@ export function createInteractions(parts: InteractionParts): Interactions {
       const interaction = await interactionOf(visit, uid)
       if (interaction === null) {
         parts.refused(visit.asker, 'sign-in: a page that has expired, or of another browser')
-        const text = 'This page has expired, or belongs to another browser.'
+        const text = 'This page has expired, or was opened in another browser.'
         return show(visit, 400, errorPage('session_not_found', text))
       }
       const { method } = visit.request
       if (method === 'POST' && step === '') return submit(visit, interaction)
       if (method !== 'GET')
-        return show(visit, 405, errorPage('invalid_request', 'This page cannot be used so.'))
+        return show(visit, 405, errorPage('invalid_request', 'This page does not support that request.'))
       if (interaction.prompt.name !== 'login') return consent.ask(visit, interaction)
       const ticket = url.searchParams.get('arrival')
       if (ticket !== null) return signIn.arrive(visit, interaction, ticket)
@@ -149,14 +149,16 @@ function createSignInStep(parts: SignInStepParts): SignInStep {
     ask,
 
     async submit(visit, interaction, form) {
-      if (!signIn.withPassword) return ask(visit, interaction, 'Passwords are not taken here.')
+      if (!signIn.withPassword) return ask(visit, interaction, 'Password sign-in is off.')
       let account: Account
       try {
         account = await signIn.password(form.get('name') ?? '', form.get('password') ?? '', visit.asker)
       } catch (error) {
         if (!(error instanceof Refusal)) throw error
         const isThrottled = error.code === 'auth_throttled'
-        const fault = isThrottled ? 'Too many attempts. Wait a little.' : 'Name or password is wrong.'
+        const fault = isThrottled
+          ? 'Too many attempts. Wait a minute, then try again.'
+          : 'Name or password is wrong.'
         return ask(visit, interaction, fault)
       }
       return signedIn(visit, interaction, account)
@@ -192,7 +194,7 @@ function createSignInStep(parts: SignInStepParts): SignInStep {
     async arrive(visit, interaction, ticket) {
       const id = await tickets.redeem(ticket, interaction.uid)
       const account = id === null ? undefined : await accounts.find(id)
-      if (account?.active !== true) return ask(visit, interaction, 'Sign in once more.')
+      if (account?.active !== true) return ask(visit, interaction, 'Sign in again.')
       return signedIn(visit, interaction, account)
     },
   }
@@ -225,7 +227,7 @@ async function orNotIn<T>(visit: Visit, work: () => Promise<T>): Promise<T | nul
         status,
         errorPage(isTemporary ? 'temporarily_unavailable' : 'server_error', message, requestId),
       )
-    else show(visit, 401, errorPage('access_denied', 'The identity provider did not let you in.', requestId))
+    else show(visit, 401, errorPage('access_denied', 'The identity provider denied the sign-in.', requestId))
     return null
   }
 }
@@ -364,11 +366,11 @@ function createConsentStep({
       if (found === 'nothing') return refuseNothing(visit, interaction)
       const asked = scopesOf(interaction)
       const allowed = asked.filter((scope) => scopes.includes(scope))
-      if (allowed.length === 0) return ask(visit, interaction, 'Tick what the client may do, or deny.')
+      if (allowed.length === 0) return ask(visit, interaction, 'Select at least one permission, or deny.')
       const chosen = found === null ? '' : chosenIn(found.offer, form)
-      if (chosen === undefined) return ask(visit, interaction, 'Pick the profile that the client is to use.')
+      if (chosen === undefined) return ask(visit, interaction, 'Select a profile for the client.')
       if (found !== null && (await isMissing(interaction, found.offer)))
-        return ask(visit, interaction, 'Connect the accounts that are needed first.')
+        return ask(visit, interaction, 'Connect the required accounts first.')
       if (found !== null && !(await mayArrive(visit, interaction))) return
       const declined = asked.filter((scope) => !scopes.includes(scope))
       const grant = await agree(visit, interaction, allowed, declined)

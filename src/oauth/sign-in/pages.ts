@@ -99,7 +99,7 @@ export function createSignInPages(parts: SignInPagesParts): (request: Request) =
         const password = chosen(form, [user.slug, user.name, user.email ?? ''])
         await users.setPassword(user, link, await passwords.hash(password), sender)
       }
-      return user === null ? openConsole(form) : donePage(parts.managementOrigin)
+      return user === null ? openConsole(form) : done()
     })
   }
 
@@ -108,7 +108,7 @@ export function createSignInPages(parts: SignInPagesParts): (request: Request) =
     const { loginUrl, ticket } = parts.onToConsole
     const url = await loginUrl()
     const account = url === null ? undefined : await accounts.findLocal(form.get('email')?.trim() ?? '')
-    if (url === null || account === undefined) return donePage(parts.managementOrigin)
+    if (url === null || account === undefined) return donePage(parts.managementOrigin, url)
     const response = new Response(
       pageText({
         title: 'Done',
@@ -133,13 +133,17 @@ export function createSignInPages(parts: SignInPagesParts): (request: Request) =
       const { account, hash } = await prove(name, form.get('password') ?? '', sender)
       const password = chosen(form, [account.slug, account.name, account.email ?? ''])
       await users.setPassword(account, hash, await passwords.hash(password), sender)
-      return donePage(parts.managementOrigin)
+      return done()
     })
+  }
+
+  async function done(): Promise<Response> {
+    return donePage(parts.managementOrigin, await parts.onToConsole.loginUrl())
   }
 
   function toPage(error: unknown, requestId: string): Response {
     if (error instanceof Refusal && error.status < 500)
-      return faultPage(error.status, 'That did not work', error.message)
+      return faultPage(error.status, 'The request failed', error.message)
     parts.fault(error, requestId)
     return faultPage(500, 'Something went wrong', `The log of the server says more: ${requestId}.`)
   }
@@ -162,7 +166,7 @@ async function answered(
       case 'already_exists':
         return shown(error.message)
       case 'input_invalid':
-        return shown(`Please check the name and the email: ${error.message}`)
+        return shown(`Check the name and the email: ${error.message}`)
       case 'auth_throttled': {
         const response = faultPage(error.status, 'Please wait', error.message)
         const seconds = Math.ceil(Number(error.facts.members?.['retry_after_ms'] ?? 1000) / 1000)
@@ -185,7 +189,7 @@ function chosen(form: Form, names: readonly string[]): string {
 }
 
 function notAllowed(): Response {
-  const response = faultPage(405, 'That did not work', 'This page takes GET and POST.')
+  const response = faultPage(405, 'The request failed', 'This page takes GET and POST.')
   response.headers.set('allow', 'GET, HEAD, POST')
   return response
 }
@@ -194,17 +198,17 @@ function deadLink(): Response {
   return faultPage(
     404,
     'This link does not work',
-    'It has been used, is over, or was replaced by a newer one. Ask for another; on the machine itself, postern admin reset prints one.',
+    'The link was already used, has expired, or was replaced by a newer link. Ask for a new one. On the machine that runs Postern, postern admin reset prints a link.',
   )
 }
 
-/** There is no page to sign in at by itself: what somebody wants to use leads them there. */
-function donePage(origin: string): Response {
+/** There is no page to sign in at by itself: what somebody wants to use leads them there. @param consoleUrl null: no listener serves it */
+function donePage(origin: string, consoleUrl: string | null): Response {
   return page(
     200,
     'Done',
-    html`<p>The password holds from now on. Sign in with it where you are asked to: by <code>postern login ${origin}</code> in a
-terminal, or with an MCP client at <code>${origin}/management/mcp</code>.</p>`,
+    html`<p>Your password is set. ${consoleUrl === null ? null : html`<a href="${consoleUrl}">Open the console</a>.`}</p>
+<p>In a terminal, sign in with <code>postern login ${origin}</code>. MCP clients sign in at <code>${origin}/management/mcp</code>.</p>`,
   )
 }
 
@@ -213,7 +217,7 @@ const faultOf = (fault: string | null) =>
 
 const newPassword = html`<label>New password, 12 characters or more
 <input name="new-password" type="password" autocomplete="new-password" required minlength="12" maxlength="256"></label>
-<label>The same again
+<label>Repeat password
 <input name="repeat" type="password" autocomplete="new-password" required></label>`
 
 const statusOf = (fault: string | null): number => (fault === null ? 200 : 400)
@@ -249,8 +253,8 @@ function changePage(name: string, fault: string | null): Response {
     'Change your password',
     html`${faultOf(fault)}<form method="post" action="${PASSWORD_PATH}">
 <label>Name or email <input name="name" autocomplete="username" required maxlength="254" value="${name}"></label>
-<label>Password until now <input name="password" type="password" autocomplete="current-password" required maxlength="1024"></label>
+<label>Current password <input name="password" type="password" autocomplete="current-password" required maxlength="1024"></label>
 ${newPassword}
-<button>Change it</button></form>`,
+<button>Change the password</button></form>`,
   )
 }

@@ -38,7 +38,7 @@ export const importCollection = define({
       .default(false)
       .describe('Publish immediately. Default: the collection stays a draft'),
     request_validation: ValidationMode.default(IMPORTED_VALIDATION).describe(
-      'What to do with requests that break the description; report: they pass, and collections contract-report lists them',
+      'How contract checks treat requests; report: they only report for now, and collections contract-report lists the findings',
     ),
     broken_refs: BrokenRefs,
   }),

@@ -181,28 +181,35 @@ export const metricsOverTime = define({
       .describe('Every point of the range, oldest first; where truncated, those from complete_from on'),
   }),
   columns: ['time', 'requests', 'errors', 'error_rate', 'duration_ms.p50', 'duration_ms.p95'],
-  handle: async ({ bucket, ...rest }, context) => {
-    let width = bucket ?? ''
-    const {
-      answer,
-      coverage,
-      fromMs,
-      toMs: endMs,
-    } = await measured(rest, context, (from, to) => {
-      width = bucket ?? widthFor(to - from)
-      const points = (to - from) / toMs(width)
-      if (points > BUCKETS_MAX) throw tooNarrow(width)
-      return { by: 'time', order: 'key', limit: BUCKETS_MAX + 2, bucketMs: toMs(width) }
-    })
-    const bucketMs = toMs(width)
-    const groups = new Map(answer.groups.map((group) => [Number(group.key[0]), group]))
-    const completeMs = Date.parse(coverage.complete_from)
-    const items = []
-    for (let at = Math.floor(fromMs / bucketMs) * bucketMs; at < endMs; at += bucketMs)
-      if (!coverage.truncated || at >= completeMs) items.push(toPoint(at, groups.get(at)))
-    return { ...coverage, bucket: width, items }
-  },
+  handle: async ({ bucket, ...rest }, context) => pointsOf(rest, bucket, context),
 })
+
+/** @param bucket Width of a point; undefined: by the range */
+async function pointsOf(
+  input: z.output<z.ZodObject<typeof asked>>,
+  bucket: string | undefined,
+  context: OperationContext,
+) {
+  let width = bucket ?? ''
+  const {
+    answer,
+    coverage,
+    fromMs,
+    toMs: endMs,
+  } = await measured(input, context, (from, to) => {
+    width = bucket ?? widthFor(to - from)
+    const points = (to - from) / toMs(width)
+    if (points > BUCKETS_MAX) throw tooNarrow(width)
+    return { by: 'time', order: 'key', limit: BUCKETS_MAX + 2, bucketMs: toMs(width) }
+  })
+  const bucketMs = toMs(width)
+  const groups = new Map(answer.groups.map((group) => [Number(group.key[0]), group]))
+  const completeMs = Date.parse(coverage.complete_from)
+  const items = []
+  for (let at = Math.floor(fromMs / bucketMs) * bucketMs; at < endMs; at += bucketMs)
+    if (!coverage.truncated || at >= completeMs) items.push(toPoint(at, groups.get(at)))
+  return { ...coverage, bucket: width, items }
+}
 
 function widthFor(rangeMs: number): string {
   return WIDTHS.find((width) => rangeMs / toMs(width) <= BUCKETS_WANTED) ?? '1d'
@@ -268,10 +275,18 @@ export const metricsOverview = define({
     before: booleanFilter
       .optional()
       .describe('Adds the totals of the period of the same length that ends at from'),
+    points: booleanFilter.optional().describe('Adds requests and errors over time'),
   }),
   output: z.object({
     ...totals,
     before: z.object(totals).nullable().describe('The period before; null unless it was asked for'),
+    points: z
+      .object({
+        bucket: z.string().describe('Width of a point'),
+        items: z.array(z.object({ time: z.string().describe('Its start, in UTC'), ...counts })),
+      })
+      .nullable()
+      .describe('Every point of the range, oldest first, as of over_time; null unless they were asked for'),
   }),
   columns: [
     ...['from', 'to', 'requests', 'errors', 'error_rate', 'client_errors', 'server_errors', 'aborted'],
@@ -285,12 +300,17 @@ export const metricsOverview = define({
       'truncated',
     ],
   ],
-  handle: async ({ before, ...input }, context) => {
+  handle: async ({ before, points: hasPoints, ...input }, context) => {
     const { fromMs, toMs, ...now } = await totalsOf(input, context)
-    if (before !== true) return { ...now, before: null }
+    let points = null
+    if (hasPoints === true) {
+      const { bucket, items } = await pointsOf(input, undefined, context)
+      points = { bucket, items: items.map(({ duration_ms: _, ...point }) => point) }
+    }
+    if (before !== true) return { ...now, before: null, points }
     const period = { from: toTime(2 * fromMs - toMs), to: toTime(fromMs) }
     const { fromMs: _, toMs: __, ...past } = await totalsOf({ ...input, ...period }, context)
-    return { ...now, before: past }
+    return { ...now, before: past, points }
   },
 })
 

@@ -297,8 +297,8 @@ export function addRow(
   counts.bytesIn += Math.max(0, rows.bytesIn(row)) * sign
   counts.bytesOut += Math.max(0, rows.bytesOut(row)) * sign
   if (code !== 0) bump(counts.codes, code, times)
-  // A tunnel lasts as long as both ends like, and who left was not answered
-  if (rows.status(row) < 200) return
+  // A tunnel or a stream lasts as long as both ends like, and who left was not answered
+  if (rows.status(row) < 200 || rows.isStream(row)) return
   const durationMs = rows.durationMs(row)
   const upstreamMs = rows.upstreamMs(row)
   bump(counts.duration, stepOf(durationMs), times)

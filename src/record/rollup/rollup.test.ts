@@ -54,6 +54,7 @@ const records = fc.array(
     bytesIn: fc.constantFrom(-1, 0, 10),
     bytesOut: fc.integer({ min: 0, max: 1e9 }),
     aborted: fc.boolean(),
+    isStream: fc.boolean(),
     count: fc.constantFrom(1, 1, 1, 40),
   }),
   { minLength: 1, maxLength: 80 },

@@ -84,7 +84,7 @@ export class Sum {
     })
     const code = rows.words[rows.word(row, 'code')] ?? ''
     if (this.#by === 'endpoint' && code !== '') this.#addCode(code, requests)
-    if (status < 200) return
+    if (status < 200 || rows.isStream(row)) return
     const durationMs = rows.durationMs(row)
     const upstreamMs = rows.upstreamMs(row)
     this.#duration[stepOf(durationMs)]! += requests

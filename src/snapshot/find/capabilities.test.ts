@@ -312,6 +312,11 @@ test('what is new or has changed is hidden from lists and refused to calls, as w
       { shown: false, because: 'unknown', rule: null, held: null, finding: null },
     ],
   )
+  // For records: only what the caller would see otherwise
+  const isHeld = (all: Capabilities) =>
+    ['read', 'fresh', 'write', 'none'].map((name) => all.isHeld(acme, 'tools', name))
+  assert.deepEqual(isHeld(strict), [true, true, false, false])
+  assert.deepEqual(isHeld(of({ tools: ['write'] })), [false, false, false, false])
   assert.deepEqual(namesFor(of({ new_items: 'show' }), acme), ['write', 'fresh'])
   assert.deepEqual(namesFor(of({ tools: [{ match: { glob: '*' } }], new_items: 'show' }), acme), ['write'])
   assert.deepEqual(namesFor(of({ pin: 'warn' }), acme), ['read', 'write'])

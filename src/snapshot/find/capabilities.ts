@@ -142,6 +142,10 @@ function linkFor(
       return seen(item, caller) === null ? UNKNOWN : readOf(item, item.key, caller)
     },
     publicUri: space.publicUri,
+    isHeld: (caller, type, name) => {
+      const item = types[type].byName.get(name)
+      return item !== undefined && item.held !== null && seen({ ...item, held: null }, caller) !== null
+    },
     explain(caller, type, name) {
       const explanation = explained(types[type].byName.get(name), caller)
       if (explanation.because !== 'unknown') return explanation

@@ -228,6 +228,8 @@ export interface Capabilities {
    */
   publicUri(member: string, uri: string, isQuick?: boolean): string
   explain(caller: Caller, type: CapabilityType, name: string): Explanation
+  /** True for an item that its caller would see, were it approved. */
+  isHeld(caller: Caller, type: CapabilityType, name: string): boolean
   /** The same for clients of revisions before 2026-07-28; the same object where no item differs. */
   readonly legacy: Capabilities
 }

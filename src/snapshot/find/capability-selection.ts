@@ -61,6 +61,7 @@ export function selectedOf(all: Capabilities, selection: CapabilitySelection): C
     find,
     call: (caller, type, name, given) =>
       find(caller, type, name) === null ? UNKNOWN : all.call(caller, type, name, given),
+    isHeld: (caller, type, name) => all.isHeld(caller, type, name),
     complete: (caller, type, name, given) =>
       find(caller, type, name) === null ? UNKNOWN : all.complete(caller, type, name, given),
     read(caller, uri) {

@@ -37,7 +37,7 @@ export function importCommand(ports: CliPorts, operation: Operation): Command {
     .addOption(
       new Option(
         '--request-validation <mode>',
-        'What to do with requests that break the description. Default: report; they pass, and contract-report lists them',
+        'How contract checks treat requests. Default: report; they only report for now, and contract-report lists the findings',
       ).choices(['off', 'report', 'enforce']),
     )
     .addOption(
@@ -213,7 +213,9 @@ function summaryOf(body: Readonly<Record<string, unknown>>, isDryRun: boolean): 
     ...(hidden > 0 ? [`  not enforced: ${hidden} more; -o json lists all`] : []),
     upstreamLine(collection['upstream'], slug),
     ...(collection['request_validation'] === 'report'
-      ? [`Requests that break the description pass. List them: postern collections contract-report ${slug}`]
+      ? [
+          `Contract checks only report for now. List the findings: postern collections contract-report ${slug}`,
+        ]
       : []),
     ...(collection['status'] === 'draft' && !isDryRun
       ? [`Publish it: postern collections publish ${slug}`]

@@ -136,7 +136,7 @@ test('a text of several lines goes on below itself, and cannot pass for another 
   assert.equal(ports.printed.out, `${[...lines, ...below].join('\n')}\n`)
 })
 
-test('of resources inside of an answer the paths that matter are shown', () => {
+test('of resources inside of an answer the paths that matter are shown, and a secret by whose it is', () => {
   const ports = cliPorts({ operations: [] })
   const profile = { id: 'pro_1', slug: 'one', auth: { type: 'token', expires_in: '90d' }, token: 'secret' }
   printAnswer(ports, 'table', { slug: 'acme', profiles: [profile] }, [], {
@@ -145,11 +145,18 @@ test('of resources inside of an answer the paths that matter are shown', () => {
   assert.equal(
     ports.printed.out,
     [
-      'slug                   acme',
-      'profiles[0].slug       one',
-      'profiles[0].auth.type  token',
-      'profiles[0].token      secret\n',
+      'slug               acme',
+      'profile            one',
+      'profile auth.type  token',
+      'Token of acme      secret\n',
     ].join('\n'),
+  )
+  const two = cliPorts({ operations: [] })
+  const body = { name: 'Acme', profiles: [profile, { ...profile, slug: 'two', token: 'other' }] }
+  printAnswer(two, 'table', body, [], { parts: { profiles: ['slug', 'token'] } })
+  assert.match(
+    two.printed.out,
+    /Token of Acme, profile one {2}secret\nprofile +two\nToken of Acme, profile two {2}other/,
   )
 })
 

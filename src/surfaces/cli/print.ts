@@ -120,14 +120,14 @@ export function printWaiting(
     ports.out(`The change request ${id} is ${state}.\n`)
     return EXIT.ok
   }
-  ports.out(`Waits for approval: ${id}\n`)
+  ports.out(`Waiting for approval: ${id}\n`)
   ports.err(`${diffLines(request.diff).join('\n')}\n`)
   const more = request.diff_entries - request.diff.length
   if (more > 0) ports.err(`... and ${more} more: postern change-requests diff ${id}\n`)
-  ports.err(
-    `Nothing was done yet (${printable(request.rules.join(', '))}). Another person does it with: postern change-requests approve ${id}\n`,
-  )
-  if (request.repeats) ports.err('Then repeat this command: that carries it out.\n')
+  const rules = printable(request.rules.join(', '))
+  const waiting = `Waiting for approval by ${request.rules.length === 1 ? 'rule' : 'rules'} ${rules}.`
+  ports.err(`${waiting} Another person approves it with: postern change-requests approve ${id}\n`)
+  if (request.repeats) ports.err('After approval, run this command again.\n')
   return EXIT.ok
 }
 

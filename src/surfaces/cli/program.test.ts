@@ -375,7 +375,7 @@ test('openapi import sends the file and sums up what was made', async () => {
   )
   assert.match(
     made.out,
-    / {2}not enforced: \/a\/9: no\n {2}not enforced: 2 more; -o json lists all\nIt has no upstream\. Set one: .*\nRequests that break the description pass\. List them: .*\nPublish it: .*\n$/,
+    / {2}not enforced: \/a\/9: no\n {2}not enforced: 2 more; -o json lists all\nIt has no upstream\. Set one: .*\nContract checks only report for now\. List the findings: .*\nPublish it: .*\n$/,
   )
   const published = await postern('openapi import - --base-path /shop --publish', { stdin: '{}', ports })
   assert.match(published.out, /^Collection shop at \/shop: 4 proxies, published; 1 of them stays a draft\.\n/)

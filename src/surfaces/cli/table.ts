@@ -37,14 +37,37 @@ export function toSheet(
       return []
     }
     if (paths === undefined || !Array.isArray(value)) return flatten(printable(name), value)
-    return value.flatMap((part, i) =>
+    return value.flatMap((part) =>
       paths.flatMap((path) => {
         const shown = at(part, path)
-        return shown === undefined ? [] : flatten(`${name}[${i}].${path}`, shown)
+        return shown === undefined
+          ? []
+          : flatten(labelOfPart(resource, name, value.length > 1 ? part : null, path), shown)
       }),
     )
   })
   return (rows.length === 0 ? 'Done.\n' : lines(rows, colour, false)) + below.join('')
+}
+
+/** Members of parts that are shown once. They are labelled so that people find them. */
+const SHOWN_ONCE: Readonly<Record<string, string>> = { token: 'Token', signing_secret: 'Signing secret' }
+
+/**
+ * The label of a member of a part: `Token of Acme`, `profile`, `profile auth.type`.
+ * @param one of several parts; null for the only one
+ */
+function labelOfPart(
+  resource: Readonly<Record<string, unknown>>,
+  name: string,
+  one: unknown,
+  path: string,
+): string {
+  const noun = name.replace(/s$/, '')
+  const secret = Object.hasOwn(SHOWN_ONCE, path) ? SHOWN_ONCE[path] : undefined
+  if (secret === undefined) return path === 'slug' ? noun : `${noun} ${path}`
+  const owner = resource['name'] ?? resource['slug'] ?? noun
+  const which = one === null ? '' : `, ${noun} ${String(at(one, 'slug'))}`
+  return printable(`${secret} of ${String(owner)}${which}`)
 }
 
 function lines(rows: readonly (readonly string[])[], colour: boolean, heading: boolean): string {

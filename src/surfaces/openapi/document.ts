@@ -378,7 +378,7 @@ const SHARED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   },
   WaitsForApproval: {
     type: 'object',
-    description: 'Nothing was done yet: another person has to approve it',
+    description: 'Waiting for approval by another person. Nothing has changed yet',
     required: ['waits_for_approval', 'change_request'],
     properties: {
       waits_for_approval: {

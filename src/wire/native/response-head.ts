@@ -1,5 +1,5 @@
 import { withoutCookies } from '../answer-cookies.ts'
-import { ACTIVE, contentKind, INERT, UNKNOWN } from '../content-kind.ts'
+import { ACTIVE, contentKind, INERT, isEventStream, UNKNOWN } from '../content-kind.ts'
 import { POOLED_MARGIN_MS, POOLED_MS } from '../limits.ts'
 import { type FieldNames, type ForwardRequest, withoutFields } from '../port.ts'
 import { connectionOptions } from './connection-options.ts'
@@ -93,6 +93,7 @@ class AnswerSection implements FieldVisitor {
   hasDate = false
   /** As `contentKind`; without a type it is unknown. */
   kind: number = UNKNOWN
+  isStream = false
   inner = ''
   readonly #refusesCookie: RefusesCookie
   #hasRefused = false
@@ -153,6 +154,7 @@ class AnswerSection implements FieldVisitor {
     const kind = contentKind(value)
     if (!this.#hasType || kind === ACTIVE || this.kind === INERT) this.kind = kind
     this.#hasType = true
+    if (isEventStream(value)) this.isStream = true
   }
 
   oddName(): typeof PASS {
@@ -195,6 +197,8 @@ export class ResponseHead {
   hasDate = false
   /** See `contentKind`. */
   kind: number = UNKNOWN
+  /** See `isEventStream`. */
+  isStream = false
   /** Why the last head was not accepted. */
   inner = ''
   readonly #table: FieldTable
@@ -230,6 +234,7 @@ export class ResponseHead {
     this.pooledMs = section.pooledMs
     this.hasDate = section.hasDate
     this.kind = section.kind
+    this.isStream = section.isStream
     return true
   }
 

@@ -356,6 +356,7 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
     const { status } = head
     outcome.upstreamHeadAt = now
     outcome.upstreamStatus = status
+    outcome.isStream = head.isStream
     if (this.#began !== null) this.#began(status)
     if (this.#again !== null && this.#goesAgain(head, last)) return true
     if (this.#tap !== null && this.#isReplaced(this.#tap, head, last)) return true

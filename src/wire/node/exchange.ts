@@ -283,6 +283,7 @@ export class NodeExchange implements Incoming, Receiver, AnswerCarrier {
     const { status, length } = head
     outcome.upstreamHeadAt = now
     outcome.upstreamStatus = status
+    outcome.isStream = head.isStream
     this.#request!.began?.(status)
     if (this.#again !== null && this.#goesAgain(head)) return
     const other = this.#tap?.begin(status, head.pass) ?? null

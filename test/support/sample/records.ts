@@ -165,6 +165,7 @@ function recordOf(random: Random, traffic: Traffic, id: string, timeMs: number):
     traceId: random() < 0.5 ? chars(random, 32, HEX) : '',
     workflowTrace: '',
     aborted: random() < 0.004,
+    isStream: false,
     argumentBytes: virtual === null ? 0 : 20 + Math.floor(random() * 300),
     count: 1,
     guardrailHits: virtual === null ? '' : hitsOf(random, traffic),

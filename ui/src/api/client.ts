@@ -192,7 +192,7 @@ export async function isSignedIn(): Promise<boolean> {
   const answer: unknown = await response.json().catch(() => null)
   const told = (answer as { readonly signed_in?: unknown } | null)?.signed_in
   if (!response.ok || typeof told !== 'boolean')
-    throw new Error(`Postern does not say whether you are signed in (status ${response.status}). Try again.`)
+    throw new Error(`Could not check whether you are signed in (status ${response.status}). Try again.`)
   return told
 }
 
@@ -208,7 +208,7 @@ export async function signOut(): Promise<void> {
     method: 'POST',
     headers: { 'x-postern-console': '1' },
   })
-  if (!ok) throw new Error(`The sign-out was answered ${status}.`)
+  if (!ok) throw new Error(`The sign-out failed with status ${status}.`)
   giveUp()
   location.assign('/console/')
 }

@@ -7,6 +7,8 @@ import { TextInput } from '../kit/controls.tsx'
 import { Dialog } from '../kit/dialog.tsx'
 import { fitsText, Listbox, type Option } from '../kit/listbox.tsx'
 import { isObject } from '../schema/value.ts'
+import { WAYS } from '../screens/ways.ts'
+import { commandOf } from './commands.ts'
 import { FURTHER, groupsOf, singularOf } from './navigation.ts'
 import { rank } from './search.ts'
 
@@ -50,11 +52,10 @@ export default function Palette({ onClose }: { onClose: () => void }) {
           hint: 'title' in place ? `page: ${place.title}` : 'page',
           isPlain: true,
         })),
-      ...ALL_OPERATIONS.filter((row) => may(nameOf(row))).map((row) => ({
-        value: `/run/${nameOf(row)}`,
-        label: nameOf(row),
-        hint: row.summary,
-      })),
+      ...ALL_OPERATIONS.filter((row) => may(nameOf(row))).map((row) => {
+        const { to, label, hint } = commandOf(row, WAYS)
+        return { value: to, label, hint, isPlain: true }
+      }),
       ...Object.entries(problems ?? {}).map(([code, { title }]) => ({
         value: `/problems/${code}`,
         label: code,
@@ -79,6 +80,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
     return isPlaceholderData ? options.filter((option) => fitsText(option, text)) : options
   })
   const options = [...resources, ...rank(fixed, text)].slice(0, SHOWN_MAX)
+  const isAsking = found.some(({ isFetching }) => isFetching)
   return (
     <Dialog title="Search or run" onClose={onClose} shape="wide">
       <div className="flex min-h-100 flex-col">
@@ -105,6 +107,9 @@ export default function Palette({ onClose }: { onClose: () => void }) {
             />
           )}
         </Listbox>
+        <p role="status" className="mt-2 text-muted empty:hidden">
+          {options.length === 0 && !isAsking ? 'Nothing found' : ''}
+        </p>
       </div>
     </Dialog>
   )

@@ -48,7 +48,7 @@ type Load = () => Promise<{ readonly default: ComponentType }>
 function pageOf(load: Load) {
   return lazyRouteComponent(() =>
     load().catch((error: unknown) => {
-      throw new Error('A file of the console did not come. Try again once Postern answers.', { cause: error })
+      throw new Error('Could not load this page.', { cause: error })
     }),
   )
 }
@@ -141,7 +141,7 @@ declare module '@tanstack/react-router' {
 
 export function NotFound() {
   return (
-    <Page name="No such page" title="There is no such page">
+    <Page name="Page not found" title="Page not found">
       <p>The address may be mistyped, or the resource was deleted.</p>
       <p>
         <Link to="/" className="text-accent underline">
@@ -165,8 +165,8 @@ function SignIn() {
       <h1 className="text-xl font-semibold">Postern</h1>
       {isPlain ? (
         <p className="max-w-[50ch]">
-          This page came over plain HTTP, so a session could be stolen on the way. Open the console over
-          HTTPS, or on this machine at a loopback address.
+          This page was loaded over plain HTTP, where a session can be stolen. Open the console over HTTPS, or
+          on this machine at a loopback address.
         </p>
       ) : (
         <a href={target} className={buttonClasses('primary')}>
@@ -185,5 +185,5 @@ function SignedIn() {
     channel.close()
     close()
   }, [])
-  return <Empty title="You are signed in">Go back to the first tab. It still has what you had entered.</Empty>
+  return <Empty title="You are signed in">Go back to the first tab. It still has your entries.</Empty>
 }

@@ -1,8 +1,8 @@
 import about from 'virtual:about'
 import { QueryCache, QueryClient, useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router'
-import { Keyboard, LogOut, Menu, Moon, Search, X } from 'lucide-react'
-import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore } from 'react'
+import { ChevronDown, Keyboard, LogOut, Menu, Moon, Search, X } from 'lucide-react'
+import { lazy, Suspense, useEffect, useId, useRef, useState, useSyncExternalStore } from 'react'
 import {
   isSignedIn,
   onReach,
@@ -18,9 +18,10 @@ import { Dialog, Questions } from '../kit/dialog.tsx'
 import { mayLeave } from '../kit/leave-guard.ts'
 import { Status, say, Toasts } from '../kit/status.tsx'
 import { classes } from '../kit/style.ts'
-import { Time } from '../kit/text.tsx'
+import { ageOf } from '../kit/text.tsx'
 import { useKeys } from './keys.ts'
-import { groupsOf, PLACES } from './navigation.ts'
+import { Mark } from './mark.tsx'
+import { type Group, groupsOf, PLACES } from './navigation.ts'
 
 const Palette = lazy(() => import('./palette.tsx'))
 const KeyHelp = lazy(() => import('./key-help.tsx'))
@@ -64,7 +65,7 @@ export function Shell() {
           onClick={() => setOpen(!isOpen)}
         />
         <span className="inline-flex items-center gap-2 font-semibold">
-          Postern <Environment />
+          <Mark /> Postern <Environment />
         </span>
         <IconButton icon={Search} label="Search and commands" onClick={() => setOver('palette')} />
       </header>
@@ -137,8 +138,8 @@ function Sidebar({ openPalette, openKeys }: { openPalette: () => void; openKeys:
   return (
     <>
       <div className="hidden h-12 shrink-0 items-center justify-between gap-2 px-4 md:flex">
-        <Link to="/" className="text-md font-semibold no-underline">
-          Postern
+        <Link to="/" className="inline-flex items-center gap-2 text-md font-semibold no-underline">
+          <Mark /> Postern
         </Link>
         <Environment />
       </div>
@@ -154,29 +155,8 @@ function Sidebar({ openPalette, openKeys }: { openPalette: () => void; openKeys:
         </button>
       </div>
       <nav ref={list} aria-label="Main" className="min-h-0 flex-1 overflow-auto px-2 pb-4">
-        {groups.map(({ label, places }) => (
-          <div key={label ?? ''} className="mb-3">
-            {label !== null && <h2 className="px-2 py-1 text-xs font-semibold text-muted">{label}</h2>}
-            <ul>
-              {places.map(({ label: name, to, icon: Icon }) => (
-                <li key={to}>
-                  <Link
-                    to={to}
-                    activeOptions={{ exact: to === '/', includeSearch: false }}
-                    className="flex h-8 items-center gap-2 rounded-md px-2 no-underline hover:bg-sunken md:h-7"
-                    activeProps={{
-                      className: 'bg-accent-soft text-accent font-medium',
-                      'aria-current': 'page',
-                    }}
-                    inactiveProps={{ className: 'text-text' }}
-                  >
-                    <Icon size={16} aria-hidden="true" className="shrink-0 opacity-80" />
-                    {name}
-                  </Link>
-                </li>
-              ))}
-            </ul>
-          </div>
+        {groups.map((group) => (
+          <PlaceGroup key={group.label ?? ''} group={group} />
         ))}
       </nav>
       <footer className="flex shrink-0 items-center gap-1 border-t border-line px-3 py-2">
@@ -199,12 +179,85 @@ function Sidebar({ openPalette, openKeys }: { openPalette: () => void; openKeys:
           onClick={() =>
             mayLeave()
               .then((isYes) => (isYes ? signOut() : undefined))
-              .catch(() => say('bad', 'You may still be signed in: the sign-out did not succeed. Try again.'))
+              .catch(() => say('bad', 'Sign-out failed. You may still be signed in. Try again.'))
           }
         />
       </footer>
     </>
   )
+}
+
+/** A group of the side bar. It folds, and the browser keeps that. A group whose page is open is unfolded. */
+function PlaceGroup({ group: { label, places } }: { group: Group }) {
+  const { pathname } = useLocation()
+  const isHere = places.some(({ to }) => pathname === to || pathname.startsWith(`${to}/`))
+  const [isOpen, setOpen] = useState(() => label === null || isHere || !foldedGroups().has(label))
+  const [wasHere, setWasHere] = useState(isHere)
+  if (wasHere !== isHere) {
+    setWasHere(isHere)
+    if (isHere) setOpen(true)
+  }
+  const id = useId()
+  return (
+    <div className="mb-2">
+      {label !== null && (
+        <h2>
+          <button
+            type="button"
+            aria-expanded={isOpen}
+            aria-controls={id}
+            className="flex w-full items-center gap-1 rounded-md px-2 text-left text-xs font-semibold text-muted hover:bg-sunken"
+            onClick={() => {
+              setOpen(!isOpen)
+              keepFolded(label, isOpen)
+            }}
+          >
+            <span className="flex-1">{label}</span>
+            <ChevronDown
+              size={14}
+              aria-hidden="true"
+              className={classes('shrink-0', !isOpen && '-rotate-90')}
+            />
+          </button>
+        </h2>
+      )}
+      <ul id={id} hidden={!isOpen}>
+        {places.map(({ label: name, to, icon: Icon }) => (
+          <li key={to}>
+            <Link
+              to={to}
+              activeOptions={{ exact: to === '/', includeSearch: false }}
+              className="flex h-8 items-center gap-2 rounded-md px-2 no-underline hover:bg-sunken md:h-7"
+              activeProps={{
+                className: 'bg-accent-soft text-accent font-medium',
+                'aria-current': 'page',
+              }}
+              inactiveProps={{ className: 'text-text' }}
+            >
+              <Icon size={16} aria-hidden="true" className="shrink-0 opacity-80" />
+              {name}
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </div>
+  )
+}
+
+const FOLDED_KEY = 'postern-folded'
+/** Until a person folds or unfolds a group: with all groups open, the last one is below a window of 900 pixels. */
+const FOLDED_AT_FIRST: readonly string[] = ['Govern', 'More']
+
+function foldedGroups(): ReadonlySet<string> {
+  const stored = localStorage.getItem(FOLDED_KEY)
+  return new Set(stored === null ? FOLDED_AT_FIRST : stored.split(','))
+}
+
+function keepFolded(label: string, isFolded: boolean): void {
+  const folded = new Set(foldedGroups())
+  if (isFolded) folded.add(label)
+  else folded.delete(label)
+  localStorage.setItem(FOLDED_KEY, [...folded].join(','))
 }
 
 /** The session has ended while a page was open. A sign-in in another tab keeps what is on this page. */
@@ -290,6 +343,7 @@ function Unreached() {
 function Bar({ since }: { since: number }) {
   const queries = useQueryClient()
   const [isAsking, setAsking] = useState(false)
+  const at = new Date(since).toISOString()
   const ask = async (): Promise<void> => {
     setAsking(true)
     try {
@@ -311,7 +365,11 @@ function Bar({ since }: { since: number }) {
     >
       <Status state="warn">Postern does not answer</Status>
       <span>
-        You see what was known <Time value={new Date(since).toISOString()} />.
+        Connection lost. Showing data from{' '}
+        <time dateTime={at} title={at}>
+          {ageOf(Date.now() - since)} ago
+        </time>
+        .
       </span>
       <Button isSmall isBusy={isAsking} onClick={() => void ask()}>
         Try again

@@ -21,6 +21,16 @@ export function decidedBy({ action }: Pick<OperationRow, 'action'>, value: JsonO
   return { status: wordOf({ action }, value) === 'Publish' ? 'published' : 'draft' }
 }
 
+/** What an action does to callers, where its name does not say it; otherwise null. */
+export function effectOf(row: Pick<OperationRow, 'action' | 'resource'>, value: JsonObject): string | null {
+  if (row.action !== 'publish') return null
+  if (wordOf(row, value) === 'Unpublish') return 'Callers can no longer reach it.'
+  if (value['pending_draft'] !== undefined) return 'Callers get the draft at once.'
+  return row.resource === 'proxies'
+    ? 'Callers can reach it at once, if its collection is published.'
+    : 'Callers can reach it at once.'
+}
+
 /** Name of a resource for people. */
 export function nameOfItem(value: JsonObject, slug: string): string {
   return String(value['name'] ?? value['title'] ?? value['email'] ?? value['slug'] ?? slug)

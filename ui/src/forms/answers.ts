@@ -1,7 +1,7 @@
 /** What of an answer is shown: secrets, once, and nothing that its page shows anyway. */
 import type { Json, JsonObject, ResourceSchemas } from '../../build/document.ts'
 import type { OperationRow } from '../api/client.ts'
-import { resolve } from '../schema/fields.ts'
+import { labelOf, resolve } from '../schema/fields.ts'
 import { isObject } from '../schema/value.ts'
 
 export interface ShownOnce {
@@ -35,6 +35,29 @@ export function secretsOf(
   return Object.entries(members).flatMap(([key, member]) =>
     isObject(member) ? secretsOf(value[key], member, $defs, name === '' ? key : `${name}.${key}`) : [],
   )
+}
+
+/**
+ * The label of a secret: `Token of Acme`, `Signing secret of Acme, profile Live`.
+ * @param path as of {@link secretsOf}
+ * @param subject name of the resource that the operation was run on, if the answer does not name it
+ */
+export function secretLabel(path: string, output: JsonObject, subject: string | null = null): string {
+  const [, list = '', place = '', name = path] = /^(\w+)\[(\d+)\]\.(.+)$/.exec(path) ?? []
+  const word = labelOf(name.slice(name.lastIndexOf('.') + 1))
+  const owner = subject ?? ownerIn(output)
+  if (owner === null) return word
+  const items = output[list]
+  if (!Array.isArray(items) || items.length < 2) return `${word} of ${owner}`
+  const item: unknown = items[Number(place)]
+  const part = isObject(item) ? (item['name'] ?? item['slug']) : null
+  return `${word} of ${owner}, ${list.replace(/s$/, '')} ${typeof part === 'string' ? part : Number(place) + 1}`
+}
+
+/** The resource that an answer is about: a profile is named with its client. */
+function ownerIn({ client, name, slug }: JsonObject): string | null {
+  if (typeof client === 'string' && typeof slug === 'string') return `${client}:${slug}`
+  return typeof name === 'string' ? name : typeof slug === 'string' ? slug : null
 }
 
 function listOf(value: Json | undefined): readonly JsonObject[] {

@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { type ReactNode, useEffect, useMemo, useState } from 'react'
+import { type ReactNode, useEffect, useMemo, useRef, useState } from 'react'
 import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
 import {
   client,
@@ -90,6 +90,8 @@ function Form({
   useEffect(() => {
     onEdited(isEdited)
   }, [onEdited, isEdited])
+  const wasReviewed = useRef(false)
+  if (state.step === 'review') wasReviewed.current = true
   useEffect(() => {
     if (state.step !== 'done') return
     sayStored(state.answer.body, 'Saved')
@@ -136,6 +138,7 @@ function Form({
       isDirty={isDirty}
       isAsking={state.step === 'asking'}
       fault={state.step === 'editing' ? state.fault : null}
+      isBack={wasReviewed.current}
       showAs={showAs}
       onReview={() => {
         write.review(input).catch(() => {})
@@ -192,13 +195,15 @@ interface EditFieldsProps {
   readonly isAsking: boolean
   /** Why the server refused the change. */
   readonly fault: Fault | null
+  /** The person comes back from the review: the button that led there has the focus. */
+  readonly isBack: boolean
   readonly showAs: ReactNode
   readonly onReview: () => void
 }
 
 /** The step in which a resource is edited: its fields, whether they differ from what is stored, and the way to the difference. */
 function EditFields(props: EditFieldsProps) {
-  const { editable, hidden, own, value, onChange, isDirty, isAsking, fault, showAs, onReview } = props
+  const { editable, hidden, own, value, onChange, isDirty, isAsking, fault, isBack, showAs, onReview } = props
   const { fields, start, fixed } = editable
   return (
     <form
@@ -230,7 +235,13 @@ function EditFields(props: EditFieldsProps) {
         <Button disabled={!isDirty} onClick={() => onChange(start)}>
           Undo all
         </Button>
-        <Button type="submit" tone="primary" disabled={!isDirty} isBusy={isAsking}>
+        <Button
+          type="submit"
+          tone="primary"
+          disabled={!isDirty}
+          isBusy={isAsking}
+          autoFocus={isBack && fault === null}
+        >
           Review the change
         </Button>
       </FormBar>
@@ -253,7 +264,7 @@ export function TheirsAndMine({ theirs, mine, heading: Heading, children }: Thei
   return (
     <div className="flex flex-col gap-4">
       <Status state="warn" className="whitespace-normal">
-        Somebody else changed this after you opened it. Nothing of yours was saved.
+        Another person changed this after you opened it. Your changes are not saved.
       </Status>
       <div className="grid grid-cols-1 gap-4 lg:grid-cols-2">
         <section className="flex flex-col gap-2">

@@ -59,11 +59,11 @@ export function useMember(path: Path) {
 
 export type Of<K extends Field['kind']> = Extract<Field, { kind: K }>
 
-/** What an input without a value shows in its place. */
+/** What an input without a value shows in its place. Texts and numbers have their default as their value. */
 export function placeholderOf(field: Field): string {
-  if (field.default === undefined || field.default === null || field.default === '')
-    return field.nullable ? 'not set' : ''
-  return `default: ${typeof field.default === 'string' ? field.default : JSON.stringify(field.default)}`
+  const { default: usual } = field
+  if (usual === undefined || usual === null || usual === '') return field.nullable ? 'not set' : ''
+  return typeof usual === 'object' ? JSON.stringify(usual) : String(usual)
 }
 
 /** A cleared member: null if the schema has it, otherwise absent. */

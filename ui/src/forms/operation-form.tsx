@@ -1,5 +1,5 @@
 import { Download, type LucideIcon } from 'lucide-react'
-import { useEffect, useState } from 'react'
+import { type ReactNode, useEffect, useRef, useState } from 'react'
 import type { Json, JsonObject, ResourceSchemas } from '../../build/document.ts'
 import { type Answer, type OperationName, type OperationRow, operation, useMay } from '../api/client.ts'
 import { saveFile } from '../kit/browser.ts'
@@ -9,13 +9,25 @@ import { useLeaveGuard } from '../kit/leave-guard.ts'
 import { Status } from '../kit/status.tsx'
 import { CodeBlock } from '../kit/text.tsx'
 import { fieldsOf, markdownOf, ofStoredType } from '../schema/fields.ts'
-import { isEqual } from '../schema/value.ts'
+import { addressOf, isEqual } from '../schema/value.ts'
 import { ShowAs } from '../show-as/show-as.tsx'
 import { Details } from '../tables/details.tsx'
-import { decidedBy, NOT_IF_MANAGED, runTitleOf, sentenceOf, setOf, wordOf } from './actions.ts'
-import { isTold, secretsOf } from './answers.ts'
+import {
+  decidedBy,
+  effectOf,
+  NOT_IF_MANAGED,
+  nameOfItem,
+  runTitleOf,
+  sentenceOf,
+  setOf,
+  wordOf,
+} from './actions.ts'
+import { isTold, secretLabel, secretsOf } from './answers.ts'
+import { isSimpleCreation } from './created.ts'
 import type { OwnFields } from './form-state.tsx'
 import { SchemaForm } from './schema-form.tsx'
+import { isCallToken } from './token-use.ts'
+import { TokenUse } from './token-use.tsx'
 import {
   errorsOf,
   FormBar,
@@ -55,6 +67,8 @@ interface OperationFormProps {
   /** True for an answer that is shown in place of the form before `onDone` is told. Default: every answer. */
   readonly showsResult?: (output: JsonObject) => boolean
   readonly own?: OwnFields
+  /** What the operation does to callers, above the fields. */
+  readonly note?: ReactNode
 }
 
 /** Runs an operation: its input as a form, the difference that it makes, a confirmation, and its answer. */
@@ -75,6 +89,7 @@ export function OperationForm(props: OperationFormProps) {
     isPage = false,
     showsResult = () => true,
     own = {},
+    note,
   } = props
   const [first] = useState(start)
   const [value, setValue] = useState<JsonObject>(first)
@@ -92,6 +107,16 @@ export function OperationForm(props: OperationFormProps) {
       ? all
       : ofStoredType(all, fieldsOf(created, schemas.$defs), stored)
   const input: WriteInput = { ...value, ...fixed }
+  const isSimple = isSimpleCreation(row) && write.hasDryRun
+  const form = useRef<HTMLFormElement>(null)
+  const wasReviewed = useRef(false)
+  useEffect(() => {
+    if (state.step === 'review') wasReviewed.current = true
+    else if (state.step === 'editing' && state.fault === null && wasReviewed.current) {
+      wasReviewed.current = false
+      form.current?.querySelector<HTMLElement>('[data-review]')?.focus()
+    }
+  }, [state])
   const needsWord = row.options.includes('confirm') && confirmWith !== null && row.effect !== 'read'
 
   if (state.step === 'done')
@@ -102,6 +127,7 @@ export function OperationForm(props: OperationFormProps) {
         answer={state.answer}
         done={done}
         showsResult={showsResult}
+        {...(stored !== undefined && { stored })}
         onClose={() => (onDone === undefined ? write.edit() : onDone(state.answer))}
       />
     )
@@ -123,25 +149,46 @@ export function OperationForm(props: OperationFormProps) {
       />
     )
   const fault = state.step === 'editing' ? state.fault : null
-  const next = write.hasDryRun ? 'Review the change' : row.effect === 'read' ? 'Show' : (verb ?? 'Run')
+  const next = isSimple
+    ? (verb ?? 'Create')
+    : write.hasDryRun
+      ? 'Review the change'
+      : row.effect === 'read'
+        ? 'Show'
+        : (verb ?? 'Run')
   return (
     <form
+      ref={form}
       className="flex flex-col gap-4"
       onSubmit={(event) => {
         event.preventDefault()
         // What cannot be undone is confirmed on the next page, with the difference
         const options = needsWord ? { confirm: confirmWith } : {}
-        write.review(input, options).catch(() => {})
+        const asked = isSimple ? write.make(input) : write.review(input, options)
+        asked.catch(() => {})
       }}
     >
+      {note !== undefined && <p>{note}</p>}
       {fields.length > 0 && (
         <SchemaForm fields={fields} value={value} onChange={setValue} errors={errorsOf(fault)} own={own} />
       )}
       <FormFault fault={fault} />
       <FormBar aside={<ShowAs request={request} />} isSticky={isPage}>
         {onCancel !== undefined && <Button onClick={onCancel}>Cancel</Button>}
+        {isSimple && (
+          <Button
+            data-review=""
+            disabled={state.step === 'asking'}
+            onClick={() => {
+              if (form.current?.reportValidity() === true) write.review(input).catch(() => {})
+            }}
+          >
+            Review the change first
+          </Button>
+        )}
         <Button
           type="submit"
+          data-review={isSimple ? undefined : ''}
           tone={row.effect === 'delete' ? 'danger' : 'primary'}
           isBusy={state.step === 'asking'}
         >
@@ -165,11 +212,13 @@ interface DoneProps {
   readonly answer: Answer
   readonly done: string
   readonly showsResult: (output: JsonObject) => boolean
+  /** The resource that the operation was run on. */
+  readonly stored?: JsonObject
   readonly onClose: () => void
 }
 
 /** The answer, or what follows if it has nothing to show. */
-function Done({ row, schemas, answer, done, showsResult, onClose }: DoneProps) {
+function Done({ row, schemas, answer, done, showsResult, stored, onClose }: DoneProps) {
   // Operations answer objects
   const output = answer.body as unknown as JsonObject
   const isShown = showsResult(output)
@@ -178,13 +227,24 @@ function Done({ row, schemas, answer, done, showsResult, onClose }: DoneProps) {
     sayStored(output, done)
     onClose()
   }, [])
-  return isShown ? <Result row={row} output={output} schemas={schemas} onClose={onClose} /> : null
+  if (!isShown) return null
+  return (
+    <Result
+      row={row}
+      output={output}
+      schemas={schemas}
+      {...(stored !== undefined && { stored })}
+      onClose={onClose}
+    />
+  )
 }
 
 interface ResultProps {
   readonly row: OperationRow
   readonly output: JsonObject
   readonly schemas: ResourceSchemas
+  /** The resource that the operation was run on. */
+  readonly stored?: JsonObject
   readonly onClose: () => void
 }
 
@@ -196,7 +256,7 @@ const NOT_KEPT = {
 }
 
 /** What an operation has answered. Secrets are shown here once, and nowhere else: closing asks for them to be copied first. */
-export function Result({ row, output, schemas, onClose }: ResultProps) {
+export function Result({ row, output, schemas, stored, onClose }: ResultProps) {
   const shape = schemas.actions[row.action]?.output
   const secrets = secretsOf(output, shape, schemas.$defs)
   const isPending = output['pending'] === true
@@ -211,7 +271,15 @@ export function Result({ row, output, schemas, onClose }: ResultProps) {
           <Status state="ok">Done</Status>
         ))}
       {secrets.length > 0 ? (
-        <Secrets secrets={secrets} onClose={onClose} />
+        <Secrets
+          secrets={secrets.map(({ name, value }) => ({
+            label: secretLabel(name, output, stored === undefined ? null : subjectOf(row.resource, stored)),
+            value,
+            isCallToken: isCallToken(row.resource, name),
+          }))}
+          use={(token) => <TokenUse token={token} output={output} stored={stored ?? {}} />}
+          onClose={onClose}
+        />
       ) : (
         <>
           <Details
@@ -227,32 +295,40 @@ export function Result({ row, output, schemas, onClose }: ResultProps) {
   )
 }
 
-function Secrets({
-  secrets,
-  onClose,
-}: {
-  secrets: readonly { name: string; value: Json }[]
-  onClose: () => void
-}) {
+/** A profile is named with its client. */
+function subjectOf(resource: string, stored: JsonObject): string {
+  return typeof stored['client'] === 'string' ? addressOf(resource, stored) : nameOfItem(stored, '')
+}
+
+interface SecretsProps {
+  readonly secrets: readonly { readonly label: string; readonly value: Json; readonly isCallToken: boolean }[]
+  /** How a token that calls the gateway is used. */
+  readonly use: (token: string) => ReactNode
+  readonly onClose: () => void
+}
+
+function Secrets({ secrets, use, onClose }: SecretsProps) {
   const [isKept, setKept] = useState(false)
   useLeaveGuard(!isKept, NOT_KEPT)
-  const texts = secrets.map(({ name, value }) => ({
-    name,
+  const texts = secrets.map(({ label, value, isCallToken: isToken }) => ({
+    label,
+    isToken,
     text: typeof value === 'string' ? value : JSON.stringify(value, null, 2),
   }))
   const download = (): void => {
-    const content = texts.map(({ name, text }) => `${name}: ${text}`).join('\n')
+    const content = texts.map(({ label, text }) => `${label}: ${text}`).join('\n')
     saveFile('secret.txt', new Blob([content], { type: 'text/plain' }))
   }
   return (
     <>
       <p>Copy this now. It is shown once, and Postern does not store it in a readable form.</p>
-      {texts.map(({ name, text }) => (
-        <div key={name} className="flex flex-col gap-1">
-          <h3 className="font-medium">{name}</h3>
-          <CodeBlock label={name} text={text} />
+      {texts.map(({ label, text }) => (
+        <div key={label} className="flex flex-col gap-1">
+          <h3 className="font-medium">{label}</h3>
+          <CodeBlock label={label} text={text} />
         </div>
       ))}
+      {texts.filter(({ isToken }) => isToken).length === 1 && use(texts.find(({ isToken }) => isToken)!.text)}
       <Checkbox
         label="I have stored it"
         checked={isKept}
@@ -282,6 +358,7 @@ interface RunDialogProps {
   readonly onDeleted?: () => void
   /** First values of the input. */
   readonly start?: JsonObject
+  readonly own?: OwnFields
 }
 
 /**
@@ -294,6 +371,7 @@ export function RunDialog({
   value,
   slug,
   start,
+  own = {},
   onClose,
   onDeleted = onClose,
 }: RunDialogProps) {
@@ -301,7 +379,8 @@ export function RunDialog({
     typeof value['revision'] === 'number' && row.options.includes('expected_revision')
       ? value['revision']
       : undefined
-  const [{ title, decided, word }] = useState(() => ({
+  const [{ title, decided, word, effect }] = useState(() => ({
+    effect: effectOf(row, value),
     title: runTitleOf(row, value, slug),
     decided: decidedBy(row, value),
     word: wordOf(row, value),
@@ -317,6 +396,8 @@ export function RunDialog({
         done={`Done: ${title.charAt(0).toLowerCase()}${title.slice(1)}`}
         {...(decided !== null && { verb: word, unasked: STATES })}
         {...(start !== undefined && { start })}
+        {...(effect !== null && { note: effect })}
+        own={own}
         confirmWith={String(value['slug'] ?? slug)}
         expectedRevision={revision}
         onCancel={onClose}

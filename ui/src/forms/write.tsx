@@ -26,6 +26,7 @@ import { FaultBox, SkeletonRows } from '../kit/page.tsx'
 import { Badge, Status, say } from '../kit/status.tsx'
 import { classes } from '../kit/style.ts'
 import { ShowAs } from '../show-as/show-as.tsx'
+import { Created } from './created.tsx'
 
 interface ReviewProps {
   readonly row: OperationRow
@@ -49,7 +50,8 @@ interface ReviewProps {
 
 /** The difference that a change makes, and what is still needed to make it. */
 export function Review(props: ReviewProps) {
-  const { row, state, confirmWith, slug = null, showAs, onBack, onConfirm, summary, isPage = false } = props
+  const { row, state, confirmWith, slug = null, showAs, onBack, onConfirm, isPage = false } = props
+  const { summary } = props
   const { verb = verbOf(row), isUndoable = confirmWith === null } = props
   const instance = useSession()?.instance
   // In production, each change of something that is there is confirmed
@@ -63,9 +65,17 @@ export function Review(props: ReviewProps) {
   const isConflict = state.step === 'conflict'
   const approval = state.step === 'review' ? state.approvalNeeded : []
   const isSending = state.step === 'review' && state.isSending
+  // The button that led here is gone: the keyboard goes on where it was
+  const place = useRef<HTMLFormElement>(null)
+  useEffect(() => {
+    place.current?.focus({ preventScroll: true })
+  }, [])
   return (
     <form
-      className="flex flex-col gap-4"
+      ref={place}
+      tabIndex={-1}
+      aria-label="Review"
+      className="flex flex-col gap-4 outline-none"
       onSubmit={(event) => {
         event.preventDefault()
         onConfirm({ ...(reason !== '' && { reason }), ...(confirmWith !== null && { confirm: word }) }).catch(
@@ -76,7 +86,12 @@ export function Review(props: ReviewProps) {
       {summary}
       {state.step === 'review' &&
         (summary === undefined ? (
-          <Diff entries={state.diff} />
+          // A creation in the words of its form, in place of pointers into the resource
+          row.effect === 'create' ? (
+            <Created entries={state.diff} />
+          ) : (
+            <Diff entries={state.diff} />
+          )
         ) : (
           <details>
             <summary className="font-medium">All that changes</summary>
@@ -216,10 +231,14 @@ export function useWrite(row: OperationRow) {
   const hasDryRun = row.options.includes('dry_run')
 
   const send = useCallback(
-    async (input: WriteInput, options: WriteOptions): Promise<void> => {
+    async (input: WriteInput, options: WriteOptions, isAtOnce = false): Promise<void> => {
       setState((before) => (before.step === 'review' ? { ...before, isSending: true } : { step: 'asking' }))
       try {
-        const answer = await client.call(nameOf(row), input as Input<OperationName>, options)
+        let answer = await client.call(nameOf(row), input as Input<OperationName>, options)
+        if (isAtOnce && answer.diff !== null && answer.approvalNeeded.length === 0) {
+          const { dryRun: _, ...made } = options
+          answer = await client.call(nameOf(row), input as Input<OperationName>, made)
+        }
         if (answer.diff !== null) {
           setState({
             step: 'review',
@@ -250,6 +269,8 @@ export function useWrite(row: OperationRow) {
     review: (input: WriteInput, options: WriteOptions = {}) =>
       send(input, hasDryRun ? { ...options, dryRun: true } : options),
     confirm: (input: WriteInput, options: WriteOptions) => send(input, options),
+    /** Without a review, unless an approval rule applies: then the difference is shown before anybody is asked. */
+    make: (input: WriteInput) => send(input, hasDryRun ? { dryRun: true } : {}, true),
     edit: () => setState({ step: 'editing', fault: null }),
   }
 }
@@ -280,8 +301,8 @@ export function sayStored(output: unknown, done: string): void {
 export function WaitsFor({ change }: { change: WaitingChange }) {
   const { id, rules, diff, diff_entries: count } = change
   return (
-    <section aria-label="Waits for approval" className="flex flex-col gap-3">
-      <Status state="pending">Waits for approval</Status>
+    <section aria-label="Waiting for approval" className="flex flex-col gap-3">
+      <Status state="pending">Waiting for approval</Status>
       <p>
         Nothing has changed yet. Another person has to approve this change by{' '}
         {rules.length === 1 ? 'the rule' : 'the rules'}{' '}
@@ -325,17 +346,20 @@ interface ReviewWriteProps {
   readonly onWaiting?: () => void
   /** Shown in place of the refusal if somebody else was faster. */
   readonly conflict?: ReactNode
+  /** What is created was seen in full before: no review, unless an approval rule applies. */
+  readonly isSeen?: boolean
 }
 
 /** A write whose input is complete: its difference at once, then the confirmation. */
 export function ReviewWrite(props: ReviewWriteProps) {
   const { row, input, slug, expectedRevision, done, onBack, onDone, conflict } = props
-  const { shownAs = (diff) => diff, verb, onWaiting } = props
+  const { shownAs = (diff) => diff, verb, onWaiting, isSeen = false } = props
   const write = useWrite(row)
   const { state } = write
   const first = useRef(write)
   useEffect(() => {
-    first.current.review(input).catch(() => {})
+    const asked = isSeen ? first.current.make(input) : first.current.review(input)
+    asked.catch(() => {})
   }, [])
   useEffect(() => {
     if (state.step === 'waiting') onWaiting?.()

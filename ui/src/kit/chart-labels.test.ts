@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { deltaOf, momentLabel, tickLabel, ticksOf } from './chart-labels.ts'
+import { deltaOf, dotsOf, momentLabel, tickLabel, ticksOf } from './chart-labels.ts'
 
 const seconds = (time: string): number => Date.parse(time) / 1000
 
@@ -28,6 +28,15 @@ test('a mark shows seconds where they count, and the date at midnight', () => {
   assert.equal(tickLabel(seconds('2026-03-29T14:05:00Z')), '14:05')
   assert.equal(tickLabel(seconds('2026-03-29T14:05:30Z')), '14:05:30')
   assert.equal(momentLabel(seconds('2026-03-29T14:05:00Z')), 'Mar 29, 14:05')
+})
+
+test('a value between two gaps has a dot, and so has the last one while it still counts', () => {
+  assert.deepEqual(dotsOf([null, 5, null, 1, 2, null], false), [1])
+  assert.deepEqual(dotsOf([0, 0, 11], false), [])
+  assert.deepEqual(dotsOf([0, 0, 11], true), [2])
+  assert.deepEqual(dotsOf([11], false), [0])
+  assert.deepEqual(dotsOf([11, null], true), [0])
+  assert.deepEqual(dotsOf([], true), [])
 })
 
 test('a figure is compared with the period before in words', () => {

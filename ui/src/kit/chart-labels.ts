@@ -34,6 +34,18 @@ export function momentLabel(seconds: number): string {
   return `${DATE.format(date)}, ${date.toISOString().slice(11, seconds % MINUTE === 0 ? 16 : 19)}`
 }
 
+/**
+ * Places of the values that a line cannot show: those between two gaps. With the last value if it still counts.
+ * @param isRunning the last place still counts
+ */
+export function dotsOf(values: readonly (number | null)[], isRunning: boolean): number[] {
+  return values.flatMap((value, place) => {
+    if (value === null) return []
+    const isSingle = (values[place - 1] ?? null) === null && (values[place + 1] ?? null) === null
+    return isSingle || (isRunning && place === values.length - 1) ? [place] : []
+  })
+}
+
 /** The value of the period before; `none` if that period had no requests. */
 export type Before = number | null | 'none'
 

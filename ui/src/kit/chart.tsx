@@ -1,7 +1,7 @@
 import 'uplot/dist/uPlot.min.css'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
 import uPlot from 'uplot'
-import { momentLabel, tickLabel, ticksOf } from './chart-labels.ts'
+import { dotsOf, momentLabel, tickLabel, ticksOf } from './chart-labels.ts'
 import { classes } from './style.ts'
 
 type Ink = 'accent' | 'ok' | 'warn' | 'bad' | 'muted'
@@ -27,6 +27,8 @@ export interface ChartProps {
   readonly format: (value: number) => string
   /** A value at the axis. Default: without its unit, in few letters. */
   readonly axis?: (value: number) => string
+  /** The last point still counts: it has a dot, and the legend says so. */
+  readonly isRunning?: boolean
   /** Seconds of which not all is known. They are hatched. */
   readonly unknown: readonly [from: number, to: number] | null
   /** A part of the time was chosen with the pointer, in seconds. */
@@ -52,7 +54,7 @@ const INK_CLASSES: Readonly<Record<Ink, string>> = {
 
 /** Lines over time. A part that is chosen with the pointer is told; keyboards have the table below and the filters. */
 export function Chart(props: ChartProps) {
-  const { summary, times, range, series, format, unknown, onBrush } = props
+  const { summary, times, range, series, format, unknown, isRunning = false, onBrush } = props
   const place = useRef<HTMLDivElement>(null)
   const brush = useRef(onBrush)
   brush.current = onBrush
@@ -72,7 +74,7 @@ export function Chart(props: ChartProps) {
       sizes.disconnect()
       plot.destroy()
     }
-  }, [times, series, range[0], range[1], unknown?.[0], unknown?.[1], turn])
+  }, [times, series, range[0], range[1], unknown?.[0], unknown?.[1], isRunning, turn])
   const point = at !== null && times[at] !== undefined ? at : null
   return (
     <div className="flex min-w-0 flex-col gap-2">
@@ -97,7 +99,8 @@ export function Chart(props: ChartProps) {
             )}
           </Legend>
         ))}
-        {unknown !== null && <span className="text-muted">Hatched: not all is counted</span>}
+        {isRunning && <span className="text-muted">The last point still counts</span>}
+        {unknown !== null && <span className="text-muted">Hatched: incomplete</span>}
       </div>
     </div>
   )
@@ -116,7 +119,7 @@ function Legend({ ink, isDashed, children }: { ink: Ink; isDashed: boolean; chil
 }
 
 function optionsOf(
-  { range, series, unknown, onBrush, axis: label = COMPACT.format }: ChartProps,
+  { range, series, unknown, isRunning = false, onBrush, axis: label = COMPACT.format }: ChartProps,
   element: HTMLElement,
   onPoint: (index: number | null) => void,
   onChosen: (from: number, to: number) => void,
@@ -160,7 +163,12 @@ function optionsOf(
         stroke: color(`--color-${ink}`),
         width: isDashed ? 1 : 2,
         ...(isDashed && { dash: [4, 4] }),
-        points: { size: 4 },
+        points: {
+          size: 5,
+          // Where all points have dots, none is left out
+          filter: (_: uPlot, at: number, show: boolean) =>
+            show ? null : dotsOf(series[at - 1]!.values, isRunning && !isDashed),
+        },
       })),
     ],
     hooks: {

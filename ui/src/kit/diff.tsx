@@ -46,7 +46,7 @@ export function Diff({ entries }: { entries: readonly DiffEntry[] }) {
   const [isWhole, setWhole] = useState(false)
   const all = useMemo(() => entries.flatMap(membersOf), [entries])
   const shownEntries = isWhole ? all : all.slice(0, FIRST)
-  if (entries.length === 0) return <p className="text-muted">Nothing changes.</p>
+  if (entries.length === 0) return <p className="text-muted">No changes.</p>
   return (
     <div className="flex flex-col gap-2">
       <ul className="flex flex-col gap-2">
@@ -57,7 +57,7 @@ export function Diff({ entries }: { entries: readonly DiffEntry[] }) {
               <span className="text-muted">{item === undefined ? WORDS[op] : `${WORDS[op]} in ${item}`}</span>
             </p>
             {path === DRAFT && op === 'remove' ? (
-              <p className="px-2 py-1">The draft is no longer kept.</p>
+              <p className="px-2 py-1">The draft is removed.</p>
             ) : (
               <>
                 {op !== 'add' && <Side sign="-" value={from} color="bg-bad-soft" />}

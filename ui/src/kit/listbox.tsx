@@ -125,9 +125,13 @@ export function Listbox({
               )}
             >
               {isPlain === true ? (
-                <span className={LABEL}>{label}</span>
+                <span title={label} className={LABEL}>
+                  {label}
+                </span>
               ) : (
-                <code className={LABEL}>{label}</code>
+                <code title={label} className={LABEL}>
+                  {label}
+                </code>
               )}
               <span className="max-w-full shrink-99 truncate text-sm text-muted">{hint}</span>
             </li>

@@ -23,7 +23,7 @@ export function Page({ title, name, lead, actions, children, isFull = false }: P
   return (
     <div className={classes('flex min-w-0 flex-col gap-4 p-4 md:p-6', isFull && 'h-full min-h-0')}>
       <title>{`${name} · Postern`}</title>
-      <header className="flex shrink-0 flex-wrap items-start justify-between gap-3">
+      <header data-page-head="" className="flex shrink-0 flex-wrap items-start justify-between gap-3">
         <div className="min-w-0">
           <h1 className="flex flex-wrap items-center gap-2 text-lg font-semibold wrap-anywhere">{title}</h1>
           {lead !== undefined && <div className="text-muted">{lead}</div>}

@@ -33,6 +33,13 @@ function agoOf(time: number, now: number): string {
   return FORMAT.format(Math.round(distance / ms), unit)
 }
 
+/** `5 s`, `3 min` or `2 h`: an age in whole units. @param ms milliseconds */
+export function ageOf(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000))
+  if (seconds < 60) return `${seconds} s`
+  return seconds < 3600 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3600)} h`
+}
+
 /** An exact time in UTC: `2026-11-24 20:53:37`. The column or term beside it says UTC. */
 export function Moment({ value }: { value: string }) {
   const date = new Date(value)
@@ -52,7 +59,7 @@ export function HiddenText({ text }: { text: string }) {
     ) : (
       <mark
         key={index}
-        title="A character that cannot be seen"
+        title="Invisible character"
         className="mx-px rounded-md border border-bad bg-bad-soft px-1 text-xs text-bad"
       >
         {hidden}

@@ -9,10 +9,12 @@ import {
   changesOf,
   entriesOf,
   isEqual,
+  momentOf,
   pointerOf,
   pointerOfHash,
   pointersAround,
   readingOf,
+  timeOf,
   withAt,
   writableMembers,
 } from './value.ts'
@@ -113,6 +115,15 @@ test('durations, sizes and fractions are read as people say them', () => {
   assert.equal(readingOf('bytes', 10_485_760), '10 MiB')
   assert.equal(readingOf('bytes', 1536), '1.5 KiB')
   assert.equal(readingOf('fraction', 0.8), '80 %')
+})
+
+test('a time is edited in UTC to the second, and a text that is none is left to the server', () => {
+  assert.equal(momentOf('2026-12-01T11:00:30+01:00'), '2026-12-01T10:00:30')
+  assert.equal(momentOf(''), '')
+  assert.equal(momentOf('soon'), null)
+  assert.equal(timeOf('2026-12-01T10:00:30'), '2026-12-01T10:00:30Z')
+  assert.equal(timeOf('2026-12-01T10:00'), '2026-12-01T10:00:00Z')
+  assert.equal(timeOf(''), '')
 })
 
 test('what is no value of its unit has no reading', () => {

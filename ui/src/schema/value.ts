@@ -194,6 +194,22 @@ export function readingOf(unit: string | null, value: unknown): string | null {
   return null
 }
 
+/**
+ * A time of the API as the picker of a browser takes it, in UTC: `2026-12-01T10:00:30` of `2026-12-01T11:00:30+01:00`. Empty for no
+ * time; null for a text that is none.
+ */
+export function momentOf(time: string): string | null {
+  if (time === '') return ''
+  const date = new Date(time)
+  return Number.isNaN(date.getTime()) ? null : date.toISOString().slice(0, 19)
+}
+
+/** The inverse of {@link momentOf}. Pickers leave out seconds that are zero. */
+export function timeOf(moment: string): string {
+  if (moment === '') return ''
+  return `${moment.length === 'yyyy-mm-ddThh:mm'.length ? `${moment}:00` : moment}Z`
+}
+
 /** The member that names the parent, of resources whose slugs are unique only below it. */
 const PARENTS: Readonly<Record<string, string>> = {
   proxies: 'collection',

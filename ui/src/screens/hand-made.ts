@@ -1,6 +1,7 @@
 /** The screens that are made by hand. All others derive from the OpenAPI document. */
 import { type ComponentType, type LazyExoticComponent, lazy } from 'react'
 import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
+import { ADD_SERVER, IMPORT, ROTATE_KEYS } from './ways.ts'
 
 export interface PartProps {
   readonly resource: string
@@ -285,15 +286,20 @@ interface ListAction {
 
 /** What the list of a resource offers beside a new item. */
 export const LIST_ACTIONS: Readonly<Record<string, readonly ListAction[]>> = {
-  collections: [{ label: 'Import', to: '/collections/import', needs: 'collections.import' }],
-  keys: [{ label: 'Rotate the keys', to: '/run/keys.rotate', needs: 'keys.rotate' }],
-  origins: [{ label: 'Add a server', to: '/origins/add', needs: 'origins.probe', isPrimary: true }],
+  collections: [{ ...IMPORT, needs: 'collections.import' }],
+  keys: [{ ...ROTATE_KEYS, needs: 'keys.rotate' }],
+  origins: [{ ...ADD_SERVER, needs: 'origins.create', isPrimary: true }],
 }
 
 /** The next step of a list that is empty, for resources without a form for a new item. */
 export const EMPTY_ACTIONS: Readonly<Record<string, ListAction>> = {
   connections: { label: 'Origins', to: '/origins', needs: 'origins.list' },
   mcp_endpoints: { label: 'Virtual MCPs', to: '/virtual_mcps', needs: 'virtual_mcps.list' },
+}
+
+/** What the list of a resource shows above its items. */
+export const LIST_NOTES: Readonly<Record<string, LazyExoticComponent<ComponentType>>> = {
+  roles: lazy(() => import('./people/built-in-roles.tsx')),
 }
 
 /** What each row of a list offers, for resources without a page of their own. */

@@ -1,6 +1,14 @@
 import { Link } from '@tanstack/react-router'
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { type KeyboardEvent, type MouseEvent, type ReactNode, useEffect, useRef, useState } from 'react'
+import {
+  type KeyboardEvent,
+  type MouseEvent,
+  type ReactNode,
+  type SyntheticEvent,
+  useEffect,
+  useRef,
+  useState,
+} from 'react'
 import type { ResourceSchemas } from '../../build/document.ts'
 import { singleKeysOn, useKeys } from '../app/keys.ts'
 import { one, type Search } from '../app/search.ts'
@@ -197,7 +205,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
               ))}
             </tr>
           </thead>
-          <tbody>
+          <tbody onMouseOver={tellCut} onFocus={tellCut}>
             {before > 0 && <tr aria-hidden="true" style={{ height: before }} />}
             {rows.map(({ index }) => {
               const item = items[index]!
@@ -236,6 +244,16 @@ export function DataTable<T>(props: DataTableProps<T>) {
       )}
     </div>
   )
+}
+
+/** A text that does not fit its cell is the tooltip of the cell. */
+function tellCut({ target }: SyntheticEvent): void {
+  const cell = target instanceof Element ? target.closest('td') : null
+  if (cell === null) return
+  const parts = [cell, ...cell.querySelectorAll('a')]
+  const isCut = parts.some(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)
+  if (isCut) cell.title = cell.textContent
+  else cell.removeAttribute('title')
 }
 
 // Presses in a row that open it. The link in the first cell stays the only part of the row that the keyboard and a screen reader meet.

@@ -1,9 +1,10 @@
+import { X } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import type { Json } from '../../../build/document.ts'
-import { Checkbox, Select, TextArea, TextInput } from '../../kit/controls.tsx'
+import { Checkbox, IconButton, Select, TextArea, TextInput } from '../../kit/controls.tsx'
 import { MarkdownPreview } from '../../markdown/markdown.tsx'
-import { isOpenSwitch } from '../../schema/fields.ts'
-import { isObject } from '../../schema/value.ts'
+import { type Field, inSentence, isOpenSwitch } from '../../schema/fields.ts'
+import { isObject, momentOf, timeOf } from '../../schema/value.ts'
 import {
   cleared,
   type EditorProps,
@@ -31,7 +32,11 @@ export function FieldEditor({ field, path }: EditorProps) {
     case 'choices':
       return <ChoicesField field={field} path={path} />
     case 'texts':
-      return <TextsField field={field} path={path} />
+      return field.ref === null ? (
+        <TextsField field={field} path={path} />
+      ) : (
+        <RefsField field={field} path={path} />
+      )
     case 'secret':
       return <SecretField field={field} path={path} />
     case 'group':
@@ -49,11 +54,14 @@ export function FieldEditor({ field, path }: EditorProps) {
 
 function NumberField({ field, path }: EditorProps<Of<'number'>>) {
   const { value, set, attributes } = useInput(field, path)
+  const usual = useDefault(field, value)
   // Kept while it is no number yet, such as a lone minus; the server then refuses the text with a reason
   const change = (text: string): void => {
     const number = Number(text)
-    if (text.trim() === '') set(cleared(field))
-    else set(Number.isFinite(number) ? number : text)
+    if (text.trim() === '') {
+      usual.clear()
+      set(cleared(field))
+    } else set(Number.isFinite(number) ? number : text)
   }
   return (
     <Line field={field} path={path}>
@@ -61,9 +69,10 @@ function NumberField({ field, path }: EditorProps<Of<'number'>>) {
         <TextInput
           {...attributes}
           inputMode={field.isInteger ? 'numeric' : 'decimal'}
-          value={value === undefined || value === null ? '' : String(value)}
+          value={value === undefined || value === null ? usual.text : String(value)}
           placeholder={placeholderOf(field)}
           onChange={(event) => change(event.target.value)}
+          onBlur={usual.show}
           className="max-w-40 tabular-nums"
         />
         {field.unit !== null && <span className="text-muted">{field.unit}</span>}
@@ -113,7 +122,47 @@ function JsonField({ field, path }: EditorProps<Of<'json'>>) {
   )
 }
 
-/** Texts, one per line. Names of resources can also be searched and added. */
+/** Names of resources: they are searched and added, and each has a button that takes it away. */
+function RefsField({ field, path }: EditorProps<Of<'texts'>>) {
+  const { value, set, attributes } = useInput(field, path)
+  const items = Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []
+  return (
+    <Line field={field} path={path}>
+      {items.length > 0 && (
+        <ul aria-label={`Chosen ${inSentence(field.label)}`} className="flex flex-wrap gap-2">
+          {items.map((item) => (
+            <li
+              key={item}
+              className="inline-flex max-w-full items-center gap-1 rounded-md border border-line bg-raised pl-2"
+            >
+              <span className="truncate" title={item}>
+                {item}
+              </span>
+              {attributes.disabled !== true && (
+                <IconButton
+                  icon={X}
+                  label={`Remove ${item}`}
+                  onClick={() => set(items.filter((other) => other !== item))}
+                />
+              )}
+            </li>
+          ))}
+        </ul>
+      )}
+      <RefInput
+        {...attributes}
+        aria-label={`Add to ${field.label}`}
+        resource={field.ref!}
+        value=""
+        placeholder="Search and add"
+        onValue={(next) => next !== '' && !items.includes(next) && set([...items, next])}
+        isPickOnly
+      />
+    </Line>
+  )
+}
+
+/** Texts, one in a line. */
 function TextsField({ field, path }: EditorProps<Of<'texts'>>) {
   const { value, set, attributes } = useInput(field, path)
   const items = Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []
@@ -136,25 +185,13 @@ function TextsField({ field, path }: EditorProps<Of<'texts'>>) {
       .join('\n') === items.join('\n')
       ? text
       : items.join('\n')
-  const ref = field.ref
   return (
     <Line field={field} path={path}>
-      {ref !== null && (
-        <RefInput
-          aria-label={`Add to ${field.label}`}
-          resource={ref}
-          value=""
-          disabled={attributes.disabled}
-          placeholder="Search and add"
-          onValue={(next) => next !== '' && !items.includes(next) && set([...items, next])}
-          isPickOnly
-        />
-      )}
       <TextArea
         {...attributes}
         rows={Math.min(8, Math.max(2, items.length + 1))}
         value={shown}
-        placeholder={items.length === 0 ? 'one per line' : ''}
+        placeholder={items.length === 0 ? 'One value in each line' : ''}
         onChange={(event) => change(event.target.value)}
         onBlur={() => setText(null)}
       />
@@ -169,14 +206,19 @@ function TextField(props: EditorProps<Of<'text'>>) {
 
 function PlainField({ field, path }: EditorProps<Of<'text'>>) {
   const { value, loaded, set, attributes } = useInput(field, path)
-  const text = typeof value === 'string' ? value : ''
-  const change = (next: string): void =>
+  const usual = useDefault(field, value)
+  const text = typeof value === 'string' ? value : usual.text
+  const change = (next: string): void => {
+    if (next === '') usual.clear()
     // What is stored as an empty text is not changed by going back to it
     set(next === '' && !field.required && loaded !== '' ? cleared(field) : next)
-  const common = { ...attributes, value: text, placeholder: placeholderOf(field) }
+  }
+  const common = { ...attributes, value: text, placeholder: placeholderOf(field), onBlur: usual.show }
   return (
     <Line field={field} path={path}>
-      {field.format === 'area' ? (
+      {field.format === 'time' ? (
+        <TimeInput attributes={attributes} value={text} onChange={change} />
+      ) : field.format === 'area' ? (
         <>
           <TextArea {...common} onChange={(event) => change(event.target.value)} />
           {field.unit === 'markdown' && <MarkdownPreview text={text} />}
@@ -197,6 +239,50 @@ function PlainField({ field, path }: EditorProps<Of<'text'>>) {
   )
 }
 
+/**
+ * A time in UTC, with the picker of the browser. A text that is no time, such as one that a link has brought, is shown as it is: the
+ * server says what is wrong with it.
+ */
+function TimeInput({
+  attributes,
+  value,
+  onChange,
+}: {
+  attributes: Readonly<Record<string, unknown>>
+  value: string
+  onChange: (next: string) => void
+}) {
+  const moment = momentOf(value)
+  if (moment === null)
+    return <TextInput {...attributes} value={value} onChange={(event) => onChange(event.target.value)} />
+  return (
+    <span className="flex items-center gap-2">
+      <TextInput
+        {...attributes}
+        type="datetime-local"
+        step={1}
+        value={moment}
+        onChange={(event) => onChange(timeOf(event.target.value))}
+        className="max-w-60 tabular-nums"
+      />
+      <span className="text-muted">UTC</span>
+    </span>
+  )
+}
+
+/** The default of a member without a value, as the text of its input. While somebody types anew, the input may be empty. */
+function useDefault(field: Field, value: Json | undefined) {
+  const [isCleared, setCleared] = useState(false)
+  const { default: usual } = field
+  const isShown =
+    value === undefined && !isCleared && (typeof usual === 'string' || typeof usual === 'number')
+  return {
+    text: isShown ? String(usual) : '',
+    clear: () => setCleared(true),
+    show: () => setCleared(false),
+  }
+}
+
 function Zones({ id }: { id: string }) {
   return (
     <datalist id={id}>
@@ -209,12 +295,13 @@ function Zones({ id }: { id: string }) {
 
 function RefField({ field, path }: EditorProps<Of<'text'>>) {
   const { value, set, attributes } = useInput(field, path)
+  const usual = typeof field.default === 'string' && value === undefined ? field.default : ''
   return (
     <Line field={field} path={path}>
       <RefInput
         {...attributes}
         resource={field.ref!}
-        value={typeof value === 'string' ? value : ''}
+        value={typeof value === 'string' ? value : usual}
         placeholder={placeholderOf(field)}
         onValue={(next) => set(next === '' && !field.required ? cleared(field) : next)}
       />
@@ -245,7 +332,7 @@ function SecretField({ field, path }: EditorProps<Of<'secret'>>) {
             value={source}
             onChange={(event) => set(start[event.target.value])}
           >
-            <option value="text">typed here</option>
+            <option value="text">entered here</option>
             <option value="env">environment</option>
             <option value="file">file</option>
             <option value="vault">Vault</option>
@@ -274,7 +361,7 @@ function SecretInput({ attributes, source, value, set }: SecretInputProps) {
         type="password"
         autoComplete="new-password"
         value={typeof value === 'string' ? value : ''}
-        placeholder="unchanged unless you type a new one"
+        placeholder="leave empty to keep the current one"
         onChange={(event) => set(event.target.value === '' ? undefined : event.target.value)}
       />
     )
@@ -357,17 +444,19 @@ function SwitchField({ field, path }: EditorProps<Of<'switch'>>) {
 /** One of several values. */
 function ChoiceField({ field, path }: EditorProps<Of<'choice'>>) {
   const { value, set, attributes } = useInput(field, path)
-  const usual = typeof field.default === 'string' ? `default: ${field.default}` : 'not set'
+  const usual = typeof field.default === 'string' ? field.default : null
+  // The default is the value of a member that is not set. A member that may be null has that beside it
+  const isDefault = usual !== null && value === undefined
   return (
     <Line field={field} path={path}>
       <Select
         {...attributes}
         className="max-w-60"
-        value={typeof value === 'string' ? value : ''}
+        value={isDefault ? usual : typeof value === 'string' ? value : ''}
         onChange={(event) => set(event.target.value === '' ? cleared(field) : event.target.value)}
       >
-        {(!field.required || typeof value !== 'string') && (
-          <option value="">{field.required ? 'choose' : usual}</option>
+        {(usual === null || field.nullable) && (!field.required || typeof value !== 'string') && (
+          <option value="">{field.required ? 'choose' : 'not set'}</option>
         )}
         {field.values.map((one) => (
           <option key={one}>{one}</option>

@@ -127,12 +127,14 @@ function Token({ slug, value, schemas }: PartProps) {
           ],
           [
             'A new token lasts',
-            typeof lifetime === 'string' ? (readingOf('duration', lifetime) ?? lifetime) : 'For ever',
+            typeof lifetime === 'string' ? (readingOf('duration', lifetime) ?? lifetime) : 'No expiry',
           ],
         ]}
       />
       {calls.error !== null && <FaultBox fault={faultOf(calls.error)} retry={() => void calls.refetch()} />}
-      {isTokenLive(state) && <p className="mt-3 text-sm text-muted">A new token ends this one at once.</p>}
+      {isTokenLive(state) && (
+        <p className="mt-3 text-sm text-muted">Issuing a new token revokes this one at once.</p>
+      )}
     </Card>
   )
 }

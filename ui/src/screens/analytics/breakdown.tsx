@@ -67,14 +67,14 @@ export function Breakdown({ search, asked, told, onChange, again }: BreakdownPro
         <FaultBox fault={fault} retry={() => void refetch()} />
       )}
       {rows === null && error === null && <SkeletonRows rows={10} />}
-      {rows?.length === 0 && <p className="text-muted">No requests in this time.</p>}
+      {rows?.length === 0 && <p className="text-muted">No requests in this period.</p>}
       {rows !== null && rows.length > 0 && (
         <Rows label={grouping.label} rows={rows} asked={asked} onNarrow={onChange} />
       )}
       {answer?.truncated === true && (
         <p className="mt-2">
-          <Status state="warn">Incomplete</Status> Not all requests or not all rows are counted. Choose a
-          shorter time or more filters.
+          <Status state="warn">Incomplete</Status> Some requests or rows are not counted. Choose a shorter
+          period or more filters.
         </p>
       )}
     </Card>

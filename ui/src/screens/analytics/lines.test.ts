@@ -31,19 +31,19 @@ function answer(from: number, to: number, items: Point[]): OverTime {
   return { ...times, ...coverage, records_read: 9, bucket: '1h', items }
 }
 
-test('a point that is not full yet is no part of the line', () => {
+test('the point that still counts is drawn, and the lines say so', () => {
   const items = [point(NOON, 10), point(NOON + HOUR, 12), point(NOON + 2 * HOUR, 1)]
-  const { times, requests } = linesOf(answer(NOON, NOON + 2 * HOUR + 60_000, items), null, {
-    ...OPTIONS,
-    shift: 0,
-  })
-  assert.deepEqual(times, [NOON / 1000, NOON / 1000 + 3600])
+  const options = { ...OPTIONS, shift: 0 }
+  const { times, requests, isRunning } = linesOf(answer(NOON, NOON + 2 * HOUR + 60_000, items), null, options)
+  assert.equal(isRunning, true)
+  assert.equal(linesOf(answer(NOON, NOON + 3 * HOUR, items), null, options).isRunning, false)
+  assert.deepEqual(times, [NOON / 1000, NOON / 1000 + 3600, NOON / 1000 + 7200])
   assert.deepEqual(
     requests.map(({ label, values }) => [label, values]),
     [
-      ['Requests', [10, 12]],
-      ['4xx', [2, 2]],
-      ['5xx', [1, 1]],
+      ['Requests', [10, 12, 1]],
+      ['4xx', [2, 2, 2]],
+      ['5xx', [1, 1, 1]],
     ],
   )
 })

@@ -8,6 +8,8 @@ export type Point = OverTime['items'][number]
 export interface Lines {
   /** Seconds since 1970. */
   readonly times: readonly number[]
+  /** The last point still counts. */
+  readonly isRunning: boolean
   readonly requests: readonly ChartSeries[]
   readonly durations: readonly ChartSeries[]
 }
@@ -22,16 +24,16 @@ interface LineOptions {
 }
 
 /**
- * Lines of the points, and dashed those of the period before. The last point of a time that
- * goes on is not full: it is left out, as it would look like a fall.
+ * Lines of the points, and dashed those of the period before. The last point of a time that goes on is not full: it is drawn with a
+ * dot, and `isRunning` says so.
  */
 export function linesOf(
   now: OverTime,
   before: OverTime | null,
   { shift, width, hasP99 }: LineOptions,
 ): Lines {
-  const end = Date.parse(now.to)
-  const points = now.items.filter(({ time }, index) => index === 0 || Date.parse(time) + width <= end)
+  const points = now.items
+  const last = points.at(-1)
   const times = points.map(({ time }) => Date.parse(time) / 1000)
   const earlier = new Map(before?.items.map((point) => [Date.parse(point.time) + shift, point]))
   const past = (value: (point: Point) => number | null): (number | null)[] =>
@@ -46,6 +48,7 @@ export function linesOf(
   ): ChartSeries => ({ label, ink, values: points.map(value) })
   return {
     times,
+    isRunning: last !== undefined && Date.parse(last.time) + width > Date.parse(now.to),
     requests: [
       ...(before === null
         ? []

@@ -100,6 +100,7 @@ function Charts() {
       ? null
       : {
           times: lines.times,
+          isRunning: lines.isRunning,
           range: [Date.parse(now.data.from) / 1000, Date.parse(now.data.to) / 1000] as const,
           unknown: now.data.truncated
             ? ([Date.parse(now.data.from) / 1000, Date.parse(now.data.complete_from) / 1000] as const)

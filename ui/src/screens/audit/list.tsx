@@ -118,7 +118,7 @@ function List() {
     <Page
       name={TITLE}
       title={TITLE}
-      lead="Each change and each denied attempt is one entry. Entries are linked, so that a change to one is found."
+      lead="Each change and each denied attempt creates one entry. Entries are chained, so that tampering is detected."
       actions={
         <>
           {may('audit.verify') && <ChainCheck />}
@@ -144,7 +144,7 @@ function List() {
       {query.data === undefined && query.error === null && <SkeletonRows rows={12} />}
       {query.data !== undefined && items.length === 0 && (
         <Empty
-          title={isFiltered ? 'No entry fits the filters' : 'No entries yet'}
+          title={isFiltered ? 'No entries match the filters' : 'No entries yet'}
           action={
             isFiltered && (
               <Button onClick={() => void navigate({ to: '.', search: {} })}>Clear the filters</Button>
@@ -212,14 +212,14 @@ export function ChainCheck() {
             {found !== null && (
               <>
                 <Status state={found.ok ? 'ok' : 'bad'}>
-                  {found.ok ? 'The chain is whole' : 'The chain is broken'}
+                  {found.ok ? 'The chain is intact' : 'The chain is broken'}
                 </Status>
                 <p className="break-words">{chainSentence(found)}</p>
                 {found.head !== null && (
                   <>
                     <p className="text-sm text-muted">
                       Save the last link outside of this instance. If you give it to a later check, changes to
-                      earlier entries are found even if somebody wrote the whole log anew.
+                      earlier entries are detected even if the whole log was rewritten.
                     </p>
                     <CodeBlock label="Last link" text={`--seq ${found.head.seq} --hash ${found.head.hash}`} />
                   </>

@@ -172,7 +172,7 @@ function Access({ id }: { id: string }) {
   const query = useCall('profiles.access', asked ?? { id, endpoint }, { enabled: asked !== null })
   const answer = asked === null ? undefined : query.data
   return (
-    <Card title="May it call an endpoint?">
+    <Card title="Check access to an endpoint">
       <form
         className="flex flex-wrap items-end gap-3"
         onSubmit={(event) => {

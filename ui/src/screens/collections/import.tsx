@@ -272,7 +272,7 @@ function PlanView({ plan, isDone = false }: { plan: Plan; isDone?: boolean }) {
           </div>
         )}
         {plan.rows.length > ROWS_MAX && <p className="text-muted">And {plan.rows.length - ROWS_MAX} more.</p>}
-        <Notes title="Imported differently from the description" notes={plan.warnings} />
+        <Notes title="Changed on import" notes={plan.warnings} />
         <Notes title="Not enforced" notes={plan.notEnforced} />
       </div>
     </Card>

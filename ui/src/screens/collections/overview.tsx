@@ -194,7 +194,7 @@ function Contract({ slug, value, schemas }: PartProps) {
         value['request_validation'] === 'report' && (
           <RunButton
             name="collections.enforce"
-            label="Enforce it"
+            label="Enforce the contract"
             schemas={schemas}
             value={value}
             slug={slug}

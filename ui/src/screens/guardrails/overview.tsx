@@ -63,9 +63,9 @@ function Findings({ id, slug, isObserving }: { id: string; slug: string; isObser
         <div className="flex flex-col gap-2">
           <p>
             {calls === 0
-              ? 'It found nothing in this time.'
-              : `It found something in ${isMore ? `the ${calls} latest calls of this time, and in earlier ones` : calls === 1 ? '1 call' : `${calls} calls`}.`}{' '}
-            {isObserving && 'It only observes: it changes no call.'}
+              ? 'No findings in this period.'
+              : `Findings in ${isMore ? `the ${calls} latest calls of this time, and in earlier ones` : calls === 1 ? '1 call' : `${calls} calls`}.`}{' '}
+            {isObserving && 'Observe mode: calls are not changed.'}
           </p>
           {calls > 0 && (
             <>

@@ -125,12 +125,12 @@ function Result({ tried: { outcome, result, reason, found, applies } }: { tried:
         {reason !== null && <p className="break-words">{reason}</p>}
         {!applies && (
           <Status state="warn" className="whitespace-normal">
-            Calls pass without this now: the guardrail is inactive, only observes, or does not look at this
+            The guardrail does not act on calls now: it is inactive, only observes, or does not check this
             leg.
           </Status>
         )}
         {found.length === 0 ? (
-          <p className="text-muted">Nothing was found.</p>
+          <p className="text-muted">No findings.</p>
         ) : (
           <ul aria-label="Found" className="flex flex-wrap gap-2">
             {found.map(({ detector, kind, count }) => (

@@ -5,9 +5,10 @@ import { client, faultOf, type Output, useMay, useSession } from '../../api/clie
 import { one } from '../../app/search.ts'
 import { Select } from '../../kit/controls.tsx'
 import { Figures } from '../../kit/figures.tsx'
-import { Card, FaultBox, Page, SkeletonRows } from '../../kit/page.tsx'
+import { Card, FaultBox, Page, ProblemCode, SkeletonRows } from '../../kit/page.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
 import { isAgent, isAnswered, recordsOf, type StepFacts, stepsOf } from './steps.ts'
+import { Traffic } from './traffic.tsx'
 import { AGAIN_MS, type Items, useItems } from './use-items.ts'
 import { Expiring, Waiting } from './waiting.tsx'
 
@@ -26,7 +27,7 @@ export default function Home() {
   const may = useMay()
   const search = useSearch({ strict: false })
   const navigate = useNavigate()
-  const range = RANGES.find(({ name }) => name === one(search['range'])) ?? RANGES[1]
+  const range = RANGES.find(({ name }) => name === one(search['range'])) ?? RANGES[0]
   const instance = session?.instance
   // Asked for here alone: a card that asked anew when it appears would hide all cards until the answer, and so itself
   const overview = useOverview(range.ms)
@@ -106,7 +107,8 @@ function useOverview(ms: number) {
   const may = useMay()
   return useQuery({
     queryKey: ['metrics.overview', ms],
-    queryFn: async () => (await client.call('metrics.overview', { ...periodOf(ms), before: true })).body,
+    queryFn: async () =>
+      (await client.call('metrics.overview', { ...periodOf(ms), before: true, points: true })).body,
     enabled: may('metrics.overview'),
     refetchInterval: AGAIN_MS,
   })
@@ -133,6 +135,7 @@ function Overview({ overview }: { overview: OverviewQuery }) {
   return (
     <div className="flex flex-col gap-3">
       <Figures figures={figures} isLoading={now === undefined} />
+      <Traffic points={now?.points ?? null} isLoading={now === undefined} />
       {now?.truncated === true && (
         <p>
           <Status state="warn">Incomplete</Status> Figures count requests from {now.complete_from} on.
@@ -164,17 +167,18 @@ function FirstSteps({ isUsed, latest }: FirstStepsProps) {
     records: latest.items,
     profile,
   })
+  const title = isUsed ? 'What to do next' : 'First steps'
   // A step that is done must not be shown as open
   if (failed.length > 0)
     return (
-      <Card title="First steps">
+      <Card title={title}>
         {failed.map(({ fault, retry }, index) => (
           <FaultBox key={index} fault={fault!} retry={retry} />
         ))}
       </Card>
     )
   return (
-    <Card title="First steps">
+    <Card title={title}>
       <ol className="flex flex-col gap-2">
         {steps.map(({ label, hint, isDone, to }) => (
           <li key={label} className="flex items-start gap-2">
@@ -219,13 +223,13 @@ function Failing({ ms, overview }: { ms: number; overview: OverviewQuery }) {
   // The figures above say why
   if (figures === undefined && error !== null) return null
   return (
-    <Card title="Failing endpoints">
+    <Card title="Refusals and errors">
       {isLoading ? (
         <SkeletonRows rows={SHOWN_FAILING} height={28} />
       ) : query.error !== null ? (
         <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />
       ) : items.length === 0 ? (
-        <p className="text-muted">No endpoint failed in this period.</p>
+        <p className="text-muted">No call was refused or failed in this period.</p>
       ) : (
         <ul className="flex flex-col gap-2">
           {items.map(({ endpoint, errors, error_rate, codes }) => (
@@ -241,7 +245,12 @@ function Failing({ ms, overview }: { ms: number; overview: OverviewQuery }) {
               </Link>
               <span className="text-sm text-muted tabular-nums">
                 {errors === 1 ? '1 error' : `${errors.toLocaleString('en')} errors`},{' '}
-                {(error_rate * 100).toFixed(1)} %{codes[0] !== undefined && `, mostly ${codes[0].code}`}
+                {(error_rate * 100).toFixed(1)} %
+                {codes[0] !== undefined && (
+                  <>
+                    , mostly <ProblemCode code={codes[0].code} isRead />
+                  </>
+                )}
               </span>
             </li>
           ))}

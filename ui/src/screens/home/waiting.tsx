@@ -1,5 +1,6 @@
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
+import { useMay } from '../../api/client.ts'
 import { Card, FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/text.tsx'
@@ -16,25 +17,35 @@ interface WaitingProps {
   readonly isUsedByAgents: boolean
 }
 
-/** Requests and drift that wait for a decision. */
+/** Requests and drift that wait for a decision of the person. */
 export function Waiting({ isUsed, isUsedByAgents }: WaitingProps) {
-  const changes = useItems('change_requests.list', { limit: SHOWN, state: 'open' })
-  const accesses = useItems('access_requests.list', { limit: SHOWN, state: 'open' }, isUsed)
-  const drifted = useItems('virtual_mcps.drifted', { limit: SHOWN }, isUsedByAgents)
+  const may = useMay()
+  const decides = {
+    changes: may('change_requests.approve'),
+    accesses: may('access_requests.approve'),
+    drift: may('virtual_mcps.resolve_drift'),
+  }
+  const changes = useItems('change_requests.list', { limit: SHOWN, state: 'open' }, decides.changes)
+  const accesses = useItems(
+    'access_requests.list',
+    { limit: SHOWN, state: 'open' },
+    decides.accesses && isUsed,
+  )
+  const drifted = useItems('virtual_mcps.drifted', { limit: SHOWN }, decides.drift && isUsedByAgents)
   const lists = [changes, accesses, drifted]
-  if (lists.every(({ items }) => items === null)) return null
+  if (!Object.values(decides).includes(true)) return null
   const undecided = (drifted.items ?? []).filter((one) => one.undecided > 0)
   const isEmpty = [changes.items, accesses.items, undecided].every((items) => (items ?? []).length === 0)
   const failed = lists.filter(({ fault }) => fault !== null)
   return (
-    <Card title="Waits for a decision">
+    <Card title="Approvals">
       {failed.map(({ fault, retry }, index) => (
         <FaultBox key={index} fault={fault!} retry={retry} />
       ))}
       {lists.some(({ isLoading }) => isLoading) ? (
         <SkeletonRows rows={2} height={28} />
       ) : isEmpty && failed.length > 0 ? null : isEmpty ? (
-        <p className="text-muted">Nothing waits.</p>
+        <p className="text-muted">Nothing to approve.</p>
       ) : (
         <ul className="flex flex-col gap-2">
           {changes.items?.map((one) => (

@@ -13,6 +13,7 @@ import { Status } from '../../kit/status.tsx'
 import { isEqual } from '../../schema/value.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import type { PartProps } from '../hand-made.ts'
+import { ADD_SERVER } from '../ways.ts'
 import { type CapabilityType, type Member, TYPES } from './capability.ts'
 import { MemberItems } from './member-items.tsx'
 import type { Rules } from './selection.ts'
@@ -39,9 +40,14 @@ export default function CapabilitiesPart({ slug, value }: PartProps) {
         action={
           <>
             {!isReadOnly && (
-              <Link to="." search={{ tab: 'edit' } as never} className={buttonClasses('primary')}>
-                Add an origin
-              </Link>
+              <>
+                <Link to={ADD_SERVER.to} className={buttonClasses('primary')}>
+                  {ADD_SERVER.label}
+                </Link>
+                <Link to="." search={{ tab: 'edit' } as never} className={buttonClasses()}>
+                  Use an origin
+                </Link>
+              </>
             )}
             <ShowAs
               request={{

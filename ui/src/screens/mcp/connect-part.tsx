@@ -100,7 +100,7 @@ function People({ slug, value }: { slug: string; value: JsonObject }) {
       {everyone ? (
         'Every active user.'
       ) : teams.length === 0 ? (
-        'Nobody: it is not shared.'
+        'No one: it is not shared.'
       ) : (
         <>
           Members of{' '}

@@ -23,14 +23,14 @@ export default function DriftList() {
     <Page
       name={TITLE}
       title={TITLE}
-      lead="What MCP servers have added, changed or removed since somebody approved it."
+      lead="What MCP servers have added, changed or removed since the last approval."
       actions={<ShowAs request={{ operation: row, input: {}, options: {} }} />}
     >
       {error !== null && <FaultBox fault={faultOf(error)} retry={() => void refetch()} />}
       {data === undefined && error === null && <SkeletonRows rows={6} />}
       {data?.items.length === 0 && (
         <Empty
-          title="Nothing differs"
+          title="No drift"
           action={
             <>
               <Link to="/$resource" params={{ resource: 'virtual_mcps' }} className={buttonClasses()}>

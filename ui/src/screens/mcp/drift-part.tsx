@@ -27,7 +27,7 @@ export default function DriftPart({ slug }: PartProps) {
   if (data.items.length === 0)
     return (
       <Empty
-        title="Nothing differs"
+        title="No drift"
         action={
           <>
             <Link to="." search={{ tab: 'capabilities' } as never} className={buttonClasses()}>
@@ -116,7 +116,7 @@ function Head({ item }: { item: Drifted }) {
 }
 
 function Differences({ item: { diff } }: { item: Drifted }) {
-  if (diff === null) return <p className="text-sm text-muted">What was approved is not known any more.</p>
+  if (diff === null) return <p className="text-sm text-muted">The approved version is no longer stored.</p>
   return (
     <dl className="flex flex-col gap-2">
       {diff.map((entry) => {

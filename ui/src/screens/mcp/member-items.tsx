@@ -5,10 +5,18 @@ import { FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
 import { HiddenNote, HiddenText } from '../../kit/text.tsx'
 import { type CapabilityType, type Item, itemOf, type Member } from './capability.ts'
-import { choiceOf, type Rules, sentenceOfRule, summaryOf, withItem, withName } from './selection.ts'
+import { choiceOf, type Rules, risksOf, sentenceOfRule, summaryOf, withItem, withName } from './selection.ts'
 
 /** Items of one origin that are shown at once. */
-const SHOWN = 200
+export const SHOWN = 200
+const RISKS = { writes: 'may write', reveals: 'may reveal secrets' } as const
+
+const NOUNS: Readonly<Record<CapabilityType, string>> = {
+  tools: 'tools',
+  prompts: 'prompts',
+  resources: 'resources',
+  resource_templates: 'resource templates',
+}
 
 interface MemberItemsProps {
   readonly member: Member
@@ -30,10 +38,10 @@ export function MemberItems({ member, type, isReadOnly, onRules }: MemberItemsPr
         {!member.active && <Status state="off">inactive</Status>}
         <span className="text-sm text-muted">
           {summary === 'all'
-            ? 'All items pass, also later ones'
+            ? `Allow all ${NOUNS[type]}, including future ones`
             : summary === 'none'
-              ? 'Nothing is shown'
-              : 'Some items are shown'}
+              ? 'No items allowed'
+              : 'Some items allowed'}
         </span>
         {!isReadOnly && (
           <span className="ml-auto flex gap-2">
@@ -103,6 +111,12 @@ function ItemRow({ item, rules, type, isReadOnly, onRules }: ItemRowProps) {
             <HiddenText text={item.key} />
           </code>
         </label>
+        {type === 'tools' &&
+          risksOf(item).map((risk) => (
+            <Status key={risk} state="warn">
+              {RISKS[risk]}
+            </Status>
+          ))}
         {choice.is === 'some' && <Badge tone="dashed">for some callers</Badge>}
         {choice.rename !== null && (
           <span className="text-sm">

@@ -12,7 +12,7 @@ import type { PartProps } from '../hand-made.ts'
 import { TYPES } from './capability.ts'
 
 const CALLERS = [
-  { member: '', label: 'Nobody in particular', resource: '' },
+  { member: '', label: 'Any caller', resource: '' },
   { member: 'person', label: 'A person', resource: 'users' },
   { member: 'team', label: 'A team', resource: 'teams' },
   { member: 'client', label: 'A client', resource: 'clients' },

@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { itemOf } from './capability.ts'
-import { choiceOf, fitsGlob, type Rules, sentenceOfRule, summaryOf, withItem, withName } from './selection.ts'
+import {
+  choiceOf,
+  fitsGlob,
+  harmless,
+  type Rules,
+  risksOf,
+  sentenceOfRule,
+  summaryOf,
+  withItem,
+  withName,
+} from './selection.ts'
 
 const item = (name: string, annotations = {}) =>
   itemOf('tools', { name, description: `Does ${name}`, annotations })
@@ -16,6 +26,18 @@ test('without rules all items are selected, an empty list selects none, and a li
     [undefined, [], ['drop']].map((rules) => summaryOf(rules, [read!, write!, drop!])),
     ['all', 'none', 'some'],
   )
+})
+
+test('a tool is harmless if its server says that it only reads, and its name is of nothing secret', () => {
+  const only = { readOnlyHint: true }
+  assert.deepEqual(risksOf(read!), [])
+  assert.deepEqual(risksOf(write!), ['writes'])
+  assert.deepEqual(risksOf(item('drop', { readOnlyHint: true, destructiveHint: true })), ['writes'])
+  for (const name of ['get-env', 'printEnv', 'list_api_keys', 'read.secret'])
+    assert.deepEqual(risksOf(item(name, only)), ['reveals'], name)
+  for (const name of ['get_environmental_report', 'monkey', 'tokenize'])
+    assert.deepEqual(risksOf(item(name, only)), [], name)
+  assert.deepEqual(harmless([read!, write!, item('get-env', only)]), ['read_a'])
 })
 
 test('rules select by pattern, hint and caller, and a deny rule comes before each allow rule', () => {

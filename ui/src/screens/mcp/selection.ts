@@ -151,6 +151,34 @@ export function summaryOf(rules: Rules, items: readonly Item[]): 'all' | 'none' 
   return 'some'
 }
 
+/** Words in names of tools that show what should stay where it is. */
+const REVEALING = new Set([
+  ...['env', 'environ', 'environment', 'secret', 'secrets', 'token', 'tokens', 'password', 'passwords'],
+  ...['credential', 'credentials', 'key', 'keys'],
+])
+
+/**
+ * Why a tool needs a look before callers get it. `writes`: its server does not say that it only reads. `reveals`: by its name it shows
+ * settings or secrets of its server.
+ */
+export function risksOf({ key, annotations }: Item): readonly ('writes' | 'reveals')[] {
+  const words = key
+    .replaceAll(/([a-z])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .split(/[^a-z]+/)
+  return [
+    ...(annotations['readOnlyHint'] === true && annotations['destructiveHint'] !== true
+      ? []
+      : ['writes' as const]),
+    ...(words.some((word) => REVEALING.has(word)) ? ['reveals' as const] : []),
+  ]
+}
+
+/** Rules that select the tools without a risk by their names: what a server adds later is not among them. */
+export function harmless(items: readonly Item[]): readonly Rule[] {
+  return items.filter((item) => risksOf(item).length === 0).map(({ key }) => key)
+}
+
 /** A rule in words, such as `Items with names like get_*, for some callers`. */
 export function sentenceOfRule(rule: Rule, type: CapabilityType): string {
   const { match, effect = 'allow', subjects, when, projection } = objectOf(rule)

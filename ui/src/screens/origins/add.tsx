@@ -132,7 +132,7 @@ function Server({ first }: { first: string }) {
             <Labeled
               id={`${id}credential`}
               label="Credential"
-              hint="Postern sends it to the server. Leave it empty if the server needs none, or wants a sign-in."
+              hint="Postern sends it to the server. Leave it empty if the server needs no credential, or requires a sign-in."
             >
               <RefInput
                 id={`${id}credential`}
@@ -244,18 +244,19 @@ function Create({ asked, answer, isRequested, onWaiting }: CreateProps) {
         <div className="flex flex-wrap items-center justify-between gap-2">
           <ShowAs request={{ operation: row, input, options: {} }} />
           <Button type="submit" tone="primary" disabled={name.trim() === ''}>
-            Review the origin
+            Create the origin
           </Button>
         </div>
       </form>
       {isReviewing && (
-        <Dialog title="Review the origin" onClose={() => setReviewing(false)} shape="wide">
+        <Dialog title="Create the origin" onClose={() => setReviewing(false)} shape="wide">
           <ReviewWrite
             row={row}
             input={input}
             slug=""
             expectedRevision={undefined}
             done="The origin is created"
+            isSeen
             onBack={() => setReviewing(false)}
             onWaiting={onWaiting}
             onDone={({ body }) => {
@@ -277,13 +278,13 @@ export function Answer({ answer }: { answer: Output<'origins.probe'> }) {
       <div className="flex flex-col gap-3">
         <p role="status" className="flex flex-wrap items-baseline gap-2">
           <Status state={ok ? 'ok' : needs_sign_in ? 'warn' : 'bad'}>
-            {ok ? 'Answers' : needs_sign_in ? 'Wants a sign-in' : 'No usable answer'}
+            {ok ? 'Answers' : needs_sign_in ? 'Sign-in required' : 'No valid response'}
           </Status>
           <span className="min-w-0 break-words">{summary}</span>
         </p>
         {protocol?.server?.name != null && (
           <p className="text-muted">
-            It calls itself <HiddenText text={protocol.server.name} />
+            Server name: <HiddenText text={protocol.server.name} />
             {protocol.server.version != null && (
               <>
                 {' '}

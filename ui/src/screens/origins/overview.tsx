@@ -95,7 +95,7 @@ export default function OriginOverview(props: PartProps) {
 
 function Reachable({ value }: { value: JsonObject }) {
   if (value['reachable'] === 'ok') return <Status state="ok">Answers</Status>
-  if (value['reachable'] !== 'unreachable') return <Status state="pending">Not asked yet</Status>
+  if (value['reachable'] !== 'unreachable') return <Status state="pending">Not checked yet</Status>
   return (
     <span className="inline-flex flex-wrap gap-x-2">
       <Status state="bad">Does not answer</Status>
@@ -271,7 +271,7 @@ function Accounts({ slug }: { slug: string }) {
               ) : account.state === 'connected' ? (
                 <Status state="ok">connected</Status>
               ) : (
-                <Status state="bad">must connect again</Status>
+                <Status state="bad">reconnect required</Status>
               )}
               <span className="text-muted">
                 connected <Time value={account.connected_at} />

@@ -12,9 +12,9 @@ import { useLeaveGuard } from '../../kit/leave-guard.ts'
 import { Card, FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { Status } from '../../kit/status.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
-import type { Member } from '../mcp/capability.ts'
-import { MemberItems } from '../mcp/member-items.tsx'
-import type { Rules } from '../mcp/selection.ts'
+import { itemOf, type Member } from '../mcp/capability.ts'
+import { MemberItems, SHOWN } from '../mcp/member-items.tsx'
+import { harmless, type Rules } from '../mcp/selection.ts'
 
 /** Modes in which the catalogue is read with an account that somebody connects. */
 const CONNECTED = new Set(['user_oauth', 'shared_oauth', 'user_key'])
@@ -82,7 +82,8 @@ export function PickTools({ slug }: { slug: string }) {
 function Choose({ slug, name }: { slug: string; name: string }) {
   const id = useId()
   const may = useMay()
-  const [rules, setRules] = useState<Rules>(undefined)
+  const [chosen, setChosen] = useState<{ readonly rules: Rules } | null>(null)
+  const listed = useCall('origins.catalog', { id: slug, type: 'tools', limit: SHOWN })
   const [existing, setExisting] = useState('')
   const [isNew, setNew] = useState(true)
   const [title, setTitle] = useState(name)
@@ -90,7 +91,10 @@ function Choose({ slug, name }: { slug: string; name: string }) {
   const [isForAll, setForAll] = useState(false)
   const [isReviewing, setReviewing] = useState(false)
   const [isRequested, setRequested] = useState(false)
-  const isEdited = rules !== undefined || existing !== '' || title !== name || isPublished || isForAll
+  // Until somebody chooses, nothing passes that writes or reveals
+  const rules =
+    chosen === null ? harmless((listed.data?.items ?? []).map((item) => itemOf('tools', item))) : chosen.rules
+  const isEdited = chosen !== null || existing !== '' || title !== name || isPublished || isForAll
   useLeaveGuard(isEdited && !isRequested)
   const member: Member = {
     origin: slug,
@@ -110,9 +114,11 @@ function Choose({ slug, name }: { slug: string; name: string }) {
         ...(isForAll && { all_users: true }),
       }
     : { id: existing, members: [...(before ?? []), sent] }
-  const isReady = isNew ? title.trim() !== '' : before !== undefined
+  const isReady = listed.data === undefined ? false : isNew ? title.trim() !== '' : before !== undefined
   if (!may('virtual_mcps.create') && !may('virtual_mcps.update'))
-    return <p className="text-muted">Somebody who may write virtual MCPs can now add this origin to one.</p>
+    return (
+      <p className="text-muted">A person with permission to change virtual MCPs can now use this origin.</p>
+    )
   return (
     <>
       <form
@@ -123,7 +129,16 @@ function Choose({ slug, name }: { slug: string; name: string }) {
         }}
       >
         <Card title="4. Tools">
-          <MemberItems member={member} type="tools" isReadOnly={false} onRules={setRules} />
+          <p className="mb-3 text-muted">
+            Tools that only read are selected. Tools that may write or reveal secrets are marked: select those
+            that callers need.
+          </p>
+          <MemberItems
+            member={member}
+            type="tools"
+            isReadOnly={false}
+            onRules={(next) => setChosen({ rules: next })}
+          />
         </Card>
         <Card title="5. Virtual MCP">
           <div className="flex flex-col gap-3">
@@ -137,7 +152,7 @@ function Choose({ slug, name }: { slug: string; name: string }) {
                     checked={isNew === way}
                     onChange={() => setNew(way)}
                   />
-                  {way ? 'A new one' : 'One that exists'}
+                  {way ? 'New' : 'Existing'}
                 </label>
               ))}
             </div>
@@ -153,7 +168,7 @@ function Choose({ slug, name }: { slug: string; name: string }) {
                 </Labeled>
                 <Checkbox
                   label="Publish it now"
-                  hint="A draft answers nobody."
+                  hint="Drafts cannot be called."
                   checked={isPublished}
                   onChange={(event) => setPublished(event.target.checked)}
                 />
@@ -185,7 +200,7 @@ function Choose({ slug, name }: { slug: string; name: string }) {
             <div className="flex flex-wrap items-center justify-between gap-2">
               <ShowAs request={{ operation: row, input, options: {} }} />
               <Button type="submit" tone="primary" disabled={!isReady}>
-                Review the virtual MCP
+                {isNew ? 'Create the virtual MCP' : 'Review the virtual MCP'}
               </Button>
             </div>
           </div>
@@ -216,12 +231,13 @@ interface ReviewedProps {
 function Reviewed({ row, input, isNew, revision, onBack, onWaiting }: ReviewedProps) {
   const navigate = useNavigate()
   return (
-    <Dialog title="Review the virtual MCP" onClose={onBack} shape="wide">
+    <Dialog title={isNew ? 'Create the virtual MCP' : 'Review the virtual MCP'} onClose={onBack} shape="wide">
       <ReviewWrite
         row={row}
         input={input}
         slug={isNew ? '' : String(input['id'])}
         expectedRevision={isNew ? undefined : revision}
+        isSeen={isNew}
         done={isNew ? 'The virtual MCP is created' : 'The origin is added'}
         onBack={onBack}
         onWaiting={onWaiting}

@@ -38,7 +38,7 @@ export default function UserReach({ slug }: PartProps) {
     <div className="flex flex-col gap-4">
       {!reach.active && (
         <Status state="off" className="whitespace-normal">
-          The user is inactive. Nothing of this works until the user is activated.
+          The user is inactive. None of this access works until the user is activated.
         </Status>
       )}
       <div className="grid items-start gap-4 grid-cols-1 lg:grid-cols-2">
@@ -121,8 +121,8 @@ export default function UserReach({ slug }: PartProps) {
             <>
               <Ref resource="personal_tokens" id={id} label={name} />
               <span className="text-sm text-muted">
-                {grants.length === 0 ? 'All that the user may do' : grants.map(grantWords).join(' ')}, expires{' '}
-                <Time value={expires_at} />
+                {grants.length === 0 ? 'All permissions of the user' : grants.map(grantWords).join(' ')},
+                expires <Time value={expires_at} />
               </span>
             </>
           )}

@@ -163,7 +163,7 @@ function CounterLine({ item }: { item: Counter }) {
         max={item.max}
         tone={TONES[item.state]}
       />
-      {item.state === 'exceeded' && <Status state="bad">Nothing left</Status>}
+      {item.state === 'exceeded' && <Status state="bad">Used up</Status>}
       {item.state === 'warning' && <Status state="warn">Nearly used up</Status>}
     </>
   )

@@ -22,7 +22,7 @@ export default function PathPart({ value }: PartProps) {
     <div className="flex flex-col gap-4">
       <div className="flex flex-wrap items-center justify-between gap-2">
         <p className="text-muted">
-          Postern goes through all checks with the configuration of now. It counts, sends and records nothing.
+          Postern runs all checks with the current configuration. It counts, sends and records nothing.
         </p>
         <ShowAs
           request={{ operation: operation('requests.explain')!, input: inputOf(search), options: {} }}
@@ -33,7 +33,7 @@ export default function PathPart({ value }: PartProps) {
       )}
       {value['status'] === 'draft' && (
         <Status state="draft" className="whitespace-normal">
-          The proxy is a draft, which answers nobody. Publish it first.
+          Drafts cannot be called. Publish the proxy first.
         </Status>
       )}
       <div className="grid items-start gap-4 grid-cols-1 lg:grid-cols-[360px_minmax(0,1fr)]">

@@ -139,8 +139,8 @@ function List() {
       {fault !== null && <FaultBox fault={fault} />}
       {tail.missed && (
         <p>
-          <Status state="warn">Some calls are missing</Status> Calls came faster than they could be followed.
-          Reload the list to see all of them.
+          <Status state="warn">Some calls are not shown</Status> More calls arrived than this list could show.
+          Reload it to see all of them.
         </p>
       )}
       {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
@@ -203,7 +203,7 @@ function LivePill({ isLive, isPaused, words, onPress }: LivePillProps) {
       aria-pressed={isLive && !isPaused}
       tone={isLive && !isPaused ? 'primary' : 'plain'}
       title={
-        isPaused ? 'Show the new calls and go on' : isLive ? 'Stop following' : 'Show calls as they come (l)'
+        isPaused ? 'Show new calls and continue' : isLive ? 'Stop following' : 'Show calls as they come (l)'
       }
       onClick={onPress}
     >
@@ -233,7 +233,10 @@ function ShareButton({ search }: { search: Search }) {
 function NoRecords({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => void }) {
   if (isFiltered)
     return (
-      <Empty title="No call fits the filters" action={<Button onClick={onClear}>Clear the filters</Button>} />
+      <Empty
+        title="No calls match the filters"
+        action={<Button onClick={onClear}>Clear the filters</Button>}
+      />
     )
   return (
     <Empty

@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { ExternalLink, HelpCircle, RotateCcw, X } from 'lucide-react'
+import { ExternalLink, GitCompareArrows, HelpCircle, RotateCcw, X } from 'lucide-react'
 import { useId, useState } from 'react'
 import { client, type Fault, faultOf, type Output, operation, useMay } from '../../api/client.ts'
 import { Button, buttonClasses, Checkbox, Labeled, TextArea, TextInput } from '../../kit/controls.tsx'
@@ -87,6 +87,17 @@ export function RecordPane({ id, onClose, closeLabel = 'Close', onFilter }: Reco
             >
               <HelpCircle size={16} aria-hidden="true" />
               {isRefusal(record) ? 'Why denied' : 'Explain'}
+            </Link>
+          )}
+          {record.code === 'capability_held' && record.virtual_mcp !== null && (
+            <Link
+              to="/$resource/$id"
+              params={{ resource: 'virtual_mcps', id: record.virtual_mcp }}
+              search={{ tab: 'drift' } as never}
+              className={buttonClasses('primary')}
+            >
+              <GitCompareArrows size={16} aria-hidden="true" />
+              Its drift
             </Link>
           )}
           {canReplay && (

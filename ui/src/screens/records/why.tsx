@@ -10,7 +10,7 @@ import { inputOf, isWhole } from './why-input.ts'
 
 const TITLE = 'Explain a request'
 
-/** What the gateway does with a request by the configuration of now, check by check. The address holds the request. */
+/** What the gateway does with a request with the current configuration, check by check. The address holds the request. */
 export default function Why() {
   const search = useSearch({ strict: false }) as Search
   const may = useMay()
@@ -35,7 +35,7 @@ export default function Why() {
     <Page
       name={TITLE}
       title={id === null ? TITLE : 'Why this answer'}
-      lead="Postern goes through all checks with the configuration of now. It counts, sends and records nothing."
+      lead="Postern runs all checks with the current configuration. It counts, sends and records nothing."
       actions={<ShowAs request={{ operation: row, input: inputOf(search), options: {} }} />}
     >
       {recorded.error !== null && (

@@ -99,7 +99,7 @@ export function Inbox<T extends { readonly id: string }>(props: InboxProps<T>) {
       {query.data === undefined && query.error === null && <SkeletonRows rows={8} />}
       {query.data !== undefined && items.length === 0 && (
         <Empty
-          title={isFiltered ? 'No request fits the filters' : 'Nothing waits for a decision'}
+          title={isFiltered ? 'No requests match the filters' : 'Nothing to approve'}
           action={
             isFiltered ? (
               <Button onClick={() => void navigate({ to: '.', search: {} })}>Clear the filters</Button>

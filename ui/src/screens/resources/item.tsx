@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { FileCog, Pencil, Trash2 } from 'lucide-react'
-import { Suspense, useState } from 'react'
+import { type ComponentProps, Suspense, useState } from 'react'
 import type { JsonObject } from '../../../build/document.ts'
 import {
   client,
@@ -33,7 +33,7 @@ import { addressOf, isObject } from '../../schema/value.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { type AuditEntry, interfaceOf } from '../audit/words.ts'
 import { EDITED_ELSEWHERE, PARTS } from '../hand-made.ts'
-import { OWN_FIELDS } from '../own-fields.ts'
+import { OWN_FIELDS, ownFieldsOf } from '../own-fields.ts'
 import { Overview } from './overview.tsx'
 
 const TABS = [
@@ -42,7 +42,7 @@ const TABS = [
   { tab: 'history', label: 'History' },
 ] as const
 /** Actions that have a place of their own on the page. */
-const PLACED = ['list', 'get', 'create', 'put', 'update', 'delete']
+const PLACED = ['list', 'get', 'create', 'put', 'update', 'delete', 'resolve_drift']
 
 /** One resource: what it is, how to change it, what may be done with it, and what was done. */
 export default function ResourceItem() {
@@ -85,9 +85,21 @@ function Item({ resource, id }: { resource: string; id: string }) {
       </Page>
     )
   const value = query.data
+  const parts = (PARTS[resource] ?? []).filter(({ needs }) => may(needs))
+  const first = parts.find(({ isFirst }) => isFirst === true)?.tab ?? 'overview'
+  const wanted = one(search['tab']) ?? first
   if (value === undefined || schemas == null)
     return (
-      <Page name={kind} title={<span className="skeleton h-7 w-60" />}>
+      <Page
+        name={kind}
+        title={<span className="skeleton h-7 w-60" />}
+        lead={<span className="skeleton h-5 w-40" />}
+      >
+        <Tabs
+          tabs={tabsOf(parts, first, { overview: true, edit: mayEdit, history: may('audit.list') })}
+          first={first}
+          tab={wanted}
+        />
         <SkeletonRows rows={10} />
       </Page>
     )
@@ -97,9 +109,6 @@ function Item({ resource, id }: { resource: string; id: string }) {
   // The documents decide: a change here would be undone the next time that they are applied
   const set = setOf(value['managed_by'])
   const isManaged = set !== null
-  const parts = (PARTS[resource] ?? []).filter(({ needs }) => may(needs))
-  const first = parts.find(({ isFirst }) => isFirst === true)?.tab ?? 'overview'
-  const wanted = one(search['tab']) ?? first
   const tab = isManaged && wanted === 'edit' ? first : wanted
   const part = parts.find((one) => one.tab === tab)
   const denied = part === undefined ? PARTS[resource]?.find((one) => one.tab === tab) : undefined
@@ -109,12 +118,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
   const isDraft = draft !== null && one(search['version']) === 'draft'
   // The draft takes the place of what callers get, and stays known as a draft
   const shown = isDraft ? { ...value, ...draft } : value
-  const derived = TABS.filter((one) => isShown[one.tab])
-  const tabs = [
-    ...derived.filter((one) => one.tab !== 'history'),
-    ...parts.filter((one) => !Object.hasOwn(isShown, one.tab)),
-    ...derived.filter((one) => one.tab === 'history'),
-  ].sort((a, b) => Number(b.tab === first) - Number(a.tab === first))
+  const tabs = tabsOf(parts, first, isShown)
   const actions = operationsOf(resource).filter(
     (row) =>
       row.byId &&
@@ -166,22 +170,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
         </>
       }
     >
-      <nav aria-label="Parts of the page" className="flex flex-wrap gap-x-4 border-b border-line">
-        {tabs.map((one) => (
-          <Link
-            key={one.tab}
-            to="."
-            search={{ ...search, tab: one.tab === first ? undefined : one.tab } as never}
-            aria-current={tab === one.tab ? 'page' : undefined}
-            className={classes(
-              '-mb-px border-b-2 py-1.5 no-underline',
-              tab === one.tab ? 'border-accent font-medium' : 'border-transparent text-muted hover:text-text',
-            )}
-          >
-            {one.label}
-          </Link>
-        ))}
-      </nav>
+      <Tabs tabs={tabs} first={first} tab={tab} />
       {set !== null && <Managed set={set} />}
       {draft !== null && tab === 'overview' && (
         <fieldset aria-label="Version" className="flex flex-wrap gap-2">
@@ -236,7 +225,8 @@ function Item({ resource, id }: { resource: string; id: string }) {
       {tab === 'history' && !isShown.history && <Forbidden permission="audit:read" />}
       {tab === 'history' && isShown.history && <History resource={resource} id={String(value['id'] ?? id)} />}
       {running !== null && (
-        <RunDialog
+        <Running
+          key={running.action}
           row={running}
           schemas={schemas}
           value={value}
@@ -247,6 +237,54 @@ function Item({ resource, id }: { resource: string; id: string }) {
       )}
     </Page>
   )
+}
+
+interface Tab {
+  readonly tab: string
+  readonly label: string
+}
+
+/** The tabs of the page: derived ones around those that are made by hand, the first one at the left. */
+function tabsOf(
+  parts: readonly Tab[],
+  first: string,
+  isShown: Readonly<Record<(typeof TABS)[number]['tab'], boolean>>,
+): readonly Tab[] {
+  const derived = TABS.filter((one) => isShown[one.tab])
+  return [
+    ...derived.filter((one) => one.tab !== 'history'),
+    ...parts.filter((one) => !Object.hasOwn(isShown, one.tab)),
+    ...derived.filter((one) => one.tab === 'history'),
+  ].sort((a, b) => Number(b.tab === first) - Number(a.tab === first))
+}
+
+function Tabs({ tabs, first, tab }: { tabs: readonly Tab[]; first: string; tab: string }) {
+  const search = useSearch({ strict: false })
+  return (
+    <nav aria-label="Parts of the page" className="flex flex-wrap gap-x-4 border-b border-line">
+      {tabs.map((one) => (
+        <Link
+          key={one.tab}
+          to="."
+          search={{ ...search, tab: one.tab === first ? undefined : one.tab } as never}
+          aria-current={tab === one.tab ? 'page' : undefined}
+          className={classes(
+            '-mb-px border-b-2 py-1.5 no-underline',
+            tab === one.tab ? 'border-accent font-medium' : 'border-transparent text-muted hover:text-text',
+          )}
+        >
+          {one.label}
+        </Link>
+      ))}
+    </nav>
+  )
+}
+
+/** An action in its dialog, with the fields that are made by hand. */
+function Running(props: Omit<ComponentProps<typeof RunDialog>, 'own'>) {
+  // As the resource was when the dialog was opened
+  const [own] = useState(() => ownFieldsOf(props.row, props.value))
+  return <RunDialog {...props} own={own} />
 }
 
 function States({ value }: { value: JsonObject }) {

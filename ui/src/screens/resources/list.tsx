@@ -28,7 +28,7 @@ import { DataTable } from '../../tables/data-table.tsx'
 import { Cell, isNothing } from '../../tables/details.tsx'
 import { FilterBar, OrderSelect, SearchBox } from '../../tables/filters.tsx'
 import { scopeWords } from '../guardrails/words.ts'
-import { EMPTY_ACTIONS, LIST_ACTIONS, ROW_ACTIONS } from '../hand-made.ts'
+import { EMPTY_ACTIONS, LIST_ACTIONS, LIST_NOTES, ROW_ACTIONS } from '../hand-made.ts'
 import { grantSentence } from '../people/access.ts'
 import { amountsOf } from '../policies/limits.ts'
 
@@ -60,6 +60,7 @@ function List({ resource }: { resource: string }) {
       : fieldsOf(schemas.actions['list']!.input, schemas.$defs).find((field) => field.name === 'order')
   const refs = useMemo(() => (schemas == null ? {} : itemRefsOf(schemas)), [schemas])
   const RowActions = ROW_ACTIONS[resource]
+  const Note = LIST_NOTES[resource]
   const fields =
     schemas != null && takes(schemas, 'fields')
       ? { fields: askedOf(schemas, columns, alsoAsked(resource)) }
@@ -88,26 +89,36 @@ function List({ resource }: { resource: string }) {
     )
   }
   const mayCreate = may(`${resource}.create`)
-  useKeys({ n: () => (mayCreate ? void navigate({ to: '/$resource/new', params: { resource } }) : false) })
+  const offered = (LIST_ACTIONS[resource] ?? []).filter(({ needs }) => may(needs))
+  // A way of its own to a new item takes the place of the form
+  const way = offered.find(({ isPrimary }) => isPrimary === true)
+  useKeys({
+    n: () => {
+      if (way !== undefined) return void navigate({ to: way.to })
+      return mayCreate ? void navigate({ to: '/$resource/new', params: { resource } }) : false
+    },
+  })
   const items = query.data?.pages.flatMap((page) => page.items) ?? []
   // A column in which no row has a value tells nothing, but for the one that names the rows
   const told = columns.filter(
     ({ name }, index) => index === 0 || items.some((item) => !isNothing(valueAt(item, name) ?? null)),
   )
   const isFiltered = Object.keys(search).some((key) => key !== 'order')
-  const offered = (LIST_ACTIONS[resource] ?? []).filter(({ needs }) => may(needs))
   const next = EMPTY_ACTIONS[resource]
-  const hasPrimary = offered.some(({ isPrimary }) => isPrimary === true)
-  const create = mayCreate && (
-    <Link
-      to="/$resource/new"
-      params={{ resource }}
-      className={buttonClasses(hasPrimary ? 'plain' : 'primary')}
-    >
-      <Plus size={16} aria-hidden="true" />
-      New {singularOf(resource)}
-    </Link>
-  )
+  const create =
+    way !== undefined ? (
+      <Link to={way.to} className={buttonClasses('primary')}>
+        <Plus size={16} aria-hidden="true" />
+        {way.label}
+      </Link>
+    ) : (
+      mayCreate && (
+        <Link to="/$resource/new" params={{ resource }} className={buttonClasses('primary')}>
+          <Plus size={16} aria-hidden="true" />
+          New {singularOf(resource)}
+        </Link>
+      )
+    )
   if (!may(name))
     return (
       <Page name={title} title={title}>
@@ -131,13 +142,6 @@ function List({ resource }: { resource: string }) {
             ))}
           <ShowAs request={shownAs} />
           {create}
-          {offered
-            .filter(({ isPrimary }) => isPrimary === true)
-            .map(({ label, to }) => (
-              <Link key={to} to={to} className={buttonClasses('primary')}>
-                {label}
-              </Link>
-            ))}
         </>
       }
       isFull
@@ -153,6 +157,11 @@ function List({ resource }: { resource: string }) {
         <FilterBar fields={filters} search={search} onChange={change} />
         {order !== undefined && <OrderSelect field={order} search={search} onChange={change} />}
       </div>
+      {Note !== undefined && (
+        <Suspense fallback={<SkeletonRows rows={5} />}>
+          <Note />
+        </Suspense>
+      )}
       {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
       {query.data === undefined && query.error === null && <SkeletonRows rows={12} />}
       {query.data !== undefined &&

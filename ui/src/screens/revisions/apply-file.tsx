@@ -331,7 +331,7 @@ export function PlanView({ plan, fault, isBusy, showAs, onBack, onApply }: PlanV
           diff: diff as readonly DiffEntry[],
           note: [
             managed_by !== null && managed_by !== plan.managed_by && `managed by ${managed_by}`,
-            side === 'instance' && 'changed here since the last time',
+            side === 'instance' && 'changed here since the last apply',
             side === 'both' && 'changed here and in the documents',
           ]
             .filter((part) => part !== false)
@@ -350,7 +350,7 @@ export function PlanView({ plan, fault, isBusy, showAs, onBack, onApply }: PlanV
         </Card>
       )}
       {plan.warnings.length > 0 && (
-        <Card title="Read differently from the documents">
+        <Card title="Changed when read from the documents">
           <ul className="flex flex-col gap-1">
             {plan.warnings.map(({ pointer, reason: why }) => (
               <li key={pointer + why} className="break-words">

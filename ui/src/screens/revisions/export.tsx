@@ -70,7 +70,7 @@ function Exported() {
       {documents?.length === 0 &&
         (Object.keys(input).length > 0 ? (
           <Empty
-            title="No resource fits the selection"
+            title="No resources match the selection"
             action={<Button onClick={() => void navigate({ to: '.', search: {} })}>Export all</Button>}
           />
         ) : (

@@ -33,7 +33,7 @@ const DRAWN_MAX = 500
 
 /** Resources that change, each with its difference. */
 export function ChangedItems({ items }: { items: readonly ChangedItem[] }) {
-  if (items.length === 0) return <p className="text-muted">Nothing differs.</p>
+  if (items.length === 0) return <p className="text-muted">No differences.</p>
   return (
     <div className="flex flex-col gap-2">
       {items.slice(0, DRAWN_MAX).map(({ item, action, diff, note }) => (

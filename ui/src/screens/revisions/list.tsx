@@ -84,7 +84,7 @@ export default function Revisions() {
           <Empty title="No revisions yet">The first change of the configuration makes one.</Empty>
         ) : (
           <Empty
-            title="No revision fits the search"
+            title="No revisions match the search"
             action={<Button onClick={() => change({ text: undefined })}>Clear the search</Button>}
           />
         ))}

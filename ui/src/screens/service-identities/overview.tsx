@@ -44,7 +44,7 @@ export default function ServiceIdentityOverview(props: PartProps) {
               'Client secret',
               hasSecret ? (
                 <>
-                  Issued <Time value={issued} />. A new secret ends this one at once.
+                  Issued <Time value={issued} />. Issuing a new secret revokes this one at once.
                 </>
               ) : (
                 'None'
@@ -69,7 +69,7 @@ function Grants({ slug }: { slug: string }) {
       word="New grant"
       slug={slug}
       query={query}
-      empty="No grant: it may do nothing."
+      empty="No grants: this identity has no permissions."
     >
       {(query.data?.items ?? []).map((grant) => (
         <li key={grant.id} className="min-w-0 break-words">

@@ -98,9 +98,7 @@ function Rules({ settings, schemas }: PartProps) {
         )
       }
     >
-      {rules.length === 0 && (
-        <p className="text-muted">None. Each person who may make a change makes it at once.</p>
-      )}
+      {rules.length === 0 && <p className="text-muted">None. Changes take effect without approval.</p>}
       <ul className="flex flex-col gap-3">
         {rules.map((one, index) => (
           <li key={one.name} className="flex flex-wrap items-start justify-between gap-2">

@@ -149,7 +149,7 @@ function WhatItMayDo({ choices, limits, onChange, error }: WhatItMayDoProps) {
   const { isLimited, chosen, narrower } = limits
   return (
     <fieldset className="flex min-w-0 flex-col gap-1">
-      <legend className="font-medium">What it may do</legend>
+      <legend className="font-medium">Permissions</legend>
       {[false, true].map((limited) => (
         <label key={String(limited)} className="flex min-h-6 items-center gap-2">
           <input
@@ -159,7 +159,7 @@ function WhatItMayDo({ choices, limits, onChange, error }: WhatItMayDoProps) {
             checked={isLimited === limited}
             onChange={() => onChange({ ...limits, isLimited: limited })}
           />
-          {limited ? 'Only some of it' : 'All that you may do, also what you are granted later'}
+          {limited ? 'Selected permissions' : 'All your permissions, including future ones'}
         </label>
       ))}
       {isLimited && (

@@ -14,9 +14,9 @@ export default function TokenOverview(props: PartProps) {
           facts={[
             ['Acts as', <ResourceLink key="" resource="users" id={String(user)} />],
             [
-              'May do',
+              'Permissions',
               limits.length === 0 ? (
-                `All that ${String(user)} may do`
+                `All permissions of ${String(user)}`
               ) : (
                 <ul>
                   {limits.map((grant) => (

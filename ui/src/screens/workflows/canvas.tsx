@@ -31,6 +31,7 @@ import {
   placed,
   startView,
 } from './layout.ts'
+import { NodeIcon } from './node-icon.tsx'
 import { isTaken } from './run.ts'
 import { type Editor, findingsAt } from './use-editor.ts'
 import '@xyflow/react/dist/base.css'
@@ -268,15 +269,20 @@ function Step({ data, selected }: NodeProps<StepNode>) {
       )}
     >
       {!isStart && <Handle type="target" position={Position.Left} style={dot(HEAD_HEIGHT / 2)} />}
-      <div style={{ height: HEAD_HEIGHT }} className="flex flex-col justify-center px-3">
-        <p className="truncate font-semibold">{step.id}</p>
-        <div className="flex items-center gap-2 overflow-hidden text-sm whitespace-nowrap text-muted">
-          <span className="truncate">{wordsOf(step.type)}</span>
-          <NodeBadges
-            run={editor.run.nodes.get(step.id)}
-            findings={findingsAt(editor, step.id)}
-            className="shrink-0 text-text"
-          />
+      <div style={{ height: HEAD_HEIGHT }} className="flex items-center gap-2 px-3">
+        <NodeIcon type={step.type} kinds={editor.kinds} />
+        <div className="min-w-0 flex-1">
+          <p title={step.id} className="truncate font-semibold">
+            {step.id}
+          </p>
+          <div className="flex items-center gap-2 overflow-hidden text-sm whitespace-nowrap text-muted">
+            <span className="truncate">{wordsOf(step.type)}</span>
+            <NodeBadges
+              run={editor.run.nodes.get(step.id)}
+              findings={findingsAt(editor, step.id)}
+              className="shrink-0 text-text"
+            />
+          </div>
         </div>
       </div>
       {handles.map((handle, index) => (

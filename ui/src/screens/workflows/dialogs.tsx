@@ -70,7 +70,7 @@ export function EdgeDialog({ editor, id, onClose }: { editor: Editor; id: string
         options={handles.map((name) => ({
           value: name,
           label: name,
-          hint: targetsOf(name).length === 0 ? 'leads nowhere' : `to ${targetsOf(name).join(' and ')}`,
+          hint: targetsOf(name).length === 0 ? 'not connected' : `to ${targetsOf(name).join(' and ')}`,
         }))}
         onPick={setHandle}
         onClose={onClose}

@@ -14,7 +14,7 @@ function open(): Promise<IDBDatabase> {
     const request = indexedDB.open('postern-workflows', 1)
     request.onupgradeneeded = () => request.result.createObjectStore(STORE)
     request.onsuccess = () => resolve(request.result)
-    request.onerror = () => reject(request.error ?? new Error('The browser keeps no drafts.'))
+    request.onerror = () => reject(request.error ?? new Error('This browser cannot store drafts.'))
   })
 }
 
@@ -24,7 +24,7 @@ async function ask<T>(mode: IDBTransactionMode, act: (store: IDBObjectStore) => 
     return await new Promise<T>((resolve, reject) => {
       const request = act(database.transaction(STORE, mode).objectStore(STORE))
       request.onsuccess = () => resolve(request.result as T)
-      request.onerror = () => reject(request.error ?? new Error('The browser keeps no drafts.'))
+      request.onerror = () => reject(request.error ?? new Error('This browser cannot store drafts.'))
     })
   } finally {
     database.close()

@@ -6,6 +6,7 @@ import { NodeBadges } from './badges.tsx'
 import { connect, removeNodes, retarget, type WorkflowNode } from './definition.ts'
 import type { Place } from './dialogs.tsx'
 import { leadsBack, orderOf, wordsOf } from './graph.ts'
+import { NodeIcon } from './node-icon.tsx'
 import { type Editor, findingsAt } from './use-editor.ts'
 
 const NEW = ' new'
@@ -59,6 +60,7 @@ function Row({ node, editor, open, add, duplicate }: ListViewProps & { node: Wor
       )}
     >
       <div className="flex min-w-0 flex-1 items-start gap-2 sm:max-w-80">
+        <NodeIcon type={node.type} kinds={editor.kinds} />
         <div className="min-w-0 flex-1">
           <button
             ref={button}

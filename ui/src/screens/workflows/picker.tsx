@@ -35,7 +35,7 @@ export function Picker({ title, placeholder, options, onPick, onClose }: PickerP
         </Listbox>
         {found.length === 0 && (
           <p role="status" className="px-2 py-4 text-muted">
-            Nothing fits.
+            Nothing found.
           </p>
         )}
       </div>

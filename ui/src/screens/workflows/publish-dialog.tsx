@@ -1,10 +1,11 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { Plus } from 'lucide-react'
 import { useId, useState } from 'react'
 import { faultOf, operation, refreshPage, useCall, useMay } from '../../api/client.ts'
 import { RefInput } from '../../forms/ref-input.tsx'
 import { ReviewWrite } from '../../forms/write.tsx'
-import { Button, Labeled } from '../../kit/controls.tsx'
+import { Button, Labeled, Select, TextInput } from '../../kit/controls.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { Status, stateOf } from '../../kit/status.tsx'
@@ -16,6 +17,7 @@ export function PublishDialog({ editor, onClose }: { editor: Editor; onClose: ()
   const { base, isDirty } = editor
   const [text, setText] = useState(base.proxies[0] ?? '')
   const id = useId()
+  const may = useMay()
   const isRef = /^[^:\s]+:[^:\s]+$/.test(text)
   return (
     <Dialog title="Publish" onClose={onClose} shape="wide">
@@ -34,9 +36,97 @@ export function PublishDialog({ editor, onClose }: { editor: Editor; onClose: ()
             <RefInput id={id} data-autofocus resource="proxies" value={text} onValue={setText} isPickOnly />
           </Labeled>
         )}
+        {!base.isInline && !isRef && may('proxies.create') && (
+          <NewProxy workflow={base.slug} onCreated={setText} />
+        )}
         {isRef && <Steps key={text} editor={editor} proxy={text} />}
       </div>
     </Dialog>
+  )
+}
+
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+
+/** A proxy that is made for the workflow: a draft, which the next step publishes. */
+function NewProxy({ workflow, onCreated }: { workflow: string; onCreated: (proxy: string) => void }) {
+  const id = useId()
+  const [isOpen, setOpen] = useState(false)
+  const [collection, setCollection] = useState('')
+  const [method, setMethod] = useState<string>(METHODS[0])
+  const [path, setPath] = useState('/')
+  const [isMaking, setMaking] = useState(false)
+  const row = operation('proxies.create')!
+  if (!isOpen)
+    return (
+      <div>
+        <Button icon={Plus} onClick={() => setOpen(true)}>
+          New proxy for this workflow
+        </Button>
+      </div>
+    )
+  if (isMaking)
+    return (
+      <ReviewWrite
+        isSeen
+        row={row}
+        input={{ collection, name: workflow, methods: [method], path, workflow }}
+        slug=""
+        expectedRevision={undefined}
+        done="The proxy is created"
+        onBack={() => setMaking(false)}
+        onDone={({ body }) => {
+          const { slug } = body as unknown as { readonly slug: string }
+          onCreated(`${collection}:${slug}`)
+        }}
+      />
+    )
+  return (
+    <form
+      aria-label="New proxy"
+      className="flex flex-col gap-3 rounded-md border border-line p-3"
+      onSubmit={(event) => {
+        event.preventDefault()
+        setMaking(true)
+      }}
+    >
+      <Labeled id={`${id}collection`} label="Collection" isRequired>
+        <RefInput
+          id={`${id}collection`}
+          resource="collections"
+          required
+          value={collection}
+          onValue={setCollection}
+          isPickOnly
+        />
+      </Labeled>
+      <div className="flex flex-wrap gap-3">
+        <Labeled id={`${id}method`} label="Method">
+          <Select id={`${id}method`} value={method} onChange={(event) => setMethod(event.target.value)}>
+            {METHODS.map((one) => (
+              <option key={one}>{one}</option>
+            ))}
+          </Select>
+        </Labeled>
+        <div className="min-w-60 flex-1">
+          <Labeled id={`${id}path`} label="Path" hint="Below the base path of the collection" isRequired>
+            <TextInput
+              id={`${id}path`}
+              required
+              className="font-mono"
+              aria-describedby={`${id}path-hint`}
+              value={path}
+              onChange={(event) => setPath(event.target.value)}
+            />
+          </Labeled>
+        </div>
+      </div>
+      <div className="flex justify-end gap-2">
+        <Button onClick={() => setOpen(false)}>Cancel</Button>
+        <Button type="submit" tone="primary" disabled={collection === ''}>
+          Create the proxy
+        </Button>
+      </div>
+    </form>
   )
 }
 
@@ -111,9 +201,10 @@ function Steps({ editor, proxy }: { editor: Editor; proxy: string }) {
             {isLive ? 'Published' : hasDraft ? 'Published, with a draft' : 'Draft'}
           </Status>{' '}
           {isLive && isSet && !workflow.data.runs && (
-            <span className="text-muted">The collection is not published, so no call comes.</span>
+            <span className="text-muted">The collection is not published, so no calls reach it.</span>
           )}
         </span>
+        {isSet && !isLive && <span className="text-muted">Callers can reach it at once.</span>}
         {isSet && !isLive && may('proxies.publish') && (
           <Button tone="primary" onClick={() => setStep('publish')}>
             Publish the proxy

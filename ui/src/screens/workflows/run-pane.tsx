@@ -7,10 +7,11 @@ import { Button, Checkbox, Labeled, TextArea } from '../../kit/controls.tsx'
 import { FaultBox } from '../../kit/page.tsx'
 import { Status } from '../../kit/status.tsx'
 import { CodeBlock } from '../../kit/text.tsx'
+import { isObject } from '../../schema/value.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { toJson } from './definition.ts'
 import { readFixture, summaryOf } from './fixture.ts'
-import { mocksFor, runOfTrial } from './run.ts'
+import { mocksFor, runOfTrial, simulatedOf } from './run.ts'
 import type { Editor } from './use-editor.ts'
 import { RunWaterfall } from './waterfall.tsx'
 
@@ -156,8 +157,10 @@ function Result({
 }) {
   const { status, code, reason, body, duration_ms, trace } = tried
   const text = typeof body === 'string' ? body : JSON.stringify(body, null, 2)
+  const simulated = simulatedOf(tried)
   return (
     <>
+      {simulated.length > 0 && <AskForMocks editor={editor} nodes={simulated} open={open} />}
       <p>
         <Status state={status < 400 ? 'ok' : 'bad'}>{`Answered ${status}`}</Status>
         <span className="text-sm text-muted"> in {duration_ms.toLocaleString('en')} ms</span>
@@ -179,5 +182,40 @@ function Result({
         </ul>
       )}
     </>
+  )
+}
+
+interface AskForMocksProps {
+  readonly editor: Editor
+  readonly nodes: readonly string[]
+  readonly open: (node: string) => void
+}
+
+/** Nodes that called nobody gave nothing, so what comes after them may have failed for that reason alone. */
+function AskForMocks({ editor, nodes, open }: AskForMocksProps) {
+  const many = nodes.length > 1
+  return (
+    <section aria-label="Missing mocks" className="flex flex-col gap-2 rounded-md bg-warn-soft p-3">
+      <p>
+        <Status state="warn">Simulated</Status> A run without effects calls no server, so{' '}
+        <code>{nodes.join(', ')}</code> gave empty outputs. Give {many ? 'each' : 'it'} a mock with the
+        response that the workflow expects, or run it live.
+      </p>
+      <div className="flex flex-wrap gap-2">
+        {nodes.map((node) => (
+          <Button
+            key={node}
+            isSmall
+            onClick={() => {
+              const last = editor.run.nodes.get(node)?.outputs
+              editor.setMocks((now) => ({ [node]: { outputs: isObject(last) ? last : {} }, ...now }))
+              open(node)
+            }}
+          >
+            Mock {node}
+          </Button>
+        ))}
+      </div>
+    </section>
   )
 }

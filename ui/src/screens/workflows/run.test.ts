@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CHECKED } from './checked-order.ts'
 import { byNode, fieldErrors, worstOf } from './findings.ts'
-import { isTaken, mocksFor, placeOf, runOfTrial, runWords } from './run.ts'
+import { isTaken, mocksFor, placeOf, runOfTrial, runWords, simulatedOf } from './run.ts'
 
 const step = { within: null, type: 'x', attempts: 1, error: null }
 const TRIED = {
@@ -24,6 +24,20 @@ const TRIED = {
     ...{ logs: [], tokens: [], left_off: 0 },
   },
 } as const satisfies Parameters<typeof runOfTrial>[0]
+
+test('nodes that a trial simulated are named once, those of inner workflows and mocks are not', () => {
+  const step = (node: string, source: 'simulated' | 'mock' | 'run', within: string | null = null) => ({
+    ...{ node, source, within, handle: null, outputs: null, error: null },
+  })
+  const nodes = [
+    step('fetch', 'simulated'),
+    step('fetch', 'simulated'),
+    step('inner', 'simulated', 'each[0]'),
+    step('told', 'mock'),
+    step('ok', 'run'),
+  ]
+  assert.deepEqual(simulatedOf({ nodes }), ['fetch'])
+})
 
 test('a run shows state, time, attempts and the edges that it took', () => {
   const run = runOfTrial(TRIED)

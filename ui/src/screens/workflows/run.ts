@@ -111,6 +111,15 @@ export function runWords({ word, ms, attempts }: NodeRun): string {
   return [word, time, attempts > 1 && `${attempts} attempts`].filter(Boolean).join(', ')
 }
 
+/** Nodes of the workflow itself that a trial simulated, each once: they gave empty outputs. */
+export function simulatedOf({ nodes }: Pick<Tried, 'nodes'>): readonly string[] {
+  return [
+    ...new Set(
+      nodes.flatMap(({ node, within, source }) => (within === null && source === 'simulated' ? [node] : [])),
+    ),
+  ]
+}
+
 /** What stands in the place of nodes in trials, by id. */
 export type Mocks = Readonly<Record<string, JsonObject>>
 

@@ -57,7 +57,7 @@ interface ValueTreeProps {
 
 /** Values of a node, each a button that inserts its path. */
 export function ValueTree({ node, leaves, onPick }: ValueTreeProps) {
-  if (leaves.length === 0) return <p className="text-sm text-muted">It gives no outputs.</p>
+  if (leaves.length === 0) return <p className="text-sm text-muted">No outputs.</p>
   return (
     <ul className="flex flex-col">
       {leaves.map(({ steps, label, hint }) => (

@@ -79,7 +79,7 @@ export function Result({ entry, slug, onEdit, onReply }: ResultProps) {
           <Messages key={entry.id} entry={entry} isOpen={blocks.length === 0 && error === null} />
         )}
         {entry.messages.length === 0 && entry.left > 0 && (
-          <p className="text-muted">The messages that came were large, and are no longer kept.</p>
+          <p className="text-muted">The messages were too large to keep.</p>
         )}
         <details>
           <summary className="min-h-6 cursor-pointer">The same with curl</summary>
@@ -121,7 +121,7 @@ function Messages({ entry: { messages, left }, isOpen }: { entry: Entry; isOpen:
     left > 0
       ? `The last ${count} of ${(messages.length + left).toLocaleString('en')} messages that came`
       : messages.length === 1
-        ? 'The message that came'
+        ? 'Received message'
         : `All ${count} messages that came`
   return (
     <details open={isShown} onToggle={(event) => setShown(event.currentTarget.open)}>

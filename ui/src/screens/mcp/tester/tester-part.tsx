@@ -98,7 +98,7 @@ export default function TesterPart({ slug, value }: PartProps) {
     <div className="flex flex-col gap-4">
       {value['status'] === 'draft' && (
         <Status state="draft" className="whitespace-normal">
-          The virtual MCP is a draft, which answers nobody. Publish it first.
+          Drafts cannot be called. Publish the virtual MCP first.
         </Status>
       )}
       <Caller
@@ -346,7 +346,7 @@ function Tools({ tools, chosen, onChoose }: ToolsProps) {
           />
         )}
         {found.length === 0 ? (
-          <Empty title={tools.length === 0 ? 'No tools for this caller' : 'No tool fits'} />
+          <Empty title={tools.length === 0 ? 'No tools for this caller' : 'No tools match'} />
         ) : (
           <ul aria-label="Tools" className="flex max-h-[40dvh] lg:max-h-[60dvh] flex-col overflow-auto">
             {found.slice(0, SHOWN_MAX).map(({ name, title }) => (
