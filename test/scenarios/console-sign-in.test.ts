@@ -21,6 +21,27 @@ test('the root of the control listener leads to the console, that of the gateway
   assert.equal(root.status, 404)
 })
 
+/** One jar of cookies for each host and port: nothing of a sign-in at one listener needs the cookies of the other. */
+function browser() {
+  const jars = new Map<string, Map<string, string>>()
+  const go = async (url: URL, body?: URLSearchParams, headers: Record<string, string> = {}) => {
+    const jar = jars.get(url.host) ?? new Map<string, string>()
+    jars.set(url.host, jar)
+    const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
+    const response = await fetch(url, {
+      redirect: 'manual',
+      headers: { cookie, ...headers },
+      ...(body === undefined ? {} : { method: 'POST', body }),
+    })
+    for (const line of response.headers.getSetCookie()) {
+      const [name = '', value = ''] = line.split(';')[0]!.split(/=(.*)/s)
+      jar.set(name, value)
+    }
+    return response
+  }
+  return { jars, go }
+}
+
 test('a person signs in at the console of the control listener, writes there, and comes back to it', async () => {
   const { running } = server
   const link = new URL((await running.firstLink())!.url)
@@ -34,23 +55,7 @@ test('a person signs in at the console of the control listener, writes there, an
   })
   assert.equal(set.status, 200)
 
-  // One jar for each host and port: nothing of this sign-in needs the cookies of the other listener
-  const jars = new Map<string, Map<string, string>>()
-  const go = async (url: URL, body?: URLSearchParams) => {
-    const jar = jars.get(url.host) ?? new Map<string, string>()
-    jars.set(url.host, jar)
-    const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
-    const response = await fetch(url, {
-      redirect: 'manual',
-      headers: { cookie },
-      ...(body === undefined ? {} : { method: 'POST', body }),
-    })
-    for (const line of response.headers.getSetCookie()) {
-      const [name = '', value = ''] = line.split(';')[0]!.split(/=(.*)/s)
-      jar.set(name, value)
-    }
-    return response
-  }
+  const { jars, go } = browser()
   let url = new URL('/console/login?return_to=/console/people', running.controlUrl)
   let response = await go(url)
   for (let count = 0; count < 12 && url.pathname !== '/console/callback'; count++) {
@@ -85,4 +90,39 @@ test('a person signs in at the console of the control listener, writes there, an
     items.map(({ surface }) => surface),
     ['admin_ui'],
   )
+})
+
+test('a person whom an invitation led to a password is signed in at the console by it', async () => {
+  const { running } = server
+  const made = await server.manage('POST', '/users', { name: 'Grace', email: 'grace@example.com' })
+  assert.equal(made.status, 201, made.text)
+  const invited = await server.manage('POST', '/users/grace/invite', {})
+  const token = new URL(invited.json.set_up_url).searchParams.get('token')!
+  const { jars, go } = browser()
+  const chosen = new URLSearchParams({ token, 'new-password': PASSWORD, repeat: PASSWORD })
+  const set = await go(new URL('/oauth/setup', running.origin), chosen, { 'sec-fetch-site': 'same-origin' })
+  const text = await set.text()
+  assert.equal(set.status, 200, text)
+  const follow = async (): Promise<Response> => {
+    let url = new URL(/href="([^"]*\/console\/login[^"]*)"/.exec(text)![1]!.replaceAll('&#38;', '&'))
+    let response = await go(url)
+    for (let count = 0; count < 12 && url.pathname !== '/console/callback'; count++) {
+      const location = response.headers.get('location')
+      if (location === null) break
+      url = new URL(location, url)
+      response = await go(url)
+    }
+    return response
+  }
+  const arrived = await follow()
+  assert.equal(arrived.status, 303, 'no page asked for anything')
+  const jar = jars.get(new URL(running.controlUrl).host)!
+  const me = await fetch(new URL('/management/v1/whoami', running.controlUrl), {
+    headers: {
+      cookie: `postern_console=${jar.get('postern_console')}`,
+      'sec-fetch-site': 'same-origin',
+      'x-postern-console': '1',
+    },
+  })
+  assert.equal(((await me.json()) as { name: string }).name, 'grace')
 })

@@ -80,8 +80,8 @@ test('what cannot be taken is said above the form, which keeps the rest, and the
     [{ ...ADA, ...chosen('short') }, /at least 12/],
     [{ ...ADA, ...chosen('ada@example.com') }, /must not be/],
     [{ ...ADA, ...chosen(GOOD), repeat: OTHER }, /differ/],
-    [{ ...ADA, email: 'nobody', ...chosen(GOOD) }, /check the name and the email/],
-    [{ ...ADA, name: '', ...chosen(GOOD) }, /check the name and the email/],
+    [{ ...ADA, email: 'nobody', ...chosen(GOOD) }, /Check the name and the email/],
+    [{ ...ADA, name: '', ...chosen(GOOD) }, /Check the name and the email/],
   ]
   for (const [fields, said] of wrong) {
     const page = await post('/oauth/setup', { token, ...fields })

@@ -34,7 +34,7 @@ interface LocalUsers {
   ): Promise<void>
 }
 
-/** How a person who has set up the first administrator goes on to the console, signed in. */
+/** How a person who came by a link goes on to the console, signed in. */
 interface OnToConsole {
   /** Where the console signs people in; null while there is no console. */
   readonly loginUrl: () => Promise<string | null>
@@ -99,20 +99,20 @@ export function createSignInPages(parts: SignInPagesParts): (request: Request) =
         const password = chosen(form, [user.slug, user.name, user.email ?? ''])
         await users.setPassword(user, link, await passwords.hash(password), sender)
       }
-      return user === null ? openConsole(form) : done()
+      const account = user ?? (await accounts.findLocal(form.get('email')?.trim() ?? ''))
+      return openConsole(account, user === null ? 'The administrator is set up.' : 'Your password is set.')
     })
   }
 
-  /** The first administrator need not sign in with what was typed a moment ago. */
-  async function openConsole(form: Form): Promise<Response> {
+  /** Who came by a link need not sign in with what was typed a moment ago. @param done what the link did, as a sentence */
+  async function openConsole(account: { readonly id: string } | undefined, done: string): Promise<Response> {
     const { loginUrl, ticket } = parts.onToConsole
     const url = await loginUrl()
-    const account = url === null ? undefined : await accounts.findLocal(form.get('email')?.trim() ?? '')
     if (url === null || account === undefined) return donePage(parts.managementOrigin, url)
     const response = new Response(
       pageText({
         title: 'Done',
-        content: html`<p>The administrator is set up. <a href="${url}">Open the console</a>.</p>`,
+        content: html`<p>${done} <a href="${url}">Open the console</a>.</p>`,
         refresh: url,
       }),
       { headers: pageHeaders({}) },
