@@ -4,8 +4,9 @@ import { join, resolve } from 'node:path'
 import { Ajv, type ErrorObject } from 'ajv'
 import { parse, parseAllDocuments } from 'yaml'
 import type { Value } from './functions.ts'
-import { renderTemplates } from './render.ts'
+import { readTemplates, renderTemplates } from './render.ts'
 
+export type { Value }
 export type Values = { readonly [name: string]: Value }
 
 /** An object of Kubernetes. */
@@ -32,6 +33,9 @@ export interface ValueSchema {
 }
 export const VALUES_SCHEMA = JSON.parse(read('values.schema.json')) as ValueSchema
 
+const FILES = globSync('templates/*', { cwd: CHART }).sort()
+const TEMPLATES = readTemplates(new Map(FILES.map((file) => [file, read(file)])))
+
 const ajv = new Ajv({ strict: true, allowUnionTypes: true, allErrors: true })
 const judge = ajv.compile(VALUES_SCHEMA)
 
@@ -53,7 +57,7 @@ function sentenceOf({ instancePath, message, params }: ErrorObject): string {
 }
 
 /** Values over others, as Helm merges them: objects by member, null takes a member away. */
-function merged(below: Values, above: Values): Values {
+export function merged(below: Values, above: Values): Values {
   const result: Record<string, Value> = { ...below }
   for (const [name, value] of Object.entries(above)) {
     const before = result[name]
@@ -79,8 +83,7 @@ export function render(given: Values = {}, release = { name: 'gw', namespace: 'a
   const faults = faultsOf(given)
   if (faults.length > 0) throw new Error(faults.join('\n'))
   const { name, version, appVersion } = CHART_YAML
-  const files = globSync('templates/*', { cwd: CHART }).sort()
-  const texts = renderTemplates(new Map(files.map((file) => [file, read(file)])), {
+  const texts = renderTemplates(TEMPLATES, {
     Values: merged(DEFAULTS, given),
     Chart: { Name: name!, Version: version!, AppVersion: appVersion! },
     Release: { Name: release.name, Namespace: release.namespace, Service: 'Helm' },

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { fuzzCases } from '../support/long.ts'
 import { FUNCTIONS, type Value } from './functions.ts'
-import { renderTemplates } from './render.ts'
+import { readTemplates, renderTemplates } from './render.ts'
 import { TemplateError } from './syntax.ts'
 
 const ROOT: Value = {
@@ -19,7 +19,7 @@ const ROOT: Value = {
   },
 }
 const rendered = (source: string): string =>
-  renderTemplates(new Map([['a.yaml', source]]), ROOT).get('a.yaml')!
+  renderTemplates(readTemplates(new Map([['a.yaml', source]])), ROOT).get('a.yaml')!
 
 const EXAMPLES: readonly (readonly [source: string, text: string])[] = [
   ['a {{ .Values.name }} b', 'a gw b'],

@@ -12,13 +12,15 @@ interface Scope {
   readonly variables: ReadonlyMap<string, Value>
 }
 
-/**
- * Renders template files.
- * @param files Source by name. Those whose base name begins with `_` only define.
- * @param root The dot: `Values`, `Chart` and `Release`.
- * @returns What the other files write, by name. Throws {@link TemplateError} with file and line.
- */
-export function renderTemplates(files: ReadonlyMap<string, string>, root: Value): Map<string, string> {
+/** Template files that are read and go together. */
+export interface Templates {
+  /** What the files write, by name. Files whose base name begins with `_` only define. */
+  readonly bodies: ReadonlyMap<string, readonly Node[]>
+  readonly defined: ReadonlyMap<string, readonly Node[]>
+}
+
+/** Reads template files. @param files Source by name. Throws {@link TemplateError}. */
+export function readTemplates(files: ReadonlyMap<string, string>): Templates {
   const bodies = new Map<string, readonly Node[]>()
   const defined = new Map<string, readonly Node[]>()
   for (const [file, source] of files) {
@@ -29,12 +31,17 @@ export function renderTemplates(files: ReadonlyMap<string, string>, root: Value)
     }
     if (!/(^|\/)_[^/]*$/.test(file)) bodies.set(file, template.body)
   }
-  return new Map(
-    [...bodies].map(([file, body]) => {
-      const run = new Run(defined)
-      return [file, run.nodes(body, { dot: root, variables: new Map([['$', root]]) })]
-    }),
-  )
+  return { bodies, defined }
+}
+
+/**
+ * Executes templates.
+ * @param root The dot: `Values`, `Chart` and `Release`.
+ * @returns What the files write, by name. Throws {@link TemplateError} with file and line.
+ */
+export function renderTemplates({ bodies, defined }: Templates, root: Value): Map<string, string> {
+  const scope = { dot: root, variables: new Map([['$', root]]) }
+  return new Map([...bodies].map(([file, body]) => [file, new Run(defined).nodes(body, scope)]))
 }
 
 class Run {
