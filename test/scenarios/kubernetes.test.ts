@@ -62,6 +62,10 @@ test('the data directory and the key are made on the volumes, for their owner al
   assert.ok(!existsSync(join(top, 'data/postern/vault.key')))
 })
 
+test('the link to the first administrator leads to the origin of the values', async () => {
+  assert.match((await running.firstLink())?.url ?? '', /^https:\/\/gateway\.example\.com\//)
+})
+
 test('the probes of the pod succeed when they name the address of the pod', async () => {
   const { spec } = only(RENDERED, 'StatefulSet') as unknown as {
     spec: { template: { spec: { containers: Record<string, { httpGet: { path: string } }>[] } } }
