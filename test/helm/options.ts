@@ -1,0 +1,127 @@
+/** For each value of the chart another one than in full-values.yaml, so that a test can tell what it changes. */
+import type { Value, Values } from './chart.ts'
+
+interface Option {
+  readonly value: Value
+  /** Values that it needs beside it. */
+  readonly beside?: Values
+}
+
+const peer = [{ podSelector: { matchLabels: { app: 'other' } } }]
+const ownKey = { key: { existingSecret: '' } }
+const vaultSecret = {
+  vault: { existingSecret: 'vault-login', keys: { token: 'token', secretId: 'secret-id' } },
+}
+const bearer = { serviceMonitor: { auth: 'bearer' } }
+
+/** By the path of the value. */
+export const OPTIONS: Readonly<Record<string, Option>> = {
+  nameOverride: { value: 'door' },
+  fullnameOverride: { value: '' },
+  'image.repository': { value: 'registry.example.com/postern' },
+  'image.tag': { value: '2', beside: { image: { digest: '' } } },
+  'image.digest': { value: '' },
+  'image.pullPolicy': { value: 'Never' },
+  imagePullSecrets: { value: [] },
+  origin: { value: 'https://apis.example.com' },
+  settings: { value: { ENV: 'staging' } },
+  'service.type': { value: 'NodePort' },
+  'service.port': { value: 8443 },
+  'service.annotations': { value: { 'example.com/more': 'yes' } },
+  'service.externalTrafficPolicy': { value: 'Cluster' },
+  'service.loadBalancerSourceRanges': { value: [] },
+  'control.origin': { value: '' },
+  'control.service.annotations': { value: { 'example.com/more': 'yes' } },
+  'control.tls.existingSecret': { value: '' },
+  'control.tls.keys.certificate': { value: 'tls.crt' },
+  'control.tls.keys.privateKey': { value: 'tls.key' },
+  'tls.existingSecret': { value: '' },
+  'tls.keys.certificate': { value: 'tls.crt' },
+  'tls.keys.privateKey': { value: 'tls.key' },
+  'tls.keys.clientCa': { value: '' },
+  'ingress.enabled': { value: false },
+  'ingress.className': { value: 'haproxy' },
+  'ingress.annotations': { value: { 'example.com/more': 'yes' } },
+  'ingress.hosts': { value: ['apis.example.com'] },
+  'ingress.tls': { value: [] },
+  'httpRoute.enabled': { value: false },
+  'httpRoute.annotations': { value: { 'example.com/more': 'yes' } },
+  'httpRoute.parentRefs': { value: [{ name: 'internal' }] },
+  'httpRoute.hostnames': { value: [] },
+  'key.existingSecret': { value: '' },
+  'key.keys.file': { value: 'vault.key' },
+  'key.persistence.existingClaim': { value: 'keys', beside: ownKey },
+  'key.persistence.size': { value: '2Gi', beside: ownKey },
+  'key.persistence.storageClass': { value: 'fast', beside: ownKey },
+  'persistence.enabled': { value: false },
+  'persistence.existingClaim': { value: 'data' },
+  'persistence.size': { value: '100Gi' },
+  'persistence.storageClass': { value: 'slow' },
+  'persistence.accessModes': { value: ['ReadWriteOnce'] },
+  'persistence.annotations': { value: { 'example.com/more': 'yes' } },
+  'credentials.existingSecret': { value: '' },
+  'oidc.existingSecret': { value: '' },
+  'oidc.keys.clientSecret': { value: '' },
+  'oidc.keys.clientKey': { value: 'client.pem' },
+  'oidc.keys.providers': { value: '' },
+  'vault.existingSecret': { value: 'vault-login' },
+  'vault.keys.token': { value: '', beside: vaultSecret },
+  'vault.keys.secretId': { value: '', beside: vaultSecret },
+  'vault.kubernetes.role': { value: '' },
+  'vault.kubernetes.audience': { value: '' },
+  'vault.kubernetes.expirationSeconds': { value: 600 },
+  'runner.address': { value: '' },
+  'runner.existingSecret': { value: 'other-token' },
+  'runner.keys.token': { value: 'token' },
+  'networkPolicy.enabled': { value: false },
+  'networkPolicy.gatewayFrom': { value: peer },
+  'networkPolicy.controlFrom': { value: peer },
+  'networkPolicy.egress.restricted': { value: false },
+  'networkPolicy.egress.rules': { value: [{ to: peer }] },
+  'serviceMonitor.enabled': { value: false },
+  'serviceMonitor.labels': { value: { team: 'platform' } },
+  'serviceMonitor.interval': { value: '1m30s' },
+  'serviceMonitor.scrapeTimeout': { value: '20s' },
+  'serviceMonitor.auth': { value: 'bearer' },
+  'serviceMonitor.existingSecret': { value: 'other-scrape' },
+  'serviceMonitor.keys.clientId': { value: 'client' },
+  'serviceMonitor.keys.clientSecret': { value: 'other' },
+  'serviceMonitor.keys.token': { value: 'bearer', beside: bearer },
+  'serviceMonitor.tlsConfig': { value: { insecureSkipVerify: true } },
+  'serviceAccount.create': { value: false },
+  'serviceAccount.name': { value: '' },
+  'serviceAccount.annotations': { value: { 'example.com/more': 'yes' } },
+  'security.runAsUser': { value: null },
+  'security.runAsGroup': { value: null },
+  'security.fsGroup': { value: null },
+  'probes.startup.periodSeconds': { value: 20 },
+  'probes.startup.timeoutSeconds': { value: 20 },
+  'probes.startup.failureThreshold': { value: 20 },
+  'probes.liveness.periodSeconds': { value: 20 },
+  'probes.liveness.timeoutSeconds': { value: 20 },
+  'probes.liveness.failureThreshold': { value: 20 },
+  'probes.readiness.periodSeconds': { value: 20 },
+  'probes.readiness.timeoutSeconds': { value: 20 },
+  'probes.readiness.failureThreshold': { value: 20 },
+  preStopSleepSeconds: { value: 0 },
+  terminationGracePeriodSeconds: { value: 120 },
+  resources: { value: { limits: { cpu: '8' } } },
+  'tmp.sizeLimit': { value: '2Gi' },
+  nodeSelector: { value: { 'kubernetes.io/arch': 'arm64' } },
+  tolerations: { value: [] },
+  affinity: { value: { podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [] } } },
+  topologySpreadConstraints: { value: [] },
+  priorityClassName: { value: '' },
+  podAnnotations: { value: { 'example.com/more': 'yes' } },
+  podLabels: { value: { 'example.com/more': 'yes' } },
+  extraEnv: { value: [{ name: 'TZ', value: 'UTC' }] },
+  extraVolumes: { value: [{ name: 'pins', emptyDir: {} }] },
+  extraVolumeMounts: { value: [{ name: 'pins', mountPath: '/pins' }] },
+  maintenance: { value: true },
+}
+
+/** An option at its path, as values. */
+export function valuesWith(path: string, value: Value): Values {
+  const [name, ...rest] = path.split('.')
+  return { [name!]: rest.length === 0 ? value : valuesWith(rest.join('.'), value) }
+}
