@@ -192,6 +192,15 @@ test('a description is imported and published by one command', async () => {
   )
   assert.equal(made.code, 0, made.err)
   assert.match(made.out, /^Collection shop at \/shop: 2 proxies, published\.$/m)
+  // What it says to do next works as it stands
+  const [, create] = /^Let somebody call it: postern (.*)$/m.exec(made.out)!
+  const [, url] = /^Then call it: curl -H "Authorization: Bearer \$TOKEN" '(.*)'$/m.exec(made.out)!
+  const client = await postern(...create!.split(' '), '-o', 'json')
+  assert.equal(client.code, 0, client.err)
+  const { token } = JSON.parse(client.out).profiles[0]
+  assert.equal(new URL(url!).pathname, '/shop/items')
+  const path = new URL(url!).pathname
+  assert.equal((await server.gateway('GET', path, { token })).json.code, 'upstream_unreachable')
   writeFileSync(file, 'openapi: 3.1.0: no')
   const broken = await postern(
     'openapi',

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander'
 import { printable } from '../../base/text/visible.ts'
 import type { Operation } from '../../operations/engine/define.ts'
+import type { Client } from '../client/client.ts'
 import { connect, type Where } from './connect.ts'
 import { addCommonFlags, readText } from './flags.ts'
 import type { CliPorts } from './ports.ts'
@@ -73,7 +74,45 @@ export function importCommand(ports: CliPorts, operation: Operation): Command {
         : printDiff(ports, given.output, diff, body, approvalNeeded)
     ports.out(summaryOf(body, diff !== null))
     if (diff !== null) printDryRun(ports, approvalNeeded)
+    else ports.out(await nextSteps(ports, client, body['collection'] as Collection))
   })
+}
+
+interface Collection {
+  readonly slug: string
+  readonly base_path: string
+  readonly hosts?: readonly string[]
+}
+
+/** Proxies among which one is looked for that can be called as it stands. */
+const LOOKED_AT_MAX = 50
+
+/** Who may call the collection, and a call of one of its endpoints; without what the caller may not read. */
+async function nextSteps(ports: CliPorts, client: Client, collection: Collection): Promise<string> {
+  const { slug, base_path, hosts = [] } = collection
+  const ask = async (
+    resource: string,
+    action: string,
+    input: Record<string, unknown>,
+  ): Promise<Record<string, unknown>> => {
+    const operation = ports.operations.find((one) => one.resource === resource && one.action === action)
+    if (operation === undefined) return {}
+    return (await client.call(operation, input).catch(() => ({ body: {} }))).body
+  }
+  const { items = [] } = (await ask('proxies', 'list', { collection: slug, limit: LOOKED_AT_MAX })) as {
+    readonly items?: readonly { readonly methods: readonly string[]; readonly path: string }[]
+  }
+  const { instance } = (await ask('whoami', 'show', {})) as {
+    readonly instance?: { readonly gateway_url?: string }
+  }
+  const gets = items.filter(({ methods }) => methods.includes('GET'))
+  const called = gets.find(({ path }) => !/[{*]/.test(path)) ?? gets[0]
+  const gateway = instance?.gateway_url
+  if (called === undefined || gateway === undefined) return ''
+  const url = new URL(gateway)
+  if (hosts[0] !== undefined) url.hostname = hosts[0]
+  const target = printable(`${url.origin}${base_path}${called.path}`)
+  return `Let somebody call it: postern clients create --name Acme --collections ${printable(slug)}\nThen call it: curl -H "Authorization: Bearer $TOKEN" '${target}'\n`
 }
 
 interface GivenAgain extends Where {
