@@ -309,7 +309,7 @@ suite('hosts, origins and secrets, in a browser', { skip: SKIPPED }, () => {
     await group.click()
     await bar.getByRole('button', { name: 'APIs' }).click()
     await page.reload()
-    assert.equal(await link.isVisible(), true)
+    await link.waitFor()
     assert.equal(await bar.getByRole('link', { name: 'Workflows' }).isVisible(), true, 'its page is open')
     await opened(page, '/clients')
     assert.equal(await bar.getByRole('link', { name: 'Workflows' }).isVisible(), false)

@@ -441,14 +441,14 @@ suite('workflows, in a browser', { skip: SKIPPED }, () => {
       ],
       edges: [
         { from: 'http', to: 'fetch' },
-        { from: 'fetch', to: 'ok' },
+        { from: 'fetch', handle: 'success', to: 'ok' },
       ],
     })
     await using visit = await visitor(browser, origins)
     const { page } = visit
     await signIn(page, origin, 'ann')
     await opened(page, '/workflows/asks?tab=graph&view=list&pane=run')
-    await page.getByRole('button', { name: 'Run', exact: true }).click()
+    await page.getByRole('tabpanel', { name: 'Run' }).getByRole('button', { name: 'Run' }).click()
     const missing = page.getByRole('region', { name: 'Missing mocks' })
     await missing.getByText('gave empty outputs').waitFor()
     await assertClean(visit, 1440, 'missing mocks')
