@@ -27,15 +27,15 @@ let token = ''
 before(async () => {
   service = await createOrdersService()
   server = await startTestServer()
-  const commands = [...(await read('README.md')).matchAll(/^npm run postern -- (.+)$/gm)].map(
+  const commands = [...(await read('README.md')).matchAll(/^(?:TOKEN=\$\()?postern ([^)\n]+)\)?$/gm)].map(
     ([, line]) => line!,
   )
-  assert.equal(commands.length, 4)
+  assert.equal(commands.length, 3)
   for (const command of commands) {
     const args = command.replace('http://127.0.0.1:9000', service.url).split(' ')
-    const { code, out, err } = await runCommand(server.data, [...args, '-o', 'json'])
+    const { code, out, err } = await runCommand(server.data, args)
     assert.equal(code, 0, `${command}: ${err}`)
-    if (command.startsWith('clients create')) token = JSON.parse(out).profiles[0].token
+    if (command.startsWith('clients create')) token = out.trim()
   }
 })
 after(async () => {
@@ -110,7 +110,7 @@ test('docs/virtual-mcps.md leads from an origin to its first call in five comman
       assert.equal(ended.code, code, `${args.join(' ')}: ${ended.err}`)
       assert.match(ended.out, prints)
       if (at !== 2) continue
-      const TOKEN = /profiles\[0\]\.token +(\S+)/.exec(ended.out)![1]!
+      const TOKEN = /^Token of Helper +(\S+)/m.exec(ended.out)![1]!
       const call = script!.replace('http://127.0.0.1:8080', server.running.gatewayUrl)
       const called = await promisify(execFile)('bash', ['-c', call], { env: { ...process.env, TOKEN } })
       assert.equal(called.stdout, answer)

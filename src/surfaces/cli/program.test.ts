@@ -206,7 +206,14 @@ test('an operation with a member called like an option keeps it', async () => {
   assert.equal(rotated.code, 0, rotated.err)
   assert.equal(lastCall().input['reason'], 'leak')
   assert.match(rotated.out, /shown-once/)
-  assert.equal(rotated.err, 'Keep token: shown only now.\n')
+  assert.equal(rotated.err, 'Keep the token: shown only now.\n')
+})
+
+test('--secret-only prints what is shown once and nothing else, for a variable of a shell', async () => {
+  await postern('gadgets put g --name G')
+  const { code, out, err } = await postern('gadgets rotate g --reason leak --secret-only')
+  assert.deepEqual([code, err], [0, ''])
+  assert.equal(out, 'shown-once\n')
 })
 
 test('exit codes: 0 ok, 1 error, 2 usage, 4 conflict', async () => {

@@ -195,6 +195,11 @@ function operationCommand(
     command.option('--out <file>', 'Wait until the export is ready, and write the file')
   if (needsConfirmation(operation)) command.option('-y, --yes', 'Do not ask for confirmation')
   if (hasPages(operation)) command.option('--all', 'Fetch every page')
+  if (operation.revealsOnce === true)
+    command.option(
+      '--secret-only',
+      'Print only the secret that is shown once: TOKEN=$(postern ... --secret-only)',
+    )
   if (operation.follows === true)
     command.option('-n, --count <number>', 'End after so many items. Default: go on until Ctrl+C', toCount)
   command.addHelpText('after', `\nExample:\n  ${exampleOf(operation)}\n`)
@@ -231,11 +236,13 @@ function operationCommand(
       if (done['state'] !== 'ready') throw new Failed(EXIT.error)
       return
     }
+    if (given['secretOnly'] === true) return printSecrets(ports, body)
     if (format === 'table' && operation.sentences !== undefined)
       for (const sentence of operation.sentences(body)) ports.out(`${printable(sentence)}\n`)
     else printAnswer(ports, format, body, operation.columns, operation)
     const once = operation.revealsOnce === true ? secretsIn(body) : []
-    if (once.length > 0) ports.err(`Keep ${once.join(' and ')}: shown only now.\n`)
+    if (once.length > 0)
+      ports.err(`Keep the ${once.map(({ name }) => name).join(' and the ')}: shown only now.\n`)
     if (operation.fails?.(body) === true) throw new Failed(EXIT.error)
   })
 }
@@ -254,13 +261,25 @@ function exportsIn({ operations }: CliPorts, { resource, action }: Operation): E
   return isBegun && get !== undefined ? { get, download } : null
 }
 
-/** Where members are that are shown once, also in the profiles that a new client came with. */
-function secretsIn(body: Readonly<Record<string, unknown>>, place = ''): string[] {
+/** Members that are shown once, also of the profiles that a new client came with. */
+function secretsIn(
+  body: Readonly<Record<string, unknown>>,
+): { readonly name: string; readonly value: string }[] {
   return Object.entries(body).flatMap(([name, value]) => {
-    if (SHOWN_ONCE.has(name) && typeof value === 'string') return [place + name]
-    if (name !== 'profiles' || !Array.isArray(value)) return []
-    return value.flatMap((profile, i) => secretsIn(profile, `${place}profiles[${i}].`))
+    if (SHOWN_ONCE.has(name) && typeof value === 'string') return [{ name: inWords(name), value }]
+    return name === 'profiles' && Array.isArray(value) ? value.flatMap((profile) => secretsIn(profile)) : []
   })
+}
+
+/** Prints nothing else, so that a shell takes it into a variable. */
+function printSecrets(ports: CliPorts, body: Readonly<Record<string, unknown>>): void {
+  const secrets = secretsIn(body)
+  for (const { value } of secrets) ports.out(`${value}\n`)
+  if (secrets.length > 0) return
+  ports.err(
+    'It was done, and there is no secret that is shown once. Without --secret-only you see the answer.\n',
+  )
+  throw new Failed(EXIT.error)
 }
 
 /** The flags of every command, which commands understand after their names, may also come before them. */
