@@ -1,11 +1,9 @@
 /** What the program does with its arguments: `up`, or a command of the command line. */
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { createInterface as createLines } from 'node:readline'
 import { createInterface } from 'node:readline/promises'
 import { text } from 'node:stream/consumers'
 import { pino } from 'pino'
-import { BUILT, entryUrl, PROGRAM } from './base/program.ts'
+import { BUILT, entryUrl, IS_PACKAGE, PROGRAM } from './base/program.ts'
 import { CannotStart } from './base/refusal.ts'
 import { stopSignal } from './base/threads/process.ts'
 import { showFirstLink } from './control/first-link.ts'
@@ -56,9 +54,8 @@ async function demo(flags: readonly string[]): Promise<number> {
 /** In a checkout the commit is that which is checked out now. */
 function build(): Build {
   if (BUILT?.commit != null) return { form: 'package', commit: BUILT.commit }
-  const isPackage = !existsSync(join(PROGRAM, 'src'))
-  const form = BUILT === null ? 'sources' : isPackage ? 'package' : 'bundle'
-  return { form, commit: isPackage ? null : commitOf(PROGRAM) }
+  const form = BUILT === null ? 'sources' : IS_PACKAGE ? 'package' : 'bundle'
+  return { form, commit: IS_PACKAGE ? null : commitOf(PROGRAM) }
 }
 
 /** Runs stdio servers until a stop signal, as {@link up} does. */

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Commit, PROGRAM } from './base/program.ts'
@@ -10,6 +9,8 @@ export const VERSION: string =
 
 /** The commit that is checked out in a folder; null where git does not know. */
 export function commitOf(folder: string): Commit | null {
+  // Only this needs it
+  const { execFileSync } = process.getBuiltinModule('node:child_process')
   const git = (...args: string[]): string =>
     execFileSync('git', args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
   try {

@@ -125,6 +125,8 @@ function run(name: string, command: string, args: readonly string[]): Promise<bo
   })
 }
 
+// Tests in a browser use the console that these sources make
+await import('../ui/build/build.ts')
 // Servers and threads of tests run from it: without it, they load some hundred modules each
 if (process.env['RUN_SOURCES'] !== 'true' && findBundle(top) === null)
   await (await import('../build/bundle.ts')).makeBundle(top)

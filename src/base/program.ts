@@ -1,4 +1,5 @@
 /** Where the program is, and which of its two forms runs: the sources or the bundle (`bundle.ts`). */
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ENTRIES, type Entry, findBundle } from './bundle.ts'
@@ -26,6 +27,9 @@ export const BUILT: Built | null = typeof BUILT_BUNDLE === 'undefined' ? null : 
 
 /** The folder with `package.json`, `docs` and `ui`. This module is two folders below it, in a bundle too. */
 export const PROGRAM = resolve(import.meta.dirname, '../..')
+
+/** A package has no sources. */
+export const IS_PACKAGE: boolean = !existsSync(join(PROGRAM, 'src'))
 
 /** Has the sources run, though a bundle is up to date. It is no setting of an instance. */
 const WANTS_SOURCES = 'RUN_SOURCES'

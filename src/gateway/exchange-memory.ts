@@ -4,6 +4,7 @@
  */
 import type { ByteBudget } from '../base/memory/bytes.ts'
 import type { RefusalCode } from '../base/refusal.ts'
+import type { AskWebhook } from '../guardrails/asked.ts'
 import { networkOf } from '../snapshot/find/network.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { type MemoryReservation, SMALL_BYTES_MAX } from '../wire/caller-memory.ts'
@@ -55,6 +56,12 @@ export function holderIn({ identity: { client, credentialId, subject }, ip, snap
   return client === null || credentialId === ''
     ? networkOf(ip)
     : holderOf({ client, subject, credentialId }, snapshot)
+}
+
+/** How rules of an exchange ask webhooks: in the place of its caller. */
+export function askFor(exchange: Exchange): AskWebhook {
+  const { lane, snapshot } = exchange
+  return (rule, leg, texts) => lane.webhooks.ask(snapshot, holderIn(exchange), rule, leg, texts)
 }
 
 /**

@@ -30,7 +30,7 @@ test('the policy of a page lets its one style sheet through, and no other style,
 test('pages and console have one mark', () => {
   const shapes = (file: string): string[] =>
     [...file.matchAll(/"(M[\d.a-zA-Z -]+z)"|'(M[\d.a-zA-Z -]+z)'/g)].map(([, one, other]) => one ?? other!)
-  const [mark, icon] = ['mark.tsx', 'icon.svg'].map((name) =>
+  const [mark, icon] = ['shell.tsx', 'icon.svg'].map((name) =>
     shapes(readFileSync(resolve(import.meta.dirname, '../../../ui/src/app', name), 'utf8')),
   )
   assert.equal(mark!.length, 2)

@@ -7,10 +7,9 @@ import { contentOf, isOpaque } from '../../guardrails/media.ts'
 import type { Chain } from '../../guardrails/rule.ts'
 import { type ForwardRequest, type Substitute, withoutFields } from '../../wire/port.ts'
 import type { GatheredAnswer, Routed } from '../exchange.ts'
-import { answerBudgetOf } from '../exchange-memory.ts'
+import { answerBudgetOf, askFor } from '../exchange-memory.ts'
 import { forgetClaim } from '../idempotency/repeated.ts'
 import { fieldValue } from '../request-headers.ts'
-import { askFor } from './ask-for.ts'
 import { type ExchangeGuard, stopFacts, stopReason } from './exchange-guard.ts'
 
 type Request = Pick<ForwardRequest, 'tap' | 'responseFields'>

@@ -17,11 +17,10 @@ import type { PlacedGuardrails } from '../../snapshot/linked-types/guardrail.ts'
 import { withoutFields } from '../../wire/port.ts'
 import { bodyOf } from '../contract/request.ts'
 import type { Located, Routed } from '../exchange.ts'
-import { budgetOf, overloaded } from '../exchange-memory.ts'
+import { askFor, budgetOf, overloaded } from '../exchange-memory.ts'
 import { type Explain, open, pass } from '../explain/judged.ts'
 import { fieldValue } from '../request-headers.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
-import { askFor } from './ask-for.ts'
 import { ExchangeGuard, stopFacts, stopReason } from './exchange-guard.ts'
 
 export function guardrailsPass(exchange: Routed): Verdict | Promise<Verdict> {

@@ -1,5 +1,7 @@
 import { styleText } from 'node:util'
 import { printable, visibleJson } from '../../base/text/visible.ts'
+import { inWords } from '../../model/resource-types.ts'
+import { SHOWN_ONCE } from '../../operations/engine/call.ts'
 import type { DiffEntry } from '../../operations/engine/write-options.ts'
 
 /** Longest text in a cell of a list; `-o json` has all of it. */
@@ -49,9 +51,6 @@ export function toSheet(
   return (rows.length === 0 ? 'Done.\n' : lines(rows, colour, false)) + below.join('')
 }
 
-/** Members of parts that are shown once. They are labelled so that people find them. */
-const SHOWN_ONCE: Readonly<Record<string, string>> = { token: 'Token', signing_secret: 'Signing secret' }
-
 /**
  * The label of a member of a part: `Token of Acme`, `profile`, `profile auth.type`.
  * @param one of several parts; null for the only one
@@ -63,11 +62,12 @@ function labelOfPart(
   path: string,
 ): string {
   const noun = name.replace(/s$/, '')
-  const secret = Object.hasOwn(SHOWN_ONCE, path) ? SHOWN_ONCE[path] : undefined
-  if (secret === undefined) return path === 'slug' ? noun : `${noun} ${path}`
+  // What is shown once is labelled so that people find it
+  if (!SHOWN_ONCE.has(path)) return path === 'slug' ? noun : `${noun} ${path}`
+  const label = inWords(path).replace(/^./, (letter) => letter.toUpperCase())
   const owner = resource['name'] ?? resource['slug'] ?? noun
   const which = one === null ? '' : `, ${noun} ${String(at(one, 'slug'))}`
-  return printable(`${secret} of ${String(owner)}${which}`)
+  return printable(`${label} of ${String(owner)}${which}`)
 }
 
 function lines(rows: readonly (readonly string[])[], colour: boolean, heading: boolean): string {

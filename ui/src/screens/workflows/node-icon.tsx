@@ -29,17 +29,17 @@ const PHASES: Readonly<Record<string, { readonly icon: LucideIcon; readonly colo
 }
 
 /** Types that are told apart within their phase. */
-const TYPES: Readonly<Record<string, LucideIcon>> = {
-  llm_node: Sparkles,
-  mcp_call_node: Plug,
-  proxy_node: Waypoints,
-  subworkflow_node: Workflow,
-}
+const TYPES: ReadonlyMap<string, LucideIcon> = new Map([
+  ['llm_node', Sparkles],
+  ['mcp_call_node', Plug],
+  ['proxy_node', Waypoints],
+  ['subworkflow_node', Workflow],
+])
 
 /** The kind of a node as an icon. Its type stands beside it in words. */
 export function NodeIcon({ type, kinds }: { type: string; kinds: Editor['kinds'] }) {
   const phase = PHASES[kinds.find((kind) => kind.type === type)?.phase ?? ''] ?? PHASES['data']!
-  const Icon = TYPES[type] ?? phase.icon
+  const Icon = TYPES.get(type) ?? phase.icon
   return (
     <span
       aria-hidden="true"
