@@ -59,7 +59,7 @@ function missingPaths(paths: readonly string[]): string[] {
   return paths.filter((path) => globSync([path, `src/${path}`], { cwd: ROOT }).length === 0)
 }
 
-for (const page of ['ARCHITECTURE.md', 'CONTRIBUTING.md', ...INTERNALS])
+for (const page of ['ARCHITECTURE.md', 'CONTRIBUTING.md', 'docs/threat-model.md', ...INTERNALS])
   test(`every path that ${page} quotes exists`, () => {
     const paths = quotedPaths(page)
     assert.ok(paths.length > (page.startsWith('docs') ? 2 : 20), `${paths.length} paths`)
