@@ -43,6 +43,7 @@ import type {
   Upstream,
 } from '../wire/port.ts'
 import type { Counters, HeldLimits } from './admit/counters.ts'
+import type { AnswerLooks } from './answer/answer-looks.ts'
 import type { AnswerCache, CacheEntry } from './cache/cache-entries.ts'
 import type { Captures } from './captures/waiting-captures.ts'
 import type { CheckName } from './check-names.ts'
@@ -438,6 +439,8 @@ export interface Lane {
   readonly code: CodeRunner | null
   /** Asks databases and mail servers for workflows; null where none can be asked. */
   readonly services: ServiceRunner | null
+  /** Bounds what looking at answers costs this thread. */
+  readonly looks: AnswerLooks
   /** Asks the webhooks of guardrails. */
   readonly webhooks: Webhooks
   /**

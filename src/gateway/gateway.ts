@@ -26,6 +26,7 @@ import { CALLER_MEMORY_MAX, CallerMemory } from '../wire/caller-memory.ts'
 import type { Handler, Incoming, Upstream, UpstreamOptions } from '../wire/port.ts'
 import type { Counters } from './admit/counters.ts'
 import { admitDiscovery } from './admit/discovery.ts'
+import { AnswerLooks } from './answer/answer-looks.ts'
 import { isPage } from './answer/shared-origin.ts'
 import { AnswerCache } from './cache/cache-entries.ts'
 import { createCaptures } from './captures/waiting-captures.ts'
@@ -189,6 +190,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     pools,
     code: options.code ?? null,
     services: options.services ?? null,
+    looks: new AnswerLooks(clock),
     webhooks: createWebhooks(pools, clock),
     callTool:
       options.callTool === undefined

@@ -25,7 +25,7 @@ test('a reason that tells of something else is no fault', () => {
     'ECONNREFUSED',
     'no key of the token',
     'the body_invalid: /a is',
-    'response_invalid: /a is',
+    'route_not_found: /a is',
   ])
     assert.equal(contractFaultOf(reason), null, reason)
 })

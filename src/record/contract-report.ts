@@ -1,4 +1,4 @@
-/** Counts by endpoint and place which requests `enforce` would have refused. */
+/** Counts by endpoint and place which calls `enforce` would have refused, for their request or their answer. */
 import { type Clock, toTime } from '../base/clock.ts'
 import type { FieldError } from '../base/refusal.ts'
 import type { RecordBlock, RecordReader } from '../store/ports/records.ts'
@@ -121,11 +121,11 @@ export async function reportContract(
 
 // The contract fault in the reason of a record: what `enforce` would have refused.
 
-/** Codes by which a request that breaks its contract is refused. */
-const CODES = ['parameter_invalid', 'body_invalid', 'unsupported_media_type'] as const
+/** Codes by which a call that breaks its contract is refused. */
+const CODES = ['parameter_invalid', 'body_invalid', 'unsupported_media_type', 'response_invalid'] as const
 type ContractCode = (typeof CODES)[number]
 
-/** For what a request would have been refused, had its contract been enforced. */
+/** For what a call would have been refused, had its contract been enforced. */
 export interface ContractFault {
   readonly code: ContractCode
   /** JSON pointer of the first fault, with `*` in the place of indexes; empty for the whole body. */
@@ -139,7 +139,7 @@ const POINTER_MAX = 200
 const FAULT = new RegExp(`^(${CODES.join('|')}): (The body|/\\S*) `)
 const MORE = / \(and (\d+) more\)(?:; |$)/
 
-/** What the reason of a record says of a request that was passed on although it breaks its contract. */
+/** What the reason of a record says of a request or an answer that was passed on although it breaks its contract. */
 export function contractFaultText(code: string, [first, ...more]: readonly FieldError[]): string {
   const place = first!.pointer === '' ? 'The body' : first!.pointer
   const rest = more.length === 0 ? '' : ` (and ${more.length} more)`

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { after, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { ask as plainAsk } from '../gateway/serve.ts'
 import { DEEP, GRAPHQL_OPERATIONS, schemaOf, WIDE } from '../support/graphql-operations.ts'
 import { runPage } from '../support/page.ts'
@@ -249,6 +250,65 @@ test('an answer that breaks its schema passes, is noted, or held back', async ()
   const good = await ask('GET', '/v1/enforce')
   upstream.answer = before
   assert.deepEqual([good.status, good.text, good.headers.get('x-own')], [200, '{"price":1}', 'yes'])
+})
+
+test('a collection reports answers that break their schema unless it says otherwise, also compressed ones, and the report counts them apart from requests', async () => {
+  const made = await addProxy('Inherited', {
+    methods: ['GET'],
+    path: '/v1/inherited',
+    response_schema: { type: 'object', required: ['price'] },
+  })
+  assert.equal(made.status, 201, made.text)
+  assert.equal(made.json.response_validation, 'inherit')
+  const before = upstream.answer
+  const bodies: Buffer[] = [
+    Buffer.from('{"price":1}'),
+    Buffer.from('{"cost":1}'),
+    gzipSync('{"cost":2}'),
+    Buffer.from('oops'),
+  ]
+  for (const [index, body] of bodies.entries()) {
+    upstream.answer = (seen, response) => {
+      assert.equal(seen.headers['accept-encoding'], 'gzip')
+      response.setHeader('content-type', 'application/json')
+      if (index === 2) response.setHeader('content-encoding', 'gzip')
+      response.end(body)
+    }
+    const reply = await ask('GET', '/v1/inherited', undefined, { 'accept-encoding': 'gzip' })
+    assert.equal(reply.status, 200)
+    const { contract_code, contract_pointer } = await record(reply.headers.get('x-request-id')!)
+    const expected = [null, '/price', '/price', ''][index]
+    assert.deepEqual([contract_code, contract_pointer], [index === 0 ? null : 'response_invalid', expected])
+  }
+  upstream.answer = before
+  const report = (await server.manage('GET', '/collections/orders/contract_report?proxy=inherited')).json
+  assert.deepEqual([report.response_validation, report.requests, report.would_refuse], ['report', 4, 3])
+  assert.deepEqual(
+    report.items.map((item: { code: string; pointer: string; requests: number }) => [
+      item.code,
+      item.pointer,
+      item.requests,
+    ]),
+    [
+      ['response_invalid', '/price', 2],
+      ['response_invalid', '', 1],
+    ],
+  )
+  assert.equal(
+    (await server.manage('PATCH', '/collections/orders', { response_validation: 'enforce' })).status,
+    200,
+  )
+  assert.equal((await ask('GET', '/v1/inherited')).status, 502)
+  assert.equal(
+    (await server.manage('PATCH', '/collections/orders', { response_validation: 'off' })).status,
+    200,
+  )
+  const quiet = await ask('GET', '/v1/inherited')
+  assert.equal((await record(quiet.headers.get('x-request-id')!)).contract_code, null)
+  assert.equal(
+    (await server.manage('PATCH', '/collections/orders', { response_validation: 'report' })).status,
+    200,
+  )
 })
 
 test('a proxy that never streams gathers both bodies', async () => {

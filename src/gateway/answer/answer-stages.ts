@@ -1,4 +1,6 @@
+import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
 import type { FieldError } from '../../base/refusal.ts'
+import { contractFaultText } from '../../record/contract-report.ts'
 import { sharingAt } from '../../snapshot/find/precedence.ts'
 import type { Judge } from '../../snapshot/schema/judge.ts'
 import type { AnswerTap, Substitute } from '../../wire/port.ts'
@@ -15,20 +17,59 @@ import { leavingFields } from './shared-origin.ts'
 /** Holds answers to the contract of their proxy: `report` notes a fault in the record, `enforce` refuses the answer. */
 export const contractOfAnswer: AnswerRow = {
   name: 'contract of the answer',
-  wants: ({ proxy }) => (proxy.fragment.features!.response_validation === 'report' ? COPY_BYTES_MAX : -1),
+  wants: ({ proxy, lane }) =>
+    proxy.fragment.features!.response_validation === 'report' && lane.looks.mayLook(proxy.fragment)
+      ? REPORTED_BYTES_MAX
+      : -1,
   judge(exchange, status, fields, body) {
     if (exchange.proxy.fragment.features!.response_validation !== 'enforce') return null
-    return body === null ? 'the answer is too long to be judged' : answerFault(exchange, status, fields, body)
+    if (body === null) return 'the answer is too long to be judged'
+    const fault = answerFault(exchange, status, fields, body)
+    if (fault === null || typeof fault === 'string') return fault
+    return `${fault.pointer === '' ? 'the body' : fault.pointer} ${fault.reason}`.slice(0, 500)
   },
   end(exchange, status, fields, body) {
-    if (body === null) return
+    if (body === null || !exchange.lane.looks.mayRead(body.length)) return
     const fault = answerFault(exchange, status, fields, body)
-    if (fault !== null && exchange.reason === '') exchange.reason = `response_invalid: ${fault}`
+    if (fault === null) return
+    const text = typeof fault === 'string' ? fault : contractFaultText('response_invalid', [fault])
+    // Of a call that breaks its contract both ways, the request is what is counted
+    if (exchange.contractFault === '') exchange.contractFault = text
+    else if (exchange.reason === '') exchange.reason = text
   },
 }
 
-/** How a successful answer breaks its contract, as one sentence; null when it keeps it or has none. */
-function answerFault(exchange: Routed, status: number, fields: string, body: Uint8Array): string | null {
+/** Bytes of an answer that `report` looks at. */
+const REPORTED_BYTES_MAX = 256 * 1024
+/** Codings that are undone to look at an answer (RFC 9110 section 8.4.1). */
+const DECODERS: Readonly<Record<string, (body: Uint8Array, options: { maxOutputLength: number }) => Buffer>> =
+  {
+    gzip: gunzipSync,
+    'x-gzip': gunzipSync,
+    br: brotliDecompressSync,
+    deflate: inflateSync,
+  }
+
+/** What a caller asked to be compressed, as `report` reads it; null where it cannot be read within its bound. */
+function decoded(coding: string, body: Uint8Array): Uint8Array | null {
+  if (!Object.hasOwn(DECODERS, coding)) return null
+  try {
+    return DECODERS[coding]!(body, { maxOutputLength: REPORTED_BYTES_MAX })
+  } catch {
+    return null
+  }
+}
+
+/**
+ * How a successful answer breaks its contract: a sentence of a contract that cannot be used, else the first fault. Null when it keeps the
+ * contract or has none, and for an answer whose coding `report` does not read.
+ */
+function answerFault(
+  exchange: Routed,
+  status: number,
+  fields: string,
+  body: Uint8Array,
+): FieldError | string | null {
   if (status < 200 || status > 299 || status === 204 || status === 206 || exchange.method === 'HEAD')
     return null
   try {
@@ -36,18 +77,22 @@ function answerFault(exchange: Routed, status: number, fields: string, body: Uin
     if (judges.length === 0) return null
     const type = mediaTypeOf(fieldValue(fields, 'content-type') ?? '')
     if (type === null || !isJsonType(type.essence))
-      return `the answer is no JSON but ${type?.essence ?? 'untyped'}`
-    if ((fieldValue(fields, 'content-encoding') ?? 'identity') !== 'identity')
-      return 'the answer is compressed although nobody asked for it'
-    const read = readJsonBody(body)
-    if (!read.ok) return `the body ${read.reason}`
+      return { pointer: '', reason: `is no JSON but ${type?.essence ?? 'untyped'}` }
+    const coding = (fieldValue(fields, 'content-encoding') ?? 'identity').toLowerCase()
+    const isReported = exchange.proxy.fragment.features!.response_validation === 'report'
+    if (coding !== 'identity' && !isReported)
+      return { pointer: '', reason: 'is compressed although nobody asked for it' }
+    const plain = coding === 'identity' ? body : decoded(coding, body)
+    if (plain === null) return null
+    const read = readJsonBody(plain)
+    if (!read.ok) return { pointer: '', reason: read.reason }
     let first: FieldError | null = null
     for (const judge of judges) {
       const errors = judge(read.value, read.inexact)
       if (errors === null) return null
       first ??= errors[0]!
     }
-    return `${first!.pointer} ${first!.reason}`.slice(0, 500)
+    return first
   } catch (error) {
     return unusableContract(error)
   }

@@ -141,7 +141,7 @@ function passOf(exchange: Routed, pass: string): string {
   const { features } = exchange.proxy.fragment
   // Rules must see the whole of the answer
   if (exchange.guard !== null && exchange.guard.rules.response !== null) return withoutFields(pass, PARTS)
-  return features === null || features.response_validation === 'off' ? pass : withoutFields(pass, CODING)
+  return features === null || features.response_validation !== 'enforce' ? pass : withoutFields(pass, CODING)
 }
 
 /** The query without the parameters of this name, however they are encoded. Order and repeats of others stay. */

@@ -103,6 +103,9 @@ export const CollectionSpec = z.strictObject({
   request_validation: ValidationMode.default('enforce').describe(
     'Default for its proxies: what to do with requests that break the contract',
   ),
+  response_validation: ValidationMode.default('report').describe(
+    'Default for its proxies: what to do with successful JSON responses that break the contract',
+  ),
   requestable: z
     .boolean()
     .default(false)

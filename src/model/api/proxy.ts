@@ -233,9 +233,12 @@ export const ProxySpec = z.strictObject({
     .default('inherit')
     .describe('What to do with requests that break the contract; inherit: use the setting of the collection'),
   response_schema: contractMembers.response_schema.default(null),
-  response_validation: ValidationMode.default('off').describe(
-    'What to do with successful JSON responses that break response_schema; enforce buffers the response until it is checked',
-  ),
+  response_validation: z
+    .enum(['inherit', ...VALIDATION_MODES])
+    .default('inherit')
+    .describe(
+      'What to do with successful JSON responses that break response_schema; enforce buffers the response until it is checked; inherit: use the setting of the collection',
+    ),
   request_example: contractMembers.request_example.optional(),
   response_example: contractMembers.response_example.optional(),
   contracts: z

@@ -32,15 +32,22 @@ export const contractReport = define({
   output: z.object({
     ...recordCoverage,
     request_validation: ValidationMode.describe('Current request_validation of the collection'),
+    response_validation: ValidationMode.describe('Current response_validation of the collection'),
     requests: z.int().meta(unit('requests')).describe('Requests to the collection in this time'),
-    would_refuse: z.int().describe('Forwarded requests that would be refused'),
+    would_refuse: z
+      .int()
+      .describe(
+        'Forwarded requests that would be refused, for themselves or for their response. Of responses, each gateway thread checks up to 10 a second of each endpoint',
+      ),
     places: z.int().describe('Total number of pairs of endpoint and pointer'),
     items: z
       .array(
         z.object({
           endpoint: z.string().describe('Method and route'),
           proxy: z.string().meta(refersTo('proxies')).describe('Id'),
-          code: z.string().describe('The refusal, such as body_invalid'),
+          code: z
+            .string()
+            .describe('The refusal, such as body_invalid; response_invalid is about the response'),
           pointer: z.string().describe('Location of the first violation; * matches any index'),
           reason: z.string().describe('Violation in the last of these requests'),
           requests: z.int().meta(unit('requests')),
@@ -69,6 +76,7 @@ export const contractReport = define({
       sampled: false as const,
       records_read: answer.read,
       request_validation: ValidationMode.parse(collection.spec['request_validation'] ?? 'enforce'),
+      response_validation: ValidationMode.parse(collection.spec['response_validation'] ?? 'report'),
       requests: answer.requests,
       would_refuse: answer.wouldRefuse,
       places: answer.total,

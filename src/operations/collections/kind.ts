@@ -48,7 +48,7 @@ export const collectionKind: Kind<'collections'> = {
     route: ['base_path', 'hosts', 'status', 'schemas'],
     upstream: ['upstream', 'headers', 'pass_headers', 'credential'],
     access: ['teams', 'all_users', 'requestable', ...CHECKED_SWITCHES],
-    limits: ['policy', 'max_body', 'cors', 'request_validation'],
+    limits: ['policy', 'max_body', 'cors', 'request_validation', 'response_validation'],
   },
   refs: [
     { field: 'credential', type: 'credentials' },

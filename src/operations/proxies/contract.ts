@@ -63,7 +63,7 @@ function wholeBodyStep(spec: ProxySpec): string | null {
   if (spec.kind === 'graphql') return 'kind graphql'
   if (spec.cache !== null) return 'cache'
   if (spec.idempotency) return 'idempotency'
-  if (spec.response_validation !== 'off') return 'response_validation'
+  if (spec.response_validation === 'enforce') return 'response_validation: enforce'
   const isLooked = spec.request_validation !== 'off'
   return isLooked &&
     contractsOf(spec).some(

@@ -87,7 +87,7 @@ export function compileCollection(
     ...((spec.pass_headers ?? []).length === 0 ? {} : { pass_headers: spec.pass_headers }),
     ...switchesOf(spec),
     ...((spec.teams ?? []).length === 0 || spec.all_users ? {} : { teams: spec.teams }),
-    proxies: published(proxies).map((proxy) => compileProxy(proxy, spec.request_validation ?? 'enforce')),
+    proxies: published(proxies).map((proxy) => compileProxy(proxy, spec)),
     ...compileSecretHeaders([{ id, spec }, ...published(proxies)], sealed),
   }
 }
@@ -105,7 +105,11 @@ function published(proxies: readonly Desired<ProxySpec>[]): Desired<ProxySpec>[]
 
 function compileProxy(
   { id, slug, spec }: Desired<ProxySpec>,
-  inherited: CollectionSpec['request_validation'],
+  // Specs stored by earlier versions lack them
+  {
+    request_validation = 'enforce',
+    response_validation = 'report',
+  }: Pick<CollectionSpec, 'request_validation' | 'response_validation'>,
 ): ProxyFragment {
   return {
     id,
@@ -119,8 +123,8 @@ function compileProxy(
     credential: spec.credential,
     policy: spec.policy,
     deprecated: spec.deprecated,
-    contract: compileContract(spec, inherited),
-    features: compileFeatures(spec),
+    contract: compileContract(spec, request_validation),
+    features: compileFeatures(spec, response_validation),
     ...(spec.timeouts == null ? {} : { timeouts: compileTimeouts(spec.timeouts) }),
     ...(spec.workflow == null ? {} : { workflow: compileOwnWorkflow(spec.workflow) }),
   }
@@ -329,18 +333,23 @@ function isChecked(parameter: ProxySpec['parameters'][number]): boolean {
 }
 
 /** The optional features of a proxy; null when none is on. */
-function compileFeatures(spec: ProxySpec): FeaturesFragment | null {
-  const { cache = null, idempotency = false, response_validation = 'off' } = spec
+function compileFeatures(
+  spec: ProxySpec,
+  inherited: CollectionSpec['response_validation'],
+): FeaturesFragment | null {
+  const { cache = null, idempotency = false, response_validation = 'inherit' } = spec
+  const mode = response_validation === 'inherit' ? inherited : response_validation
   const isGraphql = spec.kind === 'graphql'
   const isWebSocket = spec.kind === 'websocket'
   const gathers = spec.streaming === 'never'
   const judges =
-    response_validation !== 'off' &&
+    mode !== 'off' &&
+    !isWebSocket &&
     [spec, ...Object.values(spec.contracts ?? {})].some(({ response_schema }) => response_schema != null)
   if (cache === null && !idempotency && !judges && !isGraphql && !isWebSocket && !gathers) return null
   return {
     gathers,
-    response_validation: judges ? response_validation : 'off',
+    response_validation: judges ? mode : 'off',
     cache:
       cache === null
         ? null

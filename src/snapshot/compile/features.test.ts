@@ -33,7 +33,7 @@ function without<T extends object>(spec: T, names: readonly string[]): T {
 test('what an earlier version stored compiles to what the defaults give', () => {
   const spec = ProxySpec.parse({ ...PROXY, request_schema: { type: 'object' } })
   const older = without(spec, NEWER_PROXY)
-  const olderCollection = without(collection, ['cors', 'request_validation'])
+  const olderCollection = without(collection, ['cors', 'request_validation', 'response_validation'])
   assert.deepEqual(compiled(older, olderCollection), compiled(spec))
   const contracts = (one: ProxySpec) =>
     compileContracts({ id: 'col_1', slug: 'orders', spec: collection }, [
@@ -68,6 +68,18 @@ test('the mode is that of the proxy, or else of the collection', () => {
   assert.equal(mode('inherit', 'off'), undefined)
   assert.equal(mode('off', 'enforce'), undefined)
   assert.equal(mode('enforce', 'off'), 'enforce')
+})
+
+test('answers are looked at by the mode of the proxy, or else of the collection, where there is a schema for them', () => {
+  const mode = (proxy: Partial<ProxySpec>, of: CollectionSpec['response_validation']) =>
+    compiled(ProxySpec.parse({ ...PROXY, ...proxy }), { ...collection, response_validation: of }).proxies[0]!
+      .features?.response_validation
+  assert.equal(mode({ response_schema: {} }, 'report'), 'report')
+  assert.equal(mode({ response_schema: {} }, 'enforce'), 'enforce')
+  assert.equal(mode({ response_schema: {}, response_validation: 'off' }, 'enforce'), undefined)
+  assert.equal(mode({ response_schema: {}, response_validation: 'enforce' }, 'off'), 'enforce')
+  assert.equal(mode({ contracts: { GET: { response_schema: {} } } }, 'report'), 'report')
+  assert.equal(mode({}, 'report'), undefined)
 })
 
 test('cross-origin rules are linked, and credentials never go to every origin', () => {

@@ -26,7 +26,8 @@ export default function CollectionOverview(props: PartProps) {
       <PublicUrl collection={value} isPublished={isPublished} />
       {isPublished && may('collections.health') && <Health slug={props.slug} />}
       {may('collections.proxies') && <Proxies {...props} />}
-      {value['request_validation'] !== 'off' && may('collections.contract_report') && <Contract {...props} />}
+      {(value['request_validation'] !== 'off' || value['response_validation'] !== 'off') &&
+        may('collections.contract_report') && <Contract {...props} />}
     </Overview>
   )
 }
@@ -217,6 +218,7 @@ function Contract({ slug, value, schemas }: PartProps) {
               <li key={`${item.endpoint} ${item.code} ${item.pointer}`} className="border-t border-line py-1">
                 <code className="break-all">{item.endpoint}</code>{' '}
                 <span className="text-muted">
+                  {item.code === 'response_invalid' && 'response '}
                   <code>{item.pointer}</code> {item.reason}, {item.requests.toLocaleString('en')} requests,{' '}
                 </span>
                 <Link

@@ -74,7 +74,14 @@ export const COLUMNS: readonly RecordColumn[] = [
     name: 'code',
     label: 'Code',
     width: 190,
-    render: ({ code }) => (code === null ? NONE : <ProblemCode code={code} isRead />),
+    render: ({ code, contract_code }) =>
+      code !== null ? (
+        <ProblemCode code={code} isRead />
+      ) : contract_code !== null ? (
+        <span className="text-muted">{contract_code}, reported</span>
+      ) : (
+        NONE
+      ),
     filter: ({ code }) => set('code', code),
   },
   {
