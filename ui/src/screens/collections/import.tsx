@@ -235,6 +235,7 @@ function PlanView({ plan, isDone = false }: { plan: Plan; isDone?: boolean }) {
       <div className="flex flex-col gap-3">
         {(plan.rows.length > 0 || !isDone) && (
           <p>
+            {plan.place !== '' && `${plan.place}. `}
             {summaryOf(plan)}.
             {plan.rows.some(({ change }) => change === 'missing') &&
               ' Missing proxies are in the collection, but not in the description.'}

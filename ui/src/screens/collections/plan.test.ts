@@ -3,16 +3,25 @@ import { test } from 'node:test'
 import { planOf, summaryOf } from './plan.ts'
 
 test('a first import adds the proxies of its difference', () => {
-  const plan = planOf({ proxies: 1, warnings: [{ pointer: '/servers', reason: 'two servers' }] }, [
-    { op: 'add', path: '', value: { slug: 'orders' } },
-    { op: 'add', path: '/proxies/list', value: { methods: ['GET', 'HEAD'], path: '/v1/orders' } },
-    { op: 'add', path: '/proxies/list/extra', value: 1 },
-  ])
+  const collection = {
+    base_path: '/shop',
+    status: 'draft',
+    upstream: { targets: [{ url: 'https://shop.example' }] },
+  }
+  const plan = planOf(
+    { collection, proxies: 1, warnings: [{ pointer: '/servers', reason: 'two servers' }] },
+    [
+      { op: 'add', path: '', value: { slug: 'orders' } },
+      { op: 'add', path: '/proxies/list', value: { methods: ['GET', 'HEAD'], path: '/v1/orders' } },
+      { op: 'add', path: '/proxies/list/extra', value: 1 },
+    ],
+  )
   assert.deepEqual(plan.rows, [
-    { change: 'added', proxy: 'list', route: 'GET, HEAD /v1/orders', members: [], breaking: [] },
+    { change: 'added', proxy: 'list', route: 'GET, HEAD /shop/v1/orders', members: [], breaking: [] },
   ])
   assert.deepEqual(plan.warnings, [{ pointer: '/servers', reason: 'two servers' }])
   assert.equal(summaryOf(plan), '1 added')
+  assert.equal(plan.place, 'A draft at /shop, from https://shop.example')
 })
 
 test('a later import has the changes that the server lists', () => {

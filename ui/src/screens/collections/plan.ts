@@ -24,6 +24,8 @@ export interface Note {
 export interface Plan {
   readonly rows: readonly PlanRow[]
   readonly unchanged: number
+  /** `Published at /books as a draft, from https://books.example`; empty where the answer does not say. */
+  readonly place: string
   /** Parts that are imported differently from the document. */
   readonly warnings: readonly Note[]
   readonly notEnforced: readonly Note[]
@@ -39,12 +41,14 @@ function notesOf(value: unknown): readonly Note[] {
 const PROXY = /^\/proxies\/([^/]+)$/
 
 /** Proxies that a first import adds: the answer only counts them, and the difference has each. */
-function addedOf(diff: readonly DiffEntry[]): PlanRow[] {
+function addedOf(diff: readonly DiffEntry[], basePath: string): PlanRow[] {
   return diff.flatMap(({ op, path, value }) => {
     const proxy = PROXY.exec(path)?.[1]
     if (proxy === undefined || op !== 'add' || !isObject(value)) return []
     const methods = Array.isArray(value['methods']) ? value['methods'].join(', ') : ''
-    return [{ change: 'added', proxy, route: `${methods} ${value['path']}`, members: [], breaking: [] }]
+    return [
+      { change: 'added', proxy, route: `${methods} ${basePath}${value['path']}`, members: [], breaking: [] },
+    ]
   })
 }
 
@@ -54,6 +58,7 @@ function addedOf(diff: readonly DiffEntry[]): PlanRow[] {
  */
 export function planOf(result: JsonObject, diff: readonly DiffEntry[]): Plan {
   const changes = result['changes']
+  const collection = isObject(result['collection']) ? result['collection'] : {}
   const rows = Array.isArray(changes)
     ? changes.filter(isObject).map((one) => ({
         change: one['change'] as Change,
@@ -62,13 +67,22 @@ export function planOf(result: JsonObject, diff: readonly DiffEntry[]): Plan {
         members: (one['members'] ?? []) as readonly string[],
         breaking: notesOf(one['breaking']),
       }))
-    : addedOf(diff)
+    : addedOf(diff, String(collection['base_path'] ?? ''))
   return {
     rows,
     unchanged: Number(result['unchanged'] ?? 0),
+    place: placeOf(collection),
     warnings: notesOf(result['warnings']),
     notEnforced: notesOf(result['not_enforced']),
   }
+}
+
+function placeOf({ base_path: path, status, upstream }: JsonObject): string {
+  if (typeof path !== 'string') return ''
+  const targets = isObject(upstream) && Array.isArray(upstream['targets']) ? upstream['targets'] : []
+  const urls = targets.filter(isObject).map(({ url }) => String(url))
+  const from = urls.length === 0 ? 'without an upstream yet' : `from ${urls.join(', ')}`
+  return `${status === 'published' ? 'Published' : 'A draft'} at ${path}, ${from}`
 }
 
 /** `12 added, 3 changed, 1 missing, 40 unchanged`; parts that are zero are left out. */
