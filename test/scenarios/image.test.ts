@@ -197,8 +197,12 @@ suite('the image, built', { skip: !IS_LONG && 'the long form builds it' }, () =>
     process.kill(Number(program), 'SIGTERM')
   }
   const children: ChildProcess[] = []
-  after(() => {
+  after(async () => {
     for (const child of children) child.kill('SIGKILL')
+    if (top === '') return
+    await buildah('rm', '--all').catch(() => {})
+    await run('umount', ['--lazy', join(top, 'storage/overlay')]).catch(() => {})
+    await rm(top, { recursive: true, force: true })
   })
   const ended = async (child: ChildProcess): Promise<{ code: number | null; said: string }> => {
     let said = ''
@@ -305,7 +309,5 @@ suite('the image, built', { skip: !IS_LONG && 'the long form builds it' }, () =>
     } finally {
       await run('umount', [full])
     }
-    await buildah('rm', '--all')
-    await rm(top, { recursive: true, force: true })
   })
 })
