@@ -1,4 +1,4 @@
-import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
+import { brotliDecompressSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib'
 import type { FieldError } from '../../base/refusal.ts'
 import { contractFaultText } from '../../record/contract-report.ts'
 import { sharingAt } from '../../snapshot/find/precedence.ts'
@@ -48,6 +48,7 @@ const DECODERS: Readonly<Record<string, (body: Uint8Array, options: { maxOutputL
     'x-gzip': gunzipSync,
     br: brotliDecompressSync,
     deflate: inflateSync,
+    zstd: zstdDecompressSync,
   }
 
 /** What a caller asked to be compressed, as `report` reads it; null where it cannot be read within its bound. */
@@ -117,7 +118,7 @@ function responseJudges({ snapshot, collection, proxy, path, method }: Routed): 
 /** A row that sees the answer of the upstream on its way to the caller. */
 export interface AnswerRow {
   readonly name: string
-  /** Bytes of the body that the row needs copied; -1 where it does not look at this answer. Asked before the request is sent. */
+  /** Bytes of the body that the row needs copied; -1 where it does not look at this answer. Asked once, before the request is sent. */
   wants(exchange: Routed): number
   /** Gives an answer in the place of this one, of which only the head has come; null passes it on. */
   head?(exchange: Routed, status: number): Substitute | null
@@ -136,11 +137,18 @@ export const COPY_BYTES_MAX = 1024 * 1024
 /** The rows that want to see the answer to an exchange, as the engine calls them; null where none does. */
 export function watchOf(rows: readonly AnswerRow[], exchange: Routed): AnswerTap | null {
   if (exchange.proxy.fragment.features === null) return null
-  const wanting = rows.filter((row) => row.wants(exchange) >= 0)
+  const wanting: AnswerRow[] = []
+  let keepBytesMax = 0
+  for (const row of rows) {
+    const bytes = row.wants(exchange)
+    if (bytes < 0) continue
+    wanting.push(row)
+    keepBytesMax = Math.max(keepBytesMax, bytes)
+  }
   if (wanting.length === 0) return null
   return {
     budget: budgetOf(exchange),
-    keepBytesMax: Math.max(...wanting.map((row) => row.wants(exchange))),
+    keepBytesMax,
     head(status) {
       for (const row of wanting) {
         const other = row.head?.(exchange, status) ?? null
