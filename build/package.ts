@@ -9,6 +9,7 @@ import { RELEASE } from '../src/base/bundle.ts'
 import { commitOf } from '../src/version.ts'
 import { PACKAGES } from '../ui/build/config.ts'
 import { writeBundle } from './bundle.ts'
+import { writeClient } from './client.ts'
 import { manual } from './manual.ts'
 import { billOf, LICENCES, licencesOf } from './packages.ts'
 
@@ -59,6 +60,7 @@ const lock = readJson<Lock>('package-lock.json')
 const { packages } = await writeBundle(top, { dir: release, fresh: release, commit })
 const ofConsole = readJson<string[]>(join('ui/dist', PACKAGES)).map((folder) => join(top, folder))
 const all = [...new Set([...packages, ...ofConsole, ...bundledWith(lock, about.bundleDependencies)])].sort()
+writeClient(top, join(release, 'client'))
 writeFileSync(join(release, LICENCES), licencesOf(all))
 const bill = billOf(
   { ...about, time: commit?.time ?? null },

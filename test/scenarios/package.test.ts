@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, globSync, readFileSync } from 'node:fs'
-import { mkdir, realpath, rm } from 'node:fs/promises'
+import { mkdir, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -85,10 +85,43 @@ test('the command of a package runs in any folder: paths are those of the person
   assert.deepEqual([page.status, page.headers.get('content-type')], [200, 'text/html; charset=utf-8'])
   const issued = await postern('token', '--role', 'viewer', '--ttl', '1h', '--data', 'my-data', '-o', 'json')
   assert.match(JSON.parse(issued.stdout).token, /^pst_at_/)
+  await usesClient(control, JSON.parse(issued.stdout).token)
   const ended = new Promise((done) => child.on('close', done))
   child.kill('SIGTERM')
   assert.equal(await ended, 0, output)
 })
+
+/** A program of somebody else: it calls management by the client of the package, and its types are checked. */
+async function usesClient(url: string, token: string): Promise<void> {
+  const project = join(home, 'project')
+  await mkdir(join(project, 'node_modules'), { recursive: true })
+  await symlink(installed('.'), join(project, 'node_modules/postern'))
+  const program = `import { createClient, ProblemError } from 'postern/client'
+const client = createClient({ url: process.argv[2]!, token: process.argv[3]! })
+const { body } = await client.call('collections.list', { limit: 3 })
+const count: number = body.items.length
+const refused = await client.call('policies.create', { name: 'Gold' }).catch((error: unknown) => error)
+console.log(count, refused instanceof ProblemError && refused.problem.code)
+// @ts-expect-error the client knows what an operation takes
+client.call('collections.list', { limit: 'three' }).catch(() => {})
+`
+  await writeFile(join(project, 'program.mts'), program)
+  const options = {
+    module: 'nodenext',
+    target: 'es2024',
+    strict: true,
+    noEmit: true,
+    types: ['node'],
+    typeRoots: [join(ROOT, 'node_modules/@types')],
+  }
+  await writeFile(
+    join(project, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions: options, files: ['program.mts'] }),
+  )
+  await run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', project])
+  const { stdout } = await run(process.execPath, ['program.mts', url, token], { cwd: project, env })
+  assert.equal(stdout, '0 permission_denied\n')
+}
 
 test('the demo of a package ends with 0', async () => {
   const { stdout } = await postern('demo', '--exit')
