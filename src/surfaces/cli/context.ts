@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
+import { addFormat, type Format } from './common-flags.ts'
 import { toOrigin } from './connect.ts'
 import {
   CONTEXT_NAME,
@@ -10,9 +11,8 @@ import {
   readContexts,
 } from './context-file.ts'
 import { UsageError } from './exit.ts'
-import { addFormat } from './flags.ts'
 import type { CliPorts } from './ports.ts'
-import { type Format, printAnswer, printData } from './print.ts'
+import { printAnswer, printData } from './print.ts'
 
 interface Printing {
   readonly output: Format

@@ -1,10 +1,10 @@
 import { Command } from 'commander'
 import { printable } from '../../base/text/visible.ts'
 import type { Operation } from '../../operations/engine/define.ts'
+import { addCommonFlags, type Format, repeated } from './common-flags.ts'
 import { connect, type Where } from './connect.ts'
-import { addCommonFlags } from './flags.ts'
 import type { CliPorts } from './ports.ts'
-import { type Format, printAnswer } from './print.ts'
+import { printAnswer } from './print.ts'
 
 interface Given extends Where {
   readonly client?: string
@@ -53,10 +53,6 @@ export function explainCommand(ports: CliPorts, operation: Operation): Command {
     if (given.output !== 'table') return printAnswer(ports, given.output, body, operation.columns)
     ports.out(explanationText(body))
   })
-}
-
-function repeated(line: string, before: readonly string[]): string[] {
-  return [...before, line]
 }
 
 type Row = Readonly<Record<string, unknown>>

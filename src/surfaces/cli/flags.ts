@@ -8,9 +8,9 @@ import type { WriteOptions } from '../../operations/engine/write-options.ts'
 import type { Client } from '../client/client.ts'
 import { EXPECTED, type Field, fieldsOf, fromText, jsonSchemasOf } from '../fields.ts'
 import { needsConfirmation, routeOf } from '../route.ts'
+import { kebab } from './common-flags.ts'
 import { UsageError } from './exit.ts'
 import type { CliPorts } from './ports.ts'
-import { FORMATS } from './print.ts'
 import { setPath } from './set.ts'
 
 /**
@@ -227,10 +227,6 @@ function parseEither(text: string): unknown {
   }
 }
 
-export function kebab(name: string): string {
-  return name.replaceAll('_', '-')
-}
-
 function camel(name: string): string {
   return name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
 }
@@ -265,24 +261,4 @@ export async function everyPage(
     cursor = next
     ports.err(`${items.length} so far ...\n`)
   }
-}
-
-/** Flags of every command that calls: how to print, and whom to ask. */
-export function addCommonFlags(command: Command): Command {
-  return addPlace(addFormat(command))
-}
-
-/** The flag of how answers are printed. */
-export function addFormat(command: Command): Command {
-  return command.addOption(
-    new Option('-o, --output <format>', 'Output format').choices(FORMATS).default('table'),
-  )
-}
-
-/** The flags of where the management API is. */
-export function addPlace(command: Command): Command {
-  return command
-    .option('--context <name>', 'Context to use (POSTERN_CONTEXT)')
-    .option('--url <url>', 'URL of the instance (POSTERN_URL)')
-    .option('--data <dir>', 'Data directory of the running instance (POSTERN_DATA)')
 }

@@ -1,9 +1,9 @@
 import { Command } from 'commander'
 import { printable } from '../../base/text/visible.ts'
 import { bridge } from './bridge.ts'
+import { addPlace } from './common-flags.ts'
 import { findGateway, findTarget, type Where } from './connect.ts'
 import { UsageError } from './exit.ts'
-import { addPlace } from './flags.ts'
 import type { CliPorts } from './ports.ts'
 
 interface Given extends Where {

@@ -54,7 +54,7 @@ async function postern(args: string, { stdin = '', answer, env, colour = false, 
     issueOffline: () => Promise.reject(new Error('no data directory there')),
     resetOffline: () => Promise.reject(new Error('no data directory there')),
     up: async () => {},
-    upHelp: 'Settings:\n  --listen\n',
+    upHelp: async () => 'Settings:\n  --listen\n',
     ...ports,
   })
   const words = args.match(/'[^']*'|\S+/g) ?? []
@@ -517,8 +517,8 @@ test('whoami says in sentences who that is, where, and what it may do', async ()
 
 test('help tells of every resource, and of the commands of the one that is named', async () => {
   const ports = cliPorts({ operations: sampleOperations })
-  const whole = buildProgram(ports)
-  assert.equal(buildProgram(ports, 'table', []).helpInformation(), whole.helpInformation())
+  const whole = await buildProgram(ports)
+  assert.equal((await buildProgram(ports, 'table', [])).helpInformation(), whole.helpInformation())
   for (const { resource } of sampleOperations)
     assert.match(whole.helpInformation(), new RegExp(`^ {2}${resource}\\b`, 'm'))
   const { out } = await postern('help gadgets')
