@@ -160,6 +160,24 @@ test('the whole of a collection, client and profile is made, used and deleted by
   assert.equal((await postern('clients', 'get', 'acme')).code, 1)
 })
 
+test('an update changes one element of a list, and shows that element as the difference', async () => {
+  await works('policies', 'create', '--name', 'Steps', '--limit', '10/1m', '--quota', '500/1d')
+  const one = await postern('policies', 'update', 'steps', '--set', 'limits.0.max=20', '--dry-run')
+  assert.equal(one.out, '~ /limits/0/max (rate-1m): 10 -> 20\n', one.err)
+  const changed = await works('policies', 'update', 'steps', '--set', 'limits[1].max=900')
+  assert.deepEqual(
+    (changed['limits'] as { max: number }[]).map(({ max }) => max),
+    [10, 900],
+  )
+  const added = await postern('policies', 'update', 'steps', '--limit', '5/1s', '--dry-run')
+  assert.equal(added.out, '+ /limits/2: {"name":"rate-1s","kind":"rate","max":5,"window":"1s"}\n')
+  const beyond = await postern('policies', 'update', 'steps', '--set', 'limits[5].max=1')
+  assert.equal(beyond.code, 2)
+  assert.match(beyond.err, /--set limits\[5\]\.max: the list has 2 elements, \[0\] to \[1\]/)
+  const stale = await postern('policies', 'update', 'steps', '--limit', '1/1m', '--if-revision', '1')
+  assert.equal(stale.code, 4, stale.err)
+})
+
 test('what a new client comes with and the key of the trail are shown so that a person can read them', async () => {
   const made = await postern('clients', 'create', '--name', 'Shown')
   assert.match(made.out, /^Token of Shown +pst_pk_\w+$/m)

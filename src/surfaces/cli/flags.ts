@@ -10,8 +10,9 @@ import { EXPECTED, type Field, fieldsOf, fromText, jsonSchemasOf } from '../fiel
 import { needsConfirmation, routeOf } from '../route.ts'
 import { kebab } from './common-flags.ts'
 import { UsageError } from './exit.ts'
+import { limitOptions, limitsIn, quotaJsonIn, takesLimits, withLimits } from './limit-flags.ts'
 import type { CliPorts } from './ports.ts'
-import { setPath } from './set.ts'
+import { leadIntoLists, setPath, takeLists } from './set.ts'
 
 /**
  * Flags that mean the same on every command. The flag of a member with such a name says what it is of (`--origin-url`), where the
@@ -50,6 +51,7 @@ export function addFlags(command: Command, operation: Operation): void {
   }
   for (const field of flagFields(operation))
     for (const option of toOptions(field, flagOf(operation, field))) command.addOption(option)
+  if (takesLimits(operation)) for (const option of limitOptions()) command.addOption(option)
   if (operation.effect === 'read' && operation.posted !== true) return
   command.addOption(repeated(new Option('--set <path=value>', 'Set one member, such as a.b[0].c=text')))
   command.option('-f, --file <file>', 'Input from a YAML or JSON file; - is standard input')
@@ -57,12 +59,16 @@ export function addFlags(command: Command, operation: Operation): void {
   for (const [flag, description] of optionFlags(operation)) command.option(flag, description)
 }
 
-/** The input of an operation: the file, then `--json`, then flags, then `--set`; later ones win. */
+/**
+ * The input of an operation: the file, then `--json`, then flags, then `--set`; later ones win.
+ * @param current what an update changes. It is asked for only if a flag changes one element of a list, as an update replaces lists.
+ */
 export async function readInput(
   ports: CliPorts,
   operation: Operation,
   id: string | undefined,
   given: Given,
+  current?: () => Promise<Readonly<Record<string, unknown>>>,
 ): Promise<Record<string, unknown>> {
   const input: Record<string, unknown> = {
     ...(typeof given['file'] === 'string' && toObject(await readText(ports, given['file']), given['file'])),
@@ -72,8 +78,17 @@ export async function readInput(
     const value = given[camel(flagOf(operation, field).replaceAll('-', '_'))]
     if (value !== undefined) input[field.name] = toValue(field, value)
   }
+  const assignments = (given['set'] ?? []) as string[]
+  const limits = takesLimits(operation) ? limitsIn(given) : []
+  const quota = takesLimits(operation) ? quotaJsonIn(given) : undefined
+  if (quota !== undefined) input['quota'] = quota
+  if (current !== undefined && (leadIntoLists(assignments) || limits.length > 0)) {
+    const known = await current()
+    takeLists(input, limits.length > 0 ? [...assignments, 'limits[0]='] : assignments, known)
+  }
+  if (limits.length > 0) input['limits'] = withLimits(input['limits'], limits)
   const schema = jsonSchemasOf(operation.input).input
-  for (const assignment of (given['set'] ?? []) as string[]) setPath(input, assignment, schema)
+  for (const assignment of assignments) setPath(input, assignment, schema)
   return id === undefined ? input : { ...input, id }
 }
 
@@ -133,6 +148,8 @@ function flagFields(operation: Operation): readonly Field[] {
   const options = new Set(writeOptionNames(operation).map(kebab))
   return fieldsOf(operation).filter((field) => {
     const flag = flagOf(operation, field)
+    // In the short form of limits
+    if (flag === 'quota' && takesLimits(operation)) return false
     return !(field.name === 'id' && takesId(operation)) && !isReserved(operation, flag) && !options.has(flag)
   })
 }

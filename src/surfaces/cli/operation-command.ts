@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout } from 'node:timers/promises'
 import { Command, InvalidArgumentError } from 'commander'
+import { isPlain } from '../../base/json/storable.ts'
 import { printable } from '../../base/text/visible.ts'
 import { inWords } from '../../model/resource-types.ts'
 import type { Operation } from '../../operations/engine/define.ts'
@@ -107,9 +108,15 @@ function operationCommand(
       return
     }
     checkUrl(operation, given)
-    const input = await readInput(ports, operation, id, given)
     const options = readWriteOptions(operation, given)
-    const client = await connect(ports, given as Where)
+    let connected: Promise<Client> | undefined
+    const reach = (): Promise<Client> => {
+      connected ??= connect(ports, given as Where)
+      return connected
+    }
+    const changed = changedBy(ports, operation, id, options, reach)
+    const input = await readInput(ports, operation, id, given, changed?.current)
+    const client = await reach()
     const out = typeof given['out'] === 'string' ? given['out'] : null
     if (operation.content !== undefined && id !== undefined && out !== null)
       return downloadTo(ports, client, operation, id, out)
@@ -121,7 +128,7 @@ function operationCommand(
     const { body, diff, approvalNeeded } =
       given['all'] === true && hasPages(operation)
         ? { body: await everyPage(ports, client, operation, input), diff: null, approvalNeeded: [] }
-        : await client.call(operation, input, { ...options, ...confirm })
+        : await client.call(operation, input, { ...changed?.revision(), ...options, ...confirm })
     const format = given['output'] as Format
     if (diff !== null) return printDiff(ports, format, diff, body, approvalNeeded)
     if (followed !== null && out !== null) {
@@ -139,6 +146,28 @@ function operationCommand(
       ports.err(`Keep the ${once.map(({ name }) => name).join(' and the ')}: shown only now.\n`)
     if (operation.fails?.(body) === true) throw new Failed(EXIT.error)
   })
+}
+
+/** What an update changes, as it is now. Once it was read, the update holds only for this revision of it. */
+function changedBy(
+  { operations }: CliPorts,
+  { resource, action }: Operation,
+  id: string | undefined,
+  { mode }: WriteOptions,
+  reach: () => Promise<Client>,
+) {
+  const get = operations.find((one) => one.resource === resource && one.action === 'get')
+  if (action !== 'update' || get === undefined) return null
+  let revision: unknown
+  return {
+    current: async (): Promise<Readonly<Record<string, unknown>>> => {
+      const { body } = await (await reach()).call(get, id === undefined ? {} : { id })
+      revision = body['revision']
+      const draft = body['pending_draft']
+      return mode === 'draft' && isPlain(draft) ? draft : body
+    },
+    revision: (): WriteOptions => (typeof revision === 'number' ? { expectedRevision: revision } : {}),
+  }
 }
 
 function toCount(text: string): number {
