@@ -151,7 +151,7 @@ test('the whole of a collection, client and profile is made, used and deleted by
     '--json',
     JSON.stringify({ auth: { type: 'jwt', mode: 'jwks_url' } }),
   )
-  assert.match(unfit.err, /\(input_invalid\)\. \/auth\/audience: required in mode jwks_url/)
+  assert.match(unfit.err, /\(input_invalid\)\. --json \/auth\/audience: required in mode jwks_url/)
   const nobody = await postern('explain', 'GET', '/orders', '--client', 'acme', '--profile', 'live')
   assert.match(nobody.err, /There is no profile "acme:live"\./)
   const used = await postern('policies', 'delete', 'gold', '--yes')
@@ -176,6 +176,45 @@ test('an update changes one element of a list, and shows that element as the dif
   assert.match(beyond.err, /--set limits\[5\]\.max: the list has 2 elements, \[0\] to \[1\]/)
   const stale = await postern('policies', 'update', 'steps', '--limit', '1/1m', '--if-revision', '1')
   assert.equal(stale.code, 4, stale.err)
+})
+
+test('an error names the flag, or the line of the file, and what was most likely meant', async () => {
+  await works('policies', 'create', '--name', 'Steady', '--slug', 'steady')
+  const file = join(files, 'wrong.yaml')
+  writeFileSync(file, 'name: Wrong\n# a comment\nlimts: []\n')
+  const document = join(files, 'document.yaml')
+  const limit = '- {name: a, kind: rate, max: 3,\n       windw: 1m}'
+  writeFileSync(document, `---\nkind: policy\nslug: w\nspec:\n  name: W\n  limits:\n    ${limit}\n`)
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [['policies', 'create'], /\. --name: required\.$/m],
+    [
+      ['policies', 'create', '-f', file],
+      /\. \S*wrong\.yaml:3 \/limts: unknown member; did you mean limits\?$/m,
+    ],
+    [['policies', 'create', '--name', 'N', '--limits', '[{}]'], /\. --limits \/0\/name: required\.$/m],
+    [
+      ['policies', 'update', 'steady', '--set', 'limits[0].max=0'],
+      /^ {2}--set limits\[0\]\.\w+: .*$|\. --set limits\[0\]\.\w+: /m,
+    ],
+    [['policies', 'get', 'stedy'], /There is no policy "stedy"\. Did you mean "steady"\?$/m],
+    [
+      ['clients', 'create', '--name', 'N', '--policy', 'stedy'],
+      /\. --policy: there is no policy "stedy"; did you mean "steady"\?$/m,
+    ],
+    [
+      ['validate', document, '--offline'],
+      /\. \S*document\.yaml:8 \/spec\/limits\/0\/windw: unknown member; did you mean window\?$/m,
+    ],
+    [['apply', document, '--yes'], /\. \S*document\.yaml:8 \/spec\/limits\/0\/windw: unknown member/],
+  ]
+  for (const [args, message] of cases) {
+    const { code, err } = await postern(...args)
+    assert.notEqual(code, 0, args.join(' '))
+    assert.match(err, message, args.join(' '))
+  }
+  // A program gets the pointers as they came
+  const { err } = await postern('policies', 'create', '-o', 'json')
+  assert.deepEqual(JSON.parse(err).errors, [{ pointer: '/name', reason: 'required' }])
 })
 
 test('what a new client comes with and the key of the trail are shown so that a person can read them', async () => {

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { type Client, createClient } from '../client/client.ts'
-import { type Context, readContexts } from './context-file.ts'
+import { type Context, noContext, readContexts } from './context-file.ts'
 import { UsageError } from './exit.ts'
 import { askLocal, localFetch } from './local.ts'
 import type { CliPorts } from './ports.ts'
 import { type Door, signedInToken } from './sign-in.ts'
+import { suggesting } from './suggest.ts'
 
 const DATA_DEFAULT = './.postern'
 const URL_DEFAULT = 'http://127.0.0.1:8081'
@@ -45,12 +46,13 @@ export async function connect(ports: CliPorts, where: Where): Promise<Client> {
 /** A client of an instance. */
 export async function clientOf(ports: CliPorts, { url, token, fetch }: Target): Promise<Client> {
   const reach = fetch ?? ports.fetch
-  return createClient({
+  const client = createClient({
     url,
     token: await token(),
     userAgent: `postern-cli/${ports.version}`,
     ...(reach !== undefined && { fetch: reach }),
   })
+  return suggesting(client, ports.operations)
 }
 
 /**
@@ -101,12 +103,12 @@ function chooseContext(ports: CliPorts, where: Where): Chosen | null {
     throw new UsageError('--context and --data name two instances: leave out one of the two.')
   const asked = where.context ?? (ports.env['POSTERN_CONTEXT'] || undefined)
   if (asked === undefined && where.data !== undefined) return null
-  const { contexts, current } = readContexts(ports)
+  const known = readContexts(ports)
+  const { contexts, current } = known
   const name = asked ?? current
   if (name === null) return null
   const context = Object.hasOwn(contexts, name) ? contexts[name] : undefined
-  if (context === undefined)
-    throw new UsageError(`There is no context "${name}"; postern context list shows those there are.`)
+  if (context === undefined) throw new UsageError(noContext(known, name))
   return { name, context, isAsked: asked !== undefined }
 }
 

@@ -59,23 +59,34 @@ export function addFlags(command: Command, operation: Operation): void {
   for (const [flag, description] of optionFlags(operation)) command.option(flag, description)
 }
 
+/** What an input is made of, beside flags. */
+interface Sources {
+  /** The text of `--file`. */
+  readonly text?: string | null
+  /** What an update changes. It is asked for only if a flag changes one element of a list, as an update replaces lists. */
+  readonly current?: (() => Promise<Readonly<Record<string, unknown>>>) | undefined
+}
+
+/** The text of `--file`; null without one. */
+export async function readFileFlag(ports: CliPorts, given: Given): Promise<string | null> {
+  return typeof given['file'] === 'string' ? readText(ports, given['file']) : null
+}
+
 /**
  * The input of an operation: the file, then `--json`, then flags, then `--set`; later ones win.
- * @param current what an update changes. It is asked for only if a flag changes one element of a list, as an update replaces lists.
  */
 export async function readInput(
-  ports: CliPorts,
   operation: Operation,
   id: string | undefined,
   given: Given,
-  current?: () => Promise<Readonly<Record<string, unknown>>>,
+  { text = null, current }: Sources = {},
 ): Promise<Record<string, unknown>> {
   const input: Record<string, unknown> = {
-    ...(typeof given['file'] === 'string' && toObject(await readText(ports, given['file']), given['file'])),
+    ...(text !== null && toObject(text, String(given['file']))),
     ...(typeof given['json'] === 'string' && toObject(given['json'], '--json')),
   }
   for (const field of flagFields(operation)) {
-    const value = given[camel(flagOf(operation, field).replaceAll('-', '_'))]
+    const value = valueGiven(operation, field, given)
     if (value !== undefined) input[field.name] = toValue(field, value)
   }
   const assignments = (given['set'] ?? []) as string[]
@@ -152,6 +163,26 @@ function flagFields(operation: Operation): readonly Field[] {
     if (flag === 'quota' && takesLimits(operation)) return false
     return !(field.name === 'id' && takesId(operation)) && !isReserved(operation, flag) && !options.has(flag)
   })
+}
+
+function valueGiven(operation: Operation, field: Field, given: Given): unknown {
+  return given[camel(flagOf(operation, field).replaceAll('-', '_'))]
+}
+
+/** True for a member that has the value of its flag. */
+export function isGiven(operation: Operation, field: Field, given: Given): boolean {
+  return (
+    flagFields(operation).some(({ name }) => name === field.name) &&
+    valueGiven(operation, field, given) !== undefined
+  )
+}
+
+/** The flags of members and of the options of a write, with hyphens, by the names of the API. */
+export function flagsOf(operation: Operation): ReadonlyMap<string, string> {
+  const members = flagFields(operation).map((field) => [field.name, `--${flagOf(operation, field)}`] as const)
+  const options = writeOptionNames(operation).map((name) => [name, `--${kebab(name)}`] as const)
+  const short = takesLimits(operation) ? ([['quota', '--quota']] as const) : []
+  return new Map<string, string>([...options, ...members, ...short])
 }
 
 /** `--all` is a flag of lists alone. */

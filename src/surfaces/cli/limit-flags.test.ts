@@ -7,7 +7,6 @@ import { REGISTRY } from '../../operations/registry.ts'
 import { UsageError } from './exit.ts'
 import { addFlags, readInput } from './flags.ts'
 import { takesLimits } from './limit-flags.ts'
-import type { CliPorts } from './ports.ts'
 
 const MINUTE = { name: 'rate-1m', kind: 'rate', max: 1000, window: '1m' }
 
@@ -16,14 +15,9 @@ async function inputOf(args: readonly string[], current: Readonly<Record<string,
   const command = new Command().exitOverride()
   addFlags(command, policyOperations.update)
   command.parse(['gold', ...args], { from: 'user' })
-  // No file and no standard input is read
-  const { id, ...input } = await readInput(
-    {} as CliPorts,
-    policyOperations.update,
-    'gold',
-    command.opts(),
-    async () => current,
-  )
+  const { id, ...input } = await readInput(policyOperations.update, 'gold', command.opts(), {
+    current: async () => current,
+  })
   assert.equal(id, 'gold')
   return input
 }

@@ -22,10 +22,12 @@ import {
   everyPage,
   type Given,
   hasPages,
+  readFileFlag,
   readInput,
   readWriteOptions,
   takesId,
 } from './flags.ts'
+import { withFlags } from './named-errors.ts'
 import type { CliPorts } from './ports.ts'
 import { hasColour, printAnswer, printData, printDiff } from './print.ts'
 import { toTable } from './table.ts'
@@ -115,8 +117,9 @@ function operationCommand(
       return connected
     }
     const changed = changedBy(ports, operation, id, options, reach)
-    const input = await readInput(ports, operation, id, given, changed?.current)
-    const client = await reach()
+    const text = await readFileFlag(ports, given)
+    const input = await readInput(operation, id, given, { text, current: changed?.current })
+    const client = naming(await reach(), given, text)
     const out = typeof given['out'] === 'string' ? given['out'] : null
     if (operation.content !== undefined && id !== undefined && out !== null)
       return downloadTo(ports, client, operation, id, out)
@@ -146,6 +149,17 @@ function operationCommand(
       ports.err(`Keep the ${once.map(({ name }) => name).join(' and the ')}: shown only now.\n`)
     if (operation.fails?.(body) === true) throw new Failed(EXIT.error)
   })
+}
+
+/** A client whose refusals name flags and lines of files. Programs, which ask for JSON or YAML, get the pointers as they came. */
+function naming(client: Client, given: Given, text: string | null): Client {
+  if (given['output'] !== 'table') return client
+  const call: Client['call'] = (operation, input, options) =>
+    client.call(operation, input, options).catch((error: unknown) => {
+      // As define() hands it out
+      throw withFlags(error, operation as unknown as Operation, { given, text })
+    })
+  return { ...client, call }
 }
 
 /** What an update changes, as it is now. Once it was read, the update holds only for this revision of it. */

@@ -163,7 +163,7 @@ function toText(ports: Printer, problem: ProblemBody): string {
   // Most details are the first error as a sentence; once is enough
   const errors = problem.errors
     .map(({ pointer, reason }) => (pointer === '' ? reason : `${pointer}: ${reason}`))
-    .filter((line) => !problem.detail.endsWith(`${line}.`))
+    .filter((line) => !problem.detail.includes(line))
     .map((line) => `  ${printable(line)}\n`)
   const request = problem.request_id === null ? '' : `  request ${printable(problem.request_id)}\n`
   const head = `${red(ports, 'error:')} ${printable(`${problem.title} (${problem.code}).${detail}`)}\n`

@@ -239,9 +239,9 @@ test('exit codes: 0 ok, 1 error, 2 usage, 4 conflict', async () => {
   assert.equal((await postern('faults list')).code, 1)
 })
 
-test('a refusal is printed with its pointers, or as the problem object', async () => {
+test('a refusal is printed with flags, or as the problem object', async () => {
   const text = await postern('gadgets create --size 1')
-  assert.match(text.err, /^error: Input invalid \(input_invalid\)\. The input has faults\.\n {2}\/name: /)
+  assert.match(text.err, /^error: Input invalid \(input_invalid\)\. The input has faults\.\n {2}--name: /)
   const json = await postern('gadgets create --size 1 -o json')
   assert.equal(json.out, '')
   assert.equal((JSON.parse(json.err) as { code: string }).code, 'input_invalid')

@@ -380,7 +380,10 @@ function promoteCommand(ports: CliPorts, operations: ConfigOperations): Command 
       given.select === undefined ? {} : { select: given.select },
     )
     const { documents } = Exported.parse(answer.body)
-    const sources = documents.map(({ kind, slug }) => `${printable(kind)}/${printable(slug)}`)
+    const sources = documents.map(({ kind, slug }) => ({
+      name: `${printable(kind)}/${printable(slug)}`,
+      lineOf: () => null,
+    }))
     const input = {
       documents: documents.map((one) => ({ ...one, spec: mapped(one.spec, there) })),
       variables: here,

@@ -13,7 +13,7 @@ import { UsageError } from '../exit.ts'
 import type { CliPorts } from '../ports.ts'
 import { printAnswer, warningLines } from '../print.ts'
 import { diffLines } from '../table.ts'
-import { withFiles, withSources } from './sources.ts'
+import { type Source, withFiles, withSources } from './sources.ts'
 
 export interface Given extends Where {
   readonly managedBy?: string
@@ -56,7 +56,7 @@ export async function ask(
   client: Client,
   operation: Operation,
   input: Record<string, unknown>,
-  sources: readonly string[],
+  sources: readonly Source[],
   options: WriteOptions = {},
 ) {
   try {
@@ -70,7 +70,7 @@ export async function ask(
 export function tellWarnings(
   ports: CliPorts,
   warnings: readonly Warning[],
-  sources: readonly string[],
+  sources: readonly Source[],
 ): void {
   for (const line of warningLines(warnings)) ports.err(`warning: ${printable(withFiles(line, sources))}\n`)
 }
@@ -88,7 +88,7 @@ export async function planned(
   ports: CliPorts,
   client: Client,
   operations: ConfigOperations,
-  { input, sources }: { readonly input: Record<string, unknown>; readonly sources: readonly string[] },
+  { input, sources }: { readonly input: Record<string, unknown>; readonly sources: readonly Source[] },
   given: Given,
 ): Promise<void> {
   const isTable = given.output === 'table'
