@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { OPERATIONS } from '../../src/operations/registry.ts'
 import { commandsOf } from '../support/command-page.ts'
+import { eventually } from '../support/eventually.ts'
 import { backUp, examine } from '../support/upkeep.ts'
 import { runCommand } from './cli.ts'
 import { startTestServer, type TestServer } from './server.ts'
+import { startUpstream } from './upstream.ts'
 
 let server: TestServer
 const files = mkdtempSync(join(tmpdir(), 'postern-files-'))
@@ -271,6 +273,149 @@ test('a description is imported and published by one command', async () => {
   assert.equal(broken.code, 1)
   assert.match(broken.err, /document_invalid.*line 1/)
   assert.doesNotMatch(broken.err, /^ +: /m)
+})
+
+test('a call goes through the gateway with a given token, and prints status, headers on demand and the body', async (t) => {
+  const upstream = await startUpstream()
+  t.after(() => upstream.close())
+  await works(
+    ...[
+      'collections',
+      'create',
+      '--name',
+      'Called',
+      '--slug',
+      'called',
+      '--base-path',
+      '/called',
+      '--status',
+      'published',
+    ],
+    ...['--set', `upstream.targets[0].url=${upstream.url}`],
+  )
+  await works(
+    ...[
+      'proxies',
+      'create',
+      '--collection',
+      'called',
+      '--name',
+      'All',
+      '--methods',
+      'GET',
+      '--methods',
+      'POST',
+    ],
+    ...['--path', '/things/{id}', '--status', 'published'],
+  )
+  const made = await postern(
+    'clients',
+    'create',
+    '--name',
+    'Caller',
+    '--collections',
+    'called',
+    '--secret-only',
+  )
+  const token = join(files, 'token')
+  writeFileSync(token, made.out)
+
+  const got = await postern('call', 'GET', '/called/things/7?x=1', '--token-file', token)
+  assert.deepEqual([got.code, got.err], [0, '200 OK\n'])
+  const seen = JSON.parse(got.out)
+  assert.deepEqual([seen.method, seen.url, seen.headers.authorization], ['GET', '/things/7?x=1', undefined])
+  const posted = await postern(
+    ...['call', 'POST', '/called/things/8', '--body', '{"a":1}', '--include', '--token-file', token],
+  )
+  assert.match(posted.err, /^200 OK\n[\s\S]*^x-request-id: req_\w+\n/m)
+  assert.equal(JSON.parse(posted.out).body, '{"a":1}')
+  const data = await postern('call', '/called/things/9', '--token-file', token, '-o', 'json')
+  assert.equal(JSON.parse(data.out).body.url, '/things/9')
+  const tools = await postern('call', '--tool', 'list_collections', '--token-file', token)
+  assert.equal(tools.code, 0, tools.err)
+  assert.match(tools.out, /called/)
+  assert.equal((await postern('call', '--tool', 'nothing', '--token-file', token)).code, 1)
+
+  // The sign-in of the command line is an administrator of the management API, and no caller
+  const refused = await postern('call', 'GET', '/called/things/7')
+  assert.equal(refused.code, 1)
+  assert.match(refused.err, /^401 Unauthorized\n.*The call had no token\. Give the token of a profile/s)
+  assert.equal((await postern('call', 'called/things')).code, 2)
+
+  const id = /^x-request-id: (req_\w+)$/m.exec(posted.err)![1]!
+  await eventually(async () => (await postern('records', 'get', id)).code === 0)
+  const explained = await postern('explain', '--request-id', id)
+  assert.equal(explained.code, 0, explained.err)
+  assert.match(explained.out, /^ {2}\* called:all {2}GET,POST \/called\/things\/\{id\}: /m)
+  assert.match(explained.out, /checks? pass(es)?.*: --long shows them\.\n$/)
+  const lines = (text: string): number => text.trimEnd().split('\n').length
+  assert.ok(lines(explained.out) <= 10, explained.out)
+  const long = await postern('explain', '--request-id', id, '--long')
+  assert.ok(lines(long.out) > 20, long.out)
+
+  const followed = await postern('records', 'list', '--follow', '--from', '1h')
+  assert.deepEqual([followed.code, followed.out], [2, ''])
+  assert.match(followed.err, /--from does not go with --follow/)
+})
+
+test('a starter configuration is valid, is applied, and says how to go on', async (t) => {
+  const fresh = await startTestServer()
+  t.after(() => fresh.stop())
+  const run = (...args: string[]) => runCommand(fresh.data, args)
+  const [directory, values] = [join(files, 'starter'), join(files, 'starter-variables.yaml')]
+  const made = await run('init', directory)
+  assert.equal(made.code, 0, made.err)
+  assert.match(made.err, /postern apply \S*starter --var-file \S*starter-variables\.yaml/)
+  const again = await run('init', directory)
+  assert.equal(again.code, 2)
+  assert.match(again.err, /api\.yaml exists already\. Name another directory, or add --force/)
+  for (const [name, ...flags] of [
+    ['validate', '--offline'],
+    ['plan'],
+    ['apply', '--yes'],
+    ['diff'],
+  ] as const) {
+    const ran = await run(name, directory, '--var-file', values, ...flags)
+    assert.equal(ran.code, 0, ran.err)
+  }
+  // As a comment of the starter says
+  const token = await run('profiles', 'rotate', 'first-app:default', '--secret-only')
+  assert.match(token.out, /^pst_pk_\w+\n$/, token.err)
+})
+
+test('what was exported and the instance are in step, and an apply says what it takes over and where', async () => {
+  await works('policies', 'create', '--name', 'Kept', '--slug', 'kept')
+  const directory = join(files, 'exported')
+  assert.equal((await postern('export', '--out', directory)).code, 0)
+  const diff = await postern('diff', directory)
+  assert.equal(diff.code, 0, diff.err)
+  assert.match(diff.out, /^The documents and the instance are in step\.$/m)
+
+  const one = join(directory, 'policy/kept.yaml')
+  const ask = async (question: string): Promise<string> => {
+    asked += question
+    return 'no'
+  }
+  let asked = ''
+  const refused = await runCommand(server.data, ['apply', one], { interactive: true, ask })
+  assert.equal(refused.code, 2)
+  assert.equal(asked, `Apply this to ${server.running.controlUrl}? Type yes: `)
+  assert.match(
+    refused.err,
+    /^policy\/kept is not managed by documents\. Applying takes it over: "kept" manages it from then on, and --prune deletes it /m,
+  )
+  assert.equal((await postern('apply', one, '--yes')).code, 0)
+  const elsewhere = await postern('apply', one, '--name', 'other', '--yes')
+  assert.match(elsewhere.err, /take it over \(--take-over\), or apply as that set \(--name\)/)
+  const taken = await postern('apply', one, '--name', 'other', '--yes', '--take-over')
+  assert.match(taken.err, /^policy\/kept is managed by "kept"\. .*"kept" can no longer change it\.$/m)
+  assert.equal((await postern('diff', one)).code, 0)
+  writeFileSync(one, 'kind: policy\nslug: kept\nspec: { name: Other }\n')
+  assert.equal((await postern('diff', one, '--name', 'other')).code, 3)
+
+  asked = ''
+  await runCommand(server.data, ['policies', 'delete', 'kept'], { interactive: true, ask })
+  assert.match(asked, new RegExp(`Type kept to delete policies kept at ${server.running.controlUrl}: $`))
 })
 
 test('the document of the management API is one that the gateway itself can import', async () => {

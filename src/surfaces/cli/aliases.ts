@@ -54,8 +54,10 @@ export function passToMain(
   given: Given,
   words: readonly string[],
 ): Promise<unknown> | null {
+  const isKnown = (flag: string): boolean =>
+    main.command.options.some((option) => option.attributeName() === flag)
   const isForMain =
     alias.args.length > alias.registeredArguments.length ||
-    (main.command.registeredArguments.length === 0 && given['output'] === 'table')
+    (given['output'] === 'table' && Object.keys(given).every(isKnown))
   return isForMain ? main.command.parseAsync(words.slice(2), { from: 'user' }) : null
 }

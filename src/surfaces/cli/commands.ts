@@ -177,6 +177,13 @@ export const OWN_COMMANDS: readonly OwnCommand[] = [
     load: async (ports, whole) => (await import('./completion.ts')).completionCommand(ports, whole),
   },
   {
+    name: 'init',
+    group: FILES,
+    about: 'Write a starter configuration with comments',
+    isLocal: true,
+    load: async (ports) => (await import('./init.ts')).initCommand(ports),
+  },
+  {
     name: 'export',
     group: FILES,
     about: 'Export the configuration as documents',
@@ -230,6 +237,13 @@ export const OWN_COMMANDS: readonly OwnCommand[] = [
       group.addCommand(importCommand(ports, first))
       return again === undefined ? group : group.addCommand(reimportCommand(ports, again))
     },
+  },
+  {
+    name: 'call',
+    group: CALLS,
+    about: 'Call a published API or an MCP tool through the gateway',
+    isLocal: true,
+    load: async (ports) => (await import('./call.ts')).callCommand(ports),
   },
   {
     name: 'explain',

@@ -74,7 +74,12 @@ async function endpointOf(
   }
 }
 
-function fieldsOf({ client, profile, header }: Given): Record<string, string> {
+/** Header fields of flags. */
+export function fieldsOf({
+  client,
+  profile,
+  header,
+}: Pick<Given, 'client' | 'profile' | 'header'>): Record<string, string> {
   const fields: Record<string, string> = {}
   if (client !== undefined) fields['x-client-id'] = client
   if (profile !== undefined) fields['x-profile-id'] = profile

@@ -14,12 +14,13 @@ import { type Field, fieldsOf } from '../fields.ts'
 import { nameOf, needsConfirmation } from '../route.ts'
 import { mainCommandOf, passToMain } from './aliases.ts'
 import { addCommonFlags, type Format, kebab } from './common-flags.ts'
-import { connect, type Where } from './connect.ts'
+import { type Connected, connect, type Where } from './connect.ts'
 import { EXIT, Failed, UsageError } from './exit.ts'
 import {
   addFlags,
   checkUrl,
   everyPage,
+  flagsOf,
   type Given,
   hasPages,
   readFileFlag,
@@ -92,6 +93,15 @@ function operationCommand(
     command.option('--out <file>', 'Wait until the export is ready, and write the file')
   if (needsConfirmation(operation)) command.option('-y, --yes', 'Do not ask for confirmation')
   if (hasPages(operation)) command.option('--all', 'Fetch every page')
+  const following = ports.operations.find(
+    ({ resource, follows }) =>
+      resource === operation.resource && follows === true && operation.action === 'list',
+  )
+  if (following !== undefined)
+    command.option(
+      '--follow',
+      `Wait for more, as postern ${kebab(following.resource)} ${kebab(following.action)} does`,
+    )
   if (operation.revealsOnce === true)
     command.option(
       '--secret-only',
@@ -111,13 +121,18 @@ function operationCommand(
     }
     checkUrl(operation, given)
     const options = readWriteOptions(operation, given)
-    let connected: Promise<Client> | undefined
-    const reach = (): Promise<Client> => {
+    let connected: Promise<Connected> | undefined
+    const reach = (): Promise<Connected> => {
       connected ??= connect(ports, given as Where)
       return connected
     }
     const changed = changedBy(ports, operation, id, options, reach)
     const text = await readFileFlag(ports, given)
+    if (following !== undefined && given['follow'] === true) {
+      const known = await readInput(operation, id, given, { text })
+      const input = inputOfFollow(operation, following, known)
+      return followItems(ports, await reach(), following, input, given['output'] as Format, null)
+    }
     const input = await readInput(operation, id, given, { text, current: changed?.current })
     const client = naming(await reach(), given, text)
     const out = typeof given['out'] === 'string' ? given['out'] : null
@@ -152,7 +167,7 @@ function operationCommand(
 }
 
 /** A client whose refusals name flags and lines of files. Programs, which ask for JSON or YAML, get the pointers as they came. */
-function naming(client: Client, given: Given, text: string | null): Client {
+function naming(client: Connected, given: Given, text: string | null): Connected {
   if (given['output'] !== 'table') return client
   const call: Client['call'] = (operation, input, options) =>
     client.call(operation, input, options).catch((error: unknown) => {
@@ -225,7 +240,7 @@ function printSecrets(ports: CliPorts, body: Readonly<Record<string, unknown>>):
  */
 async function confirmed(
   ports: CliPorts,
-  client: Client,
+  client: Connected,
   operation: Operation,
   id: string | undefined,
   given: Given,
@@ -239,7 +254,7 @@ async function confirmed(
     )
   const slug = await slugOf(ports, client, operation, id)
   if (!isAsked) return { confirm: slug }
-  const question = `This cannot be undone. Type ${printable(slug)} to ${operation.action} ${operation.resource} ${printable(id)}: `
+  const question = `This cannot be undone. Type ${printable(slug)} to ${operation.action} ${operation.resource} ${printable(id)} at ${printable(client.place)}: `
   const typed = await ports.ask(question)
   if (typed.trim() !== slug) throw new UsageError('Not confirmed; nothing was done.')
   return { confirm: slug }
@@ -251,6 +266,19 @@ async function slugOf(ports: CliPorts, client: Client, operation: Operation, id:
   if (get === undefined) return id
   const { body } = await client.call(get, { id })
   return typeof body['slug'] === 'string' ? body['slug'] : id
+}
+
+/** The filters of a list for the operation that waits. Throws a usage error for one that it does not have. */
+function inputOfFollow(
+  list: Operation,
+  following: Operation,
+  input: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const vain = Object.keys(input).find((name) => !Object.hasOwn(following.input.shape, name))
+  if (vain === undefined) return input
+  throw new UsageError(
+    `${flagsOf(list).get(vain) ?? vain} does not go with --follow: it shows what comes from now on.`,
+  )
 }
 
 // Commands that wait for events and print each one, until they are interrupted.
