@@ -6,9 +6,10 @@ import { copyFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node
 import { createRequire } from 'node:module'
 import { join, relative } from 'node:path'
 import { type OutputChunk, type Plugin, type RolldownOutput, rolldown } from 'rolldown'
-import { ENTRIES, type Entry, nextSlot, useBundle } from '../src/base/bundle.ts'
+import { COMPLETION, ENTRIES, type Entry, nextSlot, useBundle } from '../src/base/bundle.ts'
 import type { Built, Commit } from '../src/base/program.ts'
 import { compilerDigest } from '../src/upkeep/start/configuration.ts'
+import { completionPlaces } from './manual.ts'
 import { LICENCES, licencesOf, packagesOf } from './packages.ts'
 
 /** Its package reads it beside its own file. */
@@ -16,7 +17,13 @@ const WASM = '@jitl/quickjs-ng-wasmfile-release-sync/wasm'
 /** The second is what `pg` looks for and does without. */
 const OUTSIDE = [/^mysql2(?:\/|$)/, 'pg-native']
 /** What decides how a bundle is made, beside the sources in it. */
-const MADE_BY = ['package.json', 'package-lock.json', 'build/bundle.ts', 'build/packages.ts']
+const MADE_BY = [
+  'package.json',
+  'package-lock.json',
+  'build/bundle.ts',
+  'build/packages.ts',
+  'build/manual.ts',
+]
 /**
  * Entries that share parts. The parts of a gateway thread are one file, which it reads faster, and without what only other threads need
  * of a module. The others share much with each other, and little with it.
@@ -67,6 +74,7 @@ export async function writeBundle(
   mkdirSync(fresh, { recursive: true })
   for (const file of groups.flat())
     writeFileSync(join(fresh, file.fileName), file.type === 'chunk' ? oneByte(file.code) : file.source)
+  writeFileSync(join(fresh, COMPLETION), JSON.stringify(await completionPlaces()))
   const wasm = createRequire(join(program, 'package.json')).resolve(WASM)
   copyFileSync(wasm, join(fresh, 'emscripten-module.wasm'))
   const own = ['src', 'examples'].map((folder) => join(program, folder, '/'))

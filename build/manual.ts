@@ -1,7 +1,9 @@
-/** The manual page of the command line, postern(1), made of its help. */
+/** What is made of the help of the command line: the manual page postern(1), and the commands for completion. */
 
 import { OPERATIONS } from '../src/operations/registry.ts'
 import { settingsHelp } from '../src/settings/pages.ts'
+import { placesOf } from '../src/surfaces/cli/completion.ts'
+import type { Place } from '../src/surfaces/cli/completion-scripts.ts'
 import { EXIT } from '../src/surfaces/cli/exit.ts'
 import type { CliPorts } from '../src/surfaces/cli/ports.ts'
 import { buildProgram } from '../src/surfaces/cli/program.ts'
@@ -26,15 +28,19 @@ const EXIT_CODES: readonly (readonly [string, string])[] = [
   [String(EXIT.conflict), 'Something else was changed meanwhile, or exists already.'],
 ]
 
+/** The help is made; no command runs. */
+function portsOf(version: string): CliPorts {
+  return { operations: OPERATIONS, version, upHelp: async () => '', env: {} } as unknown as CliPorts
+}
+
+/** Every command with what may follow it, for `postern completion`. */
+export async function completionPlaces(): Promise<readonly Place[]> {
+  return placesOf({ program: await buildProgram(portsOf('')), operations: OPERATIONS })
+}
+
 /** @param time of the sources, RFC 3339; null for none @returns the page in the language of troff (man macros) */
-export function manual(version: string, time: string | null): string {
-  // The help is made; no command runs
-  const program = buildProgram({
-    operations: OPERATIONS,
-    version,
-    upHelp: '',
-    env: {},
-  } as unknown as CliPorts)
+export async function manual(version: string, time: string | null): Promise<string> {
+  const program = await buildProgram(portsOf(version))
   const help = program.createHelp()
   const commands = help.visibleCommands(program).map((one) => [one.name(), `${one.description()}.`] as const)
   const settings = settingsHelp()

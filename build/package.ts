@@ -68,4 +68,4 @@ const bill = billOf(
   (folder) => lock.packages[relative(top, folder)],
 )
 writeFileSync(join(release, 'sbom.cdx.json'), bill)
-writeFileSync(join(release, 'postern.1'), manual(about.version, commit?.time ?? null))
+writeFileSync(join(release, 'postern.1'), await manual(about.version, commit?.time ?? null))

@@ -1,12 +1,12 @@
 /** What the program does with its arguments: `up`, or a command of the command line. */
-import { createInterface as createLines } from 'node:readline'
-import { createInterface } from 'node:readline/promises'
-import { text } from 'node:stream/consumers'
-import { pino } from 'pino'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { COMPLETION } from './base/bundle.ts'
 import { BUILT, entryUrl, IS_PACKAGE, PROGRAM } from './base/program.ts'
 import { CannotStart } from './base/refusal.ts'
 import { stopSignal } from './base/threads/process.ts'
 import { showFirstLink } from './control/first-link.ts'
+import type { Place } from './surfaces/cli/completion-scripts.ts'
 import type { Build, ResetRequest, RunnerRequest, TokenRequest } from './surfaces/cli/ports.ts'
 import { commitOf, VERSION } from './version.ts'
 
@@ -20,10 +20,7 @@ async function up(flags: readonly string[]): Promise<void> {
   workers.ahead('recorder')
   for (let slot = 0; slot < settings.workers; slot++) workers.ahead('gateway', gatewayName(slot))
   const { startServer } = await import('./serve.ts')
-  const log = pino(
-    { base: undefined, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ dest: 2, sync: true }),
-  )
+  const log = await createLog()
   const server = await startServer(settings, { log: (level, message) => log[level](message), workers })
   process.on('SIGHUP', () => server.reload())
   // From before it says that it is ready: whoever reads that may send a signal at once
@@ -42,6 +39,15 @@ async function up(flags: readonly string[]): Promise<void> {
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => process.exit(1))
   log.info(`${by}: letting requests end, then stopping`)
   await server.stop()
+}
+
+/** Lines of JSON on standard error. */
+async function createLog() {
+  const { pino } = await import('pino')
+  return pino(
+    { base: undefined, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ dest: 2, sync: true }),
+  )
 }
 
 async function demo(flags: readonly string[]): Promise<number> {
@@ -66,10 +72,7 @@ async function runner({ file, isCheck }: RunnerRequest): Promise<readonly string
   if (isCheck) return names
   const { createClock } = await import('./base/clock.ts')
   const { startRunner } = await import('./runner/runner.ts')
-  const log = pino(
-    { base: undefined, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ dest: 2, sync: true }),
-  )
+  const log = await createLog()
   const signal = stopSignal()
   // A terminal that closes would end this process without a stop of the servers
   process.once('SIGHUP', () => process.kill(process.pid, 'SIGTERM'))
@@ -88,19 +91,39 @@ async function runner({ file, isCheck }: RunnerRequest): Promise<readonly string
   return names
 }
 
+async function places() {
+  return (await import('./serve/places.ts')).PLACES
+}
+
+/** From the file that the build has put beside this one. */
+function readBuiltPlaces(): readonly Place[] | null {
+  if (BUILT === null) return null
+  // Written by build/bundle.ts, as a whole
+  return JSON.parse(readFileSync(join(import.meta.dirname, COMPLETION), 'utf8')) as readonly Place[]
+}
+
+async function* lines(): AsyncIterable<string> {
+  const { createInterface } = await import('node:readline')
+  yield* createInterface({ input: process.stdin })
+}
+
 async function issueOffline(dataDirectory: string, request: TokenRequest) {
   const { issueOffline: issue } = await import('./control/offline.ts')
-  const { PLACES } = await import('./serve/places.ts')
-  return issue(PLACES, dataDirectory, request)
+  return issue(await places(), dataDirectory, request)
 }
 
 async function resetOffline(dataDirectory: string, request: ResetRequest) {
   const { resetOffline: reset } = await import('./control/offline.ts')
-  const { PLACES } = await import('./serve/places.ts')
-  return reset(PLACES, dataDirectory, request, process.env['POSTERN_ORIGIN'] ?? 'http://localhost:8080')
+  return reset(
+    await places(),
+    dataDirectory,
+    request,
+    process.env['POSTERN_ORIGIN'] ?? 'http://localhost:8080',
+  )
 }
 
 async function ask(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises')
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   try {
     return await terminal.question(question)
@@ -127,21 +150,17 @@ try {
   if (args[0] === 'up' && !isHelp) await up(args.slice(1))
   else if (args[0] === 'demo' && !isHelp) process.exitCode = await demo(args.slice(1))
   else {
-    // `up` goes without: they would be a tenth of its start
-    const { OPERATIONS } = await import('./operations/registry.ts')
-    const { settingsHelp } = await import('./settings/pages.ts')
-    const { openBrowser } = await import('./surfaces/cli/open-browser.ts')
+    // `up` goes without
     const { runCli } = await import('./surfaces/cli/program.ts')
-    const { lockFile, PLACES } = await import('./serve/places.ts')
     process.exitCode = await runCli(
       {
-        operations: OPERATIONS,
+        operations: async () => (await import('./operations/registry.ts')).OPERATIONS,
         version: VERSION,
         env: process.env,
         out: (line) => process.stdout.write(line),
         err: (line) => process.stderr.write(line),
-        readStdin: () => text(process.stdin),
-        lines: () => createLines({ input: process.stdin }),
+        readStdin: async () => (await import('node:stream/consumers')).text(process.stdin),
+        lines,
         interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
         colour: process.stdout.isTTY === true,
         ask,
@@ -151,13 +170,17 @@ try {
         demo,
         build,
         runner,
-        upHelp: settingsHelp(),
-        backUp: async (request) => (await import('./upkeep/backup/backup.ts')).backUp(PLACES, request),
-        restore: async (request) => (await import('./upkeep/backup/restore.ts')).restore(PLACES, request),
-        examine: async (request) => (await import('./upkeep/doctor/doctor.ts')).examine(PLACES, request),
-        openBrowser,
+        upHelp: async () => (await import('./settings/pages.ts')).settingsHelp(),
+        builtPlaces: readBuiltPlaces,
+        backUp: async (request) =>
+          (await import('./upkeep/backup/backup.ts')).backUp(await places(), request),
+        restore: async (request) =>
+          (await import('./upkeep/backup/restore.ts')).restore(await places(), request),
+        examine: async (request) =>
+          (await import('./upkeep/doctor/doctor.ts')).examine(await places(), request),
+        openBrowser: async (url) => (await import('./surfaces/cli/open-browser.ts')).openBrowser(url),
         stopSignal,
-        lock: lockFile,
+        lock: async (file) => (await import('./serve/places.ts')).lockFile(file),
       },
       args,
     )

@@ -129,6 +129,42 @@ test('nothing outside of store/ speaks SQL or imports a database', () => {
   }
 })
 
+/** Files and packages that an entry loads at its start, which is without what it imports while it runs. */
+function loadedBy(entry: string): { readonly loaded: Set<string>; readonly packages: Set<string> } {
+  const loaded = new Set([join(root, `${entry}.ts`)])
+  const packages = new Set<string>()
+  for (const file of loaded)
+    for (const [, name] of readFileSync(file, 'utf8').matchAll(/^import (?!type )[^']*'([^']+)'/gm)) {
+      if (name!.startsWith('.')) loaded.add(resolve(dirname(file), name!))
+      else packages.add(name!)
+    }
+  return { loaded, packages }
+}
+
+for (const entry of ['command', 'surfaces/cli/program', 'surfaces/cli/version'])
+  test(`the command line answers without an instance before it loads a schema or an operation: ${entry}`, () => {
+    const { loaded, packages } = loadedBy(entry)
+    assert.ok(loaded.size > 3, 'the imports were found')
+    for (const name of ['zod', 'pino', 'kysely', 'node:sqlite', 'node:http'])
+      assert.ok(!packages.has(name), `${name} is loaded`)
+    assert.deepEqual(operationsIn(loaded), [])
+  })
+
+for (const entry of ['context', 'completion', 'login', 'token'])
+  test(`a command that needs no operation loads none: postern ${entry}`, () => {
+    const { loaded, packages } = loadedBy(`surfaces/cli/${entry}`)
+    assert.ok(packages.has('commander'), 'the imports were found')
+    assert.deepEqual(operationsIn(loaded), [])
+  })
+
+/** Modules with operations, or with the schema of one. */
+function operationsIn(loaded: ReadonlySet<string>): string[] {
+  const others = ['operations/engine/write-options']
+  return [...loaded]
+    .map(nameOf)
+    .filter((name) => /^(operations|store)\//.test(name) && !others.includes(name))
+}
+
 for (const entry of [
   'threads/gateway',
   'threads/recorder',
@@ -138,13 +174,7 @@ for (const entry of [
   'snapshot/find/capabilities',
 ])
   test(`a thread loads no schemas, no node:http and nothing that compiles snapshots, for which it would pay at its start: ${entry}`, () => {
-    const loaded = new Set([join(root, `${entry}.ts`)])
-    const packages = new Set<string>()
-    for (const file of loaded)
-      for (const [, name] of readFileSync(file, 'utf8').matchAll(/^import (?!type )[^']*'([^']+)'/gm)) {
-        if (name!.startsWith('.')) loaded.add(resolve(dirname(file), name!))
-        else packages.add(name!)
-      }
+    const { loaded, packages } = loadedBy(entry)
     const isThread = entry.startsWith('threads/')
     assert.ok(loaded.size > (isThread ? 10 : 3), 'the imports were found')
     if (isThread) assert.ok(packages.has('node:worker_threads'), 'the imports of packages were found')

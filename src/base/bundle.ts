@@ -28,6 +28,8 @@ export type Entry = keyof typeof ENTRIES
 /** Folders of bundles below the program. They are as deep as `src/base`. */
 const SLOTS = ['dist/a', 'dist/b'] as const
 const MANIFEST = 'dist/bundle.json'
+/** The file in a bundle with every command, for `postern completion`: it is read faster than the commands are built. */
+export const COMPLETION = 'completion.json'
 /** The folder of the bundle of a package. */
 export const RELEASE = 'dist/release'
 

@@ -73,7 +73,7 @@ function nodeFindings(node: WorkflowNode, index: number, known: Known): Finding[
   if (type === undefined)
     return [finding('unknown_node_type', `${place}/type`, `there is no node "${node.type}"`)]
   const parsed = type.config.safeParse(node.config)
-  const faults = parsed.success ? [] : fieldErrorsOf(parsed.error)
+  const faults = parsed.success ? [] : fieldErrorsOf(parsed.error, type.config)
   return [
     ...faults.map(({ pointer, reason }) => finding('bad_config', `${place}/config${pointer}`, reason)),
     ...inputFaults(node, type).map(({ name, reason }) =>

@@ -64,7 +64,7 @@ export interface RunnerConfig {
 export function readRunnerFile(path: string): RunnerConfig {
   const text = readPrivate(path, 'The runner file', FILE_BYTES_MAX, 0o077)
   const parsed = RunnerFileSchema.safeParse(valueIn(path, text))
-  if (!parsed.success) throw faulty(path, fieldErrorsOf(parsed.error))
+  if (!parsed.success) throw faulty(path, fieldErrorsOf(parsed.error, RunnerFileSchema))
   const { listen, entries } = parsed.data
   const errors: FieldError[] = Object.entries(entries).flatMap(([name, entry]) =>
     faultsOfEntry(entry, pointerTo('/entries', name)),

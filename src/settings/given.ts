@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { CannotStart } from '../base/refusal.ts'
-import { distance } from '../base/text/distance.ts'
+import { nearestName } from '../base/text/distance.ts'
 import { flagOf, NOT_AVAILABLE, OF_THE_CLI, PREFIX, SCHEMA } from './schema.ts'
 
 /** One setting as text. */
@@ -60,9 +60,6 @@ function isSetting(name: string): boolean {
 }
 
 function suggest(wrong: string, known: readonly string[]): string {
-  const [nearest] = known
-    .map((name) => ({ name, steps: distance(wrong, name) }))
-    .sort((a, b) => a.steps - b.steps)
-  if (nearest === undefined || nearest.steps > 4) return 'See docs/settings.md for those there are.'
-  return `Did you mean ${nearest.name}?`
+  const nearest = nearestName(wrong, known)
+  return nearest === null ? 'See docs/settings.md for those there are.' : `Did you mean ${nearest}?`
 }

@@ -85,7 +85,7 @@ export function readProviders({
   if (unusable.length > 0) throw faulty(path, unusable, given)
   const parsed = ProvidersFile.safeParse(given)
   if (!parsed.success) {
-    const errors = fieldErrorsOf(parsed.error)
+    const errors = fieldErrorsOf(parsed.error, ProvidersFile)
     throw faulty(
       path,
       errors.map(({ pointer, reason }) => ({ pointer, reason: sentenceOf(reason) })),

@@ -58,8 +58,8 @@ function isSwitch(command: Command, word: string): boolean {
   return option !== undefined && !option.required && !option.optional
 }
 
-test('each command in the pages exists, with each of its flags', () => {
-  const program = buildProgram(cliPorts({ operations: OPERATIONS, version: '0.0.0' }))
+test('each command in the pages exists, with each of its flags', async () => {
+  const program = await buildProgram(cliPorts({ operations: OPERATIONS, version: '0.0.0' }))
   const lines = PAGES.flatMap((page) => commandLinesOf(page).map((line) => ({ page, line })))
   assert.ok(lines.length > 150, `${lines.length} command lines`)
   assert.deepEqual(

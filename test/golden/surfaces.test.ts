@@ -18,8 +18,9 @@ test('the OpenAPI document is the one in test/golden', () => {
   golden('openapi.json', `${JSON.stringify(toOpenApi(OPERATIONS), null, 2)}\n`)
 })
 
-test('the help of every command is the one in test/golden', () => {
-  const program = buildProgram(cliPorts({ operations: OPERATIONS, version: '0.0.0', upHelp: settingsHelp() }))
+test('the help of every command is the one in test/golden', async () => {
+  const ports = cliPorts({ operations: OPERATIONS, version: '0.0.0', upHelp: async () => settingsHelp() })
+  const program = await buildProgram(ports)
   golden('cli.txt', commandsPage(program))
 })
 

@@ -15,7 +15,7 @@ import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { makeBundle } from '../../build/bundle.ts'
 import { LICENCES } from '../../build/packages.ts'
-import { ENTRIES } from '../../src/base/bundle.ts'
+import { COMPLETION, ENTRIES } from '../../src/base/bundle.ts'
 import { eventually } from '../support/eventually.ts'
 import { ownPort } from '../support/ports.ts'
 import { answer, flow } from './flows.ts'
@@ -44,6 +44,7 @@ before(async () => {
   for (const path of [
     'src',
     'build/bundle.ts',
+    'build/manual.ts',
     'build/packages.ts',
     'examples',
     'package.json',
@@ -195,6 +196,16 @@ test('a bundle has the mode of other folders, and the sources run if one of its 
   const { code, stdout } = await runPostern(['--version'], { RUN_SOURCES: 'false' }, main)
   assert.deepEqual([code, stdout], [0, '0.1.0\n'])
   writeFileSync(part, text)
+})
+
+test('a bundle has the commands for completion in a file, and prints the script from it', async () => {
+  const places = JSON.parse(readFileSync(join(bundle, COMPLETION), 'utf8')) as { path: string[] }[]
+  const policies = places.find(({ path }) => path.join(' ') === 'policies create')
+  assert.ok(policies !== undefined)
+  policies.path = ['policies', 'only-in-the-file']
+  writeFileSync(join(bundle, COMPLETION), JSON.stringify(places))
+  const { stdout } = await runPostern(['completion', 'bash'], {}, join(program, 'postern.js'))
+  assert.match(stdout, /^ {2}'policies only-in-the-file'\) /m)
 })
 
 test('the licences of all packages in a bundle are beside it', () => {

@@ -1,5 +1,7 @@
 import type { z } from 'zod'
 import { type FieldError, type Refusal, refuse } from '../refusal.ts'
+import { nearestName } from '../text/distance.ts'
+import { membersAt } from './schema-members.ts'
 import { pointerTo } from './storable.ts'
 
 /**
@@ -126,34 +128,49 @@ function match(expression: RegExp, text: string, at: number): number {
 /** Places that one refusal names. */
 const ERRORS_MAX = 100
 
-/** What a schema does not accept, by JSON pointers, at most {@link ERRORS_MAX}. Names fields, never their values. */
-export function fieldErrorsOf(error: z.ZodError): FieldError[] {
+/** Unknown members for which one refusal names the known one that is near. */
+const NEAR_MAX = 10
+
+/**
+ * What a schema does not accept, by JSON pointers, at most {@link ERRORS_MAX}. Names fields, never their values.
+ * @param schema names the known member that is near an unknown one
+ */
+export function fieldErrorsOf(error: z.ZodError, schema?: z.core.$ZodType): FieldError[] {
   // Of a list with a million faults the first suffice, and all would take seconds
   const first = error.issues.slice(0, ERRORS_MAX)
-  return first.flatMap((issue) => toFieldErrors(issue, [])).slice(0, ERRORS_MAX)
+  let left = NEAR_MAX
+  const near = (path: readonly PropertyKey[], key: string): string => {
+    const nearest = schema === undefined || left-- <= 0 ? null : nearestName(key, membersAt(schema, path))
+    return nearest === null ? '' : `; did you mean ${nearest}?`
+  }
+  return first.flatMap((issue) => toFieldErrors(issue, [], near)).slice(0, ERRORS_MAX)
 }
 
 /** The refusal of an input that its schema does not accept. Names fields, never their values. */
-export function toInputInvalid(error: z.ZodError): Refusal {
-  const errors = fieldErrorsOf(error)
+export function toInputInvalid(error: z.ZodError, schema?: z.core.$ZodType): Refusal {
+  const errors = fieldErrorsOf(error, schema)
   const [first] = errors
   const place = first === undefined || first.pointer === '' ? 'The input' : first.pointer
-  return refuse('input_invalid', { detail: `${place}: ${first?.reason ?? 'is not valid'}.`, errors })
+  const reason = first?.reason ?? 'is not valid'
+  return refuse('input_invalid', { detail: `${place}: ${reason}${reason.endsWith('?') ? '' : '.'}`, errors })
 }
 
-function toFieldErrors(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): FieldError[] {
+/** What follows the reason of an unknown member. */
+type Near = (path: readonly PropertyKey[], key: string) => string
+
+function toFieldErrors(issue: z.core.$ZodIssue, above: readonly PropertyKey[], near: Near): FieldError[] {
   const path = [...above, ...issue.path]
   if (issue.code === 'unrecognized_keys')
     return issue.keys
       .slice(0, ERRORS_MAX)
-      .map((key) => ({ pointer: pointerTo('', ...path, key), reason: 'unknown member' }))
+      .map((key) => ({ pointer: pointerTo('', ...path, key), reason: `unknown member${near(path, key)}` }))
   if (issue.code === 'invalid_union') {
     // The branch of the same type with the fewest faults is most likely the one that was meant
     const [nearest] = [...issue.errors].sort(
       (a, b) => Number(isOfOtherType(a)) - Number(isOfOtherType(b)) || a.length - b.length,
     )
     if (nearest !== undefined && nearest.length > 0)
-      return nearest.flatMap((inner) => toFieldErrors(inner, path))
+      return nearest.flatMap((inner) => toFieldErrors(inner, path, near))
     return [{ pointer: pointerTo('', ...path), reason: oneOf(optionsOf(issue)) }]
   }
   if (issue.code === 'invalid_value' && issue.message.startsWith('Invalid ')) {

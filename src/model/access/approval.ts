@@ -17,9 +17,6 @@ export const Difference = z.object({
 })
 export const Diff = z.array(Difference)
 
-/** What a table shows of a difference; the command line prints a line for each in its place. */
-export const DIFF_COLUMNS = ['op', 'path', 'item', 'from', 'value']
-
 /** Verbs of permissions by which something is changed. */
 const CHANGING = ['create', 'update', 'delete', 'publish', 'rotate']
 

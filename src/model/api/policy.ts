@@ -44,7 +44,7 @@ const StatusRange = z
   .refine((range) => range.length === 3 || range.slice(0, 3) <= range.slice(4), 'the range runs backwards')
 
 /** One limit. The name goes into the RateLimit fields, so it is a token. */
-const Limit = z
+export const Limit = z
   .strictObject({
     name: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/, 'lower-case letters, digits, _ and -, at most 32'),
     kind: z
@@ -213,12 +213,13 @@ export type LimitSpec = PolicySpec['limits'][number]
 /** All limits of a policy, those of the short form last. */
 export function limitsOf(spec: Pick<PolicySpec, 'limits' | 'rate' | 'quota'>): readonly LimitSpec[] {
   const limits = [...spec.limits]
-  if (spec.rate != null)
-    limits.push({ name: 'rate', kind: 'rate', max: spec.rate.max, window: spec.rate.interval })
-  if (spec.quota != null) {
-    const { max, interval } = spec.quota
-    const rolling = isCalendar(interval) ? {} : { rolling: true }
-    limits.push({ name: 'quota', kind: 'quota', max, window: interval, ...rolling })
-  }
+  if (spec.rate != null) limits.push(windowed('rate', 'rate', spec.rate.max, spec.rate.interval))
+  if (spec.quota != null) limits.push(windowed('quota', 'quota', spec.quota.max, spec.quota.interval))
   return limits
+}
+
+/** A limit of its short form: a quota whose window is no calendar period is rolling. */
+export function windowed(name: string, kind: 'rate' | 'quota', max: number, window: string): LimitSpec {
+  const rolling = kind === 'rate' || isCalendar(window) ? {} : { rolling: true }
+  return { name, kind, max, window, ...rolling }
 }

@@ -5,12 +5,7 @@ import type { Clock } from '../../base/clock.ts'
 import { isPlain } from '../../base/json/storable.ts'
 import { type Refusal, refuse } from '../../base/refusal.ts'
 import { PERMISSIONS } from '../../model/access/access.ts'
-import {
-  CHANGE_REQUEST_STATES,
-  ChangeRequest,
-  DIFF_COLUMNS,
-  Difference,
-} from '../../model/access/approval.ts'
+import { CHANGE_REQUEST_STATES, ChangeRequest, Difference } from '../../model/access/approval.ts'
 import { type AuditEntry, newAuditEntry } from '../../model/access/audit.ts'
 import { Ref } from '../../model/members.ts'
 import { NOUNS } from '../../model/resource-types.ts'
@@ -31,6 +26,7 @@ import {
   toCursor,
 } from '../engine/lists.ts'
 import { holdsLengths, tooLargeToReview } from '../engine/review.ts'
+import { DIFF_COLUMNS } from '../engine/write-options.ts'
 import { isUser } from '../personal-tokens/personal-tokens.ts'
 
 const COLUMNS = ['id', 'state', 'operation', 'resource.slug', 'requester.name', 'rules', 'expires_at']

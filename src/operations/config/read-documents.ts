@@ -1,5 +1,6 @@
 import { isPlain, pointerTo } from '../../base/json/storable.ts'
 import { type FieldError, Refusal, refuse, type Sought } from '../../base/refusal.ts'
+import { nearestName } from '../../base/text/distance.ts'
 import { fromDescription, isDescription, type Placed } from '../../import/openapi/documents.ts'
 import { readYamlStream } from '../../import/text/yaml.ts'
 import { Slug } from '../../model/members.ts'
@@ -70,7 +71,7 @@ export function refuseFaults(errors: readonly FieldError[], sought: readonly Sou
   const [first] = errors
   if (first === undefined) return
   throw refuse('input_invalid', {
-    detail: `${first.pointer}: ${first.reason}.`,
+    detail: `${first.pointer}: ${first.reason}${first.reason.endsWith('?') ? '' : '.'}`,
     errors: errors.slice(0, ERRORS_MAX),
     sought,
   })
@@ -124,9 +125,9 @@ function readOne(
     return null
   }
   for (const name of Object.keys(filled))
-    if (name !== 'kind' && name !== 'slug' && name !== 'spec') fault(pointerTo('', name), 'unknown member')
+    if (!MEMBERS.includes(name)) fault(pointerTo('', name), unknownMember(name, MEMBERS))
   const kind = typeof filled['kind'] === 'string' ? kindCalled(filled['kind']) : undefined
-  if (kind === undefined) fault('/kind', `must be one of ${KIND_WORDS.join(', ')}`)
+  if (kind === undefined) fault('/kind', unknownKind(filled['kind']))
   const slug = Slug.safeParse(filled['slug'])
   if (!slug.success) fault('/slug', filled['slug'] === undefined ? 'required' : slug.error.issues[0]!.message)
   const { spec } = filled
@@ -134,6 +135,19 @@ function readOne(
   else if (spec['slug'] !== undefined) fault('/spec/slug', 'stands beside the spec, not in it')
   if (errors.length > before || kind === undefined || !slug.success || !isPlain(spec)) return null
   return { kind, slug: slug.data, spec, place, specPlace, isDescribed }
+}
+
+const MEMBERS: readonly string[] = ['kind', 'slug', 'spec']
+
+function unknownMember(name: string, known: readonly string[]): string {
+  const nearest = nearestName(name, known)
+  return nearest === null ? 'unknown member' : `unknown member; did you mean ${nearest}?`
+}
+
+function unknownKind(word: unknown): string {
+  const nearest = typeof word === 'string' ? nearestName(word, KIND_WORDS) : null
+  const asked = nearest === null ? '' : `; did you mean ${nearest}?`
+  return `must be one of ${KIND_WORDS.join(', ')}${asked}`
 }
 
 export type Variables = Readonly<Record<string, string | number | boolean>>

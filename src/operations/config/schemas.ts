@@ -48,6 +48,7 @@ const Diff = z.array(
     path: z.string(),
     from: z.unknown().optional(),
     value: z.unknown().optional(),
+    item: z.string().optional().describe('Id, slug or name of the changed list item'),
   }),
 )
 

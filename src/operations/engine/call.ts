@@ -68,14 +68,6 @@ export interface Content {
   readonly stream: ReadableStream<Uint8Array>
 }
 
-/** Members of an answer that are shown once, where `revealsOnce` of its operation says that it has such. */
-export const SHOWN_ONCE: ReadonlySet<string> = new Set([
-  'token',
-  'signing_secret',
-  'set_up_url',
-  'client_secret',
-])
-
 /** The safety that every write takes, as members on the wire. */
 export const WriteOptionsInput = z.object({
   dry_run: z.boolean().optional().describe('Validate and return the difference; store nothing'),

@@ -120,11 +120,8 @@ async function plain(
 
 /** Characters of one value in a diff; longer ones are named by their length, since entries are read by people. */
 const VALUE_CHARS_MAX = 8192
-/** Characters of both lists up to which a list is shown whole. */
-const LIST_CHARS_MAX = 1024
-
 /**
- * JSON patch (RFC 6902) with the old values. Larger lists are compared item by item. A value over 8,192 characters of JSON
+ * JSON patch (RFC 6902) with the old values. Lists are compared item by item, unless none stayed. A value over 8,192 characters of JSON
  * is named by its length; {@link differencesOf} keeps it.
  */
 export function diffOf(before: unknown, after: unknown, path: readonly string[] = []): DiffEntry[] {
@@ -142,8 +139,7 @@ export function differencesOf(before: unknown, after: unknown, path: readonly st
     )
   if (canonicalJson(before) === canonicalJson(after)) return []
   if (Array.isArray(before) && Array.isArray(after)) {
-    const isSmall = JSON.stringify([before, after]).length <= LIST_CHARS_MAX
-    const items = isSmall ? null : differencesOfLists(before, after, path)
+    const items = differencesOfLists(before, after, path)
     if (items !== null) return items
   }
   return [{ op: 'replace', path: pointerTo('', ...path), from: before, value: after }]
@@ -159,7 +155,7 @@ const IDENTITIES = ['id', 'slug', 'name', 'key', 'kid', 'url', 'path', 'claim'] 
 
 /**
  * Items that are gone (from the end of the old list), items that are new, and the differences of those that stayed, at their
- * places in the new list; in this order the entries are a JSON patch. Null where items have no identity or changed places.
+ * places in the new list; in this order the entries are a JSON patch. Null where items have no identity, changed places, or none stayed.
  */
 function differencesOfLists(
   before: readonly unknown[],
@@ -171,6 +167,8 @@ function differencesOfLists(
   const [was, is] = [before.map(identity), after.map(identity)]
   const [old, now] = [new Map(was.map((key, at) => [key, at])), new Map(is.map((key, at) => [key, at]))]
   const stayed = was.filter((key) => now.has(key))
+  // One list in the place of another one, which is read as a whole
+  if (stayed.length === 0 && was.length > 0 && is.length > 0) return null
   if (is.filter((key) => old.has(key)).some((key, at) => key !== stayed[at])) return null
   const at = (index: number): string[] => [...path, String(index)]
   const gone = was.flatMap((key, index) =>

@@ -270,7 +270,7 @@ test('an entry has who, what, from where, why, and what differs', async () => {
   assert.equal(entry?.agent.name, 'Claude')
   assert.equal(entry?.reason, 'ticket 7')
   assert.deepEqual([entry?.revision_before, entry?.revision_after, entry?.config_revision], [1, 2, 2])
-  assert.deepEqual(entry?.diff, [{ op: 'replace', path: '/limits', from: GOLD.limits, value: [] }])
+  assert.deepEqual(entry?.diff, [{ op: 'remove', path: '/limits/0', from: GOLD.limits[0] }])
   assert.equal(entry?.http?.status, 200)
   await control.close()
 })

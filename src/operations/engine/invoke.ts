@@ -116,7 +116,7 @@ export function createInvoke(deps: InvokeDeps): Invoke {
     const asked = fromWriteOptions(options)
     demandStorable(asked)
     const faulty = WriteOptionsInput.safeParse(asked).error
-    if (faulty !== undefined) throw toInputInvalid(faulty)
+    if (faulty !== undefined) throw toInputInvalid(faulty, WriteOptionsInput)
     const vain = operation.without?.find((name) => asked[name] !== undefined && asked[name] !== false)
     if (vain !== undefined)
       throw refuse('input_invalid', {
@@ -129,7 +129,7 @@ export function createInvoke(deps: InvokeDeps): Invoke {
       operation.large === true
         ? await inSlices(parsePaused(operation.input, input))
         : operation.input.safeParse(input)
-    if (!parsed.success) throw toInputInvalid(parsed.error)
+    if (!parsed.success) throw toInputInvalid(parsed.error, operation.input)
     const call: Call = { ...coarse, input: parsed.data, isParsed: true }
     return operation.effect === 'read' ? read(deps, call) : write(deps, call)
   }

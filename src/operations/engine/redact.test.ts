@@ -6,8 +6,8 @@ import { isPlain } from '../../base/json/storable.ts'
 import { MASKED } from '../../base/text/mask.ts'
 import { confidentialityOf } from '../../model/annotations.ts'
 import { OPERATIONS } from '../registry.ts'
-import { SHOWN_ONCE } from './call.ts'
 import { masked, redacted } from './redact.ts'
+import { SHOWN_ONCE } from './write-options.ts'
 
 const PLANTED = 'planted-7f1e9c55a0'
 const inputOf = (name: string): z.ZodObject => {

@@ -44,7 +44,7 @@ describe('differences', () => {
     note: 'x'.repeat(100),
   })
 
-  test('of a large list are those of its items, which are told by id, slug or name', () => {
+  test('of a list are those of its items, which are told by id, slug or name', () => {
     const before = { limits: Array.from({ length: 20 }, (_, n) => limit(`l${n}`, n)) }
     const after = structuredClone(before)
     ;(after.limits[7] as { max: number }).max = 700
@@ -55,7 +55,19 @@ describe('differences', () => {
       { op: 'add', path: '/limits/19', value: limit('new', 1) },
       { op: 'replace', path: '/limits/6/max', from: 7, value: 700, item: 'l7' },
     ])
-    // A small list is read more easily as a whole
+    const [one, two] = [limit('one', 1), limit('two', 2)]
+    assert.deepEqual(differencesOf({ limits: [one] }, { limits: [two, one] }), [
+      { op: 'add', path: '/limits/0', value: two },
+    ])
+    assert.deepEqual(differencesOf({ tags: ['a', 'b'] }, { tags: ['a', 'b', 'c'] }), [
+      { op: 'add', path: '/tags/2', value: 'c' },
+    ])
+  })
+
+  test('of a list in which no item stayed, or items changed places, are the whole lists', () => {
+    assert.deepEqual(diffOf({ tags: ['a', 'b'] }, { tags: ['b', 'a'] }), [
+      { op: 'replace', path: '/tags', from: ['a', 'b'], value: ['b', 'a'] },
+    ])
     assert.deepEqual(diffOf({ tags: ['a'] }, { tags: ['b'] }), [
       { op: 'replace', path: '/tags', from: ['a'], value: ['b'] },
     ])

@@ -1,6 +1,6 @@
 /**
- * The options of a write, and the differences that a dry run answers, without a schema: clients in a browser load this module.
- * It imports nothing.
+ * The options of a write, the differences that a dry run answers, and the names of secrets that an answer shows once, without a
+ * schema: clients in a browser load this module, and commands that call no instance. It imports nothing.
  */
 
 /** Safety that every write takes, on every surface, beside its own input. */
@@ -55,3 +55,14 @@ export interface DiffEntry {
   /** Of a text that stands in several entries of a review: `2/3`. */
   readonly part?: string
 }
+
+/** What a table shows of a difference; the command line prints a line for each in its place. */
+export const DIFF_COLUMNS = ['op', 'path', 'item', 'from', 'value']
+
+/** Members of an answer that are shown once, where `revealsOnce` of its operation says that it has such. */
+export const SHOWN_ONCE: ReadonlySet<string> = new Set([
+  'token',
+  'signing_secret',
+  'set_up_url',
+  'client_secret',
+])

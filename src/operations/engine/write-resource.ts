@@ -147,7 +147,7 @@ function isStaged({ options }: OperationContext, { status }: Resource): boolean 
 /** Judges a spec that was put together by the exact schema. */
 export function parseSpec(schema: z.ZodObject, merged: unknown): Fields {
   const parsed = schema.safeParse(merged)
-  if (!parsed.success) throw toInputInvalid(parsed.error)
+  if (!parsed.success) throw toInputInvalid(parsed.error, schema)
   return parsed.data
 }
 

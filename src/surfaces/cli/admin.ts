@@ -1,8 +1,9 @@
 import { Command, Option } from 'commander'
+import { FORMATS, type Format } from './common-flags.ts'
 import { dataDirOf } from './connect.ts'
 import { askLocal } from './local.ts'
 import type { CliPorts, SetUpLink } from './ports.ts'
-import { FORMATS, type Format, printData } from './print.ts'
+import { printData } from './print.ts'
 
 interface Given {
   readonly user?: string

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Operation } from '../../operations/engine/define.ts'
-import { type Given, kebab } from './flags.ts'
+import { kebab } from './common-flags.ts'
+import type { Given } from './flags.ts'
 
 /** Operations that have a command of their own besides the generated one: the path of that main command. */
 const MAIN_COMMANDS: Readonly<Record<string, string>> = {
@@ -18,6 +19,14 @@ const MAIN_COMMANDS: Readonly<Record<string, string>> = {
 export function commandOf({ resource, action }: Operation): string {
   if (resource === 'whoami') return 'whoami'
   return MAIN_COMMANDS[`${resource}.${action}`] ?? `${kebab(resource)} ${kebab(action)}`
+}
+
+/** The main commands of the operations of a resource: the first word of each. */
+export function mainsOf(resource: string): string[] {
+  const prefix = `${resource.replaceAll('-', '_')}.`
+  return Object.entries(MAIN_COMMANDS).flatMap(([name, path]) =>
+    name.startsWith(prefix) ? [path.split(' ')[0]!] : [],
+  )
 }
 
 interface MainCommand {
@@ -45,8 +54,10 @@ export function passToMain(
   given: Given,
   words: readonly string[],
 ): Promise<unknown> | null {
+  const isKnown = (flag: string): boolean =>
+    main.command.options.some((option) => option.attributeName() === flag)
   const isForMain =
     alias.args.length > alias.registeredArguments.length ||
-    (main.command.registeredArguments.length === 0 && given['output'] === 'table')
+    (given['output'] === 'table' && Object.keys(given).every(isKnown))
   return isForMain ? main.command.parseAsync(words.slice(2), { from: 'user' }) : null
 }

@@ -1,10 +1,10 @@
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { printable } from '../../base/text/visible.ts'
+import { addFormat, type Format } from './common-flags.ts'
 import { dataDirOf } from './connect.ts'
-import { addFormat } from './flags.ts'
 import type { CliPorts } from './ports.ts'
-import { type Format, printData } from './print.ts'
+import { printData } from './print.ts'
 
 interface BackupGiven {
   readonly out: string

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { type Client, createClient } from '../client/client.ts'
-import { type Context, readContexts } from './context-file.ts'
+import { type Context, noContext, readContexts } from './context-file.ts'
 import { UsageError } from './exit.ts'
 import { askLocal, localFetch } from './local.ts'
 import type { CliPorts } from './ports.ts'
 import { type Door, signedInToken } from './sign-in.ts'
+import { suggesting } from './suggest.ts'
 
 const DATA_DEFAULT = './.postern'
 const URL_DEFAULT = 'http://127.0.0.1:8081'
@@ -37,20 +38,28 @@ export function dataDirOf({ env }: Pick<CliPorts, 'env'>, where: Where): string 
   return where.data ?? (env['POSTERN_DATA'] || DATA_DEFAULT)
 }
 
+/** A client of an instance. */
+export interface Connected extends Client {
+  /** The instance as questions name it: `staging (https://gateway.example.com)`, or its URL without a context. */
+  readonly place: string
+}
+
 /** A client of the instance that is meant; see {@link findTarget}. */
-export async function connect(ports: CliPorts, where: Where): Promise<Client> {
+export async function connect(ports: CliPorts, where: Where): Promise<Connected> {
   return clientOf(ports, await findTarget(ports, where))
 }
 
 /** A client of an instance. */
-export async function clientOf(ports: CliPorts, { url, token, fetch }: Target): Promise<Client> {
+export async function clientOf(ports: CliPorts, { url, context, token, fetch }: Target): Promise<Connected> {
   const reach = fetch ?? ports.fetch
-  return createClient({
+  const client = createClient({
     url,
     token: await token(),
     userAgent: `postern-cli/${ports.version}`,
     ...(reach !== undefined && { fetch: reach }),
   })
+  const place = context === null ? url : `${context} (${url})`
+  return { ...suggesting(client, ports.operations), place }
 }
 
 /**
@@ -89,6 +98,29 @@ export async function findGateway(ports: CliPorts, where: Where): Promise<string
   throw new UsageError(`Nothing runs on ${data}. Say where the gateway is with --url or --context.`)
 }
 
+/** Where published APIs are called, and with what. */
+export interface Caller {
+  readonly url: string
+  /** Null sends none. */
+  readonly token: string | null
+}
+
+/**
+ * The gateway of {@link findGateway}, with the token of `tokenFile`, of POSTERN_TOKEN, or of a context that was given a token. What a
+ * sign-in or the data directory gives is for the management API, so it is never shown to a published API.
+ */
+export async function findCaller(ports: CliPorts, where: Where, tokenFile?: string): Promise<Caller> {
+  const url = await findGateway(ports, where)
+  if (tokenFile !== undefined)
+    return { url, token: tokenFile === '-' ? (await ports.readStdin()).trim() : readToken(tokenFile) }
+  const given = ports.env['POSTERN_TOKEN'] || null
+  const context = given === null ? chooseContext(ports, where)?.context : undefined
+  if (context?.url == null || toOrigin(context.url) !== url) return { url, token: given }
+  const { credential } = context
+  if (credential.kind === 'token') return { url, token: credential.token }
+  return { url, token: credential.kind === 'token_file' ? readToken(credential.path) : null }
+}
+
 interface Chosen {
   readonly name: string
   readonly context: Context
@@ -101,12 +133,12 @@ function chooseContext(ports: CliPorts, where: Where): Chosen | null {
     throw new UsageError('--context and --data name two instances: leave out one of the two.')
   const asked = where.context ?? (ports.env['POSTERN_CONTEXT'] || undefined)
   if (asked === undefined && where.data !== undefined) return null
-  const { contexts, current } = readContexts(ports)
+  const known = readContexts(ports)
+  const { contexts, current } = known
   const name = asked ?? current
   if (name === null) return null
   const context = Object.hasOwn(contexts, name) ? contexts[name] : undefined
-  if (context === undefined)
-    throw new UsageError(`There is no context "${name}"; postern context list shows those there are.`)
+  if (context === undefined) throw new UsageError(noContext(known, name))
   return { name, context, isAsked: asked !== undefined }
 }
 

@@ -6,6 +6,7 @@ import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync } fr
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { replaceOwnFile } from '../../base/files.ts'
+import { nearestName } from '../../base/text/distance.ts'
 import type { CliPorts } from './ports.ts'
 
 /** What a sign-in left: tokens, and where they are renewed and revoked. */
@@ -53,6 +54,14 @@ const Contexts = z.strictObject({
 export type Contexts = z.output<typeof Contexts>
 
 const EMPTY: Contexts = { version: 1, current: null, contexts: {} }
+
+/** That there is no context of a name, with the one that was most likely meant. */
+export function noContext({ contexts }: Contexts, name: string): string {
+  const nearest = nearestName(name, Object.keys(contexts))
+  return nearest === null
+    ? `There is no context "${name}"; postern context list shows those there are.`
+    : `There is no context "${name}". Did you mean "${nearest}"?`
+}
 
 /** Where contexts are kept: `POSTERN_CONFIG`, or below the user's configuration directory; null where there is none. */
 export function contextFileOf({ env }: Pick<CliPorts, 'env'>): string | null {

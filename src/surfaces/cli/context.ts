@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
+import { addFormat, type Format } from './common-flags.ts'
 import { toOrigin } from './connect.ts'
 import {
   CONTEXT_NAME,
@@ -7,12 +8,12 @@ import {
   type Contexts,
   changeContexts,
   contextFileOf,
+  noContext,
   readContexts,
 } from './context-file.ts'
 import { UsageError } from './exit.ts'
-import { addFormat } from './flags.ts'
 import type { CliPorts } from './ports.ts'
-import { type Format, printAnswer, printData } from './print.ts'
+import { printAnswer, printData } from './print.ts'
 
 interface Printing {
   readonly output: Format
@@ -117,10 +118,9 @@ async function toContext(ports: CliPorts, given: Adding): Promise<Context> {
   return { url: where, credential: { kind: 'token', token } }
 }
 
-function named({ contexts }: Contexts, name: string | null): string {
+function named(known: Contexts, name: string | null): string {
   if (name === null) throw new UsageError('No context is in use; postern context use <name> chooses one.')
-  if (!Object.hasOwn(contexts, name))
-    throw new UsageError(`There is no context "${name}"; postern context list shows those there are.`)
+  if (!Object.hasOwn(known.contexts, name)) throw new UsageError(noContext(known, name))
   return name
 }
 

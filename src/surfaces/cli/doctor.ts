@@ -1,10 +1,10 @@
 import { styleText } from 'node:util'
 import { Command } from 'commander'
 import { printable } from '../../base/text/visible.ts'
+import { addFormat, type Format } from './common-flags.ts'
 import { EXIT, Failed } from './exit.ts'
-import { addFormat } from './flags.ts'
 import type { CliPorts, Finding } from './ports.ts'
-import { type Format, hasColour, printData } from './print.ts'
+import { hasColour, printData } from './print.ts'
 
 interface Given {
   readonly data?: string

@@ -5,15 +5,13 @@ import { originOperations } from '../../operations/origins/kind.ts'
 import { REGISTRY } from '../../operations/registry.ts'
 import { resolveDrift } from '../../operations/virtual-mcps/drift.ts'
 import { addFlags, checkUrl, hasPages, readInput } from './flags.ts'
-import type { CliPorts } from './ports.ts'
 
 test('a member with the name of a common flag has a flag that says what it is of', async () => {
   const command = new Command()
   addFlags(command, originOperations.create)
   const url = 'https://mcp.example.com/mcp'
   command.parse(['--name', 'Tickets', '--origin-url', url], { from: 'user' })
-  // No file and no standard input is read
-  const input = await readInput({} as CliPorts, originOperations.create, undefined, command.opts())
+  const input = await readInput(originOperations.create, undefined, command.opts())
   assert.deepEqual(input, { name: 'Tickets', url })
 })
 
@@ -28,7 +26,7 @@ test('--all is the flag of a member where the answer has no pages', async () => 
   const command = new Command()
   addFlags(command, resolveDrift)
   command.parse(['desk', '--decision', 'approve', '--all'], { from: 'user' })
-  const input = await readInput({} as CliPorts, resolveDrift, 'desk', command.opts())
+  const input = await readInput(resolveDrift, 'desk', command.opts())
   assert.deepEqual(input, { id: 'desk', decision: 'approve', all: true })
 })
 

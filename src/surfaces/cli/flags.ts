@@ -8,10 +8,11 @@ import type { WriteOptions } from '../../operations/engine/write-options.ts'
 import type { Client } from '../client/client.ts'
 import { EXPECTED, type Field, fieldsOf, fromText, jsonSchemasOf } from '../fields.ts'
 import { needsConfirmation, routeOf } from '../route.ts'
+import { kebab } from './common-flags.ts'
 import { UsageError } from './exit.ts'
+import { limitOptions, limitsIn, quotaJsonIn, takesLimits, withLimits } from './limit-flags.ts'
 import type { CliPorts } from './ports.ts'
-import { FORMATS } from './print.ts'
-import { setPath } from './set.ts'
+import { leadIntoLists, setPath, takeLists } from './set.ts'
 
 /**
  * Flags that mean the same on every command. The flag of a member with such a name says what it is of (`--origin-url`), where the
@@ -50,6 +51,7 @@ export function addFlags(command: Command, operation: Operation): void {
   }
   for (const field of flagFields(operation))
     for (const option of toOptions(field, flagOf(operation, field))) command.addOption(option)
+  if (takesLimits(operation)) for (const option of limitOptions()) command.addOption(option)
   if (operation.effect === 'read' && operation.posted !== true) return
   command.addOption(repeated(new Option('--set <path=value>', 'Set one member, such as a.b[0].c=text')))
   command.option('-f, --file <file>', 'Input from a YAML or JSON file; - is standard input')
@@ -57,23 +59,47 @@ export function addFlags(command: Command, operation: Operation): void {
   for (const [flag, description] of optionFlags(operation)) command.option(flag, description)
 }
 
-/** The input of an operation: the file, then `--json`, then flags, then `--set`; later ones win. */
+/** What an input is made of, beside flags. */
+interface Sources {
+  /** The text of `--file`. */
+  readonly text?: string | null
+  /** What an update changes. It is asked for only if a flag changes one element of a list, as an update replaces lists. */
+  readonly current?: (() => Promise<Readonly<Record<string, unknown>>>) | undefined
+}
+
+/** The text of `--file`; null without one. */
+export async function readFileFlag(ports: CliPorts, given: Given): Promise<string | null> {
+  return typeof given['file'] === 'string' ? readText(ports, given['file']) : null
+}
+
+/**
+ * The input of an operation: the file, then `--json`, then flags, then `--set`; later ones win.
+ */
 export async function readInput(
-  ports: CliPorts,
   operation: Operation,
   id: string | undefined,
   given: Given,
+  { text = null, current }: Sources = {},
 ): Promise<Record<string, unknown>> {
   const input: Record<string, unknown> = {
-    ...(typeof given['file'] === 'string' && toObject(await readText(ports, given['file']), given['file'])),
+    ...(text !== null && toObject(text, String(given['file']))),
     ...(typeof given['json'] === 'string' && toObject(given['json'], '--json')),
   }
   for (const field of flagFields(operation)) {
-    const value = given[camel(flagOf(operation, field).replaceAll('-', '_'))]
+    const value = valueGiven(operation, field, given)
     if (value !== undefined) input[field.name] = toValue(field, value)
   }
+  const assignments = (given['set'] ?? []) as string[]
+  const limits = takesLimits(operation) ? limitsIn(given) : []
+  const quota = takesLimits(operation) ? quotaJsonIn(given) : undefined
+  if (quota !== undefined) input['quota'] = quota
+  if (current !== undefined && (leadIntoLists(assignments) || limits.length > 0)) {
+    const known = await current()
+    takeLists(input, limits.length > 0 ? [...assignments, 'limits[0]='] : assignments, known)
+  }
+  if (limits.length > 0) input['limits'] = withLimits(input['limits'], limits)
   const schema = jsonSchemasOf(operation.input).input
-  for (const assignment of (given['set'] ?? []) as string[]) setPath(input, assignment, schema)
+  for (const assignment of assignments) setPath(input, assignment, schema)
   return id === undefined ? input : { ...input, id }
 }
 
@@ -133,8 +159,30 @@ function flagFields(operation: Operation): readonly Field[] {
   const options = new Set(writeOptionNames(operation).map(kebab))
   return fieldsOf(operation).filter((field) => {
     const flag = flagOf(operation, field)
+    // In the short form of limits
+    if (flag === 'quota' && takesLimits(operation)) return false
     return !(field.name === 'id' && takesId(operation)) && !isReserved(operation, flag) && !options.has(flag)
   })
+}
+
+function valueGiven(operation: Operation, field: Field, given: Given): unknown {
+  return given[camel(flagOf(operation, field).replaceAll('-', '_'))]
+}
+
+/** True for a member that has the value of its flag. */
+export function isGiven(operation: Operation, field: Field, given: Given): boolean {
+  return (
+    flagFields(operation).some(({ name }) => name === field.name) &&
+    valueGiven(operation, field, given) !== undefined
+  )
+}
+
+/** The flags of members and of the options of a write, with hyphens, by the names of the API. */
+export function flagsOf(operation: Operation): ReadonlyMap<string, string> {
+  const members = flagFields(operation).map((field) => [field.name, `--${flagOf(operation, field)}`] as const)
+  const options = writeOptionNames(operation).map((name) => [name, `--${kebab(name)}`] as const)
+  const short = takesLimits(operation) ? ([['quota', '--quota']] as const) : []
+  return new Map<string, string>([...options, ...members, ...short])
 }
 
 /** `--all` is a flag of lists alone. */
@@ -227,10 +275,6 @@ function parseEither(text: string): unknown {
   }
 }
 
-export function kebab(name: string): string {
-  return name.replaceAll('_', '-')
-}
-
 function camel(name: string): string {
   return name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
 }
@@ -265,24 +309,4 @@ export async function everyPage(
     cursor = next
     ports.err(`${items.length} so far ...\n`)
   }
-}
-
-/** Flags of every command that calls: how to print, and whom to ask. */
-export function addCommonFlags(command: Command): Command {
-  return addPlace(addFormat(command))
-}
-
-/** The flag of how answers are printed. */
-export function addFormat(command: Command): Command {
-  return command.addOption(
-    new Option('-o, --output <format>', 'Output format').choices(FORMATS).default('table'),
-  )
-}
-
-/** The flags of where the management API is. */
-export function addPlace(command: Command): Command {
-  return command
-    .option('--context <name>', 'Context to use (POSTERN_CONTEXT)')
-    .option('--url <url>', 'URL of the instance (POSTERN_URL)')
-    .option('--data <dir>', 'Data directory of the running instance (POSTERN_DATA)')
 }

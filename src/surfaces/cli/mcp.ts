@@ -1,9 +1,9 @@
 import { Command } from 'commander'
 import { printable } from '../../base/text/visible.ts'
 import { bridge } from './bridge.ts'
+import { addPlace } from './common-flags.ts'
 import { findGateway, findTarget, type Where } from './connect.ts'
 import { UsageError } from './exit.ts'
-import { addPlace } from './flags.ts'
 import type { CliPorts } from './ports.ts'
 
 interface Given extends Where {
@@ -74,7 +74,12 @@ async function endpointOf(
   }
 }
 
-function fieldsOf({ client, profile, header }: Given): Record<string, string> {
+/** Header fields of flags. */
+export function fieldsOf({
+  client,
+  profile,
+  header,
+}: Pick<Given, 'client' | 'profile' | 'header'>): Record<string, string> {
   const fields: Record<string, string> = {}
   if (client !== undefined) fields['x-client-id'] = client
   if (profile !== undefined) fields['x-profile-id'] = profile

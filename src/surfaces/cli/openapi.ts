@@ -2,10 +2,11 @@ import { Command, Option } from 'commander'
 import { printable } from '../../base/text/visible.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import type { Client } from '../client/client.ts'
+import { addCommonFlags, type Format } from './common-flags.ts'
 import { connect, type Where } from './connect.ts'
-import { addCommonFlags, readText } from './flags.ts'
+import { readText } from './flags.ts'
 import type { CliPorts } from './ports.ts'
-import { type Format, printAnswer, printDiff, printDryRun, warningLines } from './print.ts'
+import { printAnswer, printDiff, printDryRun, warningLines } from './print.ts'
 
 interface Given extends Where {
   readonly basePath?: string

@@ -1,4 +1,5 @@
 import type { Operation } from '../../operations/engine/define.ts'
+import type { Place } from './completion-scripts.ts'
 
 export interface IssuedToken {
   readonly token: string
@@ -96,6 +97,9 @@ export interface Build {
   readonly commit: { readonly id: string; readonly time: string; readonly isChanged: boolean } | null
 }
 
+/** Where a command prints. */
+export type Printer = Pick<CliPorts, 'out' | 'err' | 'colour' | 'env'>
+
 /** What the commands need of the process around them; `main.ts` gives the real ones. */
 export interface CliPorts {
   readonly operations: readonly Operation[]
@@ -125,7 +129,9 @@ export interface CliPorts {
   /** Runs stdio MCP servers; resolves when it has stopped, or has checked the file, with the names of the entries. */
   readonly runner: (request: RunnerRequest) => Promise<readonly string[]>
   /** The settings, for the help of `up`. */
-  readonly upHelp: string
+  readonly upHelp: () => Promise<string>
+  /** What completion needs of every command, as the bundle has it; null where the sources run. */
+  readonly builtPlaces: () => readonly Place[] | null
   readonly fetch?: typeof fetch
   /** Copies a data directory into an archive. Throws a plain Error with one sentence, as the next one does. */
   readonly backUp: (request: BackupRequest) => Promise<BackupSummary>

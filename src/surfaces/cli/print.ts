@@ -1,21 +1,19 @@
 import { styleText } from 'node:util'
 import { CannotStart } from '../../base/refusal.ts'
 import { printable } from '../../base/text/visible.ts'
-import { type ChangeRequest, DIFF_COLUMNS } from '../../model/access/approval.ts'
+import type { ChangeRequest } from '../../model/access/approval.ts'
 import type { Operation } from '../../operations/engine/define.ts'
-import type { DiffEntry } from '../../operations/engine/write-options.ts'
+import { DIFF_COLUMNS, type DiffEntry } from '../../operations/engine/write-options.ts'
 import { type ProblemBody, ProblemError } from '../client/send.ts'
+import type { Format } from './common-flags.ts'
 import { EXIT, exitCodeOf } from './exit.ts'
-import type { CliPorts } from './ports.ts'
+import type { Printer } from './ports.ts'
 import { toJsonText, toYamlText } from './structured-text.ts'
 import { diffLines, isDiff, toSheet, toTable } from './table.ts'
 
-export const FORMATS = ['table', 'json', 'yaml'] as const
-export type Format = (typeof FORMATS)[number]
-
 /** Prints what an operation answered. Hints go to the other stream, so that a pipe gets data alone. */
 export function printAnswer(
-  ports: CliPorts,
+  ports: Printer,
   format: Format,
   body: Readonly<Record<string, unknown>>,
   columns: readonly string[],
@@ -86,7 +84,7 @@ export function warningLines(warnings: unknown): string[] {
 
 /** Prints the difference that a dry run answered. */
 export function printDiff(
-  ports: CliPorts,
+  ports: Printer,
   format: Format,
   diff: readonly DiffEntry[],
   result: unknown,
@@ -100,7 +98,7 @@ export function printDiff(
 }
 
 /** Says that nothing was stored, and whose approval the write itself would need. */
-export function printDryRun(ports: CliPorts, approvalNeeded: readonly string[]): void {
+export function printDryRun(ports: Printer, approvalNeeded: readonly string[]): void {
   ports.err('Dry run: nothing was stored.\n')
   if (approvalNeeded.length > 0)
     ports.err(`Done for real, it waits for approval by ${printable(approvalNeeded.join(', '))}.\n`)
@@ -108,7 +106,7 @@ export function printDryRun(ports: CliPorts, approvalNeeded: readonly string[]):
 
 /** Prints that a write waits for another person, and how it can go on; gives the exit code of that. */
 export function printWaiting(
-  ports: CliPorts,
+  ports: Printer,
   format: Format,
   body: Readonly<Record<string, unknown>>,
 ): number {
@@ -132,14 +130,14 @@ export function printWaiting(
 }
 
 /** Prints the value as JSON or YAML when that is asked for; false when it is for people. */
-export function printData(ports: CliPorts, format: Format, value: unknown): boolean {
+export function printData(ports: Printer, format: Format, value: unknown): boolean {
   if (format === 'table') return false
   ports.out(toData(format, value))
   return true
 }
 
 /** Prints a failure and gives the exit code of it. */
-export function printFailure(ports: CliPorts, format: Format, error: unknown): number {
+export function printFailure(ports: Printer, format: Format, error: unknown): number {
   if (error instanceof ProblemError) {
     ports.err(format === 'table' ? toText(ports, error.problem) : toData(format, error.problem))
     return exitCodeOf(error.problem)
@@ -160,12 +158,12 @@ function toData(format: 'json' | 'yaml', value: unknown): string {
   return format === 'json' ? toJsonText(value) : toYamlText(value)
 }
 
-function toText(ports: CliPorts, problem: ProblemBody): string {
+function toText(ports: Printer, problem: ProblemBody): string {
   const detail = problem.detail === problem.title ? '' : ` ${problem.detail}`
   // Most details are the first error as a sentence; once is enough
   const errors = problem.errors
     .map(({ pointer, reason }) => (pointer === '' ? reason : `${pointer}: ${reason}`))
-    .filter((line) => !problem.detail.endsWith(`${line}.`))
+    .filter((line) => !problem.detail.includes(line))
     .map((line) => `  ${printable(line)}\n`)
   const request = problem.request_id === null ? '' : `  request ${printable(problem.request_id)}\n`
   const head = `${red(ports, 'error:')} ${printable(`${problem.title} (${problem.code}).${detail}`)}\n`
@@ -173,10 +171,10 @@ function toText(ports: CliPorts, problem: ProblemBody): string {
 }
 
 /** True where colours are wanted: on a terminal without `NO_COLOR`. */
-export function hasColour(ports: CliPorts): boolean {
+export function hasColour(ports: Printer): boolean {
   return ports.colour && (ports.env['NO_COLOR'] ?? '') === ''
 }
 
-function red(ports: CliPorts, text: string): string {
+function red(ports: Printer, text: string): string {
   return hasColour(ports) ? styleText('red', text, { validateStream: false }) : text
 }

@@ -9,6 +9,8 @@ import { sampleOperations } from '../../../test/fixtures/sample-operations.ts'
 import { startSampleServer } from '../../../test/fixtures/sample-server.ts'
 import { cliPorts } from '../../../test/support/cli-ports.ts'
 import { define } from '../../operations/engine/define.ts'
+import { OPERATIONS } from '../../operations/registry.ts'
+import { GROUPS, RESOURCE_COMMANDS } from './commands.ts'
 import type { CliPorts, TokenRequest } from './ports.ts'
 import { buildProgram, runCli } from './program.ts'
 
@@ -54,7 +56,7 @@ async function postern(args: string, { stdin = '', answer, env, colour = false, 
     issueOffline: () => Promise.reject(new Error('no data directory there')),
     resetOffline: () => Promise.reject(new Error('no data directory there')),
     up: async () => {},
-    upHelp: 'Settings:\n  --listen\n',
+    upHelp: async () => 'Settings:\n  --listen\n',
     ...ports,
   })
   const words = args.match(/'[^']*'|\S+/g) ?? []
@@ -239,9 +241,9 @@ test('exit codes: 0 ok, 1 error, 2 usage, 4 conflict', async () => {
   assert.equal((await postern('faults list')).code, 1)
 })
 
-test('a refusal is printed with its pointers, or as the problem object', async () => {
+test('a refusal is printed with flags, or as the problem object', async () => {
   const text = await postern('gadgets create --size 1')
-  assert.match(text.err, /^error: Input invalid \(input_invalid\)\. The input has faults\.\n {2}\/name: /)
+  assert.match(text.err, /^error: Input invalid \(input_invalid\)\. The input has faults\.\n {2}--name: /)
   const json = await postern('gadgets create --size 1 -o json')
   assert.equal(json.out, '')
   assert.equal((JSON.parse(json.err) as { code: string }).code, 'input_invalid')
@@ -517,13 +519,53 @@ test('whoami says in sentences who that is, where, and what it may do', async ()
 
 test('help tells of every resource, and of the commands of the one that is named', async () => {
   const ports = cliPorts({ operations: sampleOperations })
-  const whole = buildProgram(ports)
-  assert.equal(buildProgram(ports, 'table', []).helpInformation(), whole.helpInformation())
+  const whole = await buildProgram(ports)
+  assert.equal((await buildProgram(ports, 'table', [])).helpInformation(), whole.helpInformation())
   for (const { resource } of sampleOperations)
     assert.match(whole.helpInformation(), new RegExp(`^ {2}${resource}\\b`, 'm'))
   const { out } = await postern('help gadgets')
   for (const { action } of sampleOperations.filter(({ resource }) => resource === 'gadgets'))
     assert.match(out, new RegExp(`^ {2}${action}\\b`, 'm'))
+})
+
+test('the commands of the program are listed by purpose, each in one line of 80 columns', async () => {
+  const operations = async () => OPERATIONS
+  const program = await buildProgram({ ...cliPorts({ operations: [] }), operations }, 'table', [])
+  program.configureHelp({ ...program.configureHelp(), helpWidth: 80 })
+  const [, ...groups] = program.helpInformation().split(/^(?=\S.*:$)/m)
+  assert.deepEqual(
+    groups.map((group) => group.split('\n')[0]),
+    ['Options:', ...GROUPS, 'More:'],
+  )
+  const names = program.commands.map((command) => command.name())
+  assert.equal(new Set(names).size, names.length)
+  for (const name of names)
+    assert.equal(
+      program.helpInformation().match(new RegExp(`^ {2}${name} +\\S.*[^.]$`, 'gm'))?.length,
+      1,
+      name,
+    )
+  for (const line of program.helpInformation().split('\n')) assert.ok(!/^ {5}/.test(line), line)
+})
+
+test('the resources of the help are those of the operations', () => {
+  const resources = new Set(OPERATIONS.map(({ resource }) => resource))
+  resources.delete('whoami')
+  assert.deepEqual(RESOURCE_COMMANDS.map(({ name }) => name).sort(), [...resources].sort())
+})
+
+test('a command loads the operations only if it needs them', async () => {
+  let loads = 0
+  const operations = async () => {
+    loads++
+    return sampleOperations
+  }
+  const run = (line: string) => runCli({ ...cliPorts({ operations: [] }), operations }, line.split(' '))
+  for (const line of ['--help', 'version', 'context list', 'help', 'polices list', 'completion --help'])
+    await run(line)
+  assert.equal(loads, 0)
+  await run('policies --help')
+  assert.equal(loads, 1)
 })
 
 test('a generated command with a shorter main command is an alias: it takes the arguments of the main one, and the members of the request', async () => {
@@ -556,8 +598,17 @@ test('a generated command with a shorter main command is an alias: it takes the 
   ]) {
     const { code, out, err } = await postern(line, { ports })
     assert.equal(code, 0, err)
-    assert.match(out, /^Forwarded\.\n\nChecks:/, line)
+    assert.match(out, /^Forwarded\.\n$/, line)
   }
+  assert.match((await postern('explain GET /orders --long', { ports })).out, /^Forwarded\.\n\nChecks:\n$/)
+  assert.equal((await postern('explain GET', { ports })).code, 2)
+  for (const line of ['explain --request-id req_7', 'requests explain --request-id req_7'])
+    assert.equal((await postern(line, { ports })).out, 'Forwarded.\n', line)
+  assert.deepEqual(asked.splice(3), [
+    '?method=GET&target=%2Forders',
+    '?request_id=req_7',
+    '?request_id=req_7',
+  ])
   assert.equal((await postern('requests explain --method GET --target /orders -o json', { ports })).code, 0)
   assert.ok(asked.slice(0, 3).every((search) => search.includes('c%3Ad')))
   assert.match(asked[3]!, /method=GET&target=%2Forders/)

@@ -1,153 +1,116 @@
-import { createWriteStream, rmSync } from 'node:fs'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { setTimeout } from 'node:timers/promises'
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { printable } from '../../base/text/visible.ts'
+/**
+ * The whole command line: one group for each resource with its operations below, and the commands that are more than an operation.
+ * A command is loaded only if the command line names it. Actions set the exit code that {@link runCli} answers.
+ */
+import { Command, CommanderError } from 'commander'
 import { inWords } from '../../model/resource-types.ts'
-import { SHOWN_ONCE } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
-import type { WriteOptions } from '../../operations/engine/write-options.ts'
-import type { Client } from '../client/client.ts'
 import { WaitsForApproval } from '../client/send.ts'
-import { type Field, fieldsOf } from '../fields.ts'
-import { nameOf, needsConfirmation } from '../route.ts'
-import { adminResetCommand } from './admin.ts'
-import { mainCommandOf, passToMain } from './aliases.ts'
-import { backupCommand, restoreCommand } from './backup.ts'
-import { completionCommand, slugsCommand } from './completion.ts'
-import { configCommands } from './config/commands.ts'
-import { connect, type Where } from './connect.ts'
-import { contextCommand } from './context.ts'
-import { doctorCommand } from './doctor.ts'
+import { mainsOf } from './aliases.ts'
+import { type CommandEntry, GROUPS, OWN_COMMANDS, RESOURCE_COMMANDS } from './commands.ts'
+import { FORMATS, type Format, kebab } from './common-flags.ts'
+import type { Whole } from './completion.ts'
 import { EXIT, Failed, UsageError } from './exit.ts'
-import { explainCommand } from './explain.ts'
-import {
-  addCommonFlags,
-  addFlags,
-  addFormat,
-  checkUrl,
-  everyPage,
-  type Given,
-  hasPages,
-  kebab,
-  readInput,
-  readWriteOptions,
-  takesId,
-} from './flags.ts'
-import { loginCommand, logoutCommand } from './login.ts'
-import { mcpCommand } from './mcp.ts'
-import { importCommand, reimportCommand } from './openapi.ts'
 import type { CliPorts } from './ports.ts'
-import {
-  FORMATS,
-  type Format,
-  hasColour,
-  printAnswer,
-  printData,
-  printDiff,
-  printFailure,
-  printWaiting,
-} from './print.ts'
-import { toTable } from './table.ts'
-import { tokenCommand } from './token.ts'
-import { whoamiCommand } from './whoami.ts'
+
+/** As {@link CliPorts}, with the operations or what loads them: commands that call no instance go without. */
+export interface ProgramPorts extends Omit<CliPorts, 'operations'> {
+  readonly operations: readonly Operation[] | (() => Promise<readonly Operation[]>)
+}
 
 /**
- * The whole command line: one command per resource with its operations below, and the few that are more than an
- * operation. Actions set the exit code that {@link runCli} answers.
- * @param words The arguments to parse. Resources that are not among them get no commands, because building the flags takes
- *   most of the time. Absent: every command is built.
+ * Builds the program.
+ * @param words The arguments to parse. Commands that are not among them are a name and a line of help. Null: every command
+ *   is built with all its flags.
  */
-export function buildProgram(ports: CliPorts, format: Format = 'table', words?: readonly string[]): Command {
+export async function buildProgram(
+  ports: ProgramPorts,
+  format: Format = 'table',
+  words: readonly string[] | null = null,
+): Promise<Command> {
   const program = new Command('postern')
     .description('One self-hosted gateway for apps, partners and AI agents')
     .version(ports.version)
     .showHelpAfterError('Add --help to see what there is.')
+    .commandsGroup('More:')
+    .helpCommand('help [command]', 'Print the help of a command')
     .exitOverride()
+    .configureHelp({ subcommandTerm })
     .configureOutput({
       writeOut: ports.out,
       // What is wrong with a command line is printed as data by who runs it
       writeErr: format === 'table' ? ports.err : () => {},
       getOutHasColors: () => false,
     })
-  program
-    .command('up')
-    .description('Start the gateway')
-    .argument('[flags...]')
-    .usage('[settings]')
-    .allowUnknownOption()
-    .addHelpText('after', `\n${ports.upHelp}`)
-    .action((flags: string[]) => ports.up(flags))
-  program
-    .command('demo')
-    .description('Run a gateway with a sample API on temporary data, and show what it does')
-    .argument('[flags...]')
-    .usage('[--exit] [settings]')
-    .allowUnknownOption()
-    .addHelpText(
-      'after',
-      '\n--exit ends it after the tour. Settings are those of postern up; the ports are free ones by default.\n',
-    )
-    .action(async (flags: string[]) => {
-      const code = await ports.demo(flags)
-      if (code !== EXIT.ok) throw new Failed(code)
-    })
-  for (const command of [
-    loginCommand(ports),
-    logoutCommand(ports),
-    contextCommand(ports),
-    tokenCommand(ports),
-    mcpCommand(ports),
-    backupCommand(ports),
-    restoreCommand(ports),
-    doctorCommand(ports),
-    versionCommand(ports),
-    runnerCommand(ports),
-    completionCommand(ports, () => buildProgram(ports)),
-  ])
-    program.addCommand(settle(command, program))
-  program
-    .command('admin')
-    .description('Administrator access through the data directory')
-    .addCommand(settle(adminResetCommand(ports), program))
-  program.addCommand(settle(slugsCommand(ports), program), { hidden: true })
-  const named = (resource: string, action: string): Operation | undefined =>
-    ports.operations.find((one) => one.resource === resource && one.action === action)
-  const [importing, again] = [named('collections', 'import'), named('collections', 'reimport')]
-  if (importing !== undefined) {
-    const openapi = program.command('openapi').description('OpenAPI descriptions')
-    openapi.addCommand(settle(importCommand(ports, importing), program))
-    if (again !== undefined) openapi.addCommand(settle(reimportCommand(ports, again), program))
+  const named = words === null ? null : new Set([...words, ...words.flatMap(mainsOf)])
+  const isNamed = (name: string): boolean => named?.has(name) !== false
+  const whole = async (): Promise<Whole> => ({
+    program: await buildProgram(ports, format),
+    operations: await operationsOf(ports),
+  })
+  const local: CliPorts = { ...ports, operations: [] }
+  let loaded: Promise<CliPorts> | undefined
+  const withOperations = (): Promise<CliPorts> => {
+    loaded ??= operationsOf(ports).then((operations) => ({ ...ports, operations }))
+    return loaded
   }
-  const asking = named('whoami', 'show')
-  if (asking !== undefined) program.addCommand(settle(whoamiCommand(ports, asking), program))
-  const explaining = named('requests', 'explain')
-  if (explaining !== undefined) program.addCommand(settle(explainCommand(ports, explaining), program))
-  for (const command of configCommands(ports)) program.addCommand(settle(command, program))
-  for (const [resource, operations] of Map.groupBy(ports.operations, (operation) => operation.resource)) {
-    if (resource === asking?.resource) continue
-    const group = program
-      .command(resource.replaceAll('_', '-'))
-      .aliases(resource.includes('_') ? [resource] : [])
-      .description(`Work with ${inWords(resource)}`)
-    const isMeant = words === undefined || words.some((word) => word === group.name() || word === resource)
-    if (!isMeant) continue
-    for (const operation of operations) {
-      const main = mainCommandOf(operation, program)
-      const command = operationCommand(ports, operation, (given) =>
-        main === null ? null : passToMain(command, main, given, words ?? []),
-      )
-      if (main !== null)
-        command.description(
-          `Alias of \`postern ${main.path}\`; also takes the members of the request as flags`,
-        )
-      group.addCommand(settle(command, program))
-      // After the settings of the program, which would forbid both
-      if (main !== null) command.allowExcessArguments().allowUnknownOption()
-    }
+  // What is known without loading anything
+  const known = Array.isArray(ports.operations) ? (ports.operations as readonly Operation[]) : null
+  const commands: [CommandEntry, Command][] = []
+  for (const entry of OWN_COMMANDS) {
+    const isLoaded = entry.isLocal === true ? isNamed(entry.name) : isNamed(entry.name) || known !== null
+    const command = isLoaded
+      ? await entry.load(entry.isLocal === true ? local : await withOperations(), whole)
+      : new Command(entry.name)
+    if (command !== undefined) commands.push([entry, command])
+  }
+  for (const [entry, command] of commands) addTo(program, entry, command)
+  if (named?.has('complete-slugs') === true) {
+    const { slugsCommand } = await import('./completion.ts')
+    program.addCommand(settle(slugsCommand(await withOperations()), program), { hidden: true })
+  }
+  for (const entry of resourcesOf(known)) {
+    const group = new Command(kebab(entry.name)).description(entry.about)
+    if (entry.name.includes('_')) group.alias(entry.name)
+    addTo(program, entry, group)
+    if (!isNamed(entry.name) && !isNamed(group.name())) continue
+    const { addOperations } = await import('./operation-command.ts')
+    const { operations } = await withOperations()
+    const own = operations.filter(({ resource }) => resource === entry.name)
+    addOperations(group, own, { ports: await withOperations(), program, words })
   }
   return program
+}
+
+/** Below a heading of the help. */
+function addTo(program: Command, { group, about }: CommandEntry, command: Command): void {
+  program.addCommand(settle(command.summary(about).helpGroup(group), program))
+}
+
+async function operationsOf({ operations }: ProgramPorts): Promise<readonly Operation[]> {
+  return typeof operations === 'function' ? operations() : operations
+}
+
+/** The groups of resources: all of the API, or those of the operations that are known. */
+function resourcesOf(known: readonly Operation[] | null): readonly CommandEntry[] {
+  if (known === null) return RESOURCE_COMMANDS
+  const resources = new Set(known.map(({ resource }) => resource))
+  resources.delete('whoami')
+  const listed = RESOURCE_COMMANDS.filter(({ name }) => resources.delete(name))
+  const others = [...resources].map((name) => ({
+    name,
+    group: GROUPS.at(-1)!,
+    about: `Work with ${inWords(name)}`,
+  }))
+  return [...listed, ...others]
+}
+
+/** Names alone, and what an action is done to: one line for each command. */
+function subcommandTerm(command: Command): string {
+  const given = command.registeredArguments.map((one) =>
+    one.required ? `<${one.name()}>` : `[${one.name()}]`,
+  )
+  return command.parent?.parent === null ? command.name() : [command.name(), ...given].join(' ')
 }
 
 /**
@@ -155,131 +118,28 @@ export function buildProgram(ports: CliPorts, format: Format = 'table', words?: 
  * @param args Arguments after the program's name.
  * @returns The exit code: 0 ok, 1 error, 2 usage, 3 drift, 4 conflict.
  */
-export async function runCli(ports: CliPorts, args: readonly string[]): Promise<number> {
+export async function runCli(ports: ProgramPorts, args: readonly string[]): Promise<number> {
   const format = formatIn(args)
   const words = commonFlagsLast(args)
   try {
-    await buildProgram(ports, format, words).parseAsync(words, { from: 'user' })
+    const program = await buildProgram(ports, format, words)
+    await program.parseAsync(words, { from: 'user' })
     return EXIT.ok
   } catch (error) {
     if (error instanceof Failed) return error.exitCode
-    if (error instanceof WaitsForApproval) return printWaiting(ports, format, error.body)
-    if (!(error instanceof CommanderError)) return printFailure(ports, format, error)
-    if (error.exitCode === 0) return EXIT.ok
+    const isCommandLine = error instanceof CommanderError
+    if (isCommandLine && error.exitCode === 0) return EXIT.ok
     // commander has printed what was wrong for people, or the help
-    return format === 'table' ? EXIT.usage : printFailure(ports, format, new UsageError(wrongIn(error)))
+    if (isCommandLine && format === 'table') return EXIT.usage
+    const { printFailure, printWaiting } = await import('./print.ts')
+    if (error instanceof WaitsForApproval) return printWaiting(ports, format, error.body)
+    return printFailure(ports, format, isCommandLine ? new UsageError(wrongIn(error)) : error)
   }
 }
 
 function wrongIn({ code, message }: CommanderError): string {
   if (code === 'commander.help') return 'A command is missing; --help shows those there are.'
   return message.replace(/^error: /, '').replaceAll('\n', ' ')
-}
-
-/**
- * The command of an operation, below its resource.
- * @param instead Runs the main command in its place; null where this command runs itself.
- */
-function operationCommand(
-  ports: CliPorts,
-  operation: Operation,
-  instead: (given: Given) => Promise<unknown> | null,
-): Command {
-  const command = new Command(kebab(operation.action)).description(operation.summary)
-  if (operation.action.includes('_')) command.alias(operation.action)
-  addFlags(command, operation)
-  addCommonFlags(command)
-  const followed = exportsIn(ports, operation)
-  if (operation.content !== undefined) command.requiredOption('--out <file>', 'File to write')
-  else if (followed !== null)
-    command.option('--out <file>', 'Wait until the export is ready, and write the file')
-  if (needsConfirmation(operation)) command.option('-y, --yes', 'Do not ask for confirmation')
-  if (hasPages(operation)) command.option('--all', 'Fetch every page')
-  if (operation.revealsOnce === true)
-    command.option(
-      '--secret-only',
-      'Print only the secret that is shown once: TOKEN=$(postern ... --secret-only)',
-    )
-  if (operation.follows === true)
-    command.option('-n, --count <number>', 'End after so many items. Default: go on until Ctrl+C', toCount)
-  command.addHelpText('after', `\nExample:\n  ${exampleOf(operation)}\n`)
-  return command.action(async (...args: unknown[]) => {
-    // commander passes the arguments, then the flags, then itself
-    const id = args.length === 3 ? String(args[0]) : undefined
-    const given = args[args.length - 2] as Given
-    const running = instead(given)
-    if (running !== null) {
-      await running
-      return
-    }
-    checkUrl(operation, given)
-    const input = await readInput(ports, operation, id, given)
-    const options = readWriteOptions(operation, given)
-    const client = await connect(ports, given as Where)
-    const out = typeof given['out'] === 'string' ? given['out'] : null
-    if (operation.content !== undefined && id !== undefined && out !== null)
-      return downloadTo(ports, client, operation, id, out)
-    if (operation.follows === true) {
-      const count = typeof given['count'] === 'number' ? given['count'] : null
-      return followItems(ports, client, operation, input, given['output'] as Format, count)
-    }
-    const confirm = await confirmed(ports, client, operation, id, given, options)
-    const { body, diff, approvalNeeded } =
-      given['all'] === true && hasPages(operation)
-        ? { body: await everyPage(ports, client, operation, input), diff: null, approvalNeeded: [] }
-        : await client.call(operation, input, { ...options, ...confirm })
-    const format = given['output'] as Format
-    if (diff !== null) return printDiff(ports, format, diff, body, approvalNeeded)
-    if (followed !== null && out !== null) {
-      const done = await awaitExport(ports, client, followed, String(body['id']), out)
-      printAnswer(ports, format, done, followed.get.columns)
-      if (done['state'] !== 'ready') throw new Failed(EXIT.error)
-      return
-    }
-    if (given['secretOnly'] === true) return printSecrets(ports, body)
-    if (format === 'table' && operation.sentences !== undefined)
-      for (const sentence of operation.sentences(body)) ports.out(`${printable(sentence)}\n`)
-    else printAnswer(ports, format, body, operation.columns, operation)
-    const once = operation.revealsOnce === true ? secretsIn(body) : []
-    if (once.length > 0)
-      ports.err(`Keep the ${once.map(({ name }) => name).join(' and the ')}: shown only now.\n`)
-    if (operation.fails?.(body) === true) throw new Failed(EXIT.error)
-  })
-}
-
-function toCount(text: string): number {
-  if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new InvalidArgumentError('A whole number from 1 on is expected.')
-  return Number(text)
-}
-
-/** What follows an export that the operation begins; null for any other operation. */
-function exportsIn({ operations }: CliPorts, { resource, action }: Operation): ExportOperations | null {
-  const [get, download] = ['get', 'download'].map((name) =>
-    operations.find((one) => one.resource === resource && one.action === name),
-  )
-  const isBegun = action === 'create' && download?.content !== undefined
-  return isBegun && get !== undefined ? { get, download } : null
-}
-
-/** Members that are shown once, also of the profiles that a new client came with. */
-function secretsIn(
-  body: Readonly<Record<string, unknown>>,
-): { readonly name: string; readonly value: string }[] {
-  return Object.entries(body).flatMap(([name, value]) => {
-    if (SHOWN_ONCE.has(name) && typeof value === 'string') return [{ name: inWords(name), value }]
-    return name === 'profiles' && Array.isArray(value) ? value.flatMap((profile) => secretsIn(profile)) : []
-  })
-}
-
-/** Prints nothing else, so that a shell takes it into a variable. */
-function printSecrets(ports: CliPorts, body: Readonly<Record<string, unknown>>): void {
-  const secrets = secretsIn(body)
-  for (const { value } of secrets) ports.out(`${value}\n`)
-  if (secrets.length > 0) return
-  ports.err(
-    'It was done, and there is no secret that is shown once. Without --secret-only you see the answer.\n',
-  )
-  throw new Failed(EXIT.error)
 }
 
 /** The flags of every command, which commands understand after their names, may also come before them. */
@@ -301,220 +161,4 @@ function formatIn(args: readonly string[]): Format {
   const text =
     at >= 0 ? args[at + 1] : args.find((arg) => /^(-o|--output=)./.test(arg))?.replace(/^(-o|--output=)/, '')
   return FORMATS.find((format) => format === text) ?? 'table'
-}
-
-/** `postern version`: what runs, for a report of a fault. */
-function versionCommand(ports: CliPorts): Command {
-  const command = new Command('version').description('Print the version, the commit and the build that run')
-  return addFormat(command).action(({ output }: { readonly output: Format }) => {
-    const { form, commit } = ports.build()
-    const facts = {
-      version: ports.version,
-      commit: commit?.id ?? null,
-      commit_time: commit?.time ?? null,
-      changed: commit?.isChanged ?? null,
-      build: form,
-      node: process.version,
-      platform: `${process.platform} ${process.arch}`,
-    }
-    if (printData(ports, output, facts)) return
-    const from =
-      commit === null
-        ? 'not known'
-        : `${commit.id}${commit.isChanged ? ', with changes' : ''} (${commit.time})`
-    ports.out(
-      `Postern ${facts.version}\n  commit    ${from}\n  build     ${form}\n  node      ${facts.node}\n  platform  ${facts.platform}\n`,
-    )
-  })
-}
-
-/** `postern runner`: runs MCP servers that speak stdio, for origins of kind `stdio`. */
-function runnerCommand(ports: CliPorts): Command {
-  return new Command('runner')
-    .description('Run MCP servers that speak stdio, and serve them over Streamable HTTP')
-    .requiredOption('--file <file>', 'File with the servers and their secrets; only its owner may read it')
-    .option('--check', 'Check the file and exit')
-    .addHelpText('after', '\nIt is no sandbox: servers run with the rights of the user that starts it.\n')
-    .action(async ({ file, check }: { readonly file: string; readonly check?: boolean }) => {
-      const entries = await ports.runner({ file, isCheck: check === true })
-      if (check === true) ports.out(`${file} is valid; entries: ${entries.join(', ')}\n`)
-    })
-}
-
-/**
- * The confirmation of what cannot be undone: what `--confirm` says; with `--yes` the slug itself; else what the
- * person types. Where nobody can be asked it is refused. A dry run changes nothing, so it asks nobody.
- */
-async function confirmed(
-  ports: CliPorts,
-  client: Client,
-  operation: Operation,
-  id: string | undefined,
-  given: Given,
-  options: WriteOptions,
-): Promise<{ confirm?: string }> {
-  if (!needsConfirmation(operation) || options.confirm !== undefined || id === undefined) return {}
-  const isAsked = given['yes'] !== true && options.dryRun !== true
-  if (isAsked && !ports.interactive)
-    throw new UsageError(
-      `This cannot be undone, and there is no terminal to ask in: add --confirm with the slug of ${printable(id)}, or --yes.`,
-    )
-  const slug = await slugOf(ports, client, operation, id)
-  if (!isAsked) return { confirm: slug }
-  const question = `This cannot be undone. Type ${printable(slug)} to ${operation.action} ${operation.resource} ${printable(id)}: `
-  const typed = await ports.ask(question)
-  if (typed.trim() !== slug) throw new UsageError('Not confirmed; nothing was done.')
-  return { confirm: slug }
-}
-
-/** The slug of what the id names, as the server has it. */
-async function slugOf(ports: CliPorts, client: Client, operation: Operation, id: string): Promise<string> {
-  const get = ports.operations.find((one) => one.resource === operation.resource && one.action === 'get')
-  if (get === undefined) return id
-  const { body } = await client.call(get, { id })
-  return typeof body['slug'] === 'string' ? body['slug'] : id
-}
-
-// Commands that wait for events and print each one, until they are interrupted.
-
-/**
- * Prints each item of an operation that waits: a line of JSON, a YAML document, or a row of a table whose heading stands once.
- *
- * @param input With `wait` 0 the command ends when there is no further item.
- * @param count Items after which the command ends; null to go on until it is interrupted.
- */
-async function followItems(
-  ports: CliPorts,
-  client: Client,
-  operation: Operation,
-  input: Readonly<Record<string, unknown>>,
-  format: Format,
-  count: number | null,
-): Promise<void> {
-  if (format === 'table') ports.err('Waiting for calls. Ctrl+C ends this.\n')
-  let left = count ?? Number.POSITIVE_INFINITY
-  let isFirst = true
-  let { cursor } = input
-  while (left > 0) {
-    const { body } = await client.call(operation, { ...input, ...(cursor !== undefined && { cursor }) })
-    cursor = body['next_cursor']
-    // As the output schema of an operation that is followed has it
-    const items = (body['items'] as readonly Record<string, unknown>[]).slice(0, left)
-    left -= items.length
-    // With `--wait 0` the command shows what there is, and never asks in a busy loop
-    if (input['wait'] === 0 && items.length === 0) left = 0
-    if (body['missed'] === true)
-      ports.err('Some records came too fast and are left out: list them with --from.\n')
-    if (format === 'json') for (const item of items) ports.out(`${JSON.stringify(item)}\n`)
-    else if (format !== 'table') for (const item of items) printData(ports, format, [item])
-    else if (items.length > 0) {
-      const table = toTable(items, operation.columns, hasColour(ports))
-      ports.out(isFirst ? table : table.slice(table.indexOf('\n') + 1))
-      isFirst = false
-    }
-  }
-}
-
-const FIRST_WAIT_MS = 50
-const WAIT_MS_MAX = 2000
-
-/** Operations by which exports are followed. */
-interface ExportOperations {
-  readonly get: Operation
-  readonly download: Operation
-}
-
-/** Writes the bytes that an operation answers into a file, which only the user may read. */
-async function downloadTo(
-  ports: Pick<CliPorts, 'err'>,
-  client: Client,
-  operation: Operation,
-  id: string,
-  file: string,
-): Promise<void> {
-  const bytes = await client.download(operation, { id })
-  try {
-    // The stream of fetch is that of node:stream/web
-    await pipeline(
-      Readable.fromWeb(bytes as Parameters<typeof Readable.fromWeb>[0]),
-      createWriteStream(file, { mode: 0o600 }),
-    )
-  } catch (error) {
-    rmSync(file, { force: true })
-    throw new Error(`${file} could not be written: ${(error as Error).message}.`, { cause: error })
-  }
-  ports.err(`Written to ${file}.\n`)
-}
-
-/** Waits until an export is done, and writes its file where there is one. Gives it as it is then. */
-async function awaitExport(
-  ports: Pick<CliPorts, 'err'>,
-  client: Client,
-  { get, download }: ExportOperations,
-  id: string,
-  file: string,
-): Promise<Record<string, unknown>> {
-  for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, WAIT_MS_MAX)) {
-    const { body } = await client.call(get, { id })
-    if (body['state'] === 'ready') await downloadTo(ports, client, download, id, file)
-    if (body['state'] !== 'queued' && body['state'] !== 'running') return body
-    await setTimeout(wait)
-  }
-}
-
-/** Values that read as one would write them, by the name of the member. */
-const SAMPLES: Readonly<Record<string, string>> = {
-  name: 'Example',
-  slug: 'example',
-  base_path: '/orders',
-  path: '/v1/orders/{id}',
-  methods: 'GET',
-  collection: 'orders',
-  client: 'acme',
-  profile: 'live',
-  role: 'viewer',
-  method: 'GET',
-  reason: "'a new partner'",
-}
-
-/** Flags by operation, where the required ones alone are refused or teach too little. */
-const FLAGS: Readonly<Record<string, string>> = {
-  'guardrails.create': '--file guardrail.json',
-  'guardrails.test': `--guardrail mask-cards --sample '{"card":"4111 1111 1111 1111"}' -o json`,
-  'proxies.apply_template': '--file parameters.json',
-  'records.follow': '--collection orders --status 4xx',
-  'workflows.create': '--file workflow.json',
-  'workflows.expand_template': `--template canary-routing --parameters '{"path":"/v2"}' -o json`,
-  'workflows.nodes': '--type set_node -o json',
-  'workflows.start_capture': '--proxy orders:checked --count 1',
-  'workflows.run_tests': '--workflow checked-order',
-  'workflows.test': `--workflow checked-order --request '{"method":"POST","body":{"order":7}}'`,
-  'workflows.test_node': `--type set_node --inputs '{"total":"{{ 6 * 7 }}"}'`,
-  'workflows.validate': '--workflow checked-order -o json',
-}
-
-/** One command line of an operation, with all that it cannot do without. */
-function exampleOf(operation: Operation): string {
-  const own = FLAGS[nameOf(operation)]
-  if (own !== undefined) return `postern ${kebab(operation.resource)} ${kebab(operation.action)} ${own}`
-  const words = ['postern', kebab(operation.resource), kebab(operation.action)]
-  if (takesId(operation)) words.push(operation.resource === 'collections' ? 'orders' : '<id>')
-  const required = fieldsOf(operation).filter(({ name, required }) => required && name !== 'id')
-  for (const field of required) words.push(`--${kebab(field.name)} ${sampleOf(field)}`)
-  if (required.length === 0 && operation.action === 'update') words.push(changeOf(operation))
-  if (needsConfirmation(operation)) words.push('--dry-run')
-  else if (operation.effect === 'read') words.push('-o json')
-  return words.join(' ')
-}
-
-function changeOf(operation: Operation): string {
-  const first = fieldsOf(operation).find(({ name, kind }) => name !== 'id' && kind === 'text')
-  return first === undefined ? '--file changes.yaml' : `--${kebab(first.name)} ${sampleOf(first)}`
-}
-
-function sampleOf({ name, kind, itemKind, choices }: Field): string {
-  const sample = Object.hasOwn(SAMPLES, name) ? SAMPLES[name] : choices[0]
-  if (sample !== undefined) return sample
-  if (kind === 'json' || itemKind === 'json') return "'{...}'"
-  return kind === 'integer' || kind === 'number' ? '1' : `<${kebab(name)}>`
 }

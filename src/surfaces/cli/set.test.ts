@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { printable } from '../../base/text/visible.ts'
 import { jsonSchemasOf } from '../fields.ts'
 import { UsageError } from './exit.ts'
-import { setPath } from './set.ts'
+import { leadIntoLists, setPath, takeLists } from './set.ts'
 import { toSheet, toTable } from './table.ts'
 
 const SCHEMA = jsonSchemasOf(
@@ -77,6 +77,37 @@ test('a path or value that does not fit is refused', () => {
   assert.throws(() => set('words[0]=a', 'words.x=1'), UsageError)
 })
 
+test('an element of a list is changed in the list as it is, without what an answer shows of secrets', () => {
+  const current = {
+    targets: [{ url: 'a' }, { url: 'b', secret: { set: true, source: 'value', updated_at: '' } }],
+    deep: { list: [{ n: 1 }], other: 1 },
+    words: ['x', 'y'],
+  }
+  const change = (target: Record<string, unknown>, ...assignments: string[]) => {
+    takeLists(target, assignments, current)
+    for (const assignment of assignments) setPath(target, assignment, SCHEMA)
+    return target
+  }
+  assert.deepEqual(change({}, 'targets.1.url=c', 'text=t'), {
+    targets: [{ url: 'a' }, { url: 'c' }],
+    text: 't',
+  })
+  assert.deepEqual(change({}, 'deep.list[0].n=2', 'words[2]=z'), {
+    deep: { list: [{ n: 2 }] },
+    words: ['x', 'y', 'z'],
+  })
+  // A list that the command line has is the one that is meant
+  assert.deepEqual(change({ words: ['a'] }, 'words[0]=b'), { words: ['b'] })
+  assert.deepEqual(current.words, ['x', 'y'])
+  assert.throws(() => change({}, 'words[3]=z'), {
+    message: '--set words[3]: the list has 2 elements, [0] to [1]: [2] adds one, and [3] is beyond it.',
+  })
+  assert.throws(() => change({}, 'none[1].a=z'), {
+    message: '--set none[1].a: the list is empty: [0] adds an element, and [1] is beyond it.',
+  })
+  assert.ok(!leadIntoLists(['deep.other=2', 'words=["a"]']))
+})
+
 test('a value of the wrong kind is told with the kind that is wanted', () => {
   assert.throws(() => set('count=x'), { message: '--set count: "x" is not a whole number.' })
 })
@@ -90,6 +121,7 @@ test('no assignment reaches a prototype, and only usage errors are thrown', () =
         const target: Record<string, unknown> = {}
         for (const [steps, value] of all) {
           try {
+            takeLists(target, [`${steps.join('.').replaceAll('.[', '[')}=`], target)
             setPath(target, `${steps.join('.').replaceAll('.[', '[')}=${value}`, SCHEMA)
           } catch (error) {
             assert.ok(error instanceof UsageError, String(error))

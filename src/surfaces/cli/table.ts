@@ -1,8 +1,7 @@
 import { styleText } from 'node:util'
 import { printable, visibleJson } from '../../base/text/visible.ts'
 import { inWords } from '../../model/resource-types.ts'
-import { SHOWN_ONCE } from '../../operations/engine/call.ts'
-import type { DiffEntry } from '../../operations/engine/write-options.ts'
+import { type DiffEntry, SHOWN_ONCE } from '../../operations/engine/write-options.ts'
 
 /** Longest text in a cell of a list; `-o json` has all of it. */
 const CELL_MAX = 60

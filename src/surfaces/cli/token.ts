@@ -1,11 +1,12 @@
 import { Command, Option } from 'commander'
 import { DURATION_PATTERN } from '../../base/clock.ts'
 import { ROLES } from '../../model/access/access.ts'
+import { FORMATS, type Format } from './common-flags.ts'
 import { dataDirOf } from './connect.ts'
 import { UsageError } from './exit.ts'
 import { askLocal } from './local.ts'
 import type { CliPorts, IssuedToken, TokenRequest } from './ports.ts'
-import { FORMATS, type Format, printData } from './print.ts'
+import { printData } from './print.ts'
 
 interface Given {
   readonly role?: string

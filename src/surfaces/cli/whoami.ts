@@ -2,10 +2,10 @@ import { Command } from 'commander'
 import { isPlain } from '../../base/json/storable.ts'
 import { printable } from '../../base/text/visible.ts'
 import type { Operation } from '../../operations/engine/define.ts'
+import { addCommonFlags, type Format } from './common-flags.ts'
 import { clientOf, findTarget, type Where } from './connect.ts'
-import { addCommonFlags } from './flags.ts'
 import type { CliPorts } from './ports.ts'
-import { type Format, printData } from './print.ts'
+import { printData } from './print.ts'
 
 interface Given extends Where {
   readonly output: Format

@@ -5,9 +5,9 @@ import { cliPorts } from '../../../test/support/cli-ports.ts'
 import { isPlain, type Plain } from '../../base/json/storable.ts'
 import { UNITS } from '../../model/annotations.ts'
 import { NOUNS } from '../../model/resource-types.ts'
-import { SHOWN_ONCE } from '../../operations/engine/call.ts'
 import { writableSchema } from '../../operations/engine/kind-schema.ts'
 import { parentFields } from '../../operations/engine/refs.ts'
+import { SHOWN_ONCE } from '../../operations/engine/write-options.ts'
 import { ALL_KINDS } from '../../operations/kinds.ts'
 import { OPERATIONS } from '../../operations/registry.ts'
 import { buildProgram } from '../cli/program.ts'
@@ -284,8 +284,8 @@ test('tables of resources have two to seven columns, numbered from 1', () => {
   }
 })
 
-test('each operation has the words of its command, and the tool that runs it', () => {
-  const program = buildProgram(cliPorts({ operations: OPERATIONS, version: '0.0.0' }))
+test('each operation has the words of its command, and the tool that runs it', async () => {
+  const program = await buildProgram(cliPorts({ operations: OPERATIONS, version: '0.0.0' }))
   for (const entry of entries) {
     const operation = OPERATIONS.find((one) => nameOf(one) === entry.operationId)!
     assert.equal(entry['x-postern-tool'], operation.tool ?? undefined)

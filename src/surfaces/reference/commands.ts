@@ -10,7 +10,7 @@ export function commandsPage(program: Command): string {
 
 function helpOf(command: Command, parents: string): string[] {
   const name = `${parents} ${command.name()}`.trim()
-  command.configureHelp({ helpWidth: COLUMNS })
+  command.configureHelp({ ...command.configureHelp(), helpWidth: COLUMNS })
   let text = ''
   command.configureOutput({
     writeOut: (piece) => {

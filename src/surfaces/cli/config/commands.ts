@@ -9,13 +9,13 @@ import { Exported, Shown } from '../../../operations/config/schemas.ts'
 import { toDesired } from '../../../operations/config/state.ts'
 import type { Operation } from '../../../operations/engine/define.ts'
 import { parentRef } from '../../../operations/engine/refs.ts'
-import type { Client } from '../../client/client.ts'
 import { ProblemError, WaitsForApproval } from '../../client/send.ts'
-import { connect } from '../connect.ts'
+import { addCommonFlags, type Format } from '../common-flags.ts'
+import { type Connected, connect } from '../connect.ts'
 import { EXIT, Failed, UsageError } from '../exit.ts'
-import { addCommonFlags, readText } from '../flags.ts'
+import { readText } from '../flags.ts'
 import type { CliPorts } from '../ports.ts'
-import { type Format, printData, printDiff, printFailure, printWaiting } from '../print.ts'
+import { printData, printDiff, printFailure, printWaiting } from '../print.ts'
 import { toJsonText, toYamlText } from '../structured-text.ts'
 import { filesOf, readFiles, setNameOf, toYaml, writeFiles } from './files.ts'
 import {
@@ -23,6 +23,7 @@ import {
   type ConfigOperations,
   deletesOf,
   type Given,
+  inStepText,
   many,
   planned,
   planText,
@@ -190,14 +191,19 @@ function diffCommand(ports: CliPorts, operations: ConfigOperations): Command {
     const { input, sources } = await take(ports, files, given)
     const against = given.against === undefined ? null : await readFiles(ports, given.against)
     const client = await connect(ports, given)
-    const whole = { ...input, ...(against !== null && { against: against.documents }) }
+    // A comparison changes nothing, whoever manages what is compared
+    const compared = { ...input, take_over: true }
+    const whole = { ...compared, ...(against !== null && { against: against.documents }) }
     const { body } = await ask(client, operations.diff, whole, sources)
     const shown = Shown.parse(body)
+    // What is managed by another set, or by none, may be as the documents say
+    const isInStep = shown.items.every(({ action }) => action === 'adopt')
     if (!printData(ports, given.output, body)) {
       tellWarnings(ports, shown.warnings, sources)
-      ports.out(planText(shown))
+      const isShort = isInStep && shown.drift.length === 0
+      ports.out(isShort ? inStepText(shown, against !== null) : planText(shown))
     }
-    if (shown.items.length > 0) throw new Failed(EXIT.drift)
+    if (!isInStep) throw new Failed(EXIT.drift)
   })
 }
 
@@ -379,7 +385,10 @@ function promoteCommand(ports: CliPorts, operations: ConfigOperations): Command 
       given.select === undefined ? {} : { select: given.select },
     )
     const { documents } = Exported.parse(answer.body)
-    const sources = documents.map(({ kind, slug }) => `${printable(kind)}/${printable(slug)}`)
+    const sources = documents.map(({ kind, slug }) => ({
+      name: `${printable(kind)}/${printable(slug)}`,
+      lineOf: () => null,
+    }))
     const input = {
       documents: documents.map((one) => ({ ...one, spec: mapped(one.spec, there) })),
       variables: here,
@@ -392,7 +401,7 @@ function promoteCommand(ports: CliPorts, operations: ConfigOperations): Command 
 }
 
 /** A client of one of the two instances, whatever else the environment names. */
-function connectTo(ports: CliPorts, { data }: Given, place: string, tokenName: string): Promise<Client> {
+function connectTo(ports: CliPorts, { data }: Given, place: string, tokenName: string): Promise<Connected> {
   const isUrl = /^https?:\/\//.test(place)
   const token = ports.env[tokenName] || (isUrl ? ports.env['POSTERN_TOKEN'] : undefined)
   const env = { ...ports.env, POSTERN_URL: undefined, POSTERN_CONTEXT: undefined, POSTERN_TOKEN: token }

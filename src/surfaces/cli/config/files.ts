@@ -2,12 +2,13 @@ import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { isPlain, type Plain } from '../../../base/json/storable.ts'
 import { Refusal } from '../../../base/refusal.ts'
+import { lineIn } from '../../../import/text/lines.ts'
 import { readYamlStream } from '../../../import/text/yaml.ts'
 import { UsageError } from '../exit.ts'
 import { readText } from '../flags.ts'
 import type { CliPorts } from '../ports.ts'
 import { toYamlText } from '../structured-text.ts'
-import type { ReadonlyDocuments } from './sources.ts'
+import { placeIn, type ReadonlyDocuments, type Source } from './sources.ts'
 
 const DOCUMENT = /\.(ya?ml|json)$/
 
@@ -17,14 +18,17 @@ const DOCUMENT = /\.(ya?ml|json)$/
  */
 export async function readFiles(ports: CliPorts, paths: readonly string[]): Promise<ReadonlyDocuments> {
   const documents: Plain[] = []
-  const sources: string[] = []
+  const sources: Source[] = []
   for (const file of paths.flatMap(filesOf)) {
     const name = file === '-' ? 'standard input' : file
-    const values = parse(await readText(ports, file), name)
-    for (const [index, value] of values.entries()) {
-      if (!isPlain(value)) throw new UsageError(`${name}: a document is an object of kind, slug and spec.`)
+    const text = await readText(ports, file)
+    for (const { value, index, pointer } of parse(text, name)) {
+      const lineOf = (inner: string): number | null => lineIn(text, index, pointer + inner)
+      const source = { name, lineOf }
+      if (!isPlain(value))
+        throw new UsageError(`${placeIn(source, '')}: a document is an object of kind, slug and spec.`)
       documents.push(value)
-      sources.push(values.length === 1 ? name : `${name}[${index}]`)
+      sources.push(source)
     }
   }
   return { documents, sources }
@@ -40,11 +44,24 @@ export function filesOf(path: string): readonly string[] {
     .sort()
 }
 
+/** A value of a text, with the document and the place in it. */
+interface Placed {
+  readonly value: unknown
+  readonly index: number
+  readonly pointer: string
+}
+
 /** The values of a text; lists hold documents, too, and empty documents are none. */
-function parse(text: string, name: string): unknown[] {
+function parse(text: string, name: string): Placed[] {
   try {
-    const values: unknown[] = /^\s*[[{]/.test(text) ? [parseEither(text)].flat() : readYamlStream(text)
-    return values.flat().filter((value) => value !== null)
+    const values: unknown[] = /^\s*[[{]/.test(text) ? parseEither(text) : readYamlStream(text)
+    return values
+      .flatMap((value, index): Placed[] =>
+        Array.isArray(value)
+          ? value.map((item: unknown, at) => ({ value: item, index, pointer: `/${at}` }))
+          : [{ value, index, pointer: '' }],
+      )
+      .filter(({ value }) => value !== null)
   } catch (error) {
     if (error instanceof Refusal) throw new UsageError(`${name}: ${error.message}`)
     throw error

@@ -6,13 +6,16 @@ import type { Operation } from '../../../operations/engine/define.ts'
 import type { Warning } from '../../../operations/engine/kind.ts'
 import type { DiffEntry, WriteOptions } from '../../../operations/engine/write-options.ts'
 import type { Client } from '../../client/client.ts'
+import { ProblemError } from '../../client/send.ts'
 import { fromText } from '../../fields.ts'
-import type { Where } from '../connect.ts'
+import type { Format } from '../common-flags.ts'
+import type { Connected, Where } from '../connect.ts'
 import { UsageError } from '../exit.ts'
+import { withFlagNames } from '../named-errors.ts'
 import type { CliPorts } from '../ports.ts'
-import { type Format, printAnswer, warningLines } from '../print.ts'
+import { printAnswer, warningLines } from '../print.ts'
 import { diffLines } from '../table.ts'
-import { withFiles, withSources } from './sources.ts'
+import { type Source, withFiles, withSources } from './sources.ts'
 
 export interface Given extends Where {
   readonly managedBy?: string
@@ -55,21 +58,53 @@ export async function ask(
   client: Client,
   operation: Operation,
   input: Record<string, unknown>,
-  sources: readonly string[],
+  sources: readonly Source[],
   options: WriteOptions = {},
 ) {
   try {
     return await client.call(operation, input, options)
   } catch (error) {
-    throw withSources(error, sources)
+    throw withSources(named(error, operation), sources)
   }
+}
+
+/** The same refusal with flags in the place of members of the input. */
+function named(error: unknown, operation: Operation): unknown {
+  if (!(error instanceof ProblemError)) return error
+  const { problem } = error
+  // The short name of the flag, as help shows it first
+  const detail = withFlagNames(problem.detail, operation).replace(
+    'apply as that set (name)',
+    'apply as that set (--name)',
+  )
+  return new ProblemError({ ...problem, detail })
+}
+
+/** Resources in a message. */
+const NAMED_MAX = 5
+
+/** Which resources an apply takes into its set, and what that means. */
+function takenOver({ items }: Pick<Plan, 'items'>, owner: string): string[] {
+  const taken = items.filter(
+    ({ action, managed_by }) => (action === 'update' || action === 'adopt') && managed_by !== owner,
+  )
+  return [...Map.groupBy(taken, ({ managed_by }) => managed_by)].flatMap(([set, all]) => {
+    const names = all.slice(0, NAMED_MAX).map(({ item }) => printable(item))
+    const more = all.length > names.length ? ` and ${all.length - names.length} more` : ''
+    const [them, are] = all.length === 1 ? ['it', 'is'] : ['them', 'are']
+    const now = set === null ? `${are} not managed by documents` : `${are} managed by "${printable(set)}"`
+    const refused = set === null ? '' : ` "${printable(set)}" can no longer change ${them}.`
+    return [
+      `${names.join(', ')}${more} ${now}. Applying takes ${them} over: "${printable(owner)}" manages ${them} from then on, and --prune deletes ${them} once these documents no longer contain ${them}.${refused}`,
+    ]
+  })
 }
 
 /** What of a description is read differently, a line for each. */
 export function tellWarnings(
   ports: CliPorts,
   warnings: readonly Warning[],
-  sources: readonly string[],
+  sources: readonly Source[],
 ): void {
   for (const line of warningLines(warnings)) ports.err(`warning: ${printable(withFiles(line, sources))}\n`)
 }
@@ -85,9 +120,9 @@ export function deletesOf({ allowDeletes }: Given): { allow_deletes?: number } {
 /** Plans, shows that, asks, and applies exactly that. */
 export async function planned(
   ports: CliPorts,
-  client: Client,
+  client: Connected,
   operations: ConfigOperations,
-  { input, sources }: { readonly input: Record<string, unknown>; readonly sources: readonly string[] },
+  { input, sources }: { readonly input: Record<string, unknown>; readonly sources: readonly Source[] },
   given: Given,
 ): Promise<void> {
   const isTable = given.output === 'table'
@@ -100,9 +135,10 @@ export async function planned(
     plan = String(body['plan_id'])
     tellWarnings(ports, shown.warnings, sources)
     if (isTable) ports.out(planText(shown))
+    for (const line of takenOver(shown, String(input['managed_by']))) ports.err(`${line}\n`)
     if (given.yes !== true && shown.items.length > 0) {
       if (!isTable) ports.err(planText(shown))
-      const typed = await ports.ask('Apply this? Type yes: ')
+      const typed = await ports.ask(`Apply this to ${printable(client.place)}? Type yes: `)
       if (typed.trim() !== 'yes') throw new UsageError('Not confirmed; nothing was done.')
     }
   }
@@ -160,4 +196,15 @@ function indented(diff: z.output<typeof PlanItem>['diff']): string[] {
 
 function summaryOf({ create, update, adopt, remove, unchanged }: Plan): string {
   return `${create} to create, ${update} to update, ${adopt} to adopt, ${remove} to remove, ${unchanged} unchanged.`
+}
+
+/** What a comparison says that found no difference. */
+export function inStepText(plan: Plan, isAgainstDocuments: boolean): string {
+  const { length } = plan.items
+  const managed =
+    length === 0
+      ? ''
+      : `${length} ${length === 1 ? 'is' : 'are'} not managed by this set yet; an apply takes ${length === 1 ? 'it' : 'them'} over.\n`
+  const both = isAgainstDocuments ? 'The two sets of documents' : 'The documents and the instance'
+  return `${summaryOf(plan)}\n${both} are in step.\n${managed}`
 }

@@ -2,16 +2,25 @@ import type { Plain } from '../../../base/json/storable.ts'
 import { PROBLEMS, Refusal } from '../../../base/refusal.ts'
 import { type ProblemBody, ProblemError } from '../../client/send.ts'
 
+/** Where a document comes from. */
+export interface Source {
+  /** Such as a file. */
+  readonly name: string
+  /** The line of what a pointer into the document leads to; null where it is not known. */
+  readonly lineOf: (pointer: string) => number | null
+}
+
 /** Documents with the place that each comes from. */
 export interface ReadonlyDocuments {
   readonly documents: readonly Plain[]
-  readonly sources: readonly string[]
+  readonly sources: readonly Source[]
 }
 
-const PLACE = /\/documents\/(\d+)/g
+/** A pointer into a document, without the colon or the full stop of a sentence behind it. */
+const PLACE = /\/documents\/(\d+)((?:\/[^\s/]*[^\s/:;,.?])*)/g
 
 /** The same problem, of the server or of documents that were judged here, with files in the place of numbers. */
-export function withSources(error: unknown, sources: readonly string[]): unknown {
+export function withSources(error: unknown, sources: readonly Source[]): unknown {
   const problem = problemOf(error)
   if (problem === null) return error
   const named = (text: string): string => withFiles(text, sources)
@@ -22,9 +31,19 @@ export function withSources(error: unknown, sources: readonly string[]): unknown
   })
 }
 
-/** A text with files in the place of the numbers of documents. */
-export function withFiles(text: string, sources: readonly string[]): string {
-  return text.replaceAll(PLACE, (place, index: string) => sources[Number(index)] ?? place)
+/** A text with files and lines in the place of the numbers of documents. */
+export function withFiles(text: string, sources: readonly Source[]): string {
+  return text.replaceAll(PLACE, (place, index: string, pointer: string) => {
+    const source = sources[Number(index)]
+    return source === undefined ? place : placeIn(source, pointer)
+  })
+}
+
+/** `orders.yaml:12 /spec/name`; the pointer is that of the document. */
+export function placeIn({ name, lineOf }: Source, pointer: string): string {
+  const line = lineOf(pointer)
+  const at = line === null ? name : `${name}:${line}`
+  return pointer === '' ? at : `${at} ${pointer}`
 }
 
 function problemOf(error: unknown): ProblemBody | null {

@@ -1,0 +1,29 @@
+import { Command } from 'commander'
+import { addFormat, type Format } from './common-flags.ts'
+import type { CliPorts } from './ports.ts'
+import { printData } from './print.ts'
+
+/** `postern version`: what runs, for a report of a fault. */
+export function versionCommand(ports: CliPorts): Command {
+  const command = new Command('version').description('Print the version, the commit and the build that run')
+  return addFormat(command).action(({ output }: { readonly output: Format }) => {
+    const { form, commit } = ports.build()
+    const facts = {
+      version: ports.version,
+      commit: commit?.id ?? null,
+      commit_time: commit?.time ?? null,
+      changed: commit?.isChanged ?? null,
+      build: form,
+      node: process.version,
+      platform: `${process.platform} ${process.arch}`,
+    }
+    if (printData(ports, output, facts)) return
+    const from =
+      commit === null
+        ? 'not known'
+        : `${commit.id}${commit.isChanged ? ', with changes' : ''} (${commit.time})`
+    ports.out(
+      `Postern ${facts.version}\n  commit    ${from}\n  build     ${form}\n  node      ${facts.node}\n  platform  ${facts.platform}\n`,
+    )
+  })
+}
