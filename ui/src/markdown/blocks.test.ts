@@ -129,6 +129,23 @@ test('an image is its link, and within a link its text', () => {
   )
 })
 
+test('who reads another text says where its targets lead, how long it may be, and is told of images', () => {
+  const reading = {
+    charactersMax: 30_000,
+    hrefOf: (target: string) => (target.endsWith('.md') ? target.replace('.md', '.html') : ''),
+  }
+  assert.equal(shown(blocksOf('- [a](b/c.md#d) ![e](f.md)', reading)), 'ul(p(a( | a) a(f.html | e)))')
+  const [first] = blocksOf('![e](f.md) [g](h.md) [i] (j)', reading)
+  assert.ok(first?.kind === 'paragraph')
+  assert.deepEqual(first.children, [
+    { kind: 'link', href: 'f.html', children: [{ kind: 'text', text: 'e' }], isImage: true },
+    { kind: 'text', text: ' ' },
+    { kind: 'link', href: 'h.html', children: [{ kind: 'text', text: 'g' }] },
+    { kind: 'text', text: ' [i] (j)' },
+  ])
+  assert.equal(blocksOf('a '.repeat(12_000), reading)[0]?.kind, 'paragraph')
+})
+
 test('HTML is text', () => {
   const html = '<img src=x onerror=ran=1><script>ran=1</script>'
   assert.equal(read(html), `p(${html})`)

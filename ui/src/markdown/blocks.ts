@@ -1,9 +1,10 @@
 /**
- * Paragraphs, headings, lists, quotes, code and tables of a Markdown text, as far as descriptions of APIs use them. The reader is our own
- * and small: it runs on each key that is pressed, over texts that anybody may have written. It is bounded: a text has at most
- * 20,000 characters, and quotes and lists are nested at most eight deep. What is longer or deeper is shown as text.
+ * Paragraphs, headings, lists, quotes, code and tables of a Markdown text, as far as descriptions of APIs and the pages of `docs` use
+ * them. The reader is our own and small: it runs on each key that is pressed, over texts that anybody may have written. It is bounded:
+ * a description has at most 20,000 characters, and quotes and lists are nested at most eight deep. What is longer or deeper is shown
+ * as text.
  */
-import { type Inline, inlinesOf } from './inlines.ts'
+import { type HrefOf, type Inline, inlinesOf, safeHref } from './inlines.ts'
 
 export type Block =
   | { readonly kind: 'paragraph'; readonly children: readonly Inline[] }
@@ -27,6 +28,13 @@ type Cell = readonly Inline[]
 
 /** The server stores no longer descriptions, characters. A longer text is not read as Markdown. */
 const TEXT_MAX = 20_000
+
+/** How a text is read. */
+export interface Reading {
+  readonly charactersMax: number
+  readonly hrefOf: HrefOf
+}
+const DESCRIPTION: Reading = { charactersMax: TEXT_MAX, hrefOf: safeHref }
 const DEPTH_MAX = 8
 const FENCE = /^( {0,3})(`{3,}|~{3,})([^`]*)$/
 const HEADING = /^ {0,3}(#{1,6})(?: |$)/
@@ -40,10 +48,18 @@ const INDENTED = /^ {4}/
 type Read = readonly [block: Block, next: number]
 
 /** The blocks of a text. A text that is too long is one block of the kind `plain`. */
-export function blocksOf(text: string): readonly Block[] {
-  if (text.length > TEXT_MAX) return [{ kind: 'plain', text }]
-  return read(text.replaceAll(/\r\n?/g, '\n').replaceAll('\t', '    ').split('\n'), 0)
+export function blocksOf(text: string, { charactersMax, hrefOf }: Reading = DESCRIPTION): readonly Block[] {
+  if (text.length > charactersMax) return [{ kind: 'plain', text }]
+  const lines = text.replaceAll(/\r\n?/g, '\n').replaceAll('\t', '    ').split('\n')
+  return read(lines, { depth: 0, inlines: (content) => inlinesOf(content, hrefOf) })
 }
+
+/** Where in the nesting of blocks a line is, and how paragraphs are read. */
+interface Context {
+  readonly depth: number
+  readonly inlines: (text: string) => readonly Inline[]
+}
+const within = ({ depth, inlines }: Context): Context => ({ depth: depth + 1, inlines })
 
 /** True for a text that looks the same without being read as Markdown. */
 export function isPlain(blocks: readonly Block[]): boolean {
@@ -55,7 +71,7 @@ export function isPlain(blocks: readonly Block[]): boolean {
 
 const isBlank = (line: string): boolean => line.trim() === ''
 
-function read(lines: readonly string[], depth: number): readonly Block[] {
+function read(lines: readonly string[], context: Context): readonly Block[] {
   const blocks: Block[] = []
   let at = 0
   while (at < lines.length) {
@@ -63,24 +79,24 @@ function read(lines: readonly string[], depth: number): readonly Block[] {
       at++
       continue
     }
-    const [block, next] = blockAt(lines, at, depth)
+    const [block, next] = blockAt(lines, at, context)
     blocks.push(block)
     at = next
   }
   return blocks
 }
 
-function blockAt(lines: readonly string[], at: number, depth: number): Read {
+function blockAt(lines: readonly string[], at: number, context: Context): Read {
   const line = lines[at]!
   if (INDENTED.test(line)) return indentedAt(lines, at)
   if (FENCE.test(line)) return fencedAt(lines, at)
   const [, hashes] = HEADING.exec(line) ?? []
   if (hashes !== undefined)
-    return [{ kind: 'heading', level: hashes.length, children: inlinesOf(headingText(line)) }, at + 1]
+    return [{ kind: 'heading', level: hashes.length, children: context.inlines(headingText(line)) }, at + 1]
   if (RULE.test(line)) return [{ kind: 'rule' }, at + 1]
-  if (depth < DEPTH_MAX && QUOTE.test(line)) return quoteAt(lines, at, depth)
-  if (depth < DEPTH_MAX && ITEM.test(line)) return listAt(lines, at, depth)
-  return tableAt(lines, at) ?? paragraphAt(lines, at)
+  if (context.depth < DEPTH_MAX && QUOTE.test(line)) return quoteAt(lines, at, context)
+  if (context.depth < DEPTH_MAX && ITEM.test(line)) return listAt(lines, at, context)
+  return tableAt(lines, at, context) ?? paragraphAt(lines, at, context)
 }
 
 /** The line ends a paragraph before it. */
@@ -122,7 +138,7 @@ function fencedAt(lines: readonly string[], from: number): Read {
   return [{ kind: 'code', text: text.join('\n') }, end + 1]
 }
 
-function quoteAt(lines: readonly string[], from: number, depth: number): Read {
+function quoteAt(lines: readonly string[], from: number, context: Context): Read {
   const inner: string[] = []
   let at = from
   for (; at < lines.length; at++) {
@@ -132,10 +148,10 @@ function quoteAt(lines: readonly string[], from: number, depth: number): Read {
     else if (isBlank(line) || isBlank(inner.at(-1)!) || isStart(line)) break
     else inner.push(line)
   }
-  return [{ kind: 'quote', blocks: read(inner, depth + 1) }, at]
+  return [{ kind: 'quote', blocks: read(inner, within(context)) }, at]
 }
 
-function listAt(lines: readonly string[], from: number, depth: number): Read {
+function listAt(lines: readonly string[], from: number, context: Context): Read {
   const signOf = (marker: string): string => marker.at(-1)!
   const first = ITEM.exec(lines[from]!)![1]!
   const items: (readonly Block[])[] = []
@@ -148,7 +164,7 @@ function listAt(lines: readonly string[], from: number, depth: number): Read {
     const isLast = next >= lines.length || !ITEM.test(lines[next]!)
     const end = item.findLastIndex((line) => !isBlank(line)) + 1
     if (item.slice(0, isLast ? end : item.length).some(isBlank) && end > 0) isLoose = true
-    items.push(read(item.slice(0, end), depth + 1))
+    items.push(read(item.slice(0, end), within(context)))
     at = next
   }
   const start = /\d/.test(first) ? parseInt(first, 10) : null
@@ -173,7 +189,7 @@ function itemAt(
   return [item, at]
 }
 
-function tableAt(lines: readonly string[], from: number): Read | null {
+function tableAt(lines: readonly string[], from: number, { inlines }: Context): Read | null {
   const line = lines[from]!
   const ruler = lines[from + 1] ?? ''
   if (!line.includes('|') || !ruler.includes('-') || !/^[ :|-]+$/.test(ruler)) return null
@@ -183,8 +199,8 @@ function tableAt(lines: readonly string[], from: number): Read | null {
   let end = from + 2
   while (end < lines.length && !isBlank(lines[end]!) && !isStart(lines[end]!)) end++
   // Cells that a row leaves out are not made: a table has no more cells than its text has characters
-  const rows = lines.slice(from + 2, end).map((row) => cellsOf(row).slice(0, head.length).map(inlinesOf))
-  return [{ kind: 'table', head: head.map(inlinesOf), rows }, end]
+  const rows = lines.slice(from + 2, end).map((row) => cellsOf(row).slice(0, head.length).map(inlines))
+  return [{ kind: 'table', head: head.map(inlines), rows }, end]
 }
 
 function cellsOf(line: string): readonly string[] {
@@ -200,18 +216,18 @@ function cellsOf(line: string): readonly string[] {
   return joined.map((cell) => cell.trim())
 }
 
-function paragraphAt(lines: readonly string[], from: number): Read {
+function paragraphAt(lines: readonly string[], from: number, context: Context): Read {
   let end = from + 1
   while (end < lines.length && !isBlank(lines[end]!)) {
     const line = lines[end]!
     if (UNDERLINE.test(line)) {
       const level = line.includes('=') ? 1 : 2
-      return [{ kind: 'heading', level, children: inlinesOf(textOf(lines.slice(from, end))) }, end + 1]
+      return [{ kind: 'heading', level, children: context.inlines(textOf(lines.slice(from, end))) }, end + 1]
     }
     if (isStart(line)) break
     end++
   }
-  return [{ kind: 'paragraph', children: inlinesOf(textOf(lines.slice(from, end))) }, end]
+  return [{ kind: 'paragraph', children: context.inlines(textOf(lines.slice(from, end))) }, end]
 }
 
 /** Two spaces at the end of a line break it; those of the last line say nothing. */

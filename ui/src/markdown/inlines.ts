@@ -8,7 +8,16 @@ export type Inline =
   | { readonly kind: 'code'; readonly text: string }
   | { readonly kind: 'break' }
   | { readonly kind: 'strong' | 'emphasis' | 'deleted'; readonly children: readonly Inline[] }
-  | { readonly kind: 'link'; readonly href: string; readonly children: readonly Inline[] }
+  | {
+      readonly kind: 'link'
+      readonly href: string
+      readonly children: readonly Inline[]
+      /** Written as an image, whose text is in `children`. */
+      readonly isImage?: true
+    }
+
+/** Where a target that a text names leads to; null: nowhere, so that the link stays text. */
+export type HrefOf = (target: string) => string | null
 
 /** Emphasis in emphasis: deeper than this, its marks stay text. */
 const DEPTH_MAX = 8
@@ -50,7 +59,7 @@ interface Bracket {
 }
 type Item = Placed | Run | Bracket
 
-/** Where a link may lead; null: nowhere, as a browser would run it, or take it for an address below the page. */
+/** Where a link of a description may lead; null: nowhere, as a browser would run it, or take it for an address below the page. */
 export function safeHref(text: string): string | null {
   if (!/^(?:https?:\/\/|mailto:)/i.test(text) || !URL.canParse(text)) return null
   const { protocol, href } = new URL(text)
@@ -61,11 +70,11 @@ export function safeHref(text: string): string | null {
  * The content of a paragraph. Time grows with the length of the text. Only where emphasis is nested deeper than {@link DEPTH_MAX}, it
  * grows with the square of the length.
  */
-export function inlinesOf(text: string): readonly Inline[] {
-  return nodesOf(marked(itemsOf(text)))
+export function inlinesOf(text: string, hrefOf: HrefOf): readonly Inline[] {
+  return nodesOf(marked(itemsOf(text, hrefOf)))
 }
 
-function itemsOf(text: string): Item[] {
+function itemsOf(text: string, hrefOf: HrefOf): Item[] {
   const items: Item[] = []
   /** Places of brackets in `items` that may begin a link. */
   let brackets: number[] = []
@@ -110,14 +119,17 @@ function itemsOf(text: string): Item[] {
       at += bracket.length
     } else if (sign === ']') {
       const from = brackets.pop()
-      const target = from === undefined ? null : targetAt(text, at + 1)
+      const target = from === undefined ? null : targetAt(text, at + 1, hrefOf)
       if (from === undefined || target === null) written += ']'
       else {
         flush()
         const isImage = (items[from] as Bracket).bracket === '!['
         const inner = nodesOf(marked(items.splice(from).slice(1).map(withoutLink)))
         const children = inner.length === 0 ? [{ kind: 'text', text: target.href } as const] : inner
-        const node: Inline = { kind: 'link', href: target.href, children }
+        const node: Inline = {
+          ...{ kind: 'link', href: target.href, children },
+          ...(isImage && { isImage }),
+        }
         items.push({ node, depth: 1, ...(isImage && { isLoose: true }) })
         // A link has no link in it
         if (!isImage) brackets = brackets.filter((one) => (items[one] as Bracket).bracket === '![')
@@ -189,11 +201,17 @@ function runOf(text: string, at: number, mark: Mark, count: number): Run {
   }
 }
 
-function targetAt(text: string, at: number): { readonly href: string; readonly end: number } | null {
+function targetAt(
+  text: string,
+  at: number,
+  hrefOf: HrefOf,
+): { readonly href: string; readonly end: number } | null {
   TARGET.lastIndex = at
   const found = TARGET.exec(text)
-  const href = safeHref((found?.[1] ?? found?.[2] ?? '').replace(/\\([!-/:-@[-`{-~])/g, '$1'))
-  return href === null ? null : { href, end: TARGET.lastIndex }
+  if (found === null) return null
+  const end = TARGET.lastIndex
+  const href = hrefOf((found[1] ?? found[2] ?? '').replace(/\\([!-/:-@[-`{-~])/g, '$1'))
+  return href === null ? null : { href, end }
 }
 
 type Found =
