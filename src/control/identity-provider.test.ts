@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { startControl } from '../../test/control.ts'
 import { CannotStart } from '../base/refusal.ts'
@@ -17,12 +17,14 @@ const firstOf = (more: Record<string, string> = {}) =>
   }).oidc!
 const given = (more: Record<string, string> = {}) => toIdentityProviders([firstOf(more)])[0]!
 
-test('the settings that docs/identity.md shows are understood, down to their grants', () => {
-  const page = readFileSync(new URL('../../docs/identity.md', import.meta.url), 'utf8')
-  const examples = [...page.matchAll(/```env\n(POSTERN_[\s\S]*?)\n```/g)].map((match) =>
+test('the settings that docs/identity.md and the pages of providers show are understood, down to their grants', () => {
+  const docs = resolve(import.meta.dirname, '../../docs')
+  const paths = ['identity.md', ...globSync('identity/*.md', { cwd: docs })]
+  const pages = paths.map((path) => readFileSync(resolve(docs, path), 'utf8')).join('\n')
+  const examples = [...pages.matchAll(/```env\n(POSTERN_[\s\S]*?)\n```/g)].map((match) =>
     Object.fromEntries(match[1]!.split('\n').map((line) => line.split(/=(.*)/).slice(0, 2))),
   )
-  assert.equal(examples.length, 7)
+  assert.equal(examples.length, 9)
   for (const example of examples) {
     const { oidc } = readSettings([], example)
     assert.ok(toIdentityProviders([oidc!])[0]!.roleMap.length > 0)

@@ -35,15 +35,21 @@ export async function assertClean(visit: Visitor, width: number, at: string): Pr
   await assertAccessible(visit.page, at)
 }
 
-/** No finding of axe for WCAG 2.2 AA. */
-export async function assertAccessible(page: Page, at: string): Promise<void> {
+/**
+ * No finding of axe for WCAG 2.2 AA.
+ * @param options further ones of axe. A page on a disk needs `preload: false`, since it cannot fetch its styles a second time.
+ */
+export async function assertAccessible(page: Page, at: string, options: object = {}): Promise<void> {
   await page.evaluate(AXE)
-  const found = await page.evaluate(async (runOnly) => {
-    const { axe } = globalThis as unknown as {
-      axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> }
-    }
-    const { violations } = await axe.run({ runOnly })
-    return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 200)}`)
-  }, RULES)
+  const found = await page.evaluate(
+    async (asked) => {
+      const { axe } = globalThis as unknown as {
+        axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> }
+      }
+      const { violations } = await axe.run(asked)
+      return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 200)}`)
+    },
+    { runOnly: RULES, ...options },
+  )
   assert.deepEqual(found, [], at)
 }
