@@ -66,6 +66,14 @@ test('each page has one main heading, a title, and the navigation with itself ma
     assert.ok([...text.matchAll(/aria-current="page"/g)].length <= 1, page)
   }
   assert.match(read('tls.html'), /<details open><summary>Operate<\/summary>/)
+  for (const [place, label] of [
+    ['readme.html#use-it', 'First steps'],
+    ['cli.html', 'The command line'],
+    ['cli.html#backup-and-restore', 'Backup and restore'],
+    ['profiles/jwt.html', 'Profile type jwt'],
+    ['internals/record.html', 'A record'],
+  ])
+    assert.ok(read('index.html').includes(`<li><a href="${place}">${label}</a></li>`), place)
 })
 
 test('no Markdown is left in the text of a page', () => {

@@ -49,17 +49,17 @@ ${groups.map((group) => groupHtml(group, source, link))}</nav>
 `.text
 }
 
-function groupHtml({ title, pages }: Group, current: Source, link: (place: string) => string): Html {
+function groupHtml({ title, entries }: Group, current: Source, link: (place: string) => string): Html {
   const inner = html`<summary>${title}</summary>
 <ul>
-${pages.map((page) =>
-  page === current
-    ? html`<li><a href="${link(page.place)}" aria-current="page">${page.title}</a></li>
+${entries.map(({ source, hash, label }) =>
+  source === current && hash === ''
+    ? html`<li><a href="${link(source.place)}" aria-current="page">${label}</a></li>
 `
-    : html`<li><a href="${link(page.place)}">${page.title}</a></li>
+    : html`<li><a href="${link(source.place) + hash}">${label}</a></li>
 `,
 )}</ul>`
-  const isOpen = pages.includes(current) || current.place === 'index.html'
+  const isOpen = current.place === 'index.html' || entries.some(({ source }) => source === current)
   return isOpen
     ? html`<details open>${inner}</details>
 `

@@ -21,10 +21,18 @@ export interface Source {
   readonly text: string
 }
 
+/** A page in the navigation, or a section of one. */
+interface Entry {
+  readonly source: Source
+  readonly label: string
+  /** `#` and the name of a heading, or nothing. */
+  readonly hash: string
+}
+
 /** A group of pages in the navigation. */
 export interface Group {
   readonly title: string
-  readonly pages: readonly Source[]
+  readonly entries: readonly Entry[]
 }
 
 /** Where a page of the checkout is in the site: `docs/tls.md` is `tls.html`, `README.md` is `readme.html`. */
@@ -55,29 +63,43 @@ export function sourcesOf(top: string): ReadonlyMap<string, Source> {
   return new Map(sources.map((source) => [source.path, source]))
 }
 
-/** The pages that a text links to, in order. */
-function linkedPages(path: string, text: string, sources: ReadonlyMap<string, Source>): Source[] {
-  return [...text.matchAll(/\]\(([^)\s#]+\.md)(?:#[^)\s]*)?\)/g)].flatMap(([, target]) => {
-    const found = sources.get(posix.join(posix.dirname(path), target!))
-    return found === undefined ? [] : [found]
+/** The pages to which a section of the index leads, in order. A link that has its cell to itself is the label of its page. */
+function entriesOf(section: string, sources: ReadonlyMap<string, Source>): Entry[] {
+  const links = section.matchAll(/(^\| )?\[([^\]]+)\]\(([^)\s#]+\.md)(#[^)\s]*)?\)( \|)?/gm)
+  return [...links].flatMap(([, start, label, target, hash = '', end]) => {
+    const source = sources.get(posix.join(posix.dirname(INDEX), target!))
+    if (source === undefined) return []
+    return [{ source, hash, label: start !== undefined && end !== undefined ? label! : source.title }]
   })
 }
 
 /**
- * The navigation: a group for each section of `docs/index.md`, with the pages to which it leads. Pages of `docs/internals` and those for
- * developers are the last group. A page is in the first group that names it.
+ * The navigation: a group for each section of `docs/index.md`, with the pages to which it leads. Pages that no section names, such as
+ * those of `docs/internals`, are the last group; pages of problem codes are in none. A page is in the first group that names it.
  */
 export function groupsOf(sources: ReadonlyMap<string, Source>): readonly Group[] {
-  const named = new Set([INDEX])
-  const add = (pages: readonly Source[]): Source[] =>
-    pages.filter(({ path }) => !named.has(path) && named.add(path).size > 0)
+  const places = new Set<string>()
+  const pages = new Set([INDEX])
+  const add = (entries: readonly Entry[]): Entry[] =>
+    entries.filter(({ source: { path }, hash }) => {
+      const isNew = !places.has(path + hash)
+      places.add(path + hash)
+      pages.add(path)
+      return isNew
+    })
   const sections = sources.get(INDEX)!.text.split(/^## /m).slice(1)
   const groups = sections.map((section) => ({
     title: section.slice(0, section.indexOf('\n')),
-    pages: add(linkedPages(INDEX, section, sources)),
+    entries: add(entriesOf(section, sources)),
   }))
-  const rest = [...sources.values()].filter(({ path }) => !path.startsWith('docs/problems/'))
-  return [...groups, { title: 'Developers', pages: add(rest) }].filter(({ pages }) => pages.length > 0)
+  const rest = [...sources.values()].filter(
+    ({ path }) => !pages.has(path) && !path.startsWith('docs/problems/'),
+  )
+  const last = {
+    title: 'Developers',
+    entries: add(rest.map((source) => ({ source, hash: '', label: source.title }))),
+  }
+  return [...groups, last].filter(({ entries }) => entries.length > 0)
 }
 
 /** Name of a heading in links, as GitHub makes it. @param heading its text */
