@@ -100,7 +100,7 @@ function blockHtml(block: Exclude<Block, { kind: 'heading' }>, heading: string, 
     }
     case 'table':
       // A wide table scrolls within its place, also by keyboard
-      return html`<div class="table" role="region" tabindex="0" aria-label="${`Table: ${heading}`}"><table>
+      return html`<div class="table" role="group" tabindex="0" aria-label="${`Table: ${heading}`}"><table>
 <thead><tr>${block.head.map((cell) => cellHtml(cell, true))}</tr></thead>
 <tbody>
 ${block.rows.map(
