@@ -73,6 +73,7 @@ import { policyOperations } from './policies/kind.ts'
 import { getPolicyUsage } from './policies/usage.ts'
 import { checkProfileAccess } from './profiles/access.ts'
 import { getProfileCredentialState, revokeProfile, rotateProfile } from './profiles/credentials.ts'
+import { importProfileToken } from './profiles/import.ts'
 import { profileOperations } from './profiles/kind.ts'
 import { bulkUpdateProxies } from './proxies/bulk-update.ts'
 import { duplicateProxy, proxyOperations } from './proxies/kind.ts'
@@ -172,6 +173,7 @@ const IN_ORDER: readonly Operation[] = [
   profileOperations.delete,
   profileOperations.toggle,
   rotateProfile,
+  importProfileToken,
   revokeProfile,
   credentialOperations.list,
   credentialOperations.get,
