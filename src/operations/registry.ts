@@ -30,6 +30,7 @@ import { reimportCollection } from './collections/reimport.ts'
 import { applyConfig, diffConfig, planConfig } from './config/apply.ts'
 import { convertConfig } from './config/convert.ts'
 import { exportConfig } from './config/export.ts'
+import { importKeys } from './config/import-keys.ts'
 import { disconnectConnection, listConnections, toggleConnection } from './connections/connections.ts'
 import { credentialOperations } from './credentials/kind.ts'
 import {
@@ -250,6 +251,7 @@ const IN_ORDER: readonly Operation[] = [
   applyConfig,
   diffConfig,
   convertConfig,
+  importKeys,
   listKeys,
   rotateKeys,
   listAudit,

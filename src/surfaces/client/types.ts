@@ -501,7 +501,9 @@ type ConfigDiffInput = { readonly "documents": readonly (string | { readonly [na
 type ConfigDiffOutput = { readonly "create": number; readonly "update": number; readonly "adopt": number; readonly "remove": number; readonly "unchanged": number; readonly "items": readonly ({ readonly "action": "create" | "update" | "adopt" | "remove"; readonly "item": string; readonly "managed_by": string | null; readonly "revision": number | null; readonly "side": ("documents" | "instance" | "both") | null; readonly "diff": readonly ({ readonly "op": "add" | "remove" | "replace"; readonly "path": string; readonly "from"?: unknown; readonly "value"?: unknown })[] })[]; readonly "drift": readonly ({ readonly "item": string; readonly "side": "instance" | "both"; readonly "diff": readonly ({ readonly "op": "add" | "remove" | "replace"; readonly "path": string; readonly "from"?: unknown; readonly "value"?: unknown })[] })[]; readonly "warnings": readonly ({ readonly "pointer": string; readonly "reason": string })[] }
 type ConfigConvertInput = { readonly "document": string | { readonly [name: string]: unknown }; readonly "servers"?: "origins" | "collections"; readonly "values"?: { readonly [name: string]: string } }
 type ConfigConvertOutputPart0 = string | number | boolean | null | readonly (ConfigConvertOutputPart0)[] | { readonly [name: string]: ConfigConvertOutputPart0 }
-type ConfigConvertOutput = { readonly "documents": readonly ({ readonly "kind": string; readonly "slug": string; readonly "spec": { readonly [name: string]: unknown } })[]; readonly "notes": readonly (string)[]; readonly "runner": { readonly [name: string]: { readonly [name: string]: ConfigConvertOutputPart0 } }; readonly "exact": boolean }
+type ConfigConvertOutput = { readonly "documents": readonly ({ readonly "kind": string; readonly "slug": string; readonly "spec": { readonly [name: string]: unknown } })[]; readonly "notes": readonly (string)[]; readonly "report": readonly ({ readonly "part": string; readonly "name": string; readonly "result": "kept" | "different" | "closed" | "left_out"; readonly "reason": string })[]; readonly "runner": { readonly [name: string]: { readonly [name: string]: ConfigConvertOutputPart0 } }; readonly "exact": boolean }
+type ConfigImportKeysInput = { readonly "document": string | { readonly [name: string]: unknown }; readonly "managed_by": string }
+type ConfigImportKeysOutput = { readonly "imported": number; readonly "present": number; readonly "left_out": number; readonly "items": readonly ({ readonly "key": string; readonly "profile": string; readonly "result": "imported" | "present" | "left_out"; readonly "reason": string })[] }
 type KeysListInput = { readonly "fields"?: string }
 type KeysListOutput = { readonly "items": readonly ({ readonly "id": string; readonly "fingerprint": string; readonly "seals": boolean; readonly "secrets": number })[]; readonly "next_cursor": null }
 type KeysRotateInput = { readonly "keep_old"?: boolean }
@@ -964,6 +966,8 @@ export interface Operations {
   readonly 'config.diff': { readonly input: ConfigDiffInput; readonly output: ConfigDiffOutput }
   /** Convert a declarative configuration of Kong (decK), the servers in a file of an AI application (such as mcpServers), or an entry of an MCP registry (server.json) to documents. Changes nothing: plan and apply the result */
   readonly 'config.convert': { readonly input: ConfigConvertInput; readonly output: ConfigConvertOutput }
+  /** Import the keys in a configuration of Kong as tokens of the profiles that its converted documents made. Apply the documents first */
+  readonly 'config.import_keys': { readonly input: ConfigImportKeysInput; readonly output: ConfigImportKeysOutput }
   /** List the encryption keys and the number of secrets that each one encrypts */
   readonly 'keys.list': { readonly input: KeysListInput; readonly output: KeysListOutput }
   /** Encrypt every secret with a new key without downtime and remove the old keys. Also replaces the signing key of access tokens. Completes an interrupted rotation */
@@ -1223,6 +1227,7 @@ export const ROUTES: { readonly [N in keyof Operations]: string } = {
   'config.apply': 'POST /config/apply',
   'config.diff': 'POST /config/diff',
   'config.convert': 'POST /config/convert',
+  'config.import_keys': 'POST /config/import_keys',
   'keys.list': 'GET /keys',
   'keys.rotate': 'POST /keys/rotate',
   'audit.list': 'GET /audit',
