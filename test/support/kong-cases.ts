@@ -451,6 +451,13 @@ const LEFT: readonly KongCase[] = [
       calls: [{ status: 401 }, { status: 403, headers: { apikey: '', authorization: 'Bearer KEY' } }],
     }),
   ),
+  {
+    name: 'a key of a consumer that has other credentials too',
+    plugins: [{ name: 'basic-auth' }],
+    consumer: { basicauth_credentials: [{ username: 'u-ID', password: 'PLANTED' }] },
+    named: /different consumer \S+: profile \S+ may call what took keys alone/,
+    calls: [{ status: 403, headers: { apikey: '', authorization: 'Bearer KEY' } }],
+  },
   ...[
     ['fewer than 16', { key: 'short-key' }],
     ['a ttl', { key: 'KEY', ttl: 60 }],

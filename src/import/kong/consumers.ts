@@ -1,6 +1,6 @@
 import type { Plain } from '../../base/json/storable.ts'
 import { ProfileSpec } from '../../model/access/profile.ts'
-import { CREDENTIALS } from './counterparts.ts'
+import { CREDENTIALS, type CredentialMember } from './counterparts.ts'
 import type { MadeCollection, Making } from './made.ts'
 import {
   CONSUMER_MEMBERS,
@@ -23,7 +23,7 @@ const CALLABLE_MAX = 1000
  */
 export function consumersOf(document: Plain, making: Making, collections: readonly MadeCollection[]): void {
   const { report } = making
-  const groups = groupsWithPlugins(document, making)
+  const groups = groupsIn(document, making)
   const oddGroups = oddLists(document, ['consumer_groups', ...GROUP_PARTS])
   const shared = [...making.plugins.global.values()].find(
     ({ effect }) => effect.kind === 'limit' && effect.key === null,
@@ -36,11 +36,14 @@ export function consumersOf(document: Plain, making: Making, collections: readon
     )
   const callableBy = new Map<string, readonly string[]>()
 
-  function callable(consumer: Plain): readonly string[] {
+  /** @param only the one kind of credentials that counts */
+  function callable(consumer: Plain, only?: CredentialMember): readonly string[] {
     const member = new Set(
       listIn(consumer, 'acls').flatMap(({ group }) => (typeof group === 'string' ? [group] : [])),
     )
-    const proofs = Object.keys(consumer).filter((name) => listIn(consumer, name).length > 0)
+    const proofs: string[] = CREDENTIALS.filter(
+      (name) => (only === undefined || name === only) && listIn(consumer, name).length > 0,
+    )
     const key = JSON.stringify([[...member].sort(), proofs.sort()])
     let found = callableBy.get(key)
     if (found === undefined) {
@@ -68,7 +71,7 @@ export function consumersOf(document: Plain, making: Making, collections: readon
     const odd = oddLists(consumer, ['acls', 'groups'])
     if (odd.length > 0) closed.add(`${odd.join(', ')} is not a list of objects`)
     if (oddGroups.length > 0) closed.add(`${oddGroups.join(', ')} is not a list of objects`)
-    for (const reason of groupsOf(consumer, groups)) closed.add(reason)
+    for (const reason of reasonsOf(consumer, groups)) closed.add(reason)
     const plugins = [...making.plugins.of(consumer, 'consumer', []).values()]
     making.count(plugins.length)
     const { policy, addresses } = settingsOf(plugins, making, closed, name)
@@ -76,9 +79,10 @@ export function consumersOf(document: Plain, making: Making, collections: readon
       report.different('consumer', name, 'the limits of collections hold beside its own')
     const tags = tagsOf(consumer)
     const limit = policy ?? shared
+    const collectionsOf = callable(consumer)
     const spec: Plain = {
       name,
-      collections: callable(consumer),
+      collections: collectionsOf,
       ...(limit === undefined ? {} : { policy: making.policy(limit) }),
       ...(tags.length === 0 ? {} : { tags }),
       ...(closed.size > 0 ? { active: false } : {}),
@@ -87,8 +91,20 @@ export function consumersOf(document: Plain, making: Making, collections: readon
     const keys = making.keys.add(consumer, name, slug, PROFILE)
     // Keys of Kong do not end
     const auth = { type: 'token', ...(keys > 0 ? { expires_in: null } : {}) }
-    const narrow = addresses.length === 0 ? {} : { ip_allowlist: addresses }
+    // A key opens no more than before: what asked for a stronger proof is for other profiles
+    const byKey = keys > 0 ? callable(consumer, 'keyauth_credentials') : collectionsOf
+    const isLess = byKey.length < collectionsOf.length
+    const narrow = {
+      ...(addresses.length === 0 ? {} : { ip_allowlist: addresses }),
+      ...(isLess ? { collections: byKey } : {}),
+    }
     making.add({ kind: 'profile', slug: PROFILE, spec: { client: slug, name: 'Token', auth, ...narrow } })
+    if (isLess)
+      report.different(
+        'consumer',
+        name,
+        `profile ${slug}:${PROFILE} may call what took keys alone: make another profile for what took other credentials`,
+      )
     if (closed.size > 0) report.closed('consumer', name, [...closed].join('; '))
     else report.kept('consumer', name, `client ${slug}, profile ${slug}:${PROFILE}`)
     for (const member of CREDENTIALS) {
@@ -171,45 +187,53 @@ export function ignoredIn({ ignored }: PluginInForce): string {
   return `${ignored.join(', ')} is not carried over`
 }
 
-/** Why members of a group are switched off, and who they are, by name and id of the group. */
-type Groups = ReadonlyMap<string, { readonly reason: string | null; readonly members: ReadonlySet<string> }>
+/** Consumer groups of the document. */
+interface Groups {
+  /** By name and id: why members are switched off; empty where they are not. */
+  readonly reasons: ReadonlyMap<string, ReadonlySet<string>>
+  /** By how a group names a consumer: the groups that do. */
+  readonly ofMembers: ReadonlyMap<string, ReadonlySet<string>>
+}
 
-function groupsWithPlugins(document: Plain, making: Making): Groups {
-  const found = new Map<string, { readonly reason: string | null; readonly members: ReadonlySet<string> }>()
+function groupsIn(document: Plain, making: Making): Groups {
+  const reasons = new Map<string, Set<string>>()
+  const ofMembers = new Map<string, Set<string>>()
   for (const group of listIn(document, 'consumer_groups')) {
     const name = nameOf(group)
     const plugins = making.plugins.of(group, 'consumer_group', [])
     const unknown = unknownMembers(group, GROUP_MEMBERS)
-    const odd = oddLists(group, ['consumers'], (item) => refOf(item) !== null)
-    const reason =
-      plugins.size > 0
-        ? `plugins of its group ${name} are not carried over`
-        : unknown.length > 0
-          ? `${unknown.join(', ')} of its group ${name} is not carried over`
-          : null
-    if (odd.length > 0)
+    const own: string[] = []
+    if (plugins.size > 0) own.push(`plugins of its group ${name} are not carried over`)
+    if (unknown.length > 0) own.push(`${unknown.join(', ')} of its group ${name} is not carried over`)
+    if (oddLists(group, ['consumers'], (item) => refOf(item) !== null).length > 0)
       making.report.leftOut('consumers', `of group ${name}`, 'they are not a list of consumers')
-    if (reason === null)
+    if (own.length === 0)
       making.report.told('consumer group', name, 'it has no plugins, so nothing is made of it')
     else making.report.leftOut('consumer group', name, 'its members are switched off')
+    const keys = [group['name'], group['id']].filter((key) => typeof key === 'string')
+    for (const key of keys) addTo(reasons, key, own)
     const consumers = Array.isArray(group['consumers']) ? group['consumers'] : []
-    const members = new Set(consumers.map(refOf).filter((one) => one !== null))
-    making.count(members.size)
-    for (const key of [group['name'], group['id']])
-      if (typeof key === 'string') found.set(key, { reason, members })
+    making.count(consumers.length)
+    for (const ref of consumers.map(refOf)) if (ref !== null) addTo(ofMembers, ref, keys)
   }
-  return found
+  return { reasons, ofMembers }
 }
 
-function groupsOf(consumer: Plain, groups: Groups): string[] {
+/** Two groups of one name are read as one, so that none hides what the other says. */
+function addTo(sets: Map<string, Set<string>>, key: string, values: readonly string[]): void {
+  const known = sets.get(key) ?? new Set()
+  for (const value of values) known.add(value)
+  sets.set(key, known)
+}
+
+/** Why a consumer is switched off for its groups. */
+function reasonsOf(consumer: Plain, { reasons, ofMembers }: Groups): string[] {
   const own = Array.isArray(consumer['groups']) ? consumer['groups'].map(refOf) : []
   const names = [consumer['username'], consumer['custom_id'], consumer['id']]
-  const reasons = [...groups].flatMap(([name, { reason, members }]) =>
-    reason !== null &&
-    (own.includes(name) || names.some((one) => typeof one === 'string' && members.has(one)))
-      ? [reason]
-      : [],
-  )
-  const missing = own.filter((name) => name === null || !groups.has(name))
-  return missing.length === 0 ? reasons : [...reasons, 'one of its groups is not in the file']
+  const named = names.flatMap((name) => (typeof name === 'string' ? [...(ofMembers.get(name) ?? [])] : []))
+  const found = [...own, ...named].flatMap((group) => {
+    const known = group === null ? undefined : reasons.get(group)
+    return known === undefined ? ['one of its groups is not in the file'] : [...known]
+  })
+  return [...new Set(found)]
 }

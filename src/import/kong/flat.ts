@@ -77,9 +77,10 @@ function withGroups(document: Plain): Plain {
   const byGroup = Map.groupBy(members, ({ consumer_group: group }) => refOf(group))
   const groups = document['consumer_groups'].map((group) => {
     if (!isPlain(group)) return group
-    const own = [group['name'], group['id']].flatMap((ref) =>
-      typeof ref === 'string' ? (byGroup.get(ref) ?? []) : [],
-    )
+    const refs = [group['name'], group['id']].filter((ref) => typeof ref === 'string')
+    const own = refs.flatMap((ref) => byGroup.get(ref) ?? [])
+    // A second group of the name is read as the same one
+    for (const ref of refs) byGroup.delete(ref)
     return own.length === 0
       ? group
       : { ...group, consumers: [...listOf(group['consumers']), ...own.map(({ consumer }) => consumer)] }

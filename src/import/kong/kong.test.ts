@@ -486,6 +486,18 @@ test('parts at the top of the document, and defaults, say the same as inside of 
   )
 })
 
+test('two groups of one name hide nothing of each other', () => {
+  const groups = [{ name: 'g', plugins: [{ name: 'x' }] }, { name: 'g' }]
+  for (const consumer_groups of [groups, groups.toReversed()]) {
+    const made = converted({
+      consumers: [{ username: 'a', groups: [{ name: 'g' }] }, { username: 'b' }],
+      consumer_groups,
+      consumer_group_consumers: [{ consumer: 'b', consumer_group: 'g' }],
+    })
+    for (const slug of ['a', 'b']) assert.equal(specOf(made, 'client', slug)['active'], false, slug)
+  }
+})
+
 test('a key at the top is of the consumer that is called so, not of one that has it as an id elsewhere', () => {
   const { keys } = fromKong({
     consumers: [{ username: 'first', custom_id: 'bob' }, { username: 'bob' }],
@@ -612,6 +624,15 @@ test('many parts cost what they become, and what would become too much is refuse
     },
   ]
   for (const document of repeated) assert.throws(() => fromKong(document), { code: 'document_invalid' })
+  // Groups and their members are read once each
+  const consumer_groups = many(() => ({ name: 'same', plugins: [{ name: 'x' }] }))
+  const consumer_group_consumers = many((at) => ({ consumer: `c${at}`, consumer_group: 'same' }))
+  const members = fromKong({
+    consumers: many((at) => ({ username: `c${at}` })),
+    consumer_groups,
+    consumer_group_consumers,
+  })
+  assert.equal(members.documents.filter(({ spec }) => spec['active'] === false).length, 4000)
   const slashes = fromKong({
     services: [{ url: `http://a${'/'.repeat(1_000_000)}x`, routes: [{ paths: ['/p'] }] }],
   })
