@@ -134,7 +134,7 @@ test('keys go to profiles of the named set alone, by who may rotate them, and ag
   const document = documentOf({ name: 'own', calls: [] }, 'own', 'PLANTED-key-of-its-own')
   const early = await server.manage('POST', '/config/import_keys', { document, managed_by: 'own' })
   assert.deepEqual([early.json.imported, early.json.left_out], [0, 1])
-  assert.match(early.json.items[0].reason, /apply the converted documents first/)
+  assert.match(early.json.keys[0].reason, /apply the converted documents first/)
   await moved([document], 'own')
   assert.equal((await get('/own', { apikey: 'PLANTED-key-of-its-own' })).status, 200)
   const again = await server.manage('POST', '/config/import_keys', { document, managed_by: 'own' })

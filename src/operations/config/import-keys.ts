@@ -43,7 +43,7 @@ export const importKeys = define({
   itemwise: true,
   large: true,
   inMemory: true,
-  columns: ['items.key', 'items.profile', 'items.result', 'items.reason'],
+  columns: ['keys.result', 'keys.key', 'keys.profile', 'keys.reason'],
   subject: ({ managed_by }) => ({ type: 'config', id: null, slug: managed_by }),
   prepare: async ({ document, managed_by }, { apart }) => ({
     keys: await apart(keysOfDocument, { document }),
@@ -52,12 +52,12 @@ export const importKeys = define({
   handle: async ({ keys, managed_by }, context) => {
     // Each profile has an entry of its own in the trail
     context.change.planId = newId('pln', context.clock)
-    const items: ImportedKey[] = []
-    for (const key of keys) items.push(await importOne(key, managed_by, context))
-    const count = (result: string): number => items.filter((one) => one.result === result).length
+    const tried: ImportedKey[] = []
+    for (const key of keys) tried.push(await importOne(key, managed_by, context))
+    const count = (result: string): number => tried.filter((one) => one.result === result).length
     const [imported, present, left_out] = [count('imported'), count('present'), count('left_out')]
     context.change.finding = `Imported ${imported} keys, left ${present} as they were, left out ${left_out}.`
-    return { imported, present, left_out, items }
+    return { imported, present, left_out, keys: tried }
   },
 })
 

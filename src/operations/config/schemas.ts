@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { REPORT_RESULTS } from '../../import/converted.ts'
-import { confidential } from '../../model/annotations.ts'
+import { confidential, refersTo } from '../../model/annotations.ts'
 import { Warning } from '../engine/kind.ts'
 import type { DiffEntry } from '../engine/write-options.ts'
 import { VARIABLE_NAME } from './read-documents.ts'
@@ -133,7 +133,7 @@ export const ReportRows = z
 
 const ImportedKey = z.object({
   key: z.string().describe('Which key, by its place; nothing of the key itself'),
-  profile: z.string().describe('CLIENT:PROFILE'),
+  profile: z.string().meta(refersTo('profiles')).describe('CLIENT:PROFILE'),
   result: z.enum(['imported', 'present', 'left_out']),
   reason: z.string().describe('Why it is left out; otherwise empty'),
 })
@@ -144,5 +144,5 @@ export const ImportedKeys = z.object({
   imported: z.int(),
   present: z.int().describe('Keys that their profile had already'),
   left_out: z.int(),
-  items: z.array(ImportedKey).describe('One for each key that is carried over, in the order of the document'),
+  keys: z.array(ImportedKey).describe('One for each key that is carried over, in the order of the document'),
 })

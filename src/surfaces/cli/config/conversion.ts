@@ -78,9 +78,9 @@ export function importKeysCommand(ports: CliPorts, operation: Operation): Comman
         ...(given.reason !== undefined && { reason: given.reason }),
       },
     )
-    const { imported, present, left_out, items } = ImportedKeys.parse(body)
+    const { imported, present, left_out, keys } = ImportedKeys.parse(body)
     if (!printData(ports, given.output, body)) {
-      ports.out(toTable(items, ['result', 'key', 'profile', 'reason'], hasColour(ports), REASON_CHARS_MAX))
+      ports.out(toTable(keys, ['result', 'key', 'profile', 'reason'], hasColour(ports), REASON_CHARS_MAX))
       ports.err(`Imported ${imported}, already there ${present}, left out ${left_out}.\n`)
     }
     if (left_out > 0) throw new Failed(EXIT.inexact)
