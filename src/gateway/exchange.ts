@@ -435,6 +435,8 @@ export interface Lane {
   /** Connections to upstreams. */
   readonly pools: Pools
   readonly records: RecordWriter
+  /** Knows tokens that other gateways have issued; null where none is known. */
+  readonly importedKey: Uint8Array | null
   /** Runs the code of workflows; null where none can be run. */
   readonly code: CodeRunner | null
   /** Asks databases and mail servers for workflows; null where none can be asked. */

@@ -103,6 +103,8 @@ export interface GatewayOptions {
   readonly keptValues: KeptValues
   /** Opens sealed secrets of credentials. */
   readonly open: Opener
+  /** Knows tokens that other gateways have issued; none is known when absent. */
+  readonly importedKey?: Uint8Array
   /** Idempotency keys of all threads; of this one alone when absent. */
   readonly idempotency?: IdempotencyKeys
   /** What this thread keeps in memory for callers; bounded by {@link CALLER_MEMORY_MAX} when absent. */
@@ -196,6 +198,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       options.callTool === undefined
         ? null
         : createToolSteps({ call: options.callTool, checks: ORIGIN_CHECKS, originFailed }),
+    importedKey: options.importedKey ?? null,
     records: createRecordWriter(options.records, createContractFaults(fault), options.counts ?? null),
     fault,
     pageHosts,

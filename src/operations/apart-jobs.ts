@@ -1,5 +1,6 @@
 import { compareDescription, readDescription, readForComparison } from './collections/compare-description.ts'
 import { convertDocument } from './config/convert.ts'
+import { keysOfDocument } from './config/import-keys.ts'
 import { compareDocuments, takeDocuments } from './config/take.ts'
 import type { Job } from './engine/apart.ts'
 import { checkLarge } from './engine/fragments.ts'
@@ -12,6 +13,7 @@ export const JOBS: readonly Job<never, unknown>[] = [
   readForComparison,
   compareDescription,
   convertDocument,
+  keysOfDocument,
   takeDocuments,
   compareDocuments,
   judgeWorkflow,

@@ -30,6 +30,7 @@ import { reimportCollection } from './collections/reimport.ts'
 import { applyConfig, diffConfig, planConfig } from './config/apply.ts'
 import { convertConfig } from './config/convert.ts'
 import { exportConfig } from './config/export.ts'
+import { importKeys } from './config/import-keys.ts'
 import { disconnectConnection, listConnections, toggleConnection } from './connections/connections.ts'
 import { credentialOperations } from './credentials/kind.ts'
 import {
@@ -73,6 +74,7 @@ import { policyOperations } from './policies/kind.ts'
 import { getPolicyUsage } from './policies/usage.ts'
 import { checkProfileAccess } from './profiles/access.ts'
 import { getProfileCredentialState, revokeProfile, rotateProfile } from './profiles/credentials.ts'
+import { importProfileToken } from './profiles/import.ts'
 import { profileOperations } from './profiles/kind.ts'
 import { bulkUpdateProxies } from './proxies/bulk-update.ts'
 import { duplicateProxy, proxyOperations } from './proxies/kind.ts'
@@ -172,6 +174,7 @@ const IN_ORDER: readonly Operation[] = [
   profileOperations.delete,
   profileOperations.toggle,
   rotateProfile,
+  importProfileToken,
   revokeProfile,
   credentialOperations.list,
   credentialOperations.get,
@@ -248,6 +251,7 @@ const IN_ORDER: readonly Operation[] = [
   applyConfig,
   diffConfig,
   convertConfig,
+  importKeys,
   listKeys,
   rotateKeys,
   listAudit,

@@ -66,6 +66,8 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'credentials.rotate': () => ({ id: 'backend', auth: { token: 'y' }, overlap: '0s' }),
   'profiles.access': () => ({ id: 'sandbox', endpoint: 'orders:get-order' }),
   'profiles.rotate': () => ({ id: 'sandbox', overlap: '0s' }),
+  'profiles.import': (n) => ({ id: 'acme:default', token: `key-of-another-gateway-${n}` }),
+  'config.import_keys': () => ({ document: { _format_version: '3.0' }, managed_by: 'kong' }),
   'records.purge': () => ({ to: '-30d' }),
   'exports.create': () => ({ of: 'records' }),
   'workflows.start_capture': () => ({ proxy: 'nobody' }),

@@ -178,6 +178,7 @@ test('every operation on a collection, proxy, policy, client, profile or credent
     set_workflow: { definition: null },
     'proxies.duplicate': { path: '/new' },
     'credentials.rotate': { auth: { token: 'y' } },
+    'profiles.import': { token: 'key-of-another-gateway' },
     'collections.reimport': { document: {} },
   }
   const grants = [scoped('admin', { collections: [payments] })]

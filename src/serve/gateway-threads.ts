@@ -75,6 +75,7 @@ export function gatewaysOptions(
       clockCell,
       credentialKey: vault.gatewayKey(),
       sessionKey: shared.sessionKey,
+      importedKey: vault.importedKey(),
     },
     connectRecorder: (attach) => recorder.connect(attach),
     releaseDead: (slot) => {

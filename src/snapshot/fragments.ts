@@ -87,6 +87,8 @@ export interface CollectionFragment extends Formed, CheckedSwitches {
   readonly teams?: readonly string[]
   /** Names of request headers that are passed on although they are removed by default; there only where one is. */
   readonly pass_headers?: readonly string[]
+  /** Where callers may send their token beside `Authorization`; there only where one is. */
+  readonly key_places?: { readonly headers: readonly string[]; readonly query: readonly string[] }
   readonly proxies: readonly ProxyFragment[]
   /** Sealed texts of secret headers by `placeOf`; there only where one is set, as the next two. */
   readonly sealed?: Readonly<Record<string, string>>

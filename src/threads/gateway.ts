@@ -157,6 +157,7 @@ const gateway = createGateway({
   idempotency: keys,
   memory,
   open: (sealed, owner, field) => opener(sealed, owner, field),
+  importedKey: init.importedKey,
   reserved: (incoming) => route(incoming),
   originFailed,
   captured: (taken) => say({ kind: 'taken', taken }),

@@ -1,6 +1,6 @@
 /**
  * Derives one key for each purpose from the master key (HKDF). The master key never leaves the main thread: gateway
- * threads get only the key that opens upstream credentials and the key that seals MCP session ids.
+ * threads get only the keys that open upstream credentials, seal MCP session ids and know imported tokens.
  */
 import { randomBytes } from 'node:crypto'
 import { closeSync, constants, existsSync, fstatSync, linkSync, openSync, readFileSync } from 'node:fs'

@@ -102,6 +102,7 @@ export interface ServeOptions {
   readonly egress?: Partial<EgressSettings>
   readonly pageHosts?: ReadonlySet<string>
   readonly connections?: Connections
+  readonly importedKey?: Uint8Array
   /** How often the engine looks for what has lasted too long. */
   readonly sweepMs?: number
   readonly reserved?: (incoming: Incoming<Exchange>, exchange: Exchange, gateway: Gateway) => void
@@ -135,6 +136,7 @@ export async function serve(
     ...(options.memory === undefined ? {} : { memory: options.memory }),
     pageHosts: options.pageHosts ?? null,
     ...(options.connections === undefined ? {} : { connections: options.connections }),
+    ...(options.importedKey === undefined ? {} : { importedKey: options.importedKey }),
     // The tests seal by turning the text around.
     open: (sealed) => {
       if (sealed === 'broken') throw new Error('cannot open')

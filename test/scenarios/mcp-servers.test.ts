@@ -117,25 +117,38 @@ test('clients of each era of the protocol work through the gateway', async () =>
   }
 })
 
-test('convert ends with 3 where something is left out or a draft, with a line for each, and else with 0', async () => {
+test('convert ends with 3 where something is left out or a draft, with a row for each part, and else with 0', async () => {
   const service = { name: 's', url: 'http://127.0.0.1:9', routes: [{ name: 'r', paths: ['/s'] }] }
   const kong = (more: object): string =>
     write('kong.json', JSON.stringify({ _format_version: '3.0', services: [{ ...service, ...more }] }))
+  const rowsOf = (table: string): string[] =>
+    table
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.replaceAll(/ {2,}/g, ' | '))
   const keyed = await runCommand(server.data, ['convert', kong({ plugins: [{ name: 'key-auth' }] })])
   assert.deepEqual(
-    [keyed.code, keyed.err],
-    [0, 'plugin key-auth is replaced: callers prove themselves by their profile\n'],
+    [keyed.code, ...rowsOf(keyed.err)],
+    [
+      0,
+      'RESULT | PART | NAME | REASON',
+      'kept | plugin | key-auth of service s | callers send their key as before; the upstream does not get it',
+      'kept | service | s | collection s at /s',
+      'kept | route | r | proxies of collection s',
+    ],
   )
   const open = await runCommand(server.data, ['convert', kong({})])
   assert.equal(open.code, 3)
-  assert.match(open.err, /^collection s had no authentication and is closed here: .+\n$/)
+  assert.match(open.err, /^different +collection +s +it had no authentication and is closed here: .+$/m)
   const plugins = [{ name: 'ip-restriction', config: { allow: ['10.0.0.0/8'] } }]
   const closed = await runCommand(server.data, ['convert', kong({ plugins, vaults: [1] })])
   assert.equal(closed.code, 3)
-  assert.equal(
-    closed.err,
-    'collection s is a draft: vaults is not carried over; plugin ip-restriction has no counterpart\n',
-  )
+  assert.deepEqual(rowsOf(closed.err), [
+    'RESULT | PART | NAME | REASON',
+    'left_out | plugin | ip-restriction of service s | what it protects is a draft',
+    'closed | collection | s | vaults is not carried over; plugin ip-restriction has no counterpart',
+    'closed | route | r | collection s is a draft',
+  ])
   assert.match(closed.out, /status: draft/)
 })
 

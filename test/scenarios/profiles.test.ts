@@ -52,11 +52,13 @@ test('the examples of the docs work: none and token', async () => {
   const [makeNone, callNone] = examplesOf('profiles/none.md', {})
   await run(makeNone!)
   await run(callNone!)
-  const [makeToken, callToken, rotate] = examplesOf('profiles/token.md', {})
+  const [makeToken, callToken, rotate, ...imported] = examplesOf('profiles/token.md', {})
   const { token } = await run(makeToken!)
   await run(callToken!, { token })
   const rotated = await run(rotate!)
   for (const one of [token, rotated.token]) await run(callToken!, { token: one })
+  for (const example of imported) await run(example)
+  assert.equal(imported.length, 3)
 })
 
 test('the examples of the docs work: jwt and oidc', async () => {

@@ -42,9 +42,40 @@ export const KONG = {
   consumers: [
     {
       username: 'acme',
-      keyauth_credentials: [{ key: 'PLANTED-SECRET' }],
+      keyauth_credentials: [{ key: 'PLANTED-SECRET-KEY' }],
       acls: [{ group: 'gold' }],
       plugins: [{ name: 'rate-limiting', config: { hour: 10 } }],
     },
   ],
+}
+
+/** The same kinds of parts at the top of the document, each with the name of its owner, and defaults of decK. */
+export const FLAT = {
+  _format_version: '3.0',
+  _info: { defaults: { service: { retries: 1 }, route: { strip_path: false }, target: { weight: 7 } } },
+  _plugin_configs: { keys: { key_names: ['apikey', 'x-key'] } },
+  services: [{ name: 'stock', host: 'stock-pool', protocol: 'http' }],
+  routes: [{ name: 'stock', service: { name: 'stock' }, paths: ['/stock'] }],
+  upstreams: [{ name: 'stock-pool', targets: [{ target: '10.0.0.3:80' }] }],
+  plugins: [
+    { name: 'key-auth', service: 'stock', _config: 'keys' },
+    { name: 'acl', route: { name: 'stock' }, config: { allow: ['gold'] } },
+    {
+      name: 'rate-limiting-advanced',
+      consumer: 'ann',
+      config: { limit: [5], window_size: [60], identifier: 'consumer' },
+    },
+  ],
+  consumers: [{ username: 'ann', id: 'uuid-ann' }, { username: 'bob' }],
+  acls: [{ consumer: 'ann', group: 'gold' }],
+  keyauth_credentials: [
+    { consumer: { id: 'uuid-ann' }, key: 'PLANTED-KEY-OF-ANN' },
+    { consumer: 'bob', key: 'PLANTED-KEY-OF-BOB' },
+  ],
+  basicauth_credentials: [{ consumer: 'bob', username: 'b', password: 'PLANTED-PASSWORD' }],
+  consumer_groups: [{ name: 'slow' }],
+  consumer_group_consumers: [{ consumer: 'bob', consumer_group: 'slow' }],
+  consumer_group_plugins: [{ name: 'rate-limiting-advanced', consumer_group: 'slow' }],
+  filter_chains: [{ service: { name: 'other' }, filters: [{ name: 'f' }] }],
+  vaults: [{ prefix: 'v', name: 'env' }],
 }

@@ -1,5 +1,6 @@
-import { hash, randomBytes } from 'node:crypto'
+import { createHmac, hash, randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
+import { looksLikeJwt } from './jwt.ts'
 
 /**
  * Tokens that Postern issues: `pst_<kind>_<lookup12>_<secret43>_<check6>`, 70 characters.
@@ -86,6 +87,41 @@ export function lookupOf(kind: TokenKind, token: string): string | null {
 export function isToken(kind: TokenKind, token: string): boolean {
   if (!FORM.test(token) || !token.startsWith(`pst_${kind}_`)) return false
   return checkOf(token.slice(0, -7)) === token.slice(-6)
+}
+
+/** Characters of a key of another gateway that may become a token here: fewer are guessed. */
+export const IMPORTED_CHARS_MIN = 16
+export const IMPORTED_CHARS_MAX = 512
+
+/** What a lookup of an imported token begins with; lookups of minted tokens have letters and digits alone. */
+const IMPORTED_MARK = '~'
+
+/** What is stored of a token, and how it is found. */
+export type TokenPrint = Pick<MintedToken, 'lookup' | 'hash'>
+
+/**
+ * What is stored of a token that another gateway has issued: HMAC-SHA-512 with a key that is not in the store. Postern did not choose
+ * the text, so a plain hash of it could be guessed. 12 and 43 characters, as for minted tokens.
+ */
+export function printOfImported(key: Uint8Array, text: string): TokenPrint {
+  const digest = createHmac('sha512', key).update(text).digest('base64url')
+  return { lookup: IMPORTED_MARK + digest.slice(0, 11), hash: digest.slice(11, 54) }
+}
+
+/** True for the lookup of an imported token. */
+export function isImported({ lookup }: Pick<TokenPrint, 'lookup'>): boolean {
+  return lookup.startsWith(IMPORTED_MARK)
+}
+
+/** Why a text cannot become a token of a profile; null where it can. The reason has nothing of the text. */
+export function importFault(text: string): string | null {
+  if (text.length < IMPORTED_CHARS_MIN) return `it has fewer than ${IMPORTED_CHARS_MIN} characters`
+  if (text.length > IMPORTED_CHARS_MAX) return `it has more than ${IMPORTED_CHARS_MAX} characters`
+  if (!/^[!-~]+$/.test(text)) return 'it has a character that no header carries, such as a space'
+  if (text.startsWith('pst_')) return 'it has the form of a token of Postern'
+  // Such a token is judged by its signature
+  if (looksLikeJwt(text)) return 'it has the form of a JWT'
+  return null
 }
 
 /**

@@ -93,6 +93,8 @@ export interface GatewayInit {
   readonly credentialKey: OwnedBytes
   /** Seals MCP session ids; derived. */
   readonly sessionKey: OwnedBytes
+  /** Knows tokens that other gateways have issued; derived. */
+  readonly importedKey: OwnedBytes
 }
 
 /** The two listeners, by name. */

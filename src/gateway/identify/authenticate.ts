@@ -1,5 +1,5 @@
 import { audienceOf, isText } from '../../base/crypto/jwt.ts'
-import { hashToken } from '../../base/crypto/token.ts'
+import { hashToken, isImported, printOfImported } from '../../base/crypto/token.ts'
 import type { Plain } from '../../base/json/storable.ts'
 import { PoolShare } from '../../base/memory/pool-share.ts'
 import { discoveredFrom, type UrlSource } from '../../base/net/egress.ts'
@@ -20,6 +20,7 @@ import {
   failed,
   faultOf,
   hostOf,
+  isGuess,
   keep,
   mayVerify,
   proofKey,
@@ -66,11 +67,17 @@ function provesByToken(exchange: Exchange, token: LinkedToken): boolean {
 /** Compares once for an exchange, and not at all when an earlier request has proved the same credential. */
 function isSecretOf(exchange: Exchange, token: LinkedToken): boolean {
   if (exchange.identity.isProved) return true
-  if (!isEqual(hashToken(exchange.identity.bearer), token.fragment.hash)) return false
+  if (!isEqual(hashOf(exchange, token), token.fragment.hash)) return false
   exchange.identity.isProved = true
   // What a host may is looked up each time
   if (token.profile.binding === null) remember(exchange, token)
   return true
+}
+
+/** What is stored of the very token, if it is the one that was sent. */
+function hashOf({ lane, identity: { bearer } }: Exchange, { fragment }: LinkedToken): string {
+  if (!isImported(fragment)) return hashToken(bearer)
+  return lane.importedKey === null ? '' : printOfImported(lane.importedKey, bearer).hash
 }
 
 /** A token that others sign or hold, as far as `identify` has found a profile for it. */
@@ -285,6 +292,7 @@ function knownProof(exchange: Exchange): 'good' | 'bad' | 'unknown' {
   }
   // The profile asks for no proof, and a certificate beside the ids is none
   if (exchange.authorization === undefined) return profile?.fragment.auth === 'none' ? 'good' : 'bad'
+  if (isGuess(exchange)) return 'unknown'
   if (token !== null) return provesByToken(exchange, token) ? 'good' : 'bad'
   if (verified !== null) return 'good'
   if (!identity.isForeign || profile === null) return 'bad'

@@ -1,5 +1,5 @@
 import { looksLikeJwt, readJwt } from '../../base/crypto/jwt.ts'
-import { hashToken, lookupOf } from '../../base/crypto/token.ts'
+import { hashToken, importFault, lookupOf, printOfImported } from '../../base/crypto/token.ts'
 import { bearerOf } from '../../base/http/fields.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { isIn } from '../../snapshot/find/network.ts'
@@ -18,6 +18,7 @@ import {
 import { endOf } from './active.ts'
 import { agrees, agreesOnClient, agreesOnProfile, nameLone } from './agrees.ts'
 import { ambiguous, identifyCertificate, mostSpecific } from './certificate.ts'
+import { takeKeys } from './key-places.ts'
 import { identifySignIn, isStale, signInKey } from './sign-in.ts'
 
 /** The scheme of a token without one. */
@@ -28,9 +29,14 @@ const NO_BEARER = /^bearer *$/i
  * agree. Ids alone suffice for a profile of type none.
  */
 export function identifyCaller(exchange: Exchange): RefusalCode | null {
-  const { authorization } = exchange
   const identity = new Identity()
   exchange.identity = identity
+  const places = exchange.collection?.keyPlaces ?? null
+  if (places !== null && !takeKeys(exchange, places)) {
+    exchange.reason = 'two places have different keys'
+    return 'credential_invalid'
+  }
+  const { authorization } = exchange
   if (exchange.certificate !== null) {
     const code = identifyCertificate(exchange, exchange.certificate)
     if (code !== undefined) return code
@@ -68,7 +74,11 @@ function tokenOf(exchange: Exchange, authorization: string): LinkedToken | undef
   const { bearer } = exchange.identity
   if (exchange.reserved && bearer.startsWith('pst_ht_')) return hostTokenOf(exchange)
   const lookup = lookupOf('pk', bearer)
-  return lookup === null ? undefined : tokens.get(lookup)
+  if (lookup !== null) return tokens.get(lookup)
+  const { importedKey } = exchange.lane
+  return importedKey !== null && importFault(bearer) === null
+    ? tokens.get(printOfImported(importedKey, bearer).lookup)
+    : undefined
 }
 
 /** A token of a host is for one virtual MCP: at any other path it is unknown. One for people is a client secret, and opens nothing. */

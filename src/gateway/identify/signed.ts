@@ -1,5 +1,6 @@
 import { signingKeyOf } from '../../base/crypto/jws.ts'
 import { claimOf, isText, type Jwt, scopesOf } from '../../base/crypto/jwt.ts'
+import { importFault, isImported } from '../../base/crypto/token.ts'
 import type { Plain } from '../../base/json/storable.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { Claimed } from '../../shared-state/ports/memory.ts'
@@ -232,10 +233,20 @@ export function throttled(exchange: Exchange, waitMs: number): RefusalCode {
 let low = 0
 let high = 0
 
+/**
+ * True for a text that may be a guess at an imported token, and that this thread has not proved yet. Postern did not choose these tokens,
+ * so some may be guessed: guesses of an address count together, whatever profile they would be of.
+ */
+export function isGuess({ identity, lane, authorization }: Exchange): boolean {
+  const { token, isProved, isForeign, bearer } = identity
+  if (lane.importedKey === null || authorization === undefined || isProved || isForeign) return false
+  return token === null ? importFault(bearer) === null : isImported(token.fragment)
+}
+
 /** Address and profile as a key. A network of IPv6 (/64) is one source: its addresses cost nothing. */
 function sourceOf(exchange: Exchange): void {
   const { ip, identity } = exchange
-  const { profile } = identity
+  const profile = isGuess(exchange) ? null : identity.profile
   const v4 = toIPv4(ip)
   let network = v4 | 0
   let rest = 0

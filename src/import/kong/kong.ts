@@ -1,20 +1,17 @@
 import { type Plain, scalarText } from '../../base/json/storable.ts'
 import { refuse } from '../../base/refusal.ts'
+import { Cors } from '../../model/api/collection.ts'
 import { type HttpMethod, slugOf } from '../../model/members.ts'
 import type { Converted, MadeDocument } from '../converted.ts'
-import { consumersOf, withOwnParts } from './consumers.ts'
+import { consumersOf, ignoredIn } from './consumers.ts'
+import { ENTITIES } from './counterparts.ts'
+import { inOneForm } from './flat.ts'
+import { Keys } from './keys.ts'
 import type { MadeCollection, MadeRoute, Making } from './made.ts'
-import {
-  DOCUMENT_MEMBERS,
-  listIn,
-  nameOf,
-  OF_CONSUMERS,
-  oddLists,
-  refOf,
-  tagsOf,
-  unknownMembers,
-} from './members.ts'
+import { DOCUMENT_MEMBERS, listIn, nameOf, oddLists, refOf, tagsOf, unknownMembers } from './members.ts'
+import { PLACES_MAX, type Places } from './plugin-effects.ts'
 import { narrowed, type PluginInForce, Plugins, type PluginsByName } from './plugins-in-force.ts'
+import { Report } from './report.ts'
 import { type ReadRoute, type RoutePath, readRoute } from './routes.ts'
 import { upstreamOf } from './upstream.ts'
 
@@ -24,15 +21,15 @@ export function isKong(document: Plain): boolean {
 }
 
 /** Members of the document that are lists of objects. */
-const LISTS = ['services', 'routes', 'upstreams', 'plugins', 'consumers', 'consumer_groups', ...OF_CONSUMERS]
+const LISTS = [...DOCUMENT_MEMBERS].filter((member) => !member.startsWith('_'))
 
 /** Parts that are made in all. */
 const PARTS_MAX = 1_000_000
 
 /**
  * A declarative configuration of Kong (decK) as documents: each path of a service becomes a collection, routes its
- * proxies, consumers clients with a profile of type token, rate limits policies. Keys of consumers are not taken over: tokens are issued
- * here. What is not carried over exactly stays closed: it is left out or a draft, and so is every collection that would answer
+ * proxies, consumers clients with a profile of type token, rate limits policies. Keys of consumers are beside the documents, to be
+ * imported after these. What is not carried over exactly stays closed: it is left out or a draft, and so is every collection that would answer
  * in its place; a note says so. Pure; members that are no configuration are left out with a note.
  * Refuses with document_invalid what would become too much.
  */
@@ -56,8 +53,8 @@ class Conversion implements Making {
   readonly #mounts = new Map<string, MadeCollection>()
   readonly #shadows: Shadow[] = []
   readonly #slugs = new Set<string>()
-  readonly #notes = new Set<string>()
-  #isExact = true
+  readonly report = new Report()
+  readonly keys = new Keys(this.report)
   /** Slugs by the plugins that they were made of. */
   readonly #policies = new Map<Plain, string>()
   /** Numbers to go on with, by slug, so that many equal names stay linear. */
@@ -67,20 +64,9 @@ class Conversion implements Making {
   #partsLeft = PARTS_MAX
 
   constructor(document: Plain) {
-    this.#document = withOwnParts(document, (sentence) => this.note(sentence))
-    for (const pool of listIn(document, 'upstreams').toReversed()) this.#pools.set(pool['name'], pool)
-    this.plugins = new Plugins(document, (parts) => this.count(parts))
-  }
-
-  /** Something is left out, closed or different. */
-  note(sentence: string): void {
-    this.#isExact = false
-    this.tell(sentence)
-  }
-
-  /** Something that is good to know of what is carried over. */
-  tell(sentence: string): void {
-    this.#notes.add(sentence.slice(0, 500).toWellFormed())
+    this.#document = inOneForm(document, this.report)
+    for (const pool of listIn(this.#document, 'upstreams').toReversed()) this.#pools.set(pool['name'], pool)
+    this.plugins = new Plugins(this.#document, (parts) => this.count(parts))
   }
 
   /** Counts what is made. Refuses with document_invalid what would become too much: parts may stand in many places. */
@@ -95,9 +81,14 @@ class Conversion implements Making {
 
   make(): Converted {
     const document = this.#document
-    for (const member of unknownMembers(document, DOCUMENT_MEMBERS)) this.note(`${member} are left out`)
+    for (const member of unknownMembers(document, DOCUMENT_MEMBERS))
+      this.report.leftOut(
+        member,
+        '',
+        Object.hasOwn(ENTITIES, member) ? ENTITIES[member]!.here : 'it is not known what they say',
+      )
     for (const member of oddLists(document, LISTS))
-      this.note(`what is not an object in ${member}, or all of it where it is no list, is left out`)
+      this.report.leftOut(member, '', 'what is not an object in it, or all of it where it is no list')
     for (const one of this.plugins.global.values()) this.#noteLeftOut(one)
     const routes = Map.groupBy(listIn(document, 'routes'), (route) => refOf(route['service']))
     for (const service of listIn(document, 'services')) {
@@ -107,7 +98,7 @@ class Conversion implements Making {
       this.#service(service, [...listIn(service, 'routes'), ...further])
     }
     for (const alone of [...routes.values()].flat()) {
-      this.note(`route ${nameOf(alone)} is left out: it has no service`)
+      this.report.leftOut('route', nameOf(alone), 'it has no service')
       this.#shadowOf(readRoute(alone, this.#isOld()), null)
     }
     for (const collection of this.#collections) {
@@ -118,8 +109,16 @@ class Conversion implements Making {
     this.#closeShadowed()
     this.#write()
     consumersOf(document, this, this.#collections)
-    for (const sentence of this.plugins.unowned()) this.note(sentence)
-    return { documents: this.#documents, notes: [...this.#notes], exact: this.#isExact }
+    for (const [owner, plugin] of this.plugins.unowned)
+      this.report.leftOut('plugin', plugin, `there is no ${owner}`)
+    const keys = this.keys.made
+    if (keys.length > 0)
+      this.report.told(
+        'keys',
+        '',
+        'import them after the apply, with postern import-keys FILE --managed-by SET',
+      )
+    return { documents: this.#documents, keys, ...this.report.made }
   }
 
   #isOld(): boolean {
@@ -138,12 +137,13 @@ class Conversion implements Making {
       tags: tagsOf(source),
       collections: new Set<MadeCollection>(),
     }
-    if (spec === null) this.note(`service ${name} is left out: ${reasons.join('; ')}`)
-    for (const note of notes) this.note(`service ${name}: ${note}`)
-    if (isOff) this.tell(`service ${name} is disabled: its collections are drafts`)
-    if (sources.length === 0) this.note(`service ${name} is left out: it has no routes`)
+    const { report } = this
+    if (spec === null) report.leftOut('service', name, reasons.join('; '))
+    for (const note of notes) report.different('service', name, note)
+    if (isOff) report.told('service', name, 'it is disabled: its collections are drafts')
+    if (sources.length === 0) report.leftOut('service', name, 'it has no routes')
     if (oddLists(source, ['routes']).length > 0)
-      this.note(`service ${name}: what is not an object in its routes is left out`)
+      report.different('service', name, 'what is not an object in its routes is left out')
     const ofService = this.plugins.of(source, 'service', [])
     for (const one of ofService.values()) this.#noteLeftOut(one)
     const routes = sources.map((route): MadeRoute => {
@@ -163,9 +163,9 @@ class Conversion implements Making {
   /** @param reasons why the collections of the service are drafts; null where it is left out */
   #route(route: MadeRoute, reasons: readonly string[] | null): void {
     const { name, service } = route
-    for (const note of route.notes) this.note(`route ${name}: ${note}`)
+    for (const note of route.notes) this.report.different('route', name, note)
     if (route.leftOut !== null || reasons === null) {
-      if (route.leftOut !== null) this.note(`route ${name} is left out: ${route.leftOut}`)
+      this.report.leftOut('route', name, route.leftOut ?? `service ${service.name} is left out`)
       if (!service.isOff) this.#shadowOf(route, null)
       return
     }
@@ -177,7 +177,7 @@ class Conversion implements Making {
           path.base === null
             ? 'a collection needs a plain base path that is not reserved'
             : 'another service answers there'
-        this.note(`path ${path.text} of route ${name} is left out: ${why}`)
+        this.report.leftOut('path', `${path.text.slice(0, 200)} of route ${name}`, why)
         if (!service.isOff) this.#shadowOf({ ...route, paths: [path] }, null)
         continue
       }
@@ -237,9 +237,8 @@ class Conversion implements Making {
     const taken = new Set(others.flatMap(({ methods }) => methods))
     const methods = route.methods.filter((method) => !taken.has(method))
     if (methods.length < route.methods.length) {
-      this.note(
-        `route ${route.name} is in part left out: another route answers ${collection.base}${path} before`,
-      )
+      const place = `${collection.base}${path}`.slice(0, 200)
+      this.report.leftOut('route', `${route.name} at ${place}`, 'another route answers there before')
       for (const other of others)
         if (other.route.namesMethods === route.namesMethods && !isAlike(other.route.plugins, route.plugins))
           for (const one of [other.route, route])
@@ -261,8 +260,7 @@ class Conversion implements Making {
         const place = isShared ? collection : route
         if (effect.kind === 'closes') place.closed.add(effect.reason)
         else if (effect.kind === 'addresses') place.closed.add(`plugin ${name} has no counterpart`)
-        else if (effect.kind === 'auth')
-          this.tell(`plugin ${name} is replaced: callers prove themselves by their profile`)
+        else if (effect.kind === 'auth') addPlaces(collection, effect.places)
         else if (effect.kind === 'acl' && isShared) collection.acl = effect
         else if (effect.kind === 'size' && isShared) collection.spec['max_body'] = effect.bytes
         else if (effect.kind === 'acl' || effect.kind === 'size')
@@ -275,8 +273,8 @@ class Conversion implements Making {
     const all = [...collection.routes].map(({ plugins }) => plugins.get('cors'))
     const [first] = all
     if (all.every((one) => one?.plugin === first?.plugin)) {
-      if (first?.effect.kind === 'cors') collection.spec['cors'] = first.effect.cors
-    } else this.note(`CORS of collection ${collection.slug} is left out: its routes differ in it`)
+      if (first?.effect.kind === 'cors') collection.spec['cors'] = withKeys(first.effect.cors, collection)
+    } else this.report.leftOut('CORS', `of collection ${collection.slug}`, 'its routes differ in it')
   }
 
   /** A limit is carried over where one counter counts the same calls as before. */
@@ -296,8 +294,10 @@ class Conversion implements Making {
               : inForce.level === 'service'
                 ? route.service.collections
                 : new Set(this.#collections)
-          const isOne = reach.size === 1 && (isAll || inForce.level !== 'route')
-          if (isOne) collection.spec['policy'] = this.policy(inForce)
+          const isUnseen = headersOf(collection).has(inForce.effect.key?.toLowerCase() ?? '')
+          const isOne = !isUnseen && reach.size === 1 && (isAll || inForce.level !== 'route')
+          if (isUnseen) collection.closed.add('its rate limit counts by the header of the key')
+          else if (isOne) collection.spec['policy'] = this.policy(inForce)
           else if (inForce.level === 'route')
             route.closed.add('its rate limit would be counted for each of its paths')
           else
@@ -352,20 +352,25 @@ class Conversion implements Making {
   #write(): void {
     for (const collection of this.#collections) {
       const { slug, spec, closed, service } = collection
-      if (closed.size > 0) this.note(`collection ${slug} is a draft: ${[...closed].join('; ')}`)
+      if (closed.size > 0) this.report.closed('collection', slug, [...closed].join('; '))
+      else this.report.kept('service', service.name, `collection ${slug} at ${collection.base}`)
       const isOpen = [...collection.routes].some(({ plugins }) =>
         [...plugins.values()].every(({ effect }) => effect.kind !== 'auth'),
       )
       if (closed.size === 0 && isOpen)
-        this.note(
-          `collection ${slug} had no authentication and is closed here: callers need the token of a profile, or the id of a profile of type none`,
+        this.report.different(
+          'collection',
+          slug,
+          'it had no authentication and is closed here: callers need the token of a profile, or the id of a profile of type none',
         )
       const status = closed.size > 0 || service.isOff ? 'draft' : 'published'
       this.#documents.push({ kind: 'collection', slug, spec: { ...spec, status } })
       for (const { route, path, methods } of collection.proxies) {
         this.count(1)
         const { closed: own, name } = route
-        if (own.size > 0) this.note(`route ${name} is a draft: ${[...own].join('; ')}`)
+        if (own.size > 0) this.report.closed('route', name, [...own].join('; '))
+        else if (closed.size > 0) this.report.closed('route', name, `collection ${slug} is a draft`)
+        else this.report.kept('route', name, `proxies of collection ${slug}`)
         const tags = tagsOf(route.source)
         const prefix = route.isStripped ? '' : collection.base
         this.#documents.push({
@@ -385,10 +390,22 @@ class Conversion implements Making {
     }
   }
 
-  #noteLeftOut({ effect, name, owner }: PluginInForce): void {
-    if (effect.kind === 'observes')
-      this.note(`plugin ${name} of ${owner} is left out: it decides about no request`)
-    if (effect.kind === 'left out') this.note(`plugin ${name} of ${owner}: ${effect.reason}`)
+  /** What becomes of a plugin, for the report: the owner of one that closes has a row of its own. */
+  #noteLeftOut(inForce: PluginInForce): void {
+    const { effect, name, owner, ignored } = inForce
+    const called = `${name} of ${owner}`
+    if (effect.kind === 'observes') this.report.leftOut('plugin', called, 'it decides about no request')
+    else if (effect.kind === 'left out') this.report.leftOut('plugin', called, effect.reason)
+    else if (effect.kind === 'auth' && name !== 'key-auth')
+      this.report.different('plugin', called, 'callers prove themselves by the token of their profile')
+    else if (effect.kind === 'auth')
+      this.report.told('plugin', called, 'callers send their key as before; the upstream does not get it')
+    else if (effect.kind === 'closes' || effect.kind === 'addresses')
+      this.report.leftOut('plugin', called, 'what it protects is a draft')
+    else this.report.kept('plugin', called, KEPT[effect.kind])
+    if (effect.kind === 'auth' && effect.isOptional)
+      this.report.different('plugin', called, 'anonymous callers are refused here')
+    if (ignored.length > 0) this.report.different('plugin', called, ignoredIn(inForce))
   }
 
   add(document: MadeDocument): void {
@@ -406,8 +423,8 @@ class Conversion implements Making {
     return slug
   }
 
-  slug(name: string): string {
-    return this.#slug(name)
+  client(name: string): string {
+    return this.#unused(slugOf(name) || 'unnamed', 'client:')
   }
 
   #slug(...names: readonly string[]): string {
@@ -426,6 +443,38 @@ class Conversion implements Making {
     this.#slugs.add(above + slug)
     return slug
   }
+}
+
+/** What plugins become, where they say it. */
+const KEPT = {
+  acl: 'collections of clients',
+  cors: 'cors of collections',
+  size: 'max_body of collections',
+  limit: 'a policy, where a collection or client has it',
+} as const
+
+/** Callers may send keys where any route of the collection takes them: a place opens nothing by itself. */
+function addPlaces({ spec }: MadeCollection, { headers, query }: Places): void {
+  if (headers.length + query.length === 0) return
+  const known = spec['key_places'] as Places | undefined
+  spec['key_places'] = {
+    headers: [...new Set([...(known?.headers ?? []), ...headers])].slice(0, PLACES_MAX),
+    query: [...new Set([...(known?.query ?? []), ...query])].slice(0, PLACES_MAX),
+  }
+}
+
+/** Where Kong allows every header, pages of other origins go on sending keys. */
+function withKeys(cors: Plain, { spec }: MadeCollection): Plain {
+  const places = spec['key_places'] as Places | undefined
+  if (places === undefined || cors['headers'] !== undefined) return cors
+  const usual = Cors.parse({ origins: ['*'] }).headers
+  return { ...cors, headers: [...new Set([...usual, ...places.headers])] }
+}
+
+/** Headers that hold keys, as limits name them. */
+function headersOf({ spec }: MadeCollection): ReadonlySet<string> {
+  const places = spec['key_places'] as Places | undefined
+  return new Set(places?.headers.map((name) => `header:${name.toLowerCase()}`))
 }
 
 /** True for the same plugins. */

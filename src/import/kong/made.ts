@@ -1,7 +1,9 @@
 import type { Plain } from '../../base/json/storable.ts'
 import type { HttpMethod } from '../../model/members.ts'
 import type { MadeDocument } from '../converted.ts'
+import type { Keys } from './keys.ts'
 import type { PluginInForce, Plugins, PluginsByName } from './plugins-in-force.ts'
+import type { Report } from './report.ts'
 import type { ReadRoute } from './routes.ts'
 
 interface MadeService {
@@ -39,15 +41,13 @@ export interface MadeCollection {
 /** What a conversion gathers, for the parts of it that stand in files of their own. */
 export interface Making {
   readonly plugins: Plugins
-  /** Something is left out, closed or different. */
-  note(sentence: string): void
-  /** Something that is good to know of what is carried over. */
-  tell(sentence: string): void
+  readonly report: Report
   /** Counts what is made. Refuses with document_invalid what would become too much: parts may stand in many places. */
   count(parts: number): void
   add(document: MadeDocument): void
+  readonly keys: Keys
   /** Slug of the policy that a plugin becomes; its effect is a limit. */
   policy(plugin: PluginInForce): string
-  /** A slug of its own for a name. */
-  slug(name: string): string
+  /** Slug of a client of its own for a name. */
+  client(name: string): string
 }

@@ -1,20 +1,12 @@
 import { isPlain, type Plain } from '../../base/json/storable.ts'
 import { Slug } from '../../model/members.ts'
+import { CREDENTIALS, ENTITIES } from './counterparts.ts'
 
 /** Members that are carried over, or that say nothing about calls, by what has them. */
 const NOTHING = ['id', 'created_at', 'updated_at', 'tags', '_comment']
 
 /** Parts of consumers, which decK also writes at the top of the document with the name of their consumer. */
-export const OF_CONSUMERS = [
-  'acls',
-  'keyauth_credentials',
-  'keyauth_enc_credentials',
-  'basicauth_credentials',
-  'hmacauth_credentials',
-  'jwt_secrets',
-  'oauth2_credentials',
-  'mtls_auth_credentials',
-] as const
+export const OF_CONSUMERS = ['acls', ...CREDENTIALS] as const
 
 export const DOCUMENT_MEMBERS = new Set<string>([
   '_format_version',
@@ -24,13 +16,7 @@ export const DOCUMENT_MEMBERS = new Set<string>([
   '_ignore',
   '_workspace',
   '_plugin_configs',
-  'services',
-  'routes',
-  'upstreams',
-  'plugins',
-  'consumers',
-  'consumer_groups',
-  ...OF_CONSUMERS,
+  ...Object.keys(ENTITIES).filter((name) => ENTITIES[name]!.is === 'read'),
 ])
 
 export const SERVICE_MEMBERS = new Set([
@@ -94,6 +80,10 @@ export const CONSUMER_MEMBERS = new Set<string>([
   'groups',
   'plugins',
 ])
+
+export const GROUP_MEMBERS = new Set([...NOTHING, 'name', 'consumers', 'plugins'])
+
+export const KEY_MEMBERS = new Set([...NOTHING, 'key', 'consumer', 'ttl'])
 
 export const PLUGIN_MEMBERS = new Set([
   ...NOTHING,

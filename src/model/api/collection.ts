@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { unit } from '../annotations.ts'
-import { isNeverPassed, isReserved, RESERVED_PATHS } from '../http-names.ts'
+import { isNeverPassed, isOverride, isReserved, RESERVED_PATHS } from '../http-names.ts'
 import { Description, Duration, HttpMethod, Name, Ref, Slug, Status, Tags } from '../members.ts'
 import { InjectedHeaders } from './injected-header.ts'
 import { ValidationMode } from './proxy.ts'
@@ -63,6 +63,31 @@ const PassedHeader = z
   .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'a header name')
   .refine((name) => !isNeverPassed(name), 'the gateway writes this header itself and never passes it on')
 
+const KEY_PLACES_MAX = 5
+
+const KeyHeader = FieldName.refine(
+  (name) => !isNeverPassed(name) && !isOverride(name) && name.toLowerCase() !== 'cookie',
+  'the gateway gives this header another meaning',
+)
+
+const KeyParameter = z
+  .string()
+  .min(1)
+  .max(128)
+  .regex(/^[!-~]+$/, 'the name of a query parameter')
+
+/** Where callers may send their token, beside `Authorization`. */
+export const KeyPlaces = z
+  .strictObject({
+    headers: z.array(KeyHeader).max(KEY_PLACES_MAX).default([]).describe('Names of request headers'),
+    query: z
+      .array(KeyParameter)
+      .max(KEY_PLACES_MAX)
+      .default([])
+      .describe('Names of query parameters. URLs are often logged: prefer a header'),
+  })
+  .refine(({ headers, query }) => headers.length + query.length > 0, 'at least one header or query parameter')
+
 /** The fields of a collection that a caller may write. Defaults make a full collection of it. */
 export const CollectionSpec = z.strictObject({
   name: Name,
@@ -89,6 +114,11 @@ export const CollectionSpec = z.strictObject({
     .default([])
     .describe(
       'Request headers to forward although they are removed by default, such as ["X-HTTP-Method-Override"]',
+    ),
+  key_places: KeyPlaces.nullable()
+    .default(null)
+    .describe(
+      'Where callers may also send the token of their profile, such as {"headers":["apikey"]}; null: in Authorization alone. The upstream does not get it',
     ),
   credential: Ref.nullable().default(null).describe('Credential for the upstream'),
   policy: Ref.nullable().default(null).describe('Policy with limits, counted per client'),

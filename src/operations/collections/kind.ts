@@ -47,7 +47,7 @@ export const collectionKind: Kind<'collections'> = {
     info: ['name', 'slug', 'description', 'tags'],
     route: ['base_path', 'hosts', 'status', 'schemas'],
     upstream: ['upstream', 'headers', 'pass_headers', 'credential'],
-    access: ['teams', 'all_users', 'requestable', ...CHECKED_SWITCHES],
+    access: ['key_places', 'teams', 'all_users', 'requestable', ...CHECKED_SWITCHES],
     limits: ['policy', 'max_body', 'cors', 'request_validation', 'response_validation'],
   },
   refs: [

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Plain } from '../../base/json/storable.ts'
 import { createEgress, destinationOf, type EgressSettings } from '../../base/net/egress.ts'
 import { type ConvertOptions, fromConfiguration } from '../../import/configurations.ts'
+import type { ReportRow } from '../../import/converted.ts'
 import { DOCUMENT_BYTES_MAX, readConfiguration } from '../../import/text/configuration.ts'
 import { tooMuchToRead } from '../../import/text/plain-data.ts'
 import { confidential } from '../../model/annotations.ts'
@@ -10,7 +11,7 @@ import { define } from '../engine/define.ts'
 import { readUnread, type UnreadDocument } from '../engine/unread.ts'
 import { hasRunner } from '../origins/kind.ts'
 import { withoutVariables } from './read-documents.ts'
-import { Exported } from './schemas.ts'
+import { Exported, ReportRows } from './schemas.ts'
 
 /** What another gateway or an MCP client was told, as documents: they are planned and applied like any others. */
 export const convertConfig = define({
@@ -42,6 +43,7 @@ export const convertConfig = define({
   output: z.object({
     documents: Exported.shape.documents,
     notes: z.array(z.string()).describe('One sentence for each part that is omitted, closed or different'),
+    report: ReportRows,
     runner: z
       .record(z.string(), z.record(z.string(), z.json()))
       .describe('Entries for the file of postern runner, by name: servers that are programs'),
@@ -73,6 +75,7 @@ interface Asked extends Pick<ConvertOptions, 'servers' | 'values'> {
 interface Documents {
   documents: { kind: string; slug: string; spec: Plain }[]
   notes: string[]
+  report: ReportRow[]
   runner: Record<string, Record<string, z.core.util.JSONType>>
   exact: boolean
 }
@@ -87,7 +90,7 @@ export const convertDocument: Job<Asked, Documents> = {
       ...options,
       urlFault: (url) => faultOf(destinationOf(url, 'discovered')),
     })
-    const { documents, notes, exact, runner = {} } = converted
+    const { documents, notes, report = [], exact, runner = {} } = converted
     return {
       // What looks like a variable there is none here
       documents: documents.map(({ kind, slug, spec }) => ({
@@ -96,6 +99,7 @@ export const convertDocument: Job<Asked, Documents> = {
         spec: withoutVariables(spec) as typeof spec,
       })),
       notes: [...notes],
+      report: [...report],
       // Made of texts alone
       runner: runner as Documents['runner'],
       exact,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { confidential } from '../../model/annotations.ts'
+import { REPORT_RESULTS } from '../../import/converted.ts'
+import { confidential, refersTo } from '../../model/annotations.ts'
 import { Warning } from '../engine/kind.ts'
 import type { DiffEntry } from '../engine/write-options.ts'
 import { VARIABLE_NAME } from './read-documents.ts'
@@ -116,3 +117,33 @@ export function createDiffBound(): (diff: readonly DiffEntry[]) => DiffEntry[] {
     return [{ op: 'replace', path: '', value: `${chars} characters of JSON` }]
   }
 }
+
+/** What became of each part of a configuration that was converted. */
+export const ReportRows = z
+  .array(
+    z.object({
+      part: z.string().describe('What it is there, such as service or plugin'),
+      name: z.string().describe('Empty for all parts of the kind'),
+      result: z
+        .enum(REPORT_RESULTS)
+        .describe('closed: a draft or switched off, until a person publishes it or switches it on'),
+      reason: z.string().describe('What it becomes, or why it does not'),
+    }),
+  )
+  .describe('What became of each part; empty for other programs than Kong, whose notes say all')
+
+const ImportedKey = z.object({
+  key: z.string().describe('Which key, by its place; nothing of the key itself'),
+  profile: z.string().meta(refersTo('profiles')).describe('CLIENT:PROFILE'),
+  result: z.enum(['imported', 'present', 'left_out']),
+  reason: z.string().describe('Why it is left out; otherwise empty'),
+})
+export type ImportedKey = z.output<typeof ImportedKey>
+
+/** What became of the keys in a configuration. */
+export const ImportedKeys = z.object({
+  imported: z.int(),
+  present: z.int().describe('Keys that their profile had already'),
+  left_out: z.int(),
+  keys: z.array(ImportedKey).describe('One for each key that is carried over, in the order of the document'),
+})

@@ -7,6 +7,7 @@ import {
   mintLookup,
   mintSigningSecret,
   mintToken,
+  printOfImported,
   Secret,
 } from '../../base/crypto/token.ts'
 import { newId } from '../../base/ids.ts'
@@ -33,6 +34,12 @@ interface ChangePorts {
   noteBeside(entry: DiffEntry): void
   tell(entry: DiffEntry): void
 }
+
+/** What became of a token that is imported. */
+type TakenToken =
+  | { readonly outcome: 'new'; readonly id: string }
+  | { readonly outcome: 'present'; readonly id: string; readonly expiresAt: number | null }
+  | { readonly outcome: 'taken' | 'full' }
 
 /**
  * The secrets and tokens of one change: sealed or hashed before they are stored, and named in its diff without their
@@ -108,6 +115,37 @@ export class ChangeSecrets {
     })
     await this.#change.note(profile, { op: 'add', path: `/tokens/${id}`, value: 'changed' })
     return { id, token: this.#reveal(token) }
+  }
+
+  /**
+   * Takes a token that another gateway has issued as one of the profile. `taken`: another profile has it, or it was revoked.
+   * @param hasRoom false where the profile may have no further token
+   */
+  async importToken(
+    profile: Resource,
+    text: string,
+    expiresAt: number | null,
+    hasRoom: boolean,
+  ): Promise<TakenToken> {
+    const print = printOfImported(this.#change.vault.importedKey(), text)
+    const known = await this.#change.writer.tokenByLookup(print.lookup)
+    if (known !== undefined)
+      return known.profile === profile.id && known.revoked_at === null
+        ? { outcome: 'present', id: known.id, expiresAt: known.expires_at }
+        : { outcome: 'taken' }
+    if (!hasRoom) return { outcome: 'full' }
+    const id = newId('key', this.#change.clock)
+    await this.#change.writer.putToken({
+      id,
+      profile: profile.id,
+      ...print,
+      created_at: this.#change.clock.now(),
+      expires_at: expiresAt,
+      retires_at: null,
+      revoked_at: null,
+    })
+    await this.#change.note(profile, { op: 'add', path: `/tokens/${id}`, value: 'changed' })
+    return { outcome: 'new', id }
   }
 
   /** Makes a link by which a local user chooses a password. */

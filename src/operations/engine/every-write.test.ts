@@ -71,6 +71,7 @@ function ownInputs(back: number, request: string): Readonly<Record<string, objec
     'clients.unassign': { id: 'acme', collections: ['orders'] },
     'access_requests.approve': { id: request },
     'profiles.rotate': { id: 'acme:sandbox' },
+    'profiles.import': { id: 'acme:sandbox', token: 'planted-key-of-another-gateway' },
     'profiles.revoke': { id: 'acme:sandbox' },
     'credentials.rotate': { id: 'bank', auth: { token: 'planted-third' }, untested: true },
     'credentials.revert': { id: 'bank' },
@@ -84,6 +85,7 @@ function ownInputs(back: number, request: string): Readonly<Record<string, objec
     'revisions.rollback': { id: String(back) },
     'settings.update': { approvals: [] },
     'config.apply': { documents: DOCUMENTS, managed_by: 'files' },
+    'config.import_keys': { document: KONG, managed_by: 'kong' },
     'keys.rotate': {},
     'records.purge': { collection: 'orders' },
   }
@@ -118,6 +120,12 @@ const THERE: Readonly<Partial<Record<ResourceType, string>>> = {
 }
 const there = (type: ResourceType): string => THERE[type] ?? 'there'
 
+/** A consumer with a key. */
+const KONG = {
+  _format_version: '3.0',
+  consumers: [{ username: 'mover', keyauth_credentials: [{ key: 'planted-key-of-kong' }] }],
+}
+
 const GUARDRAIL = { scope: { everywhere: true }, detector: { type: 'pii' }, action: 'log' }
 /** What is to be typed for what cannot be undone. */
 const CONFIRMED: Readonly<Record<string, string>> = { 'grants.delete': 'all', 'records.purge': 'records' }
@@ -149,6 +157,8 @@ test('every operation that changes something waits, by REST path, template, impo
   await control.run('hosts.create', HOST)
   await control.run('bindings.create', { name: 'Bound', host: 'notes', virtual_mcp: 'desk' })
   await control.run('bindings.issue_token', { id: 'bound' })
+  const { output: converted } = await control.run('config.convert', { document: KONG })
+  await control.run('config.apply', { documents: converted['documents'], managed_by: 'kong' })
   const wanted = { client: 'acme', collections: ['more'] }
   const { output: asking } = await control.run('access_requests.create', wanted)
   await rule('*:*')

@@ -83,8 +83,7 @@ export const profileKind: Kind<'profiles'> = {
   prefix: 'pro',
   group: 'manage_profiles',
   about: 'A profile is one way in which a client authenticates, with bounds of its own.',
-  tools:
-    'Profiles: how a client authenticates (token, JWT, mTLS) and what it may call. Rotates and revokes tokens.',
+  tools: 'Profiles: how a client authenticates (token, JWT, mTLS) and what it may call. Rotates tokens.',
   example: { client: 'acme', name: 'Live', auth: { type: 'token' } },
   spec: ProfileSpec,
   view: viewSchema(ProfileSpec, currentProfileShape),

@@ -85,6 +85,7 @@ export function compileCollection(
     // Specs stored by earlier versions lack the newer members.
     cors: spec.cors == null ? null : compileCors(spec.cors),
     ...((spec.pass_headers ?? []).length === 0 ? {} : { pass_headers: spec.pass_headers }),
+    ...(spec.key_places == null ? {} : { key_places: spec.key_places }),
     ...switchesOf(spec),
     ...((spec.teams ?? []).length === 0 || spec.all_users ? {} : { teams: spec.teams }),
     proxies: published(proxies).map((proxy) => compileProxy(proxy, spec)),

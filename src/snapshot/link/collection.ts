@@ -13,6 +13,7 @@ import type {
   Injection,
   LinkedCollection,
   LinkedCors,
+  LinkedKeyPlaces,
   LinkedProxy,
   LinkedUpstream,
   NameSet,
@@ -51,6 +52,7 @@ export function linkCollection(
     upstream,
     passed: passed.size === 0 ? null : passed,
     cors: fragment.cors === null ? null : linkCors(fragment.cors),
+    keyPlaces: linkKeyPlaces(fragment),
     fault: null,
     unresolved:
       closed === undefined
@@ -74,6 +76,7 @@ export function closedCollection(fragment: CollectionFragment, fault: string): L
     upstream: null,
     passed: null,
     cors: null,
+    keyPlaces: linkKeyPlaces(fragment),
     fault,
     unresolved: null,
     key,
@@ -205,6 +208,14 @@ function toInjection(
 /** Names that no collection may pass on are left out, whoever wrote the fragment. */
 function passedOf({ pass_headers = [] }: CollectionFragment): ReadonlySet<string> {
   return new Set(pass_headers.filter((name) => !isNeverPassed(name)).map((name) => name.toLowerCase()))
+}
+
+function linkKeyPlaces({ key_places: places }: CollectionFragment): LinkedKeyPlaces | null {
+  if (places === undefined) return null
+  return {
+    headers: new Set(places.headers.map((name) => name.toLowerCase())),
+    query: new Set(places.query),
+  }
 }
 
 function toNameSet(names: readonly string[], spared: ReadonlySet<string>): NameSet {

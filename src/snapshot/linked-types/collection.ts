@@ -22,6 +22,8 @@ export interface LinkedCollection {
   readonly passed: ReadonlySet<string> | null
   /** Null when no page of another origin may call. */
   readonly cors: LinkedCors | null
+  /** Where callers may send their token beside `Authorization`; null: nowhere else. */
+  readonly keyPlaces: LinkedKeyPlaces | null
   /** Set when the fragment is broken: every call is refused with 503. */
   readonly fault: string | null
   /** Secret headers that cannot be sent, as a sentence: calls that need them are refused. */
@@ -67,6 +69,14 @@ export interface Found {
   proxy: LinkedProxy | null
   /** All proxies whose path fits, in order, when `proxy` is null; null when no path fits. */
   others: readonly LinkedProxy[] | null
+}
+
+/** Places of tokens. */
+export interface LinkedKeyPlaces {
+  /** Lower case. */
+  readonly headers: ReadonlySet<string>
+  /** As they are spelled. */
+  readonly query: ReadonlySet<string>
 }
 
 /** Cross-origin rules, with the lines of answers made. */

@@ -310,6 +310,8 @@ export interface ConfigReader
   /** Resources that refer to this one, in their live or pending version. */
   usersOf(id: string): Promise<readonly Resource[]>
   tokensOf(profiles: readonly string[]): Promise<readonly StoredToken[]>
+  /** The token of any profile that has this lookup, revoked or not. */
+  tokenByLookup(lookup: string): Promise<StoredToken | undefined>
   secretsOf(owners: readonly string[]): Promise<readonly StoredSecret[]>
   /** What is kept of resources, in order of owner and part. @param part only that part, for parts may be large */
   statesOf(owners: readonly string[], part?: string): Promise<readonly ResourceState[]>

@@ -138,6 +138,12 @@ export function createReader(db: Db, dialect: Dialect): ConfigReader {
       )
       return rows.map(({ profile_id, ...row }) => ({ ...row, profile: profile_id }))
     },
+    tokenByLookup: async (lookup) => {
+      const row = await db.selectFrom('tokens').selectAll().where('lookup', '=', lookup).executeTakeFirst()
+      if (row === undefined) return undefined
+      const { profile_id, ...rest } = row
+      return { ...rest, profile: profile_id }
+    },
     secretsOf: async (owners) => {
       const rows = await inPieces(owners, (some) =>
         db.selectFrom('secrets').selectAll().where('owner_id', 'in', some).orderBy('field').execute(),

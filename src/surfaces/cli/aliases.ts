@@ -10,6 +10,7 @@ const MAIN_COMMANDS: Readonly<Record<string, string>> = {
   'config.export': 'export',
   'config.diff': 'diff',
   'config.convert': 'convert',
+  'config.import_keys': 'import-keys',
   'requests.explain': 'explain',
   'collections.import': 'openapi import',
   'collections.reimport': 'openapi reimport',

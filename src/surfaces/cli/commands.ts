@@ -226,6 +226,12 @@ export const OWN_COMMANDS: readonly OwnCommand[] = [
     load: configCommand('convert'),
   },
   {
+    name: 'import-keys',
+    group: FILES,
+    about: 'Import the keys of consumers from a configuration of Kong',
+    load: configCommand('import-keys'),
+  },
+  {
     name: 'openapi',
     group: FILES,
     about: 'Import an API from its OpenAPI description',

@@ -6,15 +6,16 @@ import { type DiffEntry, SHOWN_ONCE } from '../../operations/engine/write-option
 /** Longest text in a cell of a list; `-o json` has all of it. */
 const CELL_MAX = 60
 
-/** A table with a heading per column; columns are paths into the items. */
+/** A table with a heading per column; columns are paths into the items. @param cellMax characters of a cell */
 export function toTable(
   items: readonly Record<string, unknown>[],
   columns: readonly string[],
   colour: boolean,
+  cellMax = CELL_MAX,
 ): string {
   if (items.length === 0) return 'None.\n'
   const heading = columns.map((column) => column.toUpperCase())
-  const rows = items.map((item) => columns.map((column) => shorten(toCell(at(item, column)))))
+  const rows = items.map((item) => columns.map((column) => shorten(toCell(at(item, column)), cellMax)))
   return lines([heading, ...rows], colour, true)
 }
 
@@ -118,8 +119,8 @@ function isLiteral(text: string): boolean {
   return /^(true|false|null|-)$/.test(text) || (text !== '' && Number.isFinite(Number(text)))
 }
 
-function shorten(text: string): string {
-  return text.length > CELL_MAX ? `${text.slice(0, CELL_MAX - 1)}…` : text
+function shorten(text: string, max: number): string {
+  return text.length > max ? `${text.slice(0, max - 1)}…` : text
 }
 
 /** What a path leads to; through a list, what it leads to in each item. */

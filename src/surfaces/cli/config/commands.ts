@@ -13,10 +13,10 @@ import { ProblemError, WaitsForApproval } from '../../client/send.ts'
 import { addCommonFlags, type Format } from '../common-flags.ts'
 import { type Connected, connect } from '../connect.ts'
 import { EXIT, Failed, UsageError } from '../exit.ts'
-import { readText } from '../flags.ts'
 import type { CliPorts } from '../ports.ts'
 import { printData, printDiff, printFailure, printWaiting } from '../print.ts'
-import { toJsonText, toYamlText } from '../structured-text.ts'
+import { toJsonText } from '../structured-text.ts'
+import { convertCommand, importKeysCommand } from './conversion.ts'
 import { filesOf, readFiles, setNameOf, toYaml, writeFiles } from './files.ts'
 import {
   ask,
@@ -32,7 +32,7 @@ import {
 import { type ReadonlyDocuments, withSources } from './sources.ts'
 import { readVariables } from './variables.ts'
 
-/** `export`, `plan`, `apply`, `diff`, `validate` and `promote`; none where their operations are not there. */
+/** `export`, `plan`, `apply`, `diff`, `validate`, `promote`, `convert` and `import-keys`; none where their operations are not there. */
 export function configCommands(ports: CliPorts): readonly Command[] {
   const find = (action: string): Operation | undefined =>
     ports.operations.find((one) => one.resource === 'config' && one.action === action)
@@ -47,6 +47,7 @@ export function configCommands(ports: CliPorts): readonly Command[] {
     validateCommand(ports, operations),
     promoteCommand(ports, operations),
     ...[find('convert')].flatMap((convert) => (convert === undefined ? [] : convertCommand(ports, convert))),
+    ...[find('import_keys')].flatMap((keys) => (keys === undefined ? [] : importKeysCommand(ports, keys))),
   ]
 }
 
@@ -116,47 +117,6 @@ function exportCommand(ports: CliPorts, operations: ConfigOperations): Command {
     } else if (given.output === 'json') ports.out(toJsonText(documents))
     else ports.out(toYaml(documents))
   })
-}
-
-function convertCommand(ports: CliPorts, operation: Operation): Command {
-  const command = new Command('convert')
-    .description(`${operation.summary}. Ends with 3 where something is left out or a draft`)
-    .argument('<file>', 'YAML or JSON; - is standard input')
-    .option('--servers <what>', 'What MCP servers become: origins (default) or collections')
-    .addOption(
-      many('--value <name=text>', 'Value of a variable of a registry entry. Repeat for more; no secrets'),
-    )
-  return addCommonFlags(command).action(
-    async (file: string, given: Given & { readonly servers?: string; readonly value?: string[] }) => {
-      const values = valuesIn(given.value ?? [])
-      const document = await readText(ports, file)
-      const client = await connect(ports, given)
-      const { servers } = given
-      const { body } = await client.call(operation, {
-        document,
-        ...(servers === undefined ? {} : { servers }),
-        ...(Object.keys(values).length === 0 ? {} : { values }),
-      })
-      const documents = Exported.shape.documents.parse(body['documents'])
-      for (const note of body['notes'] as readonly string[]) ports.err(`${printable(note)}\n`)
-      const runner = body['runner'] as Readonly<Record<string, unknown>>
-      if (Object.keys(runner).length > 0)
-        ports.err(`For the file of postern runner:\n${toYamlText({ entries: runner }, 0)}`)
-      ports.out(given.output === 'json' ? toJsonText(documents) : toYaml(documents))
-      if (body['exact'] !== true) throw new Failed(EXIT.inexact)
-    },
-  )
-}
-
-/** `name=text` of each; a text may have further equals signs. */
-function valuesIn(given: readonly string[]): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    given.map((one) => {
-      const at = one.indexOf('=')
-      if (at < 1) throw new UsageError('--value takes a name and a text: --value tenant=acme')
-      return [one.slice(0, at), one.slice(at + 1)]
-    }),
-  )
 }
 
 /** The slug of what a document belongs to. */
