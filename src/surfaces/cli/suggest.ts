@@ -46,9 +46,17 @@ async function nearestOf(
 ): Promise<string | null> {
   const types = Object.keys(NOUNS) as ResourceType[]
   const type = types.find((one) => inWords(NOUNS[one]).toLowerCase() === noun)
-  const list = operations.find(({ resource, action }) => resource === type && action === 'list')
-  if (type === undefined || list === undefined) return null
+  const find = (of: string, action: string): Operation | undefined =>
+    operations.find((one) => one.resource === of && one.action === action)
+  const whoami = find('whoami', 'show')
+  if (type === undefined || whoami === undefined) return null
+  const list = find(type, 'list')
+  if (list === undefined) return null
   const signal = AbortSignal.timeout(LIST_MS_MAX)
+  // A list that is refused would be an entry in the audit trail, for what nobody asked for
+  const known = await client.call(whoami, { operations: true }, { signal }).catch(() => null)
+  const callable = known?.body['operations']
+  if (!Array.isArray(callable) || !callable.includes(`${type}.list`)) return null
   const answer = await client.call(list, { limit: LISTED_MAX }, { signal }).catch(() => null)
   const items = answer?.body['items']
   if (!Array.isArray(items)) return null
