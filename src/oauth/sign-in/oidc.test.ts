@@ -180,6 +180,8 @@ test('an email that is not verified gives nothing by a rule either', () => {
   assert.deepEqual(grantsBy({ email_verified: false }), [])
   assert.deepEqual(grantsBy({ email_verified: 'false' }), [])
   assert.deepEqual(grantsBy({ email_verified: true }), ['admin'])
+  assert.deepEqual(grantsBy({ email_verified: 'true' }), ['admin'])
+  assert.deepEqual(grantsBy({}), [], 'an issuer that says nothing of it may pass on any address')
 })
 
 test('a state works once, for ten minutes, and only one of ours', async () => {

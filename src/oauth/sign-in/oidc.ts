@@ -378,8 +378,8 @@ export function faultOfRoleMap(rules: readonly RoleRule[]): string | null {
 }
 
 /**
- * Who the claims of an issuer speak of, and what they may do by them. An email that the issuer says is not verified is
- * none, and text that no store keeps is none. Refuses with credential_invalid a subject that no store keeps.
+ * Who the claims of an issuer speak of, and what they may do by them. Rules about `email` need `email_verified`: true. An email that the
+ * issuer says is not verified is none, and text that no store keeps is none. Refuses with credential_invalid a subject that no store keeps.
  * @param absent value of an email or a name that the claims do not contain: null for none, undefined to keep the known one
  */
 export function toArrival(
@@ -392,8 +392,9 @@ export function toArrival(
   if (!isStorable(subject)) throw refuse('credential_invalid', { inner: `the claim sub ${UNSTORABLE}` })
   const { email, email_verified, name, iat } = claims
   const isVerified = email_verified !== false && email_verified !== 'false'
-  // What people say of themselves gives them nothing
-  const trusted: Plain = isVerified ? claims : { ...claims, email: undefined }
+  // What people say of themselves gives them nothing. Without `email_verified` some issuers pass on any address that a person entered
+  const isProved = email_verified === true || email_verified === 'true'
+  const trusted: Plain = isProved ? claims : { ...claims, email: undefined }
   const holds = ({ claim, value }: RoleRule): boolean =>
     value === null || textsOf(claimOf(trusted, claim === 'group' ? groupsClaim : claim)).includes(value)
   return {
