@@ -423,7 +423,7 @@ test('docs/settings.md is printed from the schema', () => {
 test('the help of `postern up` has each text below its flag, and no markup', () => {
   assert.match(
     settingsHelp(),
-    /\n {2}--audit-keep <value>\n {6}How long .+: docs\/audit\.md\. \(default: 400d\)\n/,
+    /\n {2}--audit-keep <value>\n {6}How long .+ See docs\/audit\.md\. \(default: 400d\)\n/,
   )
   assert.doesNotMatch(settingsHelp(), /\]\(|`/)
 })

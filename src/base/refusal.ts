@@ -23,7 +23,7 @@ export const PROBLEMS = {
   request_timeout: problem(
     408,
     'Request timeout',
-    'The head or the body of the request did not arrive in time. The head must arrive within 10 seconds, and at least 7,200 bytes of the body every 30 seconds. At `/oauth` the whole body must arrive within 10 seconds. Send the request faster, or check the network.',
+    'The header or the body of the request did not arrive in time. The header must arrive within 10 seconds, and at least 7,200 bytes of the body every 30 seconds. At `/oauth` the whole body must arrive within 10 seconds. Send the request faster, or check the network.',
   ),
   body_too_large: problem(
     413,
@@ -38,7 +38,7 @@ export const PROBLEMS = {
   headers_too_large: problem(
     431,
     'Headers too large',
-    'The head of the request is longer, or has more fields, than the gateway accepts. Send fewer or smaller headers.',
+    'The header of the request is longer, or has more fields, than the gateway accepts. Send fewer or smaller headers.',
   ),
   http_version_not_supported: problem(
     505,
@@ -60,12 +60,12 @@ export const PROBLEMS = {
   guardrail_blocked: problem(
     403,
     'Blocked by a guardrail',
-    'A guardrail of the gateway does not let the content of the request pass: it found something in the body, the query or the path, or it could not look at the body. The member `guardrail` names the guardrail. Nothing was sent to the upstream. Remove the content, or ask the administrator of the gateway.',
+    'A guardrail of the gateway blocks the content of the request: it found something in the body, the query or the path, or it could not check the body. The member `guardrail` names the guardrail. Nothing was sent to the upstream. Remove the content, or ask the administrator of the gateway.',
   ),
   response_blocked: problem(
     502,
     'Response blocked by a guardrail',
-    'The upstream has answered, and a guardrail of the gateway does not let the response pass: it found something in the body, or it could not look at the body. The member `guardrail` names the guardrail. The call had its effect at the upstream, so do not repeat it blindly.',
+    'The upstream has responded, and a guardrail of the gateway blocks the response: it found something in the body, or it could not check the body. The member `guardrail` names the guardrail. The call has had its effect at the upstream, so do not repeat it without a check.',
   ),
 
   // Routing and identity (checks `route` to `upgrade`)
@@ -151,7 +151,7 @@ export const PROBLEMS = {
   concurrency_exceeded: problem(
     429,
     'Too many calls at once',
-    'The number of concurrent calls has reached the limit of the policy. Wait until one of the calls has ended. The body names the policy and the limit. At `/oauth`, `/.well-known` and `/management`, too many requests without a valid access token are under way from this address (`POSTERN_PENDING_PER_SOURCE_MAX`): wait for `Retry-After`.',
+    'The number of concurrent calls has reached the limit of the policy. Wait until one of the calls has ended. The body names the policy and the limit. At `/oauth`, `/.well-known` and `/management`, too many requests without a valid access token are pending from this address (`POSTERN_PENDING_PER_SOURCE_MAX`): wait for `Retry-After`.',
   ),
 
   // The contract (checks `contract` and `operation`)
@@ -189,7 +189,7 @@ export const PROBLEMS = {
   connect_required: problem(
     403,
     'Account not connected',
-    'The origin accepts calls only with an account there, and Postern has no usable token of it: the account was never connected, the connection has ended, or the origin refuses the token. Open `connect_url` in a browser, connect the account, and repeat the call. Without `connect_url`, the caller is not a person, or an administrator must connect the account.',
+    'The origin requires an account, and Postern has no usable token for it: the account was never connected, the connection has ended, or the origin refuses the token. Open `connect_url` in a browser, connect the account, and repeat the call. Without `connect_url`, the caller is not a person, or an administrator must connect the account.',
   ),
   upstream_unreachable: problem(
     502,
@@ -199,7 +199,7 @@ export const PROBLEMS = {
   upstream_invalid_response: problem(
     502,
     'Upstream response invalid',
-    'The upstream response is not valid HTTP/1.1, the response of an MCP server contains no JSON-RPC response, or a workflow cannot use the answer of a language model, so the gateway did not forward it.',
+    'The upstream response is not valid HTTP/1.1, the response of an MCP server contains no JSON-RPC response, or a workflow cannot use the response of a language model, so the gateway did not forward it.',
   ),
   response_invalid: problem(
     502,
@@ -209,7 +209,7 @@ export const PROBLEMS = {
   upstream_unavailable: problem(
     503,
     'Upstream unavailable',
-    'Most calls to the upstream failed, no target is healthy, all connections are busy, or the server of a language model takes no call now. Try again, after `Retry-After` if the response has it.',
+    'Most calls to the upstream failed, no target is healthy, all connections are busy, or the server of a language model accepts no calls now. Try again, after `Retry-After` if the response has it.',
   ),
   upstream_timeout: problem(
     504,
@@ -221,7 +221,7 @@ export const PROBLEMS = {
   workflow_failed: problem(
     500,
     'Workflow failed',
-    'The workflow of the endpoint could not answer the call: a node failed, or the run took too long. Calls that it had made before may have taken effect. Operators find the node and the cause in the request record.',
+    'The workflow of the endpoint failed: a node failed, or the run took too long. Calls that it has made before may have taken effect. Operators find the node and the cause in the request record.',
   ),
 
   // The gateway itself
@@ -238,7 +238,7 @@ export const PROBLEMS = {
   overloaded: problem(
     503,
     'Overloaded',
-    'The memory for buffered bodies and unread responses is used up, for this caller or for all callers. Read the responses, send less at once, and try again after `Retry-After`. At `/oauth` and `/management` the control plane may also have too many requests under way. Without `Retry-After`, the upstream has processed the call and only its response could not be buffered.',
+    'The memory for buffered bodies and unread responses is used up, for this caller or for all callers. Read the responses, send less at once, and try again after `Retry-After`. At `/oauth` and `/management` the control plane may also have too many pending requests. Without `Retry-After`, the upstream has processed the call and only its response could not be buffered.',
   ),
   internal_error: problem(
     500,
@@ -265,7 +265,7 @@ export const PROBLEMS = {
   capability_held: problem(
     403,
     'Capability held',
-    'The tool, prompt or resource was added or changed by its MCP server, and nobody has approved it since. The virtual MCP hides it until then. Records alone have this code: the caller is told that there is no such capability, as for every hidden one. Open the tab Drift of the virtual MCP, or run `postern virtual-mcps list-drift`, and approve or reject the change.',
+    'The tool, prompt or resource was added or changed by its MCP server, and is not approved yet. The virtual MCP hides it until an administrator approves it. Only records have this code: the caller gets the same response as for an unknown capability. Open the tab Drift of the virtual MCP, or run `postern virtual-mcps list-drift`, and approve or reject the change.',
   ),
   parameter_invalid: problem(
     400,
@@ -337,7 +337,7 @@ export const PROBLEMS = {
   change_too_large: problem(
     422,
     'Change too large to approve',
-    'The change needs approval, but is too large to be shown completely to an approver. Split it into several smaller changes, such as one for each proxy. A change request of an earlier version that shows only the length of values is also refused: reject it and create a new one.',
+    'The change needs approval, but is too large to be shown completely to an approver. Split it into several smaller changes, such as one for each proxy. A change request of a development version that shows only the length of values is also refused: reject it and create a new one.',
   ),
   deletions_unconfirmed: problem(
     400,

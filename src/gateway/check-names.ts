@@ -4,50 +4,49 @@
  * goes into `record/block.ts`. Apart from the rows themselves, so that readers of records load nothing else.
  */
 export const CHECK_FACTS = {
-  wire: { number: 1, about: 'The bytes are a valid request within the bounds of the listener' },
+  wire: { number: 1, about: 'The bytes are a valid request within the limits of the listener' },
   canonical: { number: 3, about: 'Path, host and identity headers are unambiguous' },
   route: { number: 4, about: 'A published collection has the path; a preflight of a browser is answered' },
   identify: { number: 5, about: 'The request names one client and profile' },
-  active: { number: 6, about: 'Client and profile are switched on and valid' },
+  active: { number: 6, about: 'Client and profile are active and valid' },
   address: { number: 7, about: 'The address is in the allow list of the profile' },
-  failures: { number: 8, about: 'The source has not failed too often' },
-  authenticate: { number: 9, about: 'The credential proves the caller' },
-  proof: { number: 9, about: 'The credential that proved the recorded caller still stands' },
+  failures: { number: 8, about: 'The source has not had too many failed authentications' },
+  authenticate: { number: 9, about: 'The credential authenticates the caller' },
+  proof: { number: 9, about: 'The credential of the recorded caller is still valid' },
   'held-back route': { number: 10, about: 'A proxy has the path, and no server can read it as another path' },
   'same proxy': {
     number: 10,
-    about:
-      'The path leads to the proxy that the recorded request met, or that the capability of a virtual MCP stands for',
+    about: 'The path leads to the proxy of the recorded request, or of the capability of a virtual MCP',
   },
   assignment: { number: 11, about: 'Collection and endpoint are assigned to client and profile' },
   'path readings': {
     number: 11,
-    about: 'No lenient server reads the path as an endpoint that is protected differently',
+    about: 'No lenient server would read the path as an endpoint with different protection',
   },
   method: { number: 12, about: 'Proxy and profile allow the method' },
   upgrade: { number: 12, about: 'A proxy of kind `websocket` is offered an upgrade' },
   'declared body': { number: 1, about: 'The declared body is no larger than the collection allows' },
   limits: { number: 13, about: 'The limits of all policies admit the request' },
-  contract: { number: 14, about: 'Parameters, media type and body are as the contract says' },
-  operation: { number: 14, about: 'The GraphQL operation stays within the bounds of the proxy' },
+  contract: { number: 14, about: 'Parameters, media type and body conform to the contract' },
+  operation: { number: 14, about: 'The GraphQL operation is within the limits of the proxy' },
   guardrails: { number: 15, about: 'No guardrail blocks the content of the request' },
   'kept answer': {
     number: 16,
     about:
-      'No earlier answer is kept for it: else that is given, of the response cache or of the same `Idempotency-Key`',
+      'No stored response exists, of the response cache or of the same `Idempotency-Key`. Otherwise the caller gets the stored response',
   },
   workflow: {
     number: 17,
     about:
-      'The whole body is read for the workflow of the proxy, which then answers in the place of the checks below',
+      'The whole body is read for the workflow of the proxy, which then responds instead of the checks below',
   },
   credential: { number: 17, about: 'The upstream is known, and its credential can be used' },
-  gather: { number: 17, about: 'The whole body is read, where the proxy needs it' },
-  target: { number: 17, about: 'A server of the upstream can be asked' },
-  forward: { number: 17, about: 'The upstream has answered' },
+  gather: { number: 17, about: 'The whole body is read, if the proxy needs it' },
+  target: { number: 17, about: 'A server of the upstream is available' },
+  forward: { number: 17, about: 'The upstream has responded' },
   answer: {
     number: 18,
-    about: 'No guardrail blocks the answer, it is as its contract says, and there was room for it',
+    about: 'No guardrail blocks the response, it conforms to the contract, and there is memory for it',
   },
 } as const
 

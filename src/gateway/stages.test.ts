@@ -12,16 +12,16 @@ import { ANSWERED, type Verdict } from './verdict.ts'
 
 const HEAD = `# Checks of a request
 
-Every request passes these checks in this order. The first refusal ends it. [Records](records.md) and
-[metrics](metrics.md) name the check in \`check\`; \`postern explain METHOD URL\` shows what each check says of a request
-that you describe, and which setting decides.
+Every request passes these checks in this order. The first failed check ends the request. [Records](records.md) and
+[metrics](metrics.md) name this check in \`check\`. To see the result of each check for a request, with the deciding setting, run
+\`postern explain METHOD URL\` ([example](routing.md#explain-a-request)).
 
 | check | passes if | REST | message at \`/mcp\` | call of an agent | replay | \`stopped_at\` |
 |---|---|---|---|---|---|---|
 `
 const FOOT = `
-The message of an agent proves the caller, so its call skips \`identify\` to \`authenticate\`. A [replay](replay.md) has no
-credential: \`proof\` and \`same proxy\` are made instead. \`stopped_at\` is the number of the check in records.
+The message of an agent authenticates the caller, so its call skips \`identify\` to \`authenticate\`. A [replay](replay.md) has no
+credential, so \`proof\` and \`same proxy\` replace these checks. \`stopped_at\` is the number of the check in records.
 `
 const NAMES = ['route', 'identify', 'active'] as const
 

@@ -5,7 +5,7 @@ import { refersTo } from './annotations.ts'
 export const Explanation = z.object({
   outcome: z
     .enum(['forwarded', 'refused', 'answered', 'open'])
-    .describe('answered: the gateway answers itself; open: the input lacks a fact that decides'),
+    .describe('answered: the gateway responds itself; open: the input lacks a deciding fact'),
   code: z.string().nullable().describe('Problem code of the first refusal'),
   status: z.int().nullable().describe('HTTP status of the first refusal'),
   summary: z.string(),

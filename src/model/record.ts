@@ -28,12 +28,14 @@ export const CACHES = ['hit', 'miss', 'stale', 'bypass'] as const
 /** Legs of time are milliseconds; sizes are bytes of bodies. */
 export const RequestRecord = z.object({
   id: z.string().describe('The request id'),
-  time: z.string().describe('Time at which the request head was complete'),
+  time: z.string().describe('Time at which the request header was complete'),
   environment: z.string().nullable().describe('Environment of the instance (POSTERN_ENV) at that time'),
   surface: z.enum(RECORD_SURFACES),
   method: z.string(),
-  path: z.string().describe('Canonical path without the query. Of several requests, the path of the first'),
-  route: z.string().nullable().describe('Pattern that matched, with the base path'),
+  path: z
+    .string()
+    .describe('Canonical path without the query. For aggregated records, the path of the first request'),
+  route: z.string().nullable().describe('Matching pattern, with the base path'),
   collection: z.string().meta(refersTo('collections')).nullable().describe('Id'),
   proxy: z.string().meta(refersTo('proxies')).nullable().describe('Id'),
   virtual_mcp: z.string().meta(refersTo('virtual_mcps')).nullable().describe('Id'),
@@ -66,7 +68,7 @@ export const RequestRecord = z.object({
     .enum(OUTCOME_CLASSES)
     .nullable()
     .describe(
-      'application_error: the upstream answered 4xx; upstream_error: it answered 5xx, or not at all; gateway_error: Postern refused or failed. Null where the caller left before an answer',
+      'application_error: the upstream returned 4xx; upstream_error: it returned 5xx or did not respond; gateway_error: Postern refused the request or failed. Null if the caller disconnected before a response',
     ),
   failure_origin: z.enum(FAILURE_ORIGINS).nullable().describe('Origin of the failure; null for success'),
   duration_ms: z.number().meta(unit('ms')),
@@ -110,7 +112,7 @@ export const RequestRecord = z.object({
     .int()
     .meta(unit('tokens'))
     .nullable()
-    .describe('Tokens of the result, estimated from the bytes of the answer. Null like tokens_in'),
+    .describe('Tokens of the result, estimated from the bytes of the response. Null like tokens_in'),
   call_reason: z.string().nullable().describe('Reason that the agent gave for the call'),
   replay_of: z
     .string()
@@ -126,7 +128,7 @@ export const RequestRecord = z.object({
         leg: z.string().describe('request or response'),
         action: z
           .string()
-          .describe('Action of the guardrail; failed if the guardrail could not look at the content'),
+          .describe('Action of the guardrail; failed if the guardrail could not check the content'),
         observed: z.boolean().describe('The guardrail only observes, and changed nothing'),
         count: z.int(),
       }),
@@ -145,7 +147,7 @@ export type RequestRecord = z.infer<typeof RequestRecord>
 /** One record as it is shown alone. */
 export const WholeRecord = RequestRecord.extend({
   workflow_trace: WorkflowTrace.nullable().describe(
-    'What the nodes of the workflow did; null where none ran',
+    'Trace of the nodes of the workflow; null without a workflow',
   ),
 })
 export type WholeRecord = z.infer<typeof WholeRecord>

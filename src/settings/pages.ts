@@ -23,21 +23,26 @@ export function settingsReference(): string {
   const missing = Object.entries(NOT_AVAILABLE).map(([name, what]) => `| \`${PREFIX}${name}\` | ${what} |`)
   return `# Settings
 
-What the process needs to know before it starts. Each is an environment variable or a flag of \`postern up\`; a flag
-wins over the environment, the environment over the default. A name that is not in this list refuses start. An empty
-variable counts as unset, except \`${PREFIX}EXPOSE\`. \`postern settings list\` shows what a running process was given, without
-secrets, to who has the permission \`settings:read\`.
+Startup settings of the process. Set each one as an environment variable or as a flag of \`postern up\`:
+
+\`\`\`sh
+POSTERN_LISTEN=:8080 postern up --control-listen 127.0.0.1:8081
+\`\`\`
+
+A flag takes precedence over the environment, and the environment over the default. An unknown name is an error at start. An
+empty variable counts as unset, except \`${PREFIX}EXPOSE\`. \`postern settings list\` shows the settings of a running process
+without secrets. It needs the permission \`settings:read\`.
 
 | variable | flag | default | meaning |
 |---|---|---|---|
 ${rows.join('\n')}
 
-The command line client reads four more: \`${PREFIX}URL\` (where it calls), \`${PREFIX}TOKEN\` (what it shows there),
-\`${PREFIX}CONTEXT\` (the context that is meant) and \`${PREFIX}CONFIG\` (the file with the contexts): see [the command line](cli.md).
+The command line reads four more variables: \`${PREFIX}URL\` (URL of the instance), \`${PREFIX}TOKEN\` (access token),
+\`${PREFIX}CONTEXT\` (selected context) and \`${PREFIX}CONFIG\` (file with the contexts): see [the command line](cli.md).
 
 ## Not available yet
 
-These names are reserved. Setting one refuses start, so that nobody believes it to be in force.
+These names are reserved. Setting one of them is an error at start, so that you do not rely on it.
 
 | variable | for |
 |---|---|

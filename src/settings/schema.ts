@@ -133,15 +133,15 @@ export type SettingName = keyof typeof SCHEMA.shape
 export const TEXTS: Record<SettingName, SettingText> = {
   DATA: {
     shown: '`./.postern`',
-    text: 'Directory of everything that is kept: configuration, audit, records, the key. One instance at a time.',
+    text: 'Data directory: configuration, audit log, records, key. Only one instance at a time can use it.',
   },
   LISTEN: {
     shown: '`127.0.0.1:8080`',
-    text: 'Address of the gateway: `host:port`, `[IPv6]:port`, `:port` for every address, `port` for the loopback. Port 0 takes a free one.',
+    text: 'Address of the gateway listener: `host:port`, `[IPv6]:port`, `:port` for every address, `port` for the loopback. Port 0 selects a free port.',
   },
   CONTROL_LISTEN: {
     shown: '`127.0.0.1:8081`',
-    text: 'Address of the control plane and of the health checks. Keep it inside.',
+    text: 'Address of the control listener, with management and health checks. Keep it on an internal network.',
   },
   CONTROL_ORIGIN: {
     shown: 'scheme, host and port of `POSTERN_CONTROL_LISTEN`',
@@ -149,11 +149,11 @@ export const TEXTS: Record<SettingName, SettingText> = {
   },
   ORIGIN: {
     shown: '`http://localhost:8080`',
-    text: 'How callers reach the gateway, for URLs in answers and metadata. Names of the loopback are equivalent.',
+    text: 'URL at which callers reach the gateway listener, for URLs in responses and metadata. Names of the loopback are equivalent.',
   },
   ENV: {
     shown: 'none',
-    text: 'Name of the environment that this instance is, such as `production`. It stands in each audit entry and record.',
+    text: 'Name of the environment of this instance, such as `production`. Each audit entry and record has it.',
   },
   WORKERS: { shown: 'number of cores', text: `Gateway threads, 1 to ${WORKERS_MAX}.` },
   EXPOSE: {
@@ -163,23 +163,23 @@ export const TEXTS: Record<SettingName, SettingText> = {
   },
   KEY_FILE: {
     shown: '`vault.key` in the data directory',
-    text: 'File with the key that seals secrets. Made on first start, readable by its owner alone.',
+    text: 'File with the key that encrypts secrets. The first start creates it, readable only by its owner.',
   },
   TLS_CERT: {
     shown: 'none: plain HTTP',
-    text: 'Certificate files (PEM, the chain after the certificate), comma-separated. The gateway listener then speaks TLS alone; the first certificate also answers names that none is for.',
+    text: 'Certificate files (PEM, the chain after the certificate), comma-separated. The gateway listener then accepts only TLS. The first certificate is used for unknown names.',
   },
   TLS_KEY: {
     shown: 'none',
     text: 'Private key files (PEM), one for each certificate, in the same order.',
   },
   TLS_CLIENT_CA: {
-    shown: 'none: no client certificate is asked for',
-    text: 'File with the authorities (PEM) whose client certificates are asked for, for profiles of type mtls. Callers without a certificate are let in.',
+    shown: 'none: no client certificate is requested',
+    text: 'File with the authorities (PEM) whose client certificates are requested, for profiles of type mtls. Callers without a certificate are accepted.',
   },
   CONTROL_TLS_CERT: {
     shown: 'none: plain HTTP',
-    text: 'Certificate files of the control listener, in the form of `POSTERN_TLS_CERT`. The control listener then speaks TLS alone.',
+    text: 'Certificate files of the control listener, in the form of `POSTERN_TLS_CERT`. The control listener then accepts only TLS.',
   },
   CONTROL_TLS_KEY: {
     shown: 'none',
@@ -187,19 +187,19 @@ export const TEXTS: Record<SettingName, SettingText> = {
   },
   TRUSTED_PROXIES: {
     shown: 'none',
-    text: 'Addresses and networks of proxies in front, comma-separated. Only what they say of the caller is believed: `X-Forwarded-For` or `Forwarded`, `X-Forwarded-Proto`, `X-Request-ID`.',
+    text: 'Addresses and networks of proxies in front, comma-separated. Only these may set `X-Forwarded-For` or `Forwarded`, `X-Forwarded-Proto` and `X-Request-ID`.',
   },
   CLIENT_CERT_FIELD: {
     shown: '`off`',
-    text: '`client-cert` (RFC 9440) or `x-forwarded-client-cert` (Envoy): the field in which trusted proxies tell of the client certificates that they have verified, for profiles of type mtls. They must remove it from what callers send.',
+    text: '`client-cert` (RFC 9440) or `x-forwarded-client-cert` (Envoy): header in which trusted proxies forward verified client certificates, for profiles of type mtls. The proxies must remove it from incoming requests.',
   },
   PROXY_PROTOCOL: {
     shown: '`off`',
-    text: '`v2`: connections from trusted proxies begin with a header of the PROXY protocol, version 2; one that begins otherwise is closed.',
+    text: '`v2`: connections from trusted proxies must begin with a header of the PROXY protocol, version 2. Others are closed.',
   },
   CORS_ORIGINS: {
-    shown: 'none: pages of the loopback may call `/mcp`, and no foreign page may call management',
-    text: 'Origins of web pages that may call `/mcp`, `/management` and `/api/v1/mcp`, comma-separated, such as `https://app.example.com`. The `Origin` check and CORS use this one list. Own origins are always allowed. Requests are allowed without cookies only. See [CORS](cors.md#mcp-and-management).',
+    shown: 'none: pages of the loopback may call `/mcp`, and no page of another origin may call management',
+    text: 'Origins of web pages that may call `/mcp`, `/management` and `/api/v1/mcp`, comma-separated, such as `https://app.example.com`. The `Origin` check and CORS use this one list. Own origins are always allowed. Requests with cookies are not allowed. See [CORS](cors.md#mcp-and-management).',
   },
   EGRESS_ALLOW: {
     shown: 'none: discovered URLs must lead to public addresses',
@@ -207,19 +207,19 @@ export const TEXTS: Record<SettingName, SettingText> = {
   },
   CONNECTIONS_PER_SOURCE_MAX: {
     shown: '`1000`',
-    text: 'Open connections of one source on each listener, over all gateway threads, 1 to 1000000. Further connections are closed at once. A source is an IPv4 address or an IPv6 /64; with `POSTERN_PROXY_PROTOCOL` it is the address that the proxy names. Connections of trusted proxies are not bounded by this setting.',
+    text: 'Open connections of one source on each listener, over all gateway threads, 1 to 1000000. Further connections are closed at once. A source is an IPv4 address or an IPv6 /64; with `POSTERN_PROXY_PROTOCOL` it is the address that the proxy reports. Connections of trusted proxies are not limited.',
   },
   PENDING_PER_SOURCE_MAX: {
     shown: '`64`',
-    text: 'Requests of one source to the control plane (`/oauth`, `/.well-known`, `/management`) without a valid access token that may be pending on each listener, over all gateway threads, 1 to 1000000. Further requests get 429 `concurrency_exceeded`. Behind trusted proxies the source is the address that they name. Each HTTP/2 stream counts.',
+    text: 'Requests of one source to the control plane (`/oauth`, `/.well-known`, `/management`) without a valid access token that may be pending on each listener, over all gateway threads, 1 to 1000000. Further requests get 429 `concurrency_exceeded`. Behind trusted proxies, the source is the address that they report. Each HTTP/2 stream counts.',
   },
   SECRETS_ENV: {
     shown: '`SECRET_*`',
-    text: 'Environment variables that credentials may refer to, comma-separated; `*` at the end stands for any rest.',
+    text: 'Environment variables that credentials may refer to, comma-separated; `*` at the end matches any rest.',
   },
   SECRETS_DIR: {
     shown: 'none',
-    text: 'Directory of files that credentials may refer to. A changed file is in force a second later.',
+    text: 'Directory of files that credentials may refer to. A changed file is used after one second.',
   },
   VAULT_URL: {
     shown: 'none',
@@ -227,31 +227,31 @@ export const TEXTS: Record<SettingName, SettingText> = {
   },
   VAULT_TOKEN_FILE: {
     shown: 'none',
-    text: 'File with the token for it, read anew for each question. One of this, `POSTERN_VAULT_ROLE_ID` and `POSTERN_VAULT_KUBERNETES_ROLE` is needed with `POSTERN_VAULT_URL`.',
+    text: 'File with the token for the vault, read for each request. With `POSTERN_VAULT_URL`, set one of this, `POSTERN_VAULT_ROLE_ID` and `POSTERN_VAULT_KUBERNETES_ROLE`.',
   },
   VAULT_ROLE_ID: {
     shown: 'none',
-    text: 'The role id of a login by AppRole; needed with `POSTERN_VAULT_SECRET_ID_FILE`.',
+    text: 'Role id for a login by AppRole. Requires `POSTERN_VAULT_SECRET_ID_FILE`.',
   },
   VAULT_SECRET_ID_FILE: {
     shown: 'none',
-    text: 'File with the secret id of that login, read anew for each.',
+    text: 'File with the secret id for this login, read for each login.',
   },
   VAULT_KUBERNETES_ROLE: {
     shown: 'none',
-    text: 'The role of a login by Kubernetes, as the service account of the pod.',
+    text: 'Role for a login by Kubernetes, as the service account of the pod.',
   },
   VAULT_KUBERNETES_TOKEN_FILE: {
     shown: `\`${POD_TOKEN_FILE}\``,
-    text: 'File with the token of the service account, read anew for each login.',
+    text: 'File with the token of the service account, read for each login.',
   },
   VAULT_AUTH_MOUNT: {
     shown: '`approle`, `kubernetes`',
-    text: 'Where the method of the login is mounted, without `auth/`.',
+    text: 'Mount of the login method, without `auth/`.',
   },
   RUNNER: {
     shown: 'none: origins of kind stdio are refused',
-    text: 'Where `postern runner` listens: `unix:` and the path of its socket, such as `unix:/run/postern/runner.sock`, or an address, such as `http://127.0.0.1:7800`. Origins of kind `stdio` name its entries. See [the runner](runner.md#with-postern).',
+    text: 'Address of `postern runner`: `unix:` and the path of its socket, such as `unix:/run/postern/runner.sock`, or an address, such as `http://127.0.0.1:7800`. Origins of kind `stdio` name its entries. See [the runner](runner.md#with-postern).',
   },
   RUNNER_TOKEN_FILE: {
     shown: 'none',
@@ -263,31 +263,31 @@ export const TEXTS: Record<SettingName, SettingText> = {
   },
   RECORDS_MAX_SIZE: {
     shown: '`10GB`',
-    text: 'What request records may take on disk: a number and `MB` or `GB`. The oldest make room.',
+    text: 'Maximum size of request records on disk: a number and `MB` or `GB`. Beyond that, the oldest records are deleted.',
   },
   AUDIT_KEEP: {
     shown: '`400d`',
-    text: 'How long audit entries are kept, at least a day. What is removed can be told from what somebody removed: [the audit trail](audit.md).',
+    text: 'How long audit entries are kept, at least a day. See [retention](audit.md#retention).',
   },
   AUDIT_HOLD: {
     shown: '`off`',
-    text: '`on` is a legal hold: no audit entry is removed, however old.',
+    text: '`on` is a legal hold: no audit entry is removed, whatever its age.',
   },
   LOCAL_SIGN_IN: {
     shown: '`on`',
-    text: 'Whether users sign in by passwords that are kept here. `off` leaves the identity provider; what local users hold already stays until it ends.',
+    text: 'Whether users can sign in with passwords that Postern stores. `off`: only the identity provider. Existing sessions and tokens of local users stay valid until they expire.',
   },
   CIMD: {
     shown: '`auto`',
-    text: 'How OAuth clients are known that name themselves by the URL of a metadata document: `auto` takes the bundled documents of widespread clients and fetches others, `on` fetches all, `pinned-only` fetches none, `off` announces nothing, so that clients register.',
+    text: 'OAuth clients that identify themselves by the URL of a metadata document: `auto` uses the included documents of widespread clients and fetches others, `on` fetches all, `pinned-only` fetches none, `off` does not announce support, so that clients register.',
   },
   CIMD_PINS: {
     shown: 'none',
-    text: 'Path of a JSON file with metadata documents of OAuth clients by their URL, read at start. They stand beside the bundled ones, and before them. See [OAuth](oauth.md).',
+    text: 'Path of a JSON file with metadata documents of OAuth clients by their URL, read at start. They are used in addition to the included ones, and take precedence. See [OAuth](oauth.md).',
   },
   OIDC_ISSUER: {
     shown: 'none',
-    text: 'The identity provider at which people sign in (OpenID Connect), exactly as it names itself; `https`, or the loopback. Its callback is `/oauth/callback` below the origin. See [identity](identity.md).',
+    text: 'Issuer URL of the identity provider at which people sign in (OpenID Connect), exactly as the provider writes it; `https`, or the loopback. Its callback is `/oauth/callback` below the origin. See [identity](identity.md).',
   },
   OIDC_CLIENT_ID: {
     shown: 'none',
@@ -295,11 +295,11 @@ export const TEXTS: Record<SettingName, SettingText> = {
   },
   OIDC_CLIENT_SECRET: {
     shown: 'none',
-    text: 'The secret that goes with it; without one the gateway is a public client.',
+    text: 'Client secret. Without a secret or key, the gateway is a public client.',
   },
   OIDC_CLIENT_SECRET_FILE: {
     shown: 'none',
-    text: 'File with that secret, in the place of the setting before. A changed file is in force at most ten minutes later.',
+    text: 'File with the client secret, instead of `POSTERN_OIDC_CLIENT_SECRET`. A changed file is used after at most ten minutes.',
   },
   OIDC_CLIENT_KEY_FILE: {
     shown: 'none',
@@ -307,33 +307,33 @@ export const TEXTS: Record<SettingName, SettingText> = {
   },
   OIDC_CLIENT_AUTH: {
     shown: '`auto`',
-    text: 'How the gateway authenticates at the token endpoint of the identity provider: `client_secret_basic` (form-encoded, RFC 6749 section 2.3.1), `client_secret_basic_raw` (not encoded, for providers that do not decode), `client_secret_post`, `private_key_jwt` or `none`. `auto` takes what the secret or key and the metadata of the provider allow. `postern doctor --network` tries it. See [identity](identity.md#client-authentication).',
+    text: 'How the gateway authenticates at the token endpoint of the identity provider: `client_secret_basic` (form-encoded, RFC 6749 section 2.3.1), `client_secret_basic_raw` (not encoded, for providers that do not decode), `client_secret_post`, `private_key_jwt` or `none`. `auto` selects a method by the secret or key and the metadata of the provider. `postern doctor --network` tests it. See [identity](identity.md#client-authentication).',
   },
-  OIDC_SCOPES: { shown: '`openid profile email`', text: 'What is asked for there, separated by spaces.' },
+  OIDC_SCOPES: { shown: '`openid profile email`', text: 'Requested scopes, separated by spaces.' },
   OIDC_GROUPS_CLAIM: {
     shown: '`groups`',
-    text: 'The claim with the groups of a person, by its name or its path with dots.',
+    text: 'Claim with the groups of a person: its name, or its path with dots.',
   },
   OIDC_ROLE_MAP: {
-    shown: 'none: people who sign in may do nothing until they are granted something',
-    text: 'What people may do by their claims: rules separated by `;`, such as `group:platform=admin; group:devs=modifier:proxies@payments; *=viewer`. See [identity](identity.md#roles-from-claims).',
+    shown: 'none: people who sign in may do nothing until they get a grant',
+    text: 'Grants by claims: rules separated by `;`, such as `group:platform=admin; group:devs=modifier:proxies@payments; *=viewer`. See [identity](identity.md#roles-from-claims).',
   },
   OIDC_DIRECT: {
     shown: '`off`',
-    text: '`on`: management takes access tokens of the identity provider too, beside its own. `only`: it also names that provider alone to clients as the one that issues tokens. ID tokens are never taken.',
+    text: '`on`: management also accepts access tokens of the identity provider. `only`: in addition, the metadata names only the provider as issuer of tokens. ID tokens are never accepted.',
   },
   OIDC_AUDIENCE: {
     shown: 'the URL of the resource, such as `<origin>/management/mcp`',
-    text: 'What must stand in `aud` of these access tokens; never the client id.',
+    text: 'Required value in `aud` of these access tokens; never the client id.',
   },
   OIDC_PROVIDERS_FILE: {
     shown: 'none',
     text: 'YAML or JSON file with further identity providers, read at start. Each has its own callback `/oauth/callback/{slug}` below the origin. See [several providers](identity.md#several-providers).',
   },
-  ROLE: { shown: '`all`', text: 'What this process is. Only `all` is available in this version.' },
+  ROLE: { shown: '`all`', text: 'Role of this process. Only `all` is available in this version.' },
   HTTP_ENGINE: {
     shown: '`native`',
-    text: 'The HTTP engine: `native`, or `node`, which reads with the parser of Node.js. `node` costs about three times the CPU, refuses to start with `POSTERN_TLS_CERT` and with `POSTERN_PROXY_PROTOCOL`, and ignores offers of WebSockets.',
+    text: 'HTTP engine: `native`, or `node`, which uses the parser of Node.js. `node` needs about three times the CPU, refuses to start with `POSTERN_TLS_CERT` and with `POSTERN_PROXY_PROTOCOL`, and ignores WebSocket upgrades.',
   },
 }
 

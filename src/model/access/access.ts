@@ -108,7 +108,7 @@ export const UserSpec = z.strictObject({
   active: z
     .boolean()
     .default(true)
-    .describe('If inactive, tokens of the user are refused from the next request on'),
+    .describe('If inactive, tokens of the user are refused from the next request'),
   issuer: z
     .string()
     .max(512)
@@ -126,14 +126,14 @@ export const UserSpec = z.strictObject({
     .max(1000)
     .default([])
     .describe(
-      'Groups of the user at the identity provider, as of the last sign-in; those of a further provider as slug/group',
+      'Groups of the user at the identity provider, from the last sign-in; groups of a further provider as slug/group',
     ),
   mapped_grants: z
     .array(z.string().max(1024))
     .max(100)
     .default([])
     .describe(
-      'Grants mapped from the claims of the identity provider, as of the last sign-in, such as modifier:proxies@payments',
+      'Grants mapped from the claims of the identity provider, from the last sign-in, such as modifier:proxies@payments',
     ),
 })
 export type UserSpec = z.output<typeof UserSpec>
@@ -143,7 +143,7 @@ export const ServiceIdentitySpec = z.strictObject({
   active: z
     .boolean()
     .default(true)
-    .describe('If inactive, its credentials are refused from the next request on'),
+    .describe('If inactive, its credentials are refused from the next request'),
   keys: z
     .array(Jwk)
     .max(16)
@@ -155,16 +155,16 @@ export const ServiceIdentitySpec = z.strictObject({
 export type ServiceIdentitySpec = z.output<typeof ServiceIdentitySpec>
 
 const subject = (text: string) =>
-  Ref.nullable().default(null).describe(`${text}; one of the four is set, and this one cannot change`)
+  Ref.nullable().default(null).describe(`${text}. Set exactly one of the four; it cannot change`)
 
 /** Members of a grant of which exactly one says who it is for. */
 export const SUBJECTS = ['service_identity', 'user', 'team', 'group'] as const
 
 export const GrantSpec = z.strictObject({
   ...head,
-  service_identity: subject('The service identity that may do it'),
-  user: subject('The person who may do it'),
-  team: subject('A team whose members may do it, and those of the teams below it'),
+  service_identity: subject('Service identity that gets the grant'),
+  user: subject('User who gets the grant'),
+  team: subject('Team whose members, including teams below it, get the grant'),
   group: z
     .string()
     .min(1)
@@ -172,7 +172,7 @@ export const GrantSpec = z.strictObject({
     .nullable()
     .default(null)
     .describe(
-      'Group of the identity provider whose users get the grant; of a further provider as slug/group',
+      'Group of the identity provider whose users get the grant; a group of a further provider as slug/group',
     ),
   role: Ref.describe('viewer, modifier, auditor, admin, or a custom role'),
   scope: z
@@ -184,7 +184,7 @@ export const GrantSpec = z.strictObject({
         .array(Ref)
         .max(100)
         .default([])
-        .describe('These virtual MCPs. Beside collections: what is in one of the collections, too'),
+        .describe('These virtual MCPs. If collections are set too, both apply'),
       tags: z
         .array(Slug)
         .max(20)
@@ -193,7 +193,7 @@ export const GrantSpec = z.strictObject({
     })
     .prefault({})
     .describe('Resources that the grant is limited to. An empty list sets no limit'),
-  expires_at: Time.nullable().default(null).describe('Time at which it ends; null: never'),
+  expires_at: Time.nullable().default(null).describe('Expiry; null: never'),
 })
 export type GrantSpec = z.output<typeof GrantSpec>
 
@@ -219,7 +219,7 @@ export const TeamSpec = z.strictObject({
     .max(100)
     .default([])
     .describe(
-      'Groups of the identity provider whose users are also members; those of a further provider as slug/group',
+      'Groups of the identity provider whose users are also members; groups of a further provider as slug/group',
     ),
 })
 export type TeamSpec = z.output<typeof TeamSpec>

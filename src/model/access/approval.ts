@@ -88,7 +88,7 @@ export const ChangeRequest = z.object({
     parent: z
       .string()
       .nullable()
-      .describe('Slug of the collection, client or host that it belonged to when the request was made'),
+      .describe('Slug of the collection, client or host that it belonged to at the time of the request'),
   }),
   requester: Person.extend({ type: z.enum(['user', 'service', 'system']) }),
   rules: z.array(z.string()).describe('Names of the approval rules that apply'),

@@ -15,7 +15,7 @@ const head = {
 export const NewHosts = z
   .enum(['allow', 'hold'])
   .describe(
-    'An application that a person allows for the first time. allow: the person can use it at once; hold: it is inactive until an administrator switches its host on',
+    'An application that a person allows for the first time. allow: the person can use it at once; hold: it is inactive until an administrator activates its host',
   )
 export type NewHosts = z.output<typeof NewHosts>
 
@@ -31,10 +31,7 @@ export const HostSpec = z.strictObject({
     .describe(
       'How the application is recognized at sign-in: the URL of its client metadata document, `registered:` with the name and the redirects that it registers (those to programs of the computer without port and path), or `service:` with the id of a service identity. null: nobody signs in with it, as for a headless agent. Cannot change',
     ),
-  active: z
-    .boolean()
-    .default(true)
-    .describe('If inactive, its calls are refused from the next call on, whoever makes them'),
+  active: z.boolean().default(true).describe('If inactive, all its calls are refused from the next call'),
 })
 export type HostSpec = z.output<typeof HostSpec>
 
@@ -42,7 +39,7 @@ export type HostSpec = z.output<typeof HostSpec>
 export const BindingSpec = z.strictObject({
   ...head,
   host: Ref.describe('The host that holds the tokens; cannot change'),
-  virtual_mcp: Ref.describe('The one virtual MCP that its tokens open; cannot change'),
+  virtual_mcp: Ref.describe('The virtual MCP that its tokens give access to; cannot change'),
   user: Ref.nullable()
     .default(null)
     .describe(
@@ -51,30 +48,30 @@ export const BindingSpec = z.strictObject({
   acts_for: z
     .strictObject({
       users: z.array(Ref).max(1000).default([]),
-      teams: z.array(Ref).max(100).default([]).describe('With the members of the teams below them'),
+      teams: z.array(Ref).max(100).default([]).describe('Includes the members of the teams below them'),
     })
     .nullable()
     .default(null)
     .describe(
-      'People for whom the agent may exchange a token of theirs (RFC 8693). Its own token then is its client secret and opens nothing by itself. null: nobody',
+      'People whose tokens the agent may exchange (RFC 8693). Its own token is then only its client secret and gives no access. null: nobody',
     ),
   active: z
     .boolean()
     .default(true)
     .describe(
-      'If inactive, its tokens are refused from the next call on, and people who sign in with the host are refused: the one of `user`, or all without a `user`',
+      'If inactive, its tokens are refused from the next call. People who sign in with the host are refused too: the person in `user`, or everybody without `user`',
     ),
   capabilities: CapabilitySubset.nullable()
     .default(null)
     .describe(
-      'Capabilities of the virtual MCP that its tokens may use, as far as the capability policies allow. Lists leave out all others, and calls of those are answered like unknown names. null: all',
+      'Capabilities of the virtual MCP that its tokens may use, within the capability policies. Lists omit all others, and calls of them get the same response as unknown names. null: all',
     ),
   keys: z
     .array(Jwk)
     .max(16)
     .default([])
     .describe(
-      'Public keys by which the agent proves itself at the authorization server (private_key_jwt). If set, its token is no client secret, and a change ends what was got with them',
+      'Public keys with which the agent authenticates at the authorization server (private_key_jwt). If set, its token is not accepted as client secret. A change ends all tokens that were issued for them',
     ),
   ip_allowlist: z.array(Network).max(1000).default([]).describe('Allowed addresses; empty: all'),
   expires_in: Duration.nullable().default('90d').describe('Lifetime of an issued token; null: never expires'),

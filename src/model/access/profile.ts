@@ -77,9 +77,15 @@ export const JwtAuth = z.strictObject({
     .max(13)
     .default([])
     .describe('Allowed algorithms; empty: all algorithms of the mode'),
-  issuer: z.string().min(1).max(512).nullable().default(null).describe('iss; null is the slug of the client'),
+  issuer: z
+    .string()
+    .min(1)
+    .max(512)
+    .nullable()
+    .default(null)
+    .describe('Required value of iss; null: the slug of the client'),
   audience: Audience.nullable().default(null).describe('Required value in aud. Optional only in mode secret'),
-  max_lifetime: Duration.default('1h').describe('Longest time from iat, or from now, to exp'),
+  max_lifetime: Duration.default('1h').describe('Maximum time from iat, or from now, to exp'),
   skew: Skew,
   jti_replay: z.boolean().default(false).describe('Accept each token only once; the token must have a jti'),
   required_claims: RequiredClaims,
@@ -160,7 +166,7 @@ const Binding = z
       .string()
       .regex(/^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$/, 'a SHA-256 fingerprint: 64 hexadecimal digits')
       .optional()
-      .describe('Fingerprint of the one certificate'),
+      .describe('Fingerprint of one certificate'),
     retires_at: Time.nullable()
       .optional()
       .describe('Time from which certificates of this binding are refused'),
@@ -261,11 +267,11 @@ export const ProfileSpec = z.strictObject({
   agent_sign_in: z
     .strictObject({
       users: z.array(Ref).max(1000).default([]),
-      teams: z.array(Ref).max(100).default([]).describe('With the members of the teams below them'),
+      teams: z.array(Ref).max(100).default([]).describe('Includes the members of the teams below them'),
     })
     .nullable()
     .default(null)
-    .describe('People who may use the profile at /mcp by signing in; null: nobody'),
+    .describe('People who may use the profile at /mcp after signing in; null: nobody'),
   mcp_search: z
     .enum(['auto', 'on', 'off'])
     .default('auto')

@@ -149,12 +149,12 @@ export const CollectionSpec = z.strictObject({
     .max(100)
     .default([])
     .describe(
-      'Teams whose members may call it at /mcp by signing in, with those of the teams below them; empty: everyone who may use the profile. Clients with credentials of their own are not affected',
+      'Teams whose members, including teams below them, may call it at /mcp after signing in; empty: everyone who may use the profile. Clients with their own credentials are not affected',
     ),
   all_users: z
     .boolean()
     .default(false)
-    .describe('true: everyone who may use the profile may call it by signing in, whatever teams it names'),
+    .describe('true: everyone who may use the profile may call it after signing in, whatever teams it names'),
   status: Status.default('draft'),
   schemas: z
     .string()

@@ -170,7 +170,7 @@ export const CredentialAuth = z.discriminatedUnion('type', [
     audience: Party.optional().describe(
       '`aud` of the assertion: the authorization server. Default: token_url',
     ),
-    private_key: PemInput.describe(`What signs it, in PEM (${SIGNING_KEYS})`),
+    private_key: PemInput.describe(`Private key that signs the assertion, in PEM (${SIGNING_KEYS})`),
     key_id: Visible.optional().describe('`kid` of the assertion'),
     scopes: Scopes,
   }),

@@ -20,7 +20,7 @@ const PATTERNS_MAX = 50
 const SCHEMA_CHARS_MAX = 65_536
 
 const Pattern = z.strictObject({
-  name: Slug.describe('Names what the pattern finds'),
+  name: Slug.describe('Name of the findings'),
   pattern: z
     .string()
     .min(1)
@@ -56,10 +56,8 @@ const WEBHOOK = {
     .min(1)
     .max(100)
     .optional()
-    .describe('For webhook of format presidio: types to look for, such as ["PERSON"]. Default: all'),
-  timeout: Duration.optional().describe(
-    'For webhook: until the whole answer is there, up to 30s. Default 2s',
-  ),
+    .describe('For webhook of format presidio: types to find, such as ["PERSON"]. Default: all'),
+  timeout: Duration.optional().describe('For webhook: timeout of the whole response, up to 30s. Default 2s'),
 }
 
 const Detector = z
@@ -67,27 +65,27 @@ const Detector = z
     type: z
       .enum(DETECTORS)
       .describe(
-        'pii: personal data; secrets: keys, tokens and passwords; injection: instructions for models; regex: your patterns; size: content beyond limits; schema: JSON that does not fit a schema; webhook: what a server of yours finds',
+        'pii: personal data; secrets: keys, tokens and passwords; injection: prompt injection; regex: your patterns; size: content beyond limits; schema: JSON that does not conform to a schema; webhook: findings of your own server',
       ),
     kinds: z
       .array(z.string().max(64))
       .min(1)
       .max(64)
       .optional()
-      .describe('For pii, secrets and injection: kinds to look for, such as ["card","iban"]. Default: all'),
+      .describe('For pii, secrets and injection: kinds to find, such as ["card","iban"]. Default: all'),
     threshold: z
       .number()
       .meta(unit('fraction'))
       .min(0)
       .max(1)
       .optional()
-      .describe('For pii, secrets, injection and webhook: least confidence that counts. Default 0.5'),
+      .describe('For pii, secrets, injection and webhook: minimum confidence of a finding. Default 0.5'),
     allow: z
       .array(z.string().min(1).max(512))
       .max(1000)
       .optional()
       .describe(
-        'For pii, secrets, injection and webhook: values that never count, such as ["support@example.com"]',
+        'For pii, secrets, injection and webhook: values that are never findings, such as ["support@example.com"]',
       ),
     patterns: z
       .array(Pattern)
@@ -101,14 +99,19 @@ const Detector = z
       .min(0)
       .max(1024 ** 3)
       .optional()
-      .describe('For size: most bytes'),
-    depth: z.int().min(1).max(1000).optional().describe('For size: most levels of lists and objects in JSON'),
+      .describe('For size: maximum number of bytes'),
+    depth: z
+      .int()
+      .min(1)
+      .max(1000)
+      .optional()
+      .describe('For size: maximum levels of lists and objects in JSON'),
     items: z
       .int()
       .min(0)
       .max(10_000_000)
       .optional()
-      .describe('For size: most items of a list, or members of an object, in JSON'),
+      .describe('For size: maximum items of a list, or members of an object, in JSON'),
     schema: z
       .record(z.string(), jsonValue())
       .meta(unit('json-schema'))
@@ -117,9 +120,7 @@ const Detector = z
         `has at most ${SCHEMA_CHARS_MAX} characters as JSON`,
       )
       .optional()
-      .describe(
-        'For schema: the JSON Schema (2020-12) that bodies have to fit. $ref leads into its own $defs',
-      ),
+      .describe('For schema: the JSON Schema (2020-12) of bodies. $ref can refer to its own $defs'),
     ...WEBHOOK,
   })
   .superRefine((detector, context) => {
@@ -220,32 +221,27 @@ export const GuardrailSpec = z.strictObject({
     .max(LEGS.length)
     .default(['request', 'response'])
     .describe(
-      'request: before the request is sent to the upstream; response: before the response is sent; list: what virtual MCPs list and instruct',
+      'request: before the request is sent to the upstream; response: before the response is sent; list: lists and instructions of virtual MCPs',
     ),
   detector: Detector,
   action: z
     .enum(RULE_ACTIONS)
     .describe(
-      'block: refuse the call; redact: [REDACTED:card]; remove: nothing; mask: keep the last four characters; hash: a keyed hash, equal for equal values; replace: text; decide: what a webhook of format signed says; log: only count',
+      'block: refuse the call; redact: [REDACTED:card]; remove: remove the value; mask: keep the last four characters; hash: a keyed hash, equal for equal values; replace: text; decide: a webhook of format signed decides; log: only count',
     ),
-  text: z
-    .string()
-    .max(1024)
-    .nullable()
-    .default(null)
-    .describe('For replace: what stands in the place of what was found'),
+  text: z.string().max(1024).nullable().default(null).describe('For replace: the replacement text'),
   mode: z
     .enum(['enforce', 'observe'])
     .default('enforce')
-    .describe('observe: count what the guardrail would do, and change nothing'),
+    .describe('observe: count findings and change nothing'),
   failure_mode: z
     .enum(['block', 'pass'])
     .default('block')
-    .describe('If the guardrail cannot look at a content: block refuses the call, pass lets it through'),
+    .describe('If the guardrail cannot check the content: block refuses the call, pass accepts it'),
   compressed: z
     .enum(['decode', 'refuse'])
     .default('decode')
-    .describe('Compressed bodies: decode looks at the decoded body, refuse counts as a failure'),
+    .describe('Compressed bodies: decode checks the decoded body, refuse counts as a failure'),
   max_body: z
     .int()
     .meta(unit('bytes'))
@@ -253,7 +249,7 @@ export const GuardrailSpec = z.strictObject({
     .max(MAX_BODY_MAX)
     .default(MAX_BODY_DEFAULT)
     .describe(
-      'Bytes of the longest JSON body, decoded body or event that the guardrail looks at; a longer one is a failure',
+      'Longest JSON body, decoded body or event that the guardrail checks, in bytes; a longer one is a failure',
     ),
   active: z.boolean().default(true).describe('An inactive guardrail does nothing'),
 })

@@ -50,14 +50,14 @@ export const Limit = z
     kind: z
       .enum(LIMIT_KINDS)
       .describe(
-        'rate: never more than max in any trailing window; quota: per calendar period or rolling, survives a restart; concurrency: calls under way at once',
+        'rate: at most max in any trailing window; quota: per calendar period or rolling, survives a restart; concurrency: calls at the same time',
       ),
     max: z
       .int()
       .min(1)
       .max(MAX_MAX)
       .meta(unit('requests'))
-      .describe('Requests admitted in the window, or under way at once'),
+      .describe('Requests in the window, or at the same time'),
     window: Duration.optional().describe(
       'rate: 1s to 24h; quota: 1d (day), 7d (week from Monday) or 30d (calendar month), with rolling 1h to 30d; concurrency: none',
     ),
@@ -67,23 +67,23 @@ export const Limit = z
       .max(BURST_MAX)
       .optional()
       .describe(
-        'Of a rate: count by a bucket that holds burst and is refilled with max in each window, instead of a sliding window',
+        'For a rate: use a bucket that holds burst and is refilled with max per window, instead of a sliding window',
       ),
-    rolling: z.boolean().optional().describe('Of a quota: any trailing window instead of a calendar period'),
+    rolling: z.boolean().optional().describe('For a quota: any trailing window instead of a calendar period'),
     timezone: z
       .string()
       .meta(unit('timezone'))
       .max(64)
       .refine(isTimeZone, 'an IANA time zone such as Europe/Berlin')
       .optional()
-      .describe('Of a calendar quota: where its day, week or month begins. Default UTC'),
+      .describe('For a calendar quota: time zone of its day, week or month. Default UTC'),
     wait: Duration.optional().describe(
-      'Of a concurrency limit: how long a call waits for a free place, at most 1s. Default: it is refused at once',
+      'For a concurrency limit: how long a call waits for a free place, at most 1s. Default: it is refused at once',
     ),
     key: LimitKey.optional().describe(
-      'What shares a counter: ip, global, tool, user (the subject of the token of the caller), claim:<name> or header:<name>. Default: the client or profile it is attached to; elsewhere each client within it',
+      'Key of the counters: ip, global, tool, user (the subject of the token of the caller), claim:<name> or header:<name>. Default: the client or profile that the policy is attached to; elsewhere each client',
     ),
-    cost: z.int().min(1).max(MAX_MAX).optional().describe('What one call takes from max. Default 1'),
+    cost: z.int().min(1).max(MAX_MAX).optional().describe('Cost of one call, taken from max. Default 1'),
     mode: z
       .enum(['enforce', 'observe'])
       .optional()
@@ -94,14 +94,14 @@ export const Limit = z
       .min(0.01)
       .max(1)
       .optional()
-      .describe('Share of max from which usage says warning. Default 0.8'),
+      .describe('Share of max from which the state is warning. Default 0.8'),
     count: z
       .array(StatusRange)
       .min(1)
       .max(8)
       .optional()
       .describe(
-        'Statuses that count, such as ["200-299"]; a call under way counts until its status is known. Default: every admitted call. Not for concurrency',
+        'Statuses that count, such as ["200-299"]; a running call counts until its status is known. Default: every admitted call. Not for concurrency',
       ),
   })
   .superRefine((limit, context) => {
@@ -197,10 +197,14 @@ export const PolicySpec = z.strictObject({
     .describe(
       'All of them must admit a request; a refused request counts in none. Such as [{"name":"minute","kind":"rate","max":1000,"window":"1m"}]',
     ),
-  rate: ShortRate.nullable().optional().describe('Short for a limit named rate: {"max":100,"interval":"1m"}'),
+  rate: ShortRate.nullable()
+    .optional()
+    .describe('Short form of a limit named rate: {"max":100,"interval":"1m"}'),
   quota: ShortQuota.nullable()
     .optional()
-    .describe('Short for a limit named quota: {"max":10000,"interval":"1d"}; not a calendar period: rolling'),
+    .describe(
+      'Short form of a limit named quota: {"max":10000,"interval":"1d"}. Other intervals than 1d, 7d and 30d are rolling',
+    ),
   x_ratelimit: z
     .boolean()
     .optional()

@@ -149,7 +149,7 @@ const contractMembers = {
   request_types: z
     .array(MediaType)
     .max(20)
-    .describe('Media types of the request body; empty: JSON where there is a schema, else any'),
+    .describe('Media types of the request body; empty: JSON if there is a schema, otherwise any'),
   request_required: z.boolean().describe('Require a body on POST, PUT and PATCH if a schema exists'),
   response_schema: JsonSchema.nullable().describe('JSON Schema of the successful response body'),
   request_example: jsonValue(),
@@ -171,7 +171,7 @@ export const EndpointCapability = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9_.-]{1,60}$/, '1 to 60 characters of A-Z, a-z, 0-9, _ . -')
     .optional()
-    .describe('Default: the operation_id, else the slug. With several methods the method stands before it'),
+    .describe('Default: the operation_id, otherwise the slug. With several methods, the method is prepended'),
   title: z.string().min(1).max(200).optional().describe('Default: the name of the proxy'),
   description: z.string().min(1).max(2000).optional().describe('Default: the description of the proxy'),
   annotations: z
@@ -183,7 +183,7 @@ export const EndpointCapability = z.strictObject({
     })
     .partial()
     .optional()
-    .describe('Hints of the tool in the place of those that follow from the method'),
+    .describe('Hints of the tool, instead of the hints for the method'),
 })
 export type EndpointCapability = z.output<typeof EndpointCapability>
 
@@ -204,7 +204,7 @@ export const ProxySpec = z.strictObject({
   path: PathPattern,
   target_path: PathPattern.nullable()
     .default(null)
-    .describe('Path at the upstream, with the same parameters; the path itself when null'),
+    .describe('Path at the upstream, with the same parameters; null: the same path'),
   headers: InjectedHeaders.describe(
     'Headers sent to the upstream; they override those of the collection. A secret can replace a value',
   ),
@@ -214,7 +214,7 @@ export const ProxySpec = z.strictObject({
     .enum(['http', 'graphql', 'websocket'])
     .default('http')
     .describe(
-      'graphql: operations are checked against the limits in `graphql`; websocket: tunnels (RFC 6455), opened with GET only',
+      'graphql: operations are checked against the limits in `graphql`; websocket: WebSocket connections (RFC 6455), opened with GET only',
     ),
   streaming: z
     .enum(['auto', 'always', 'never'])
@@ -261,11 +261,11 @@ export const ProxySpec = z.strictObject({
     .nullable()
     .default(null)
     .describe(
-      'A shared workflow or an inline definition, which answers in the place of the upstream; null: requests are forwarded',
+      'A shared workflow or an inline definition, which replaces the upstream; null: requests are forwarded',
     ),
   mcp: EndpointCapability.nullable()
     .optional()
-    .describe('How it is offered at virtual MCPs over its collection; null: as a tool'),
+    .describe('How virtual MCPs with its collection offer it; null: as a tool'),
   status: Status.default('draft'),
 })
 export type ProxySpec = z.output<typeof ProxySpec>

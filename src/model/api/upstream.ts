@@ -102,7 +102,7 @@ const Breaker = z.strictObject({
 })
 
 const PassiveHealth = z.strictObject({
-  failures: z.int().min(1).max(1000).default(5).describe('In a row'),
+  failures: z.int().min(1).max(1000).default(5).describe('Consecutive failures'),
   eject: Duration.default('10s').describe('Time for which the target gets no requests'),
 })
 
@@ -120,13 +120,13 @@ const ActiveHealth = z.strictObject({
     .min(1)
     .max(100)
     .default(3)
-    .describe('Failures in a row after which the target gets no requests'),
+    .describe('Consecutive failures after which the target gets no requests'),
   successes: z
     .int()
     .min(1)
     .max(100)
     .default(2)
-    .describe('Successes (2xx or 3xx) in a row after which it gets requests again'),
+    .describe('Consecutive successes (2xx or 3xx) after which it gets requests again'),
 })
 
 /** Where the calls of a collection go, and what happens when a server there fails. */
@@ -144,7 +144,7 @@ export const UpstreamSpec = z.strictObject({
     .enum(['round_robin', 'least_pending', 'hash'])
     .default('round_robin')
     .describe(
-      'Load balancing: in turn, fewest requests under way, or by a hash of `hash_key`, which sends equal keys to the same target',
+      'Load balancing: in turn, to the target with the fewest running requests, or by a hash of `hash_key`, which sends equal keys to the same target',
     ),
   hash_key: z
     .string()
@@ -177,7 +177,7 @@ export const UpstreamSpec = z.strictObject({
   timeouts: z
     .strictObject({
       connect: Duration.default('2s').describe('Timeout until the connection is established'),
-      first_byte: Duration.default('30s').describe('Timeout from the sent request to the response head'),
+      first_byte: Duration.default('30s').describe('Timeout from the sent request to the response header'),
       idle: Duration.default('60s').describe('Timeout between two parts of the response'),
     })
     .prefault({}),
@@ -187,7 +187,7 @@ export const UpstreamSpec = z.strictObject({
     .min(1)
     .max(10_000)
     .default(256)
-    .describe('Connections per gateway thread and target; one client uses at most as many as remain free'),
+    .describe('Connections per gateway thread and target; one client can use at most as many as remain free'),
   host_header: z.enum(['target', 'preserve']).default('target').describe('Host header sent to the upstream'),
   tls: UpstreamTlsSpec.nullable()
     .default(null)
@@ -209,14 +209,18 @@ const TARGET_STATES = ['healthy', 'ejected', 'down'] as const
 const TargetHealth = z.object({
   server: z.string().describe('Scheme, host, port and path'),
   weight: z.int(),
-  state: z.enum(TARGET_STATES).describe('ejected: too many failures in a row; down: its health checks fail'),
+  state: z
+    .enum(TARGET_STATES)
+    .describe('ejected: too many consecutive failures; down: its health checks fail'),
   until: z
     .string()
     .nullable()
-    .describe('Time at which it gets requests again; null if it does already or if the time is unknown'),
+    .describe(
+      'Time at which it gets requests again; null if it already gets requests, or if the time is unknown',
+    ),
   threads: z.int().describe('Number of gateway threads that do not use it'),
-  pending: z.int().describe('Requests under way'),
-  failures: z.int().describe('Failures in a row, on the thread with the most'),
+  pending: z.int().describe('Running requests'),
+  failures: z.int().describe('Consecutive failures, on the thread with the most'),
 })
 export type TargetHealth = z.output<typeof TargetHealth>
 

@@ -45,13 +45,13 @@ const When = z
       })
   })
   .describe(
-    'CEL over arguments, client, profile, user and claims. Numbers in arguments are doubles, claims are strings or lists of strings. An error counts as refused',
+    'CEL over arguments, client, profile, user and claims. Numbers in arguments are doubles, claims are strings or lists of strings. An error counts as a refusal',
   )
 
 const Fit = z.string().min(1).max(MATCH_CHARS_MAX)
 
 const Match = z.union([
-  z.strictObject({ exact: Fit.describe('Name; of a resource its URI, of a template its URI template') }),
+  z.strictObject({ exact: Fit.describe('Name; for a resource its URI, for a template its URI template') }),
   z.strictObject({
     glob: Fit.describe('* stands for any text'),
     on: z
@@ -85,7 +85,7 @@ const Subjects = z
   })
   .refine((subjects) => Object.keys(subjects).length > 0, 'name at least one subject')
   .describe(
-    'The entry is for these callers; one match suffices. Without the claim that groups and roles need, an allow entry never fits and a deny entry always fits',
+    'The entry applies to these callers; one match is enough. If the claim for groups or roles is missing, an allow entry never matches and a deny entry always matches',
   )
 
 const ArgumentName = z.string().min(1).max(128)
@@ -115,14 +115,14 @@ const Projection = z
         `at most ${FIXED_CHARS_MAX} characters of JSON`,
       )
       .optional()
-      .describe('Arguments that every call has. They are not listed, and a call that gives one is refused'),
+      .describe('Fixed arguments of every call. They are not listed, and a call that sets one is refused'),
     hidden: z
       .array(ArgumentName)
       .max(ARGUMENTS_MAX)
       .optional()
-      .describe('Arguments that are not listed. A call that gives one is refused'),
+      .describe('Arguments that are not listed. A call that sets one is refused'),
   })
-  .describe('How the item is shown and called')
+  .describe('How callers see and call the item')
 
 const Entry = z.union([
   Fit,
@@ -176,7 +176,7 @@ function entriesOf(type: CapabilityType) {
           context.addIssue({ code: 'custom', path: [index, ...path], message })
     })
     .optional()
-    .describe('Absent: all pass; []: none; otherwise the items that an allow entry fits and no deny entry')
+    .describe('Absent: all items; []: none; otherwise items that match an allow entry and no deny entry')
 }
 
 export const CapabilityPolicy = z.strictObject({
@@ -188,12 +188,12 @@ export const CapabilityPolicy = z.strictObject({
     .enum(['strict', 'warn', 'off'])
     .default('strict')
     .describe(
-      'A changed item: strict holds it back until the difference is approved, warn shows it, off approves nothing',
+      'A changed item: strict hides it until the difference is approved, warn shows it, off never hides items',
     ),
   new_items: z
     .enum(['hide', 'show'])
     .default('hide')
-    .describe('An item that nobody has approved. show: visible where its type has no key'),
+    .describe('A new item that nobody has approved. show: visible if its type has no rules'),
 })
 export type CapabilityPolicy = z.output<typeof CapabilityPolicy>
 
@@ -224,7 +224,7 @@ function subsetEntriesOf(type: CapabilityType) {
     })
     .optional()
     .describe(
-      'Names, or URIs of resources and templates, as clients of the virtual MCP see them. * in a text stands for any text. Absent: all; []: none',
+      'Names, or URIs of resources and templates, as clients of the virtual MCP see them. * matches any text. Absent: all; []: none',
     )
 }
 

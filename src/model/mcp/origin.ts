@@ -85,10 +85,10 @@ const OriginOAuth = z.strictObject({
     .regex(/^[!-~]{1,2048}$/)
     .nullable()
     .default(null)
-    .describe('Client id of a public client that was registered by hand'),
+    .describe('Client id of a manually registered public client'),
   client_credential: Ref.nullable()
     .default(null)
-    .describe('Credential of type basic: client id and client secret that were registered by hand'),
+    .describe('Credential of type basic: client id and client secret of a manually registered client'),
 })
 
 /** An upstream MCP server. */
@@ -105,18 +105,18 @@ export const OriginSpec = z.strictObject({
     ),
   url: OriginUrl.nullable()
     .default(null)
-    .describe('Of kind http: the MCP endpoint, such as https://mcp.example.com/mcp'),
+    .describe('For kind http: the MCP endpoint, such as https://mcp.example.com/mcp'),
   collection: Ref.nullable()
     .default(null)
-    .describe('Of kind collection: the collection whose endpoints become capabilities'),
+    .describe('For kind collection: the collection whose endpoints become capabilities'),
   entry: z
     .string()
     .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and hyphens, at most 63')
     .nullable()
     .default(null)
-    .describe('Of kind stdio: the entry in the file of the runner'),
+    .describe('For kind stdio: the entry in the file of the runner'),
   parameters: RunnerParameters.default({}).describe(
-    'Of kind stdio: values of the parameters that the entry declares, by name',
+    'For kind stdio: values of the parameters that the entry declares, by name',
   ),
   credential: Ref.nullable()
     .default(null)
@@ -125,10 +125,10 @@ export const OriginSpec = z.strictObject({
     .enum(AUTH_MODES)
     .default('static')
     .describe(
-      'What Postern sends to the origin. static: the credential, if there is one. user_oauth: the access token of the account that each person connects at /connect. shared_oauth: the token of one account that an administrator connects for all callers. user_key: a key that each person enters at /connect. token_exchange, id_jag: a token that Postern gets for the person from the identity provider (RFC 8693, ID-JAG)',
+      'Authentication at the origin. static: the credential, if there is one. user_oauth: the access token of the account that each person connects at /connect. shared_oauth: the token of one account that an administrator connects for all callers. user_key: a key that each person enters at /connect. token_exchange, id_jag: a token that Postern gets for the person from the identity provider (RFC 8693, ID-JAG)',
     ),
   oauth: OriginOAuth.prefault({}).describe(
-    'Of the modes with OAuth: Postern as client of the authorization server',
+    'For modes with OAuth: Postern as client of the authorization server',
   ),
   key_header: z
     .strictObject({
@@ -139,7 +139,7 @@ export const OriginSpec = z.strictObject({
         .default('Bearer '),
     })
     .prefault({})
-    .describe('Of user_key: header that carries the key, and the text before the key'),
+    .describe('For user_key: header of the key, and the text before the key'),
   policy: Ref.nullable().default(null).describe('Policy with limits for all calls to the origin'),
   active: z
     .boolean()
@@ -148,12 +148,12 @@ export const OriginSpec = z.strictObject({
   timeouts: z
     .strictObject({
       connect: Duration.default('2s').describe('Timeout until the connection is established'),
-      first_byte: Duration.default('30s').describe('Timeout from the sent request to the response head'),
+      first_byte: Duration.default('30s').describe('Timeout from the sent request to the response header'),
       idle: Duration.default('10m').describe(
-        'Timeout between two parts of the response; a tool may work for minutes without a word',
+        'Timeout between two parts of the response; a tool may run for minutes without output',
       ),
       total: Duration.default('10m').describe(
-        'Timeout from the start of a request to the end of its response, whatever comes in between',
+        'Timeout from the start of a request to the end of its response, even if progress messages arrive',
       ),
     })
     .prefault({}),
@@ -161,7 +161,7 @@ export const OriginSpec = z.strictObject({
     .enum(['separate', 'shared'])
     .default('separate')
     .describe(
-      'Of origins up to 2025-11-25. separate: each client has a session of its own; shared: all clients with the same capabilities share one',
+      'For origins up to 2025-11-25. separate: each client has its own session; shared: all clients with the same capabilities share one',
     ),
   pool_max: z
     .int()
@@ -202,8 +202,8 @@ export const ProbeStep = z.object({
   ]),
   ok: z.boolean(),
   latency_ms: z.number().meta(unit('ms')),
-  status: z.int().nullable().describe('HTTP status; null when no response came'),
-  error: z.string().nullable().describe('What came back in the place of what was expected'),
+  status: z.int().nullable().describe('HTTP status; null without a response'),
+  error: z.string().nullable().describe('Unexpected response'),
 })
 export type ProbeStep = z.infer<typeof ProbeStep>
 

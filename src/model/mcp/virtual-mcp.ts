@@ -12,10 +12,10 @@ const Member = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      'true: a person connects an account at the origin before an application is allowed, unless the origin cannot be reached',
+      'true: a person must connect an account at the origin before allowing an application, unless the origin cannot be reached',
     ),
   capability_policy: CapabilityPolicy.prefault({}).describe(
-    'Which capabilities are shown to whom, and how; {} passes all that the origin lists now',
+    'Which capabilities callers see, and how; {} allows everything that the origin lists now',
   ),
 })
 
@@ -33,13 +33,17 @@ const Icon = z.strictObject({
     .enum(['image/png', 'image/jpeg', 'image/jpg', 'image/svg+xml', 'image/webp'])
     .nullable()
     .default(null)
-    .describe('Type of the image; null: as the response says'),
+    .describe('Type of the image; null: the type in the response'),
   sizes: z
     .array(z.string().regex(/^([1-9]\d{0,4}x[1-9]\d{0,4}|any)$/, 'a size such as 48x48, or any'))
     .max(SIZES_MAX)
     .default([])
-    .describe('Sizes for which the image is made, such as 48x48, or any; empty: all'),
-  theme: z.enum(['light', 'dark']).nullable().default(null).describe('Background that it is made for'),
+    .describe('Sizes of the image, such as 48x48, or any; empty: all'),
+  theme: z
+    .enum(['light', 'dark'])
+    .nullable()
+    .default(null)
+    .describe('Background for which the image is made'),
 })
 
 /** Images that stand for a virtual MCP in a list. */
@@ -66,32 +70,32 @@ export const VirtualMcpSpec = z.strictObject({
     .enum(['auto', 'always'])
     .default('auto')
     .describe(
-      'Names of capabilities: auto adds the slug of the origin to a name that is taken already; always adds it to every name',
+      'Names of capabilities: auto adds the slug of the origin to a name that already exists; always adds it to every name',
     ),
   mcp_view: z
     .enum(['expanded', 'compact'])
     .default('expanded')
     .describe(
-      'Tools that are listed: expanded lists all of them; compact lists search_tools, describe_tool and call_tool in their place',
+      'Listed tools: expanded lists all tools; compact lists only search_tools, describe_tool and call_tool',
     ),
   instructions: z
     .string()
     .max(8000)
     .nullable()
     .default(null)
-    .describe('What a model should know before the first call; null: the instructions of the origins'),
+    .describe('Text that models read before the first call; null: the instructions of the origins'),
   policy: Ref.nullable().default(null).describe('Policy with limits, counted per client'),
   teams: z
     .array(Ref)
     .max(100)
     .default([])
-    .describe('Teams whose members may sign in to it, with those of the teams below them'),
+    .describe('Teams whose members, including teams below them, may sign in to it'),
   all_users: z.boolean().default(false).describe('true: every active user may sign in to it'),
   registry: z
     .enum(['public', 'signed_in', 'hidden'])
     .default('hidden')
     .describe(
-      'Who finds it in the MCP registry: public: anyone; signed_in: people with whom it is shared by teams or all_users; hidden: nobody',
+      'Visibility in the MCP registry: public: anyone; signed_in: people with whom it is shared by teams or all_users; hidden: nobody',
     ),
   icons: Icons.describe(
     'Images for it in the MCP registry, such as [{"src":"https://example.com/desk.png"}]',

@@ -22,7 +22,9 @@ export const WorkflowTrace = z.object({
         handle: z
           .string()
           .nullable()
-          .describe('Handle by which the run left the node; null where it did not, as at a response_node'),
+          .describe(
+            'Handle at which the run left the node; null if the run ended there, such as at a response_node',
+          ),
         attempts: z.int().min(1),
         error: z
           .string()
@@ -40,7 +42,7 @@ export const WorkflowTrace = z.object({
       time_ms: z.number().meta(unit('ms')),
       level: z.enum(LOG_LEVELS),
       message: z.string(),
-      fields: z.record(z.string(), z.unknown()).nullable().describe('null where they were too long'),
+      fields: z.record(z.string(), z.unknown()).nullable().describe('null if they were too long'),
     }),
   ),
   tokens: z
@@ -51,13 +53,16 @@ export const WorkflowTrace = z.object({
           .string()
           .nullable()
           .describe('In inner runs: the nodes that run the workflow, without the numbers of their runs'),
-        model: z.string().describe('As the settings of the node name it'),
-        calls: z.int().min(1).describe('Answers of the model'),
+        model: z.string().describe('Name in the settings of the node'),
+        calls: z.int().min(1).describe('Responses of the model'),
         prompt_tokens: z.int().meta(unit('tokens')).min(0),
         completion_tokens: z.int().meta(unit('tokens')).min(0),
       }),
     )
-    .describe('What nodes used of models, as the servers of the models count it; all executions together'),
-  left_off: z.int().min(0).describe('Entries that the bounds of a trace have no room for'),
+    .describe('Tokens that nodes used, as counted by the servers of the models; sum of all executions'),
+  left_off: z
+    .int()
+    .min(0)
+    .describe('Number of entries that were dropped, because the trace has a size limit'),
 })
 export type WorkflowTrace = z.output<typeof WorkflowTrace>

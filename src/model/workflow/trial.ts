@@ -16,7 +16,7 @@ export const FIXTURE = {
   headers: z
     .record(z.string().max(128), Text)
     .default({})
-    .describe('Names in lower case. Without credentials'),
+    .describe('Names in lower case, without credentials'),
   body: Value.default(null).describe('JSON, or text'),
   client: Ref.optional(),
   profile: Ref.optional().describe('Such as acme:sandbox'),
@@ -28,12 +28,12 @@ export type RequestFixture = z.output<typeof RequestFixture>
 
 /** What stands in the place of a node. */
 export const NodeMock = z.strictObject({
-  handle: z.string().max(64).optional().describe('Default: the handle at which a run goes on'),
+  handle: z.string().max(64).optional().describe('Default: the handle for success'),
   outputs: z.record(z.string().max(128), Value).default({}),
   error: z
     .strictObject({ kind: z.string().min(1).max(64), message: z.string().max(500).default('mocked') })
     .optional()
-    .describe('The node fails, such as with the kind timeout or 503'),
+    .describe('Makes the node fail, for example with the kind timeout or 503'),
 })
 export type NodeMock = z.output<typeof NodeMock>
 
@@ -45,7 +45,11 @@ export const NodeResults = z.array(
   z.object({
     node: z.string(),
     within: z.string().nullable().describe('In an inner run, as in a trace'),
-    source: z.enum(RESULT_SOURCES).describe('run: it ran; mock: its mock; simulated: it has effects'),
+    source: z
+      .enum(RESULT_SOURCES)
+      .describe(
+        'run: the node ran; mock: its mock was used; simulated: simulated, because the node has effects',
+      ),
     handle: z.string().nullable(),
     outputs: confidential('traffic', z.unknown()).describe('null if there are none, or above 64 KiB'),
     error: z.object({ kind: z.string(), message: z.string() }).nullable(),
@@ -120,11 +124,11 @@ export const MatchInput = z
       .regex(/^\/[!-~]*$/, 'a path such as /orders/v1/orders/7, or /orders/v1/*')
       .max(2048)
       .optional()
-      .describe('Path at the gateway; a * at its end stands for any rest'),
+      .describe('Path at the gateway; * at the end matches any rest'),
     client: Ref.optional(),
     profile: Ref.optional().describe('Such as acme:sandbox'),
     query: Pairs.describe('Parameters and their values'),
-    headers: Pairs.describe('Headers and their values. A masked header fits no value'),
+    headers: Pairs.describe('Headers and their values. A masked header matches no value'),
   })
   .prefault({})
 
@@ -145,10 +149,10 @@ const CapturedView = z.object({
     .int()
     .meta(unit('bytes'))
     .nullable()
-    .describe('Of the whole body; null if its end was not read'),
+    .describe('Size of the whole body; null if its end was not read'),
   kept_until: Time,
   nodes: NodeResults.nullable().describe(
-    'What each node of the workflow gave in this run, at most 8 KiB each; null without a workflow, and until the run has ended',
+    'Outputs of each node in this run, at most 8 KiB each; null without a workflow, and until the run has ended',
   ),
 })
 
@@ -166,13 +170,13 @@ export const CaptureSummary = z.object({
     query: z.record(z.string(), z.string()),
     headers: z.record(z.string(), z.string()),
   }),
-  count: z.int().describe('Requests that it takes'),
-  captured: z.int().describe('Requests that it has taken'),
+  count: z.int().describe('Number of requests to capture'),
+  captured: z.int().describe('Number of captured requests'),
   created_at: Time,
   created_by: z.string(),
-  expires_at: Time.describe('Until when it waits'),
+  expires_at: Time.describe('End of the waiting time'),
 })
 
 export const CaptureView = CaptureSummary.extend({
-  requests: z.array(CapturedView).describe('In the order in which they came'),
+  requests: z.array(CapturedView).describe('In order of arrival'),
 })

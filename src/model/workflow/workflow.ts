@@ -8,9 +8,7 @@ export const WorkflowTest = z.strictObject({
   gate: z
     .boolean()
     .default(false)
-    .describe(
-      'The workflow comes into force only if it passes: publishing and changing are refused otherwise',
-    ),
+    .describe('true: if the test fails, publishing and changing the workflow are refused'),
   request: z.strictObject(FIXTURE).prefault({}),
   mocks: z.record(z.string().max(64), NodeMock).default({}),
   expect: z.strictObject({
@@ -30,7 +28,7 @@ export const WorkflowTest = z.strictObject({
     branches: z
       .record(z.string().max(64), z.string().max(64))
       .default({})
-      .describe('Handle by which the run leaves a node, by its id'),
+      .describe('Handle at which the run leaves a node, by node id'),
   }),
 })
 export type WorkflowTest = z.output<typeof WorkflowTest>
@@ -68,7 +66,7 @@ export type WorkflowNode = z.output<typeof WorkflowNode>
 
 const WorkflowEdge = z.strictObject({
   from: NodeId,
-  handle: Handle.default('default').describe('Handle at which a run leaves the node'),
+  handle: Handle.default('default').describe('Handle at which the run continues'),
   to: NodeId,
 })
 export type WorkflowEdge = z.output<typeof WorkflowEdge>

@@ -345,7 +345,7 @@ export const getAccessRequest = define({
   ...readCommon,
   action: 'get',
   tool: 'get_access_request',
-  summary: 'Get an access request of yours, or one that you may decide',
+  summary: 'Show an access request: your own, or one that you may decide',
   input: z.strictObject({ id: AccessRequestId }),
   output: AccessRequest,
   refuses: ['not_found'],

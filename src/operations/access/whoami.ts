@@ -39,7 +39,7 @@ export const whoami = define({
   group: 'manage_config',
   summary: 'Show your identity, authentication method and permissions',
   input: z.strictObject({
-    operations: booleanFilter.default(false).describe('With the operations that you may call'),
+    operations: booleanFilter.default(false).describe('Include the operations that you may call'),
   }),
   output: z.object({
     id: z.string(),
@@ -67,7 +67,7 @@ export const whoami = define({
         gateway_url: z.string().describe('URL at which callers reach the gateway (POSTERN_ORIGIN)'),
         config_revision: z.int().describe('Current revision of the configuration'),
       })
-      .describe('The instance that you ask'),
+      .describe('This instance'),
     operations: z
       .array(z.string())
       .optional()

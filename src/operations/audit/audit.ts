@@ -43,7 +43,7 @@ export const auditFilters = {
     .min(1)
     .max(SEALED_CHARS_MAX)
     .optional()
-    .describe('MCP session of the agent: its id as the client sends it, or the hash that entries have'),
+    .describe('MCP session of the agent: the id that the client sends, or the hash in entries'),
   conversation_id: text.optional(),
   operation: text.optional().describe('Such as collections.update'),
   surface: z.enum(SURFACES).optional(),
@@ -79,11 +79,11 @@ export const auditFilters = {
   request: text.optional().describe('Part of the request'),
   response: text.optional().describe('Part of the response'),
   detail: text.optional().describe('Part of the detail text'),
-  reason: text.optional().describe('Part of the reason that was given'),
+  reason: text.optional().describe('Part of the reason'),
   collection: text
     .meta(refersTo('collections'))
     .optional()
-    .describe('Id or slug: the collection itself and what belongs to it'),
+    .describe('Id or slug: the collection and everything in it'),
   text: text.optional().describe('Part of any text in the entry'),
   ...period,
 }
@@ -202,7 +202,9 @@ export const verifyAudit = define({
     keyed_from: z
       .int()
       .nullable()
-      .describe('Number of the first entry with a keyed link; entries before it are of an older version'),
+      .describe(
+        'Number of the first entry with a keyed link; earlier entries are from a development version',
+      ),
     mark: z
       .object({ seq: z.int(), hash: z.string() })
       .nullable()

@@ -168,7 +168,7 @@ export const cancelCapture = define({
   without: ONCE,
   tool: 'cancel_trigger_capture',
   group: CAPTURE_GROUP,
-  summary: 'End a capture, and delete what it has taken',
+  summary: 'End a capture, and delete its requests',
   input: z.strictObject({ capture: CaptureId.describe('Id of the capture') }),
   output: CaptureSummary,
   permission: READ_BODY,
@@ -230,7 +230,7 @@ export const getCapture = define({
 
 /** Input of operations that take a captured request. */
 export const FromCapture = CaptureId.optional().describe(
-  'Id of a capture, in the place of request: its first request. Needs records:read_body',
+  'Id of a capture, instead of request: its first request. Needs records:read_body',
 )
 export const GivenRequest = RequestFixture.optional().describe('The request of the trigger')
 
@@ -283,12 +283,12 @@ export const startCapture = define({
   without: ONCE,
   tool: 'start_trigger_capture',
   group: CAPTURE_GROUP,
-  summary: 'Keep the next requests of callers to a proxy, to try workflows with them',
+  summary: 'Capture the next requests of callers to a proxy, to test workflows with them',
   input: z.strictObject({
     proxy: Ref.describe('A published proxy, such as orders:get-order'),
-    match: MatchInput.describe('What a request must be like; without it any request is taken'),
-    count: z.int().min(1).max(CAPTURED_MAX).default(1).describe('Requests to take'),
-    ttl: Duration.refine(isWithin, '1s to 1h').default('10m').describe('How long it waits'),
+    match: MatchInput.describe('Conditions on the request; without them any request is captured'),
+    count: z.int().min(1).max(CAPTURED_MAX).default(1).describe('Number of requests to capture'),
+    ttl: Duration.refine(isWithin, '1s to 1h').default('10m').describe('Waiting time'),
   }),
   output: CaptureView,
   permission: READ_BODY,

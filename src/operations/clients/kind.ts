@@ -24,7 +24,8 @@ export const clientKind: Kind<'clients'> = {
   noun: NOUNS.clients,
   prefix: 'cli',
   group: 'manage_clients',
-  about: 'A client is an app, a partner or an agent that calls APIs. Its profiles say how it authenticates.',
+  about:
+    'A client is an app, a partner or an agent that calls APIs. Its profiles define how it authenticates.',
   tools: 'Clients: apps, partners and agents that call APIs, their collections, and access requests.',
   example: { name: 'Acme', collections: ['orders'], policy: 'gold' },
   spec: ClientSpec,
@@ -121,8 +122,7 @@ export const setAssignments = define({
   action: 'assignments',
   tool: 'set_assignments',
   group: clientKind.group,
-  summary:
-    'Set the collections and virtual MCPs of a client: the whole list, or what to add to it and remove from it',
+  summary: 'Set the collections and virtual MCPs of a client: the whole list, or items to add and remove',
   input: z.strictObject({
     id: Ref,
     replace: Collections.optional().describe('Complete list of collections that the client may call'),

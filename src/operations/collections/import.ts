@@ -28,7 +28,7 @@ export const importCollection = define({
     base_path: BasePath.optional().describe(
       'Path under which the collection is published. Default: the path of the servers in the description, or the slug if they have none',
     ),
-    name: Name.optional().describe('The title of the description when absent'),
+    name: Name.optional().describe('Default: the title of the description'),
     slug: Slug.optional().describe('Default: derived from the name'),
     upstream: UpstreamUrl.optional().describe(
       'URL of the API. If it has no path, the path of the servers in the description is added',

@@ -238,7 +238,7 @@ export const duplicateCollection = define({
   input: z.strictObject({
     id: Ref.describe('The collection that is copied'),
     base_path: BasePath,
-    name: Name.optional().describe('That of the collection with (copy) when absent'),
+    name: Name.optional().describe('Default: the name of the collection with (copy)'),
     slug: Slug.optional().describe('Default: derived from the name'),
   }),
   output: collectionKind.view.extend({ proxies: z.int().describe('Number of created proxies, all drafts') }),
@@ -281,7 +281,7 @@ export const exportOpenapi = define({
     server: z
       .enum(['gateway', 'upstream'])
       .default('gateway')
-      .describe('gateway: the base path; upstream: the first server behind it, as for an import elsewhere'),
+      .describe('gateway: the base path; upstream: the first upstream server, for an import elsewhere'),
   }),
   output: z.object({
     document: z.looseObject({ openapi: z.string() }),

@@ -53,7 +53,7 @@ export const applyConfig = define({
       .min(0)
       .optional()
       .describe(
-        `Removals that are meant; needed for more than ${REMOVALS_FREE}, or more than a fifth of what the set owns`,
+        `Expected number of removals; required for more than ${REMOVALS_FREE}, or more than a fifth of the set`,
       ),
   }),
   output: z.object({

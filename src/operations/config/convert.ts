@@ -31,13 +31,13 @@ export const convertConfig = define({
       .enum(['origins', 'collections'])
       .default('origins')
       .describe(
-        'What MCP servers become. origins: an origin and a virtual MCP each; collections: a collection each, which passes all messages through',
+        'Conversion of MCP servers. origins: an origin and a virtual MCP each; collections: a collection each, which forwards all messages',
       ),
     values: z
       .record(z.string().max(256), z.string().max(4096))
       .default({})
       .describe(
-        'Values of variables, headers and arguments of a registry entry, by name. Secrets are never given here: the notes name the environment variables that hold them',
+        'Values of variables, headers and arguments of a registry entry, by name. Never give secrets here: the notes name the environment variables for secrets',
       ),
   }),
   output: z.object({

@@ -31,7 +31,7 @@ export const exportConfig = define({
       .max(1000)
       .default([])
       .describe(
-        'Resources and those below them, such as collection/orders, proxy/orders:get-order, collection/pay-* or policy. Empty: all',
+        'Resources, including everything that belongs to them, such as collection/orders, proxy/orders:get-order, collection/pay-* or policy. Empty: all',
       ),
     managed_by: SetName.optional().describe('Only resources that this set of documents manages'),
   }),

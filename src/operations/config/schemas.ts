@@ -13,7 +13,7 @@ export const Documents = z
   .array(confidential('document', z.union([z.string().max(TEXT_CHARS_MAX), z.looseObject({})])))
   .max(GIVEN_MAX)
   .describe(
-    'Objects of kind, slug and spec, OpenAPI descriptions with x-postern, or texts of YAML or JSON that hold such documents',
+    'Objects of kind, slug and spec, OpenAPI descriptions with x-postern, or YAML or JSON texts with such documents',
   )
 
 const Variables = z
@@ -22,7 +22,7 @@ const Variables = z
     confidential('secret', z.union([z.string().max(65_536), z.number(), z.boolean()])),
   )
   .default({})
-  .describe(`What stands for \${var.NAME} in the documents, such as {"STAGE":"test"}`)
+  .describe(`Values of \${var.NAME} in the documents, such as {"STAGE":"test"}`)
 
 export const SetName = z
   .string()
@@ -56,7 +56,7 @@ const Diff = z.array(
 export const PlanItem = z.object({
   action: z
     .enum(['create', 'update', 'adopt', 'remove'])
-    .describe('adopt: the set manages the resource from now on; nothing else changes'),
+    .describe('adopt: the set now manages the resource; nothing else changes'),
   item: z.string().describe('Such as proxy/orders:get-order'),
   managed_by: z.string().nullable().describe('Set of documents that manages it now'),
   revision: z.int().nullable().describe('Current revision; null for a resource to create'),
@@ -83,7 +83,7 @@ export const DriftItem = z.object({
 
 export const warnings = z
   .array(Warning)
-  .describe('What OpenAPI descriptions among the documents say and is read differently')
+  .describe('Parts of OpenAPI descriptions in the documents that are imported differently')
 
 /** What a plan or a comparison shows. */
 export const Shown = z.object({

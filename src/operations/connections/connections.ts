@@ -25,12 +25,16 @@ export const Connection = z.object({
   kind: z.enum(['oauth', 'key']),
   state: z
     .enum(['connected', 'refresh_failed'])
-    .describe('refresh_failed: the authorization server has ended it; the user must connect again'),
-  active: z.boolean().describe('false: switched off by an administrator'),
-  account_label: z.string().describe('The account as its server names it; empty where it does not'),
+    .describe(
+      'refresh_failed: the authorization server has ended the connection; the user must connect again',
+    ),
+  active: z.boolean().describe('false: deactivated by an administrator'),
+  account_label: z.string().describe('Name of the account at its server; empty if unknown'),
   scope: z.string(),
   connected_at: Time,
-  token_expires_at: Time.nullable().describe('Of the access token, which Postern refreshes; null: not known'),
+  token_expires_at: Time.nullable().describe(
+    'Expiry of the access token, which Postern refreshes; null: unknown',
+  ),
 })
 
 const COLUMNS = ['user', 'origin', 'kind', 'state', 'active', 'account_label', 'connected_at']
@@ -133,10 +137,7 @@ export const listConnections = define({
     ...page,
     user: Ref.optional().describe('User of the accounts. Default: you'),
     origin: Ref.optional().describe('Only accounts at this origin'),
-    all_users: z
-      .boolean()
-      .default(false)
-      .describe('true: the accounts of all users, and those that all callers share'),
+    all_users: z.boolean().default(false).describe('true: the accounts of all users, and shared accounts'),
     text: textFilter('slug of user or origin, or in the name of the account'),
     order: z
       .enum(['user', ...TIME_ORDERS])
@@ -208,7 +209,7 @@ export const toggleConnection = define({
   effect: 'act',
   tool: 'toggle_connection',
   group: 'manage_hosts',
-  summary: 'Switch an account at an origin off or on: its token is not sent while it is off',
+  summary: 'Activate or deactivate an account at an origin. The token of an inactive account is not sent',
   input: z.strictObject({ ...place, active: z.boolean() }),
   output: Connection,
   permission: 'users:update',
@@ -236,7 +237,7 @@ export const disconnectConnection = define({
   destroys: () => true,
   tool: 'disconnect_connection',
   group: 'manage_hosts',
-  summary: 'End an account at an origin immediately: your own, or that of a user',
+  summary: 'Disconnect an account at an origin immediately: your own, or the account of a user',
   input: z.strictObject(place),
   output: z.object({
     origin: z.string().meta(refersTo('origins')),

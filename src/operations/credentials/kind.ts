@@ -28,12 +28,12 @@ const currentCredentialShape = {
     .string()
     .nullable()
     .optional()
-    .describe('The earlier of expires_at and the end of its certificate. Shown by get and list'),
+    .describe('The earlier of expires_at and the expiry of its certificate. Shown by get and list'),
   rotation_due_at: z
     .string()
     .nullable()
     .optional()
-    .describe('When its secret is as old as rotate_every says. Shown by get and list'),
+    .describe('Time at which its secret reaches the age rotate_every. Shown by get and list'),
   last_used_at: z
     .string()
     .nullable()
@@ -149,7 +149,7 @@ const AuthView = z.discriminatedUnion('type', [
     client_cert_pem: z.string(),
     client_key_pem: SecretState,
     ca_cert_pem: z.string().nullable().optional(),
-    not_after: z.string().describe('When the certificate ends'),
+    not_after: z.string().describe('Expiry of the certificate'),
   }),
 ])
 

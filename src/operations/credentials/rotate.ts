@@ -285,13 +285,13 @@ export const getCredentialState = define({
       .describe(
         'unresolved: a secret cannot be read from its source; failing: the last test failed; expiring: within 7 days',
       ),
-    reason: z.string().nullable().describe('Why it is unresolved or failing'),
+    reason: z.string().nullable().describe('Cause of the state unresolved or failing'),
     expires_at: z.string().nullable(),
-    secret_changed_at: z.string().nullable().describe('null for one that is read elsewhere'),
+    secret_changed_at: z.string().nullable().describe('null if it is read from elsewhere'),
     rotation_due_at: z
       .string()
       .nullable()
-      .describe('When its secret is as old as rotate_every says; null where that is not set or not known'),
+      .describe('Time at which its secret reaches the age rotate_every; null if not set or unknown'),
     previous_until: z
       .string()
       .nullable()
@@ -346,12 +346,12 @@ const ALL = 1_000_000
 const Stale = z.object({
   type: z.enum(['profile', 'credential']),
   ref: z.string().describe('The profile or credential, such as acme:live'),
-  credential_id: z.string().nullable().describe('Of a profile: the token, secret, key or binding'),
+  credential_id: z.string().nullable().describe('For a profile: the token, secret, key or binding'),
   why: z
     .array(z.enum(['due', 'old', 'expiring', 'expired']))
     .min(1)
-    .describe('due: it is older than its rotate_every'),
-  since: z.string().nullable().describe('When it was issued or last changed; null where that is not known'),
+    .describe('due: older than its rotate_every'),
+  since: z.string().nullable().describe('Time at which it was issued or last changed; null if unknown'),
   age_days: z.int().meta(unit('days')).nullable(),
   expires_at: z.string().nullable(),
 })
@@ -372,7 +372,7 @@ export const listStaleCredentials = define({
     expiring_within: Duration.default('7d').describe(
       'Time before expiry from which a credential counts as expiring',
     ),
-    tag: Slug.optional().describe('Only resources with the tag, or of a client with the tag'),
+    tag: Slug.optional().describe('Only resources with the tag, or resources of a client with the tag'),
   }),
   output: pageOf(Stale),
   permission: 'credentials:read',

@@ -85,7 +85,7 @@ export function writableSchema({ spec, fixed = [] }: KindSchema): z.ZodObject {
 const Expanded = z
   .record(z.string(), z.json())
   .optional()
-  .describe('With expand: id, slug, name and state of what it refers to, by member')
+  .describe('With expand: id, slug, name and state of the references, by member')
 
 /** The envelope, the members of the spec, and for kinds that may hold one the pending draft. */
 export function viewSchema(

@@ -41,7 +41,7 @@ export function selectable(operation: Operation): Operation {
     .string()
     .max(200)
     .optional()
-    .describe(`References to tell more of in expanded: ${names.join(', ')}`)
+    .describe(`References to include in expanded: ${names.join(', ')}`)
   const input = operation.input.extend({ fields: fieldsInput, ...(names.length === 0 ? {} : { expand }) })
   return { ...operation, input }
 }

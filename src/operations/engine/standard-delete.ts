@@ -25,7 +25,7 @@ export function deleteOf(
       id: z.string(),
       slug: Slug,
       deleted: z.literal(true),
-      removed: z.array(z.string()).describe('Resources below it, deleted with it, as type/parent:slug'),
+      removed: z.array(z.string()).describe('Resources that were deleted with it, as type/parent:slug'),
       detached: z
         .array(z.string())
         .describe('Resources that lost their reference to or from it, as type/slug or type/parent:slug'),

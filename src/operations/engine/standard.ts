@@ -311,7 +311,9 @@ const Tags = z.preprocess((given) => (typeof given === 'string' ? [given] : give
 /** `list`: a page of resources with the filters of the kind, oldest first unless the caller asks for another order. */
 function listOf(kind: Kind): Operation {
   const filters = {
-    tag: Tags.optional().describe('Only resources with this tag, or with all of several tags'),
+    tag: Tags.optional().describe(
+      'Only resources with this tag. Several tags: only resources with all of them',
+    ),
     ...Object.fromEntries(
       parentFields(kind).map(({ field }) => [
         field,

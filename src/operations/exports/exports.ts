@@ -194,7 +194,7 @@ export const createExport = define({
     with_reason: reason,
     ...recordFilters,
     surface: z.enum([...SURFACES, 'app', 'agent']).optional(),
-    text: recordFilters.text.describe('Part of any text of the record or entry, in any case'),
+    text: recordFilters.text.describe('Part of any text of the record or entry, ignoring case'),
   }),
   output: ExportView,
   permission: 'records:export',

@@ -44,15 +44,15 @@ export const testGuardrail = define({
   group: guardrailKind.group,
   summary: 'Show what a guardrail does to a sample; stores nothing, and changes no call',
   input: z.strictObject({
-    guardrail: Ref.optional().describe('A stored guardrail, also an inactive one'),
+    guardrail: Ref.optional().describe('A stored guardrail, active or inactive'),
     definition: Definition.optional().describe(
-      'One that is not stored, such as {"detector":{"type":"pii"},"action":"mask"}',
+      'A definition that is not stored, such as {"detector":{"type":"pii"},"action":"mask"}',
     ),
     sample: confidential('traffic', z.string().max(SAMPLE_CHARS_MAX))
       .optional()
-      .describe('Body to look at; for the leg list a tool, prompt or resource as JSON'),
+      .describe('Body to check; for the leg list a tool, prompt or resource as JSON'),
     capture: FromCapture.describe(
-      'Id of a capture, in the place of sample: the body of its first request. Needs records:read_body',
+      'Id of a capture, instead of sample: the body of its first request. Needs records:read_body',
     ),
     content_type: z
       .string()
@@ -66,11 +66,11 @@ export const testGuardrail = define({
       .enum(['unchanged', 'changed', 'blocked'])
       .describe('What the guardrail does when it is enforced'),
     result: confidential('traffic', z.string().nullable()).describe(
-      'The sample as it would be passed on; null if it is blocked',
+      'The sample as it would be forwarded; null if it is blocked',
     ),
-    reason: z.string().nullable().describe('Why the guardrail could not look at the sample'),
-    found: z.array(Found).describe('What was found, without the values'),
-    applies: z.boolean().describe('The guardrail is active, enforced, and looks at this leg'),
+    reason: z.string().nullable().describe('Reason why the guardrail could not check the sample'),
+    found: z.array(Found).describe('Findings, without the values'),
+    applies: z.boolean().describe('True if the guardrail is active, enforced, and covers this leg'),
   }),
   permission: 'guardrails:read',
   noted: 'READ',

@@ -23,10 +23,10 @@ const currentBindingShape = {
     .describe('State of the token; none: no token was issued. Shown by get and list'),
   token_issued_at: Time.nullable()
     .optional()
-    .describe('When the token was issued; null: no token. Shown by get and list'),
+    .describe('Time at which the token was issued; null: no token. Shown by get and list'),
   token_expires_at: Time.nullable()
     .optional()
-    .describe('When the token expires; null: never, or no token. Shown by get and list'),
+    .describe('Expiry of the token; null: never, or no token. Shown by get and list'),
 }
 
 /** What get and list show of the bindings of a host. */
@@ -138,7 +138,8 @@ export const bindingKind: Kind<'bindings'> = {
   noun: NOUNS.bindings,
   prefix: 'bnd',
   group: 'manage_hosts',
-  about: 'A binding lets a host call one virtual MCP: for itself with a token, or for people whom it names.',
+  about:
+    'A binding lets a host call one virtual MCP: for itself with a token, or for the people in the binding.',
   example: { host: 'nightly-agent', name: 'Support', virtual_mcp: 'support-desk' },
   spec: BindingSpec,
   view: viewSchema(BindingSpec, currentBindingShape),
@@ -198,7 +199,7 @@ const issueToken = define({
   effect: 'act',
   tool: 'issue_binding_token',
   group: bindingKind.group,
-  summary: 'Issue the token of a binding. The token before stops working',
+  summary: 'Issue the token of a binding. The previous token stops working',
   input: z.strictObject({ id: Ref }),
   output: z.object({
     id: z.string(),

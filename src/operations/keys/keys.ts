@@ -26,16 +26,16 @@ export const rotateKeys = define({
     resealed: z.int().describe('Number of secrets encrypted again'),
     dropped: z
       .array(z.string())
-      .describe('Keys that have left the key file, as nothing here is sealed with them any more'),
+      .describe('Keys that were removed from the key file, because nothing is encrypted with them any more'),
     leaving: z
       .array(z.string())
       .describe(
-        'Keys that are to leave it and still stand there: a gateway thread has not confirmed the change yet, or the file could not be replaced. The next rotation takes them out. In a dry run all that would leave',
+        'Keys that are still in the key file, because a gateway thread has not confirmed the change yet or the file could not be replaced. The next rotation removes them. For a dry run: all keys that would be removed',
       ),
     closed: z
       .array(z.string())
       .describe(
-        'Secrets that no key opens, as owner and field; set them again. They keep their keys in the file',
+        'Secrets that no key can decrypt, as owner and field: set them again. Their keys stay in the file',
       ),
   }),
   permission: 'keys:rotate',

@@ -21,15 +21,15 @@ export const Connect = z
         .describe(
           'url: entered into the application; command: run in a shell; file: added to the file; link: opened in a browser',
         ),
-      place: z.string().nullable().describe('File or form that takes the text; null: none, or any'),
+      place: z.string().nullable().describe('File or form for the text; null: none, or any'),
       text: z.string(),
     }),
   )
-  .describe('What to enter into AI applications')
+  .describe('Settings and commands for AI applications')
 
 const McpEndpoint = z.object({
   kind: z.enum(['virtual_mcp', 'profile']).describe('profile: APIs at /mcp, with the access of the profile'),
-  slug: z.string().describe('Of the virtual MCP, or client:profile'),
+  slug: z.string().describe('Slug of the virtual MCP, or client:profile'),
   name: z.string(),
   description: z.string(),
   url: z.string(),

@@ -34,7 +34,7 @@ export const recordCoverage = {
     .describe(
       'Time from which all requests are counted. If truncated, earlier requests are counted only in part',
     ),
-  sampled: z.literal(false).describe('Every record that was read is counted, none stands for others'),
+  sampled: z.literal(false).describe('Always false: every record that was read is counted'),
   records_read: z.int(),
 }
 
@@ -44,19 +44,19 @@ export const coverage = {
   from_rollups: z
     .boolean()
     .describe(
-      'True if rollups of minutes, hours and days were counted: from and to are then those of full ones, and percentiles within 5 %',
+      'True if rollups of minutes, hours and days were used: from and to are then full minutes, hours or days, and percentiles are accurate to 5 %',
     ),
 }
 
 const percentile = z.number().meta(unit('ms')).nullable()
 export const Percentiles = z
   .object({ p50: percentile, p95: percentile, p99: percentile })
-  .describe('Milliseconds, within 2 %, or 5 % with from_rollups; responses only. Null if there are none')
+  .describe('Milliseconds, accurate to 2 %, or 5 % with from_rollups; responses only. Null if there are none')
 
 /** Counts of a group of requests. */
 export const counts = {
   requests: z.int().meta(unit('requests')),
-  errors: z.int().describe('Answered with 4xx or 5xx'),
+  errors: z.int().describe('Responses with 4xx or 5xx'),
   error_rate: z.number().meta(unit('fraction')).describe('Share of requests that are errors, 0 to 1'),
   client_errors: z.int().describe('4xx'),
   server_errors: z.int().describe('5xx'),

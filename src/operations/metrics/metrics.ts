@@ -36,7 +36,7 @@ const output = z.object({
       duration_ms: Percentiles,
       codes: z
         .array(z.object({ code: z.string(), requests: z.int().meta(unit('requests')) }))
-        .describe('The most frequent problem codes; an error of the upstream itself has none'),
+        .describe('The most frequent problem codes; an error of the upstream has none'),
     }),
   ),
   endpoints: z.int().describe('Number of endpoints with calls'),
@@ -74,7 +74,7 @@ export const metricsErrorEndpoints = define({
     order: z
       .enum(['error_rate', 'errors'])
       .default('error_rate')
-      .describe('First those with the largest share of errors, or with the most errors'),
+      .describe('Sort by share of errors, or by number of errors'),
   }),
   output,
   columns,
@@ -168,7 +168,7 @@ export const metricsOverTime = define({
   input: z.strictObject({
     ...asked,
     bucket: Duration.optional().describe(
-      `Width of a point, such as 5m; by the range when absent. At most ${BUCKETS_MAX} points`,
+      `Width of a point, such as 5m. Default: depends on the period. At most ${BUCKETS_MAX} points`,
     ),
   }),
   output: z.object({
@@ -178,7 +178,7 @@ export const metricsOverTime = define({
       .array(
         z.object({ time: z.string().describe('Its start, in UTC'), ...counts, duration_ms: Percentiles }),
       )
-      .describe('Every point of the range, oldest first; where truncated, those from complete_from on'),
+      .describe('All points of the period, oldest first; if truncated, from complete_from'),
   }),
   columns: ['time', 'requests', 'errors', 'error_rate', 'duration_ms.p50', 'duration_ms.p95'],
   handle: async ({ bucket, ...rest }, context) => pointsOf(rest, bucket, context),
@@ -251,12 +251,12 @@ const NOTHING: MetricsGroup = {
 const totals = {
   ...coverage,
   ...counts,
-  from_agents: z.int().describe('Requests that came over MCP'),
+  from_agents: z.int().describe('Requests over MCP'),
   clients: z
     .int()
     .nullable()
     .describe(
-      'Distinct clients; null if from_rollups and the question is narrowed by more than collection, client and status',
+      'Number of clients; null if from_rollups and there are other filters than collection, client and status',
     ),
   bytes_in: z.int().meta(unit('bytes')),
   bytes_out: z.int().meta(unit('bytes')),
@@ -272,21 +272,19 @@ export const metricsOverview = define({
   summary: 'Show totals: requests, errors, latency, bytes and distinct clients. Default: the last 24 hours',
   input: z.strictObject({
     ...asked,
-    before: booleanFilter
-      .optional()
-      .describe('Adds the totals of the period of the same length that ends at from'),
+    before: booleanFilter.optional().describe('Adds the totals of the previous period of the same length'),
     points: booleanFilter.optional().describe('Adds requests and errors over time'),
   }),
   output: z.object({
     ...totals,
-    before: z.object(totals).nullable().describe('The period before; null unless it was asked for'),
+    before: z.object(totals).nullable().describe('The previous period; null unless requested'),
     points: z
       .object({
         bucket: z.string().describe('Width of a point'),
         items: z.array(z.object({ time: z.string().describe('Its start, in UTC'), ...counts })),
       })
       .nullable()
-      .describe('Every point of the range, oldest first, as of over_time; null unless they were asked for'),
+      .describe('All points of the period, oldest first, as in over_time; null unless requested'),
   }),
   columns: [
     ...['from', 'to', 'requests', 'errors', 'error_rate', 'client_errors', 'server_errors', 'aborted'],
@@ -352,11 +350,11 @@ export const metricsTop = define({
     'List the collections, proxies, clients, profiles, agents, virtual MCPs or origins with the most calls',
   input: z.strictObject({
     ...asked,
-    by: z.enum(NAMES).default('collection').describe('What requests are gathered by'),
+    by: z.enum(NAMES).default('collection').describe('Grouping of the requests'),
     order: z
       .enum(['requests', 'error_rate'])
       .default('requests')
-      .describe('First those with the most requests, or with the largest share of errors'),
+      .describe('Sort by number of requests, or by share of errors'),
     limit: z.coerce.number().int().min(1).max(200).default(10).describe('Maximum number of items'),
   }),
   output: z.object({
@@ -365,15 +363,12 @@ export const metricsTop = define({
     items: z.array(
       z.object({
         id: z.string().describe('Id of the resource, or name of the agent'),
-        slug: z
-          .string()
-          .nullable()
-          .describe('As commands name it; null for agents and for what no longer exists'),
+        slug: z.string().nullable().describe('Slug for commands; null for agents and for deleted resources'),
         ...counts,
         duration_ms: Percentiles,
       }),
     ),
-    entries: z.int().describe('Number of those with calls'),
+    entries: z.int().describe('Number of items with calls'),
   }),
   columns: ['slug', 'id', 'requests', 'errors', 'error_rate', 'duration_ms.p50', 'duration_ms.p95'],
   handle: async ({ by, order, limit, ...rest }, context) => {

@@ -13,7 +13,7 @@ export const getAuthorization = define({
   tool: 'get_origin_authorization',
   group: originKind.group,
   summary:
-    'Show the authorization server of an origin, and the redirect URI to register Postern with by hand',
+    'Show the authorization server of an origin, and the redirect URI for a manual registration of Postern',
   input: z.strictObject({ id: Ref }),
   output: z.object({
     id: z.string(),
@@ -22,16 +22,16 @@ export const getAuthorization = define({
     redirect_uri: z
       .string()
       .describe(
-        'Redirect URI that Postern uses at this server. Register it there if you register Postern by hand. A client that an earlier version has used keeps /connect/callback',
+        'Redirect URI that Postern uses at this server. Register it there if you register Postern manually. Clients of development versions keep /connect/callback',
       ),
     registration: z
       .enum(['manual', 'cimd', 'dcr'])
       .nullable()
-      .describe('How the server knows Postern; null where Postern cannot be a client there yet'),
+      .describe('How Postern is registered at the server; null if Postern cannot be a client there yet'),
     fault: z
       .string()
       .nullable()
-      .describe('Why Postern cannot be a client there, and what to do; null where it can'),
+      .describe('Reason why Postern cannot be a client there, and the solution; null if it can'),
     iss_parameter: z
       .boolean()
       .describe(

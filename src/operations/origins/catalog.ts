@@ -19,30 +19,28 @@ export const getCatalog = define({
   effect: 'read',
   tool: 'get_origin_catalog',
   group: originKind.group,
-  summary: 'Show what an origin offers, as Postern read it last: tools, prompts, resources or templates',
+  summary: 'Show the stored catalogue of an origin: tools, prompts, resources or templates',
   input: z.strictObject({ id: Ref, type: z.enum(CAPABILITY_TYPES).default('tools'), ...page }),
   output: z.object({
     id: z.string(),
     slug: z.string(),
     protocol: VerdictView.extend({
-      capabilities: z.looseObject({}).describe('As the server declares them'),
+      capabilities: z.looseObject({}).describe('Capabilities that the server declares'),
       instructions: z.string(),
     })
       .nullable()
-      .describe('How the server is spoken to; null before the first catalogue'),
+      .describe('Protocol of the server; null before the first catalogue'),
     counts: Counts.nullable(),
-    warnings: z.array(z.string()).describe('What was left out of the catalogue'),
+    warnings: z.array(z.string()).describe('Items that were left out of the catalogue'),
     type: z.enum(CAPABILITY_TYPES),
-    items: z.array(z.looseObject({})).describe('As the server lists them'),
+    items: z.array(z.looseObject({})).describe('Items as the server lists them'),
     hashes: z
       .record(z.string(), z.string())
-      .describe(
-        'Hashes of these items, by name or URI: what pin of mcp_call_node takes, and what drift is told by',
-      ),
+      .describe('Hashes of these items, by name or URI, for pin of mcp_call_node and for drift'),
     findings: z
       .record(z.string(), z.string())
       .describe(
-        'Items that differ from the MCP specification, by name or URI: what is repaired, or why clients do not get the item. Names that model APIs refuse',
+        'Items that differ from the MCP specification, by name or URI: the repair, or the reason why clients do not get the item. Also names that model APIs refuse',
       ),
     next_cursor: z.string().nullable(),
   }),
@@ -104,12 +102,12 @@ export const refreshCatalog = define({
   without: ['dry_run'],
   tool: 'refresh_origin_catalog',
   group: originKind.group,
-  summary: 'Read the catalogue of an origin again; when that fails, the last catalogue stays',
+  summary: 'Read the catalogue of an origin again; if this fails, the last catalogue is kept',
   input: z.strictObject({ id: Ref }),
   output: z.object({
     id: z.string(),
     slug: z.string(),
-    changed: z.boolean().describe('The catalogue differs from the last one'),
+    changed: z.boolean().describe('True if the catalogue differs from the last one'),
     ...ProbeView,
   }),
   permission: 'origins:update',

@@ -36,7 +36,7 @@ export const VerdictView = z.object({
     .enum(['streamable_http', 'http_sse'])
     .describe('http_sse: the transport of revision 2024-11-05, which is deprecated'),
   server: z.object({ name: z.string(), version: z.string() }),
-  found_at: z.string().describe('When Postern found this out'),
+  found_at: z.string().describe('Time at which Postern detected it'),
 })
 
 /** What get and list show of how an origin is. */
@@ -45,18 +45,22 @@ const currentOriginShape = {
     .enum(['ok', 'unreachable', 'unknown'])
     .optional()
     .describe(
-      'Result of the last probe of its server; unknown: it has not been probed as it is now. Shown by get and list',
+      'Result of the last probe of its server; unknown: not probed since the last change. Shown by get and list',
     ),
   down_since: z
     .string()
     .nullable()
     .optional()
     .describe(
-      'Since when its server cannot be reached, or answers 5xx; its items are in no list. Null while it answers. Shown by get and list',
+      'Time since which its server cannot be reached or returns 5xx, so no list contains its items. Null: it responds. Shown by get and list',
     ),
-  last_error: z.string().nullable().optional().describe('Why the last probe failed. Shown by get and list'),
+  last_error: z
+    .string()
+    .nullable()
+    .optional()
+    .describe('Cause of the last failed probe. Shown by get and list'),
   last_refresh: z.string().nullable().optional().describe('Time of the last probe. Shown by get and list'),
-  protocol: VerdictView.nullable().optional().describe('How it is spoken to. Shown by get and list'),
+  protocol: VerdictView.nullable().optional().describe('Protocol of the server. Shown by get and list'),
   capabilities: Counts.nullable()
     .optional()
     .describe('Number of its tools, prompts, resources and resource templates. Shown by get and list'),
@@ -229,7 +233,7 @@ const probeInput = {
     .boolean()
     .optional()
     .describe(
-      'Ask the server before saving, and refuse to save where it does not answer (default). false: save, and read the catalogue later',
+      'Probe the server before saving, and refuse to save if it does not respond (default). false: save, and read the catalogue later',
     ),
 }
 

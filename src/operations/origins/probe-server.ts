@@ -27,19 +27,19 @@ export const probeServer = define({
   tool: 'probe_origin',
   group: originKind.group,
   summary:
-    'Ask a server that is not stored how it is spoken to, what it offers and whether it wants a sign-in',
+    'Probe a server that is not stored: show its protocol, its capabilities and whether it requires a sign-in',
   input: z.strictObject({
     definition: Definition.describe(
-      'The origin to ask, such as {"url":"https://mcp.example.com/mcp"}. A credential needs credentials:use',
+      'The origin to probe, such as {"url":"https://mcp.example.com/mcp"}. A credential needs credentials:use',
     ),
   }),
   output: z.object({
     ...ProbeView,
-    needs_sign_in: z.boolean().describe('The server answered 401'),
+    needs_sign_in: z.boolean().describe('True if the server returned 401'),
     recommended_auth_mode: OriginSpec.shape.auth_mode
       .unwrap()
       .nullable()
-      .describe('auth_mode to create the origin with; null where the server did not answer'),
+      .describe('Recommended auth_mode of the origin; null if the server did not respond'),
   }),
   permission: 'origins:create',
   refuses: ['not_found', 'configuration_invalid', 'not_ready'],

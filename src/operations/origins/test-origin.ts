@@ -12,10 +12,10 @@ import { keepAttempt, probed } from './probe.ts'
 export const ProbeView = {
   ok: z.boolean(),
   summary: z.string(),
-  steps: z.array(ProbeStep).describe('What was asked of the server, in order'),
-  protocol: VerdictView.nullable().describe('How the server is spoken to; null where that was not found out'),
+  steps: z.array(ProbeStep).describe('Requests to the server, in order'),
+  protocol: VerdictView.nullable().describe('Protocol of the server; null if it was not detected'),
   capabilities: Counts.nullable(),
-  warnings: z.array(z.string()).describe('What was left out of the catalogue'),
+  warnings: z.array(z.string()).describe('Items that were left out of the catalogue'),
 }
 
 /** A probe as {@link ProbeView}. @param spec of the origin */
@@ -55,7 +55,7 @@ export const testOrigin = define({
   without: ['dry_run'],
   tool: 'test_origin',
   group: originKind.group,
-  summary: 'Ask an origin how it is spoken to and what it offers; changes nothing',
+  summary: 'Probe an origin: show its protocol and its capabilities; changes nothing',
   input: z.strictObject({ id: Ref }),
   output: z.object({ id: z.string(), slug: z.string(), ...ProbeView }),
   permission: 'origins:test',

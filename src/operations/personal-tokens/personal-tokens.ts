@@ -22,7 +22,7 @@ export const PersonalToken = z.object({
   user: z.string().meta(refersTo('users')).describe('Slug of its owner'),
   grants: z
     .array(z.string())
-    .describe('What of their grants it allows, in the compact form; empty for all that they may do'),
+    .describe('Grants that it is limited to, in compact form; empty: all grants of the owner'),
   created_at: Time,
   expires_at: Time,
   last_used_at: Time.nullable().describe('To the minute'),
@@ -113,7 +113,7 @@ export const createPersonalToken = define({
   group: 'manage_access',
   summary: 'Create a token with which scripts act as you, with at most your own permissions',
   input: z.strictObject({
-    name: Name.describe('What it is for'),
+    name: Name.describe('Name of the token'),
     grants: z
       .array(z.string().max(1024))
       .max(50)

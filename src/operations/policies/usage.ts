@@ -46,17 +46,22 @@ const UsageItem = z.object({
   origin: slugOf('origins'),
   virtual_mcp: slugOf('virtual_mcps'),
   key: z.string().describe('default, ip, global, tool, user, claim:<name> or header:<name>'),
-  value: z.string().nullable().describe('Of a key that requests choose: the value that was asked for'),
-  max: z.int().describe('What can be used: max of the limit, or its burst'),
-  used: z.int().nullable().describe('Null when the counter is of a value that was not asked for'),
+  value: z.string().nullable().describe('For a key that callers choose: the requested value'),
+  max: z.int().describe('Capacity: max of the limit, or its burst'),
+  used: z.int().nullable().describe('Null if the counter belongs to another value than the requested one'),
   remaining: z.int().nullable(),
   state: z
     .enum(['ok', 'warning', 'exceeded', 'unknown'])
     .describe('warning from warn_at on, exceeded when nothing is left'),
-  reset_at: z.string().nullable().describe('When more is left; null when all is, and for concurrency'),
+  reset_at: z
+    .string()
+    .nullable()
+    .describe('Time at which more becomes available; null if everything is available, and for concurrency'),
   refused: z
     .int()
-    .describe('Requests that it refused, or when it observes would have, since the counter began'),
+    .describe(
+      'Requests that it refused since the counter began; with mode observe, that it would have refused',
+    ),
 })
 type UsageItem = z.output<typeof UsageItem>
 
@@ -75,9 +80,7 @@ export const getPolicyUsage = define({
       .min(1)
       .max(256)
       .optional()
-      .describe(
-        'Of limits keyed by ip, tool, user, claim or header: whose counter to show, such as an address',
-      ),
+      .describe('For limits keyed by ip, tool, user, claim or header: value of the key, such as an address'),
   }),
   output: z.object({
     id: z.string(),
@@ -85,7 +88,7 @@ export const getPolicyUsage = define({
     active: z.boolean().describe('An inactive policy counts nothing'),
     items: z.array(UsageItem),
     warnings: z.array(Warning).optional(),
-    truncated: z.boolean().describe('There are more counters; ask for one client'),
+    truncated: z.boolean().describe('True if there are more counters; give a client to see them'),
   }),
   permission: 'policies:read',
   refuses: ['not_found'],

@@ -21,18 +21,18 @@ export const checkProfileAccess = define({
   input: z.strictObject({
     id: Ref,
     endpoint: Ref.meta(refersTo('proxies')).describe('A proxy, such as orders:get-order'),
-    method: HttpMethod.optional().describe('The first of the endpoint when absent'),
+    method: HttpMethod.optional().describe('Default: the first method of the endpoint'),
     target: z
       .string()
       .max(8192)
       .regex(/^\//, 'a path with or without a query')
       .optional()
-      .describe('Path and query that are called; made of the contract when absent'),
+      .describe('Path and query of the call. Default: built from the contract'),
     ip: z
       .string()
       .refine((text) => isIP(text) !== 0, 'an IP address')
       .optional()
-      .describe('Address of the caller; not judged when absent'),
+      .describe('Address of the caller. Without it, address checks are not evaluated'),
   }),
   output: z.object({
     allowed: z.boolean().describe('True if no evaluated check refuses the call'),

@@ -30,10 +30,7 @@ export const getProfileCredentialState = define({
     id: z.string(),
     slug: z.string(),
     auth_type: z.string(),
-    last_used_at: z
-      .string()
-      .nullable()
-      .describe('Last call that was proved to be of the profile, to the minute'),
+    last_used_at: z.string().nullable().describe('Last authenticated call of the profile, to the minute'),
     credentials: z.array(ProfileCredentialState),
   }),
   permission: 'profiles:read',
@@ -92,7 +89,7 @@ export const rotateProfile = define({
   input: z.strictObject({
     id: Ref,
     overlap: Overlap.default('24h').describe(
-      'Time for which the old one still works: 0s to 30d. Default: 24h',
+      'Time for which the old credential still works: 0s to 30d. Default: 24h',
     ),
   }),
   output: profileKind.view.extend(shownToken),

@@ -32,12 +32,12 @@ const currentProfileShape = {
   credential_state: z
     .enum([...CREDENTIAL_STATES, 'none'])
     .optional()
-    .describe('Of the best of its credentials; none where nothing is held here. Shown by get and list'),
+    .describe('State of its longest valid credential; none if Postern stores none. Shown by get and list'),
   credential_expires_at: z
     .string()
     .nullable()
     .optional()
-    .describe('When that one expires; null never, or not known here. Shown by get and list'),
+    .describe('Expiry of this credential; null: never, or unknown. Shown by get and list'),
 }
 
 /** The best first. */
@@ -82,7 +82,7 @@ export const profileKind: Kind<'profiles'> = {
   noun: NOUNS.profiles,
   prefix: 'pro',
   group: 'manage_profiles',
-  about: 'A profile is one way in which a client authenticates, with bounds of its own.',
+  about: 'A profile is one way in which a client authenticates, with its own limits.',
   tools: 'Profiles: how a client authenticates (token, JWT, mTLS) and what it may call. Rotates tokens.',
   example: { client: 'acme', name: 'Live', auth: { type: 'token' } },
   spec: ProfileSpec,

@@ -92,11 +92,13 @@ function bindingStates(auth: MtlsAuth, now: number): ProfileCredentialState[] {
 export const shownToken = {
   token: confidential('secret', z.string()).optional().describe('The new token; shown only in this response'),
   credential_id: z.string().optional().describe('Names the token in states and request records'),
-  token_expires_at: z.string().nullable().optional().describe('When the token expires; null never'),
+  token_expires_at: z.string().nullable().optional().describe('Expiry of the token; null: never'),
   signing_secret: confidential('secret', z.string())
     .optional()
-    .describe('The new secret of a jwt profile, whose bytes as text are the key; shown only in this answer'),
-  kid: z.string().optional().describe('May stand in the header of tokens that are signed with the secret'),
+    .describe(
+      'The new secret of a jwt profile, whose bytes as text are the key; shown only in this response',
+    ),
+  kid: z.string().optional().describe('kid for the header of tokens that are signed with the secret'),
 }
 
 /** What a profile issues: a token, a secret to sign with, or nothing. */

@@ -39,11 +39,13 @@ export const bulkUpdateProxies = define({
       .min(1)
       .max(PROXIES_MAX)
       .optional()
-      .describe('Which; or a filter'),
-    filter: Filter.optional().describe('All that fit every member, such as {"collection":"orders"}'),
+      .describe('Ids or slugs; alternatively a filter'),
+    filter: Filter.optional().describe(
+      'Selects resources that match every member, such as {"collection":"orders"}',
+    ),
     changes: z
       .strictObject(patchSchema(proxyKind.spec, ['collection', 'slug', 'name']))
-      .describe('Members of each, such as {"policy":"gold"}'),
+      .describe('New values of members, such as {"policy":"gold"}'),
   }),
   output: z.object({
     proxies: z.array(
@@ -60,7 +62,7 @@ export const bulkUpdateProxies = define({
       .string()
       .meta(refersTo('collections'))
       .nullable()
-      .describe('Id of the collection, where all are of one'),
+      .describe('Id of the collection, if all are in one'),
     warnings: z.array(Warning).optional(),
   }),
   permission: 'proxies:update',

@@ -34,7 +34,7 @@ export const selection = {
   surface: z
     .enum([...RECORD_SURFACES, 'app', 'agent'])
     .optional()
-    .describe('Interface; app is an alias of gateway, agent means all over MCP'),
+    .describe('Interface; app is an alias of gateway, agent means all MCP interfaces'),
   method: HttpMethod.optional(),
   agent_name: shortText.optional(),
   agent_host: shortText.optional().describe('OAuth client that the token was issued to'),
@@ -54,7 +54,7 @@ export const recordFilters = {
   path: path.optional().describe('Start of the path'),
   path_exact: path.optional().describe('The whole path'),
   path_contains: path.optional().describe('Part of the path'),
-  route: path.optional().describe('Pattern that matched, with the base path'),
+  route: path.optional().describe('Matching pattern, with the base path'),
   mcp_method: shortText.optional().describe('Such as tools/list'),
   tool: shortText.optional().describe('Tool that was called at /mcp'),
   capability: z
@@ -68,7 +68,7 @@ export const recordFilters = {
     .min(1)
     .max(SEALED_CHARS_MAX)
     .optional()
-    .describe('MCP session: its id as the client sends it, or the hash that records have'),
+    .describe('MCP session: the id that the client sends, or the hash in records'),
   conversation_id: shortText.optional(),
   user: shortText.meta(refersTo('users')).optional().describe('Id of the user for whom the call was made'),
   trace_id: z
@@ -85,7 +85,7 @@ export const recordFilters = {
   aborted: z.boolean().optional().describe('The caller disconnected before the end'),
   text: shortText
     .optional()
-    .describe('Part of any text of the record: path, route, address, code, reason, agent, in any case'),
+    .describe('Part of any text of the record, ignoring case: path, route, address, code, reason, agent'),
   ...period,
 }
 
@@ -126,13 +126,13 @@ export const followRecords = define({
       .min(1)
       .max(200)
       .default(50)
-      .describe('Maximum number of items in one answer'),
+      .describe('Maximum number of items in one response'),
     cursor: z
       .string()
       .max(100)
       .optional()
       .describe(
-        'next_cursor of the previous answer. Default: from now on; the first answer has a cursor and no items',
+        'next_cursor of the previous response. Default: now; the first response has a cursor and no items',
       ),
     wait: z.coerce
       .number()
@@ -141,15 +141,15 @@ export const followRecords = define({
       .min(0)
       .max(WAIT_MAX)
       .default(20)
-      .describe('Seconds after which an answer without items comes'),
+      .describe('Maximum waiting time in seconds, after which the response is empty'),
     ...filters,
   }),
   output: pageOf(ShownRecord).extend({
-    next_cursor: z.string().describe('Send it as cursor to get what follows'),
+    next_cursor: z.string().describe('Send it as cursor to get the next records'),
     missed: z
       .boolean()
       .describe(
-        'True if records between the cursor and these items are not kept any more: list them with from',
+        'True if records between the cursor and these items are no longer available here: list them with from',
       ),
   }),
   permission: 'records:read',
@@ -232,7 +232,7 @@ export const purgeRecords = define({
     'Delete request records permanently, by time, collection, client or profile; requires confirm "records". A dry run counts them',
   input,
   output: z.object({
-    removed: z.int().describe('Records that were deleted; of a dry run, that would be'),
+    removed: z.int().describe('Number of deleted records; for a dry run: of records that would be deleted'),
     more: z.boolean().describe('True if more records match than one call can delete: repeat the call'),
   }),
   permission: 'records:delete',

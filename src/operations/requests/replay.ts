@@ -33,17 +33,17 @@ const Replayed = z.object({
   reason,
   duration_ms,
   headers: confidential('traffic', z.record(z.string(), z.string())).describe(
-    'Selected headers of the answer',
+    'Selected headers of the response',
   ),
   body: confidential('traffic', z.string()).describe(
     'Text, or base64 if the bytes are not text; at most 64 KiB',
   ),
   body_encoding: z.enum(['text', 'base64']),
-  body_bytes: z.int().meta(unit('bytes')).describe('Of the whole body'),
+  body_bytes: z.int().meta(unit('bytes')).describe('Size of the whole body'),
   truncated: z.boolean(),
   differs: z
     .array(z.object({ field: z.enum(COMPARED), was: Value, is: Value }))
-    .describe('What was different the first time'),
+    .describe('Differences to the recorded call'),
 })
 
 /** What the call came to, and the proxy that it was for. */

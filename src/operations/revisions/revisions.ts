@@ -106,7 +106,7 @@ export const getRevision = define({
         item: z.string().describe('Such as proxies/orders:get-order'),
         action: z
           .enum(['created', 'changed', 'removed', 'secrets'])
-          .describe('secrets: nothing but tokens and sealed secrets'),
+          .describe('secrets: only tokens and encrypted secrets'),
       }),
     ),
     more: z.int().describe('Number of further affected resources'),
@@ -165,7 +165,7 @@ export const diffRevisions = define({
           .describe('JSON patch with the old values; no secrets'),
       }),
     ),
-    more: z.int().describe('Number of further resources that differ'),
+    more: z.int().describe('Number of further resources with differences'),
   }),
   permission: 'config:read',
   refuses: ['not_found'],

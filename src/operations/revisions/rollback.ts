@@ -40,9 +40,9 @@ export const rollbackRevision = define({
   input: z.strictObject({ id: RevisionId }),
   output: z.object({
     rolled_back_to: z.int(),
-    restored: Items.describe('Deleted since, such as proxies/orders:get-order'),
+    restored: Items.describe('Resources that were deleted since, such as proxies/orders:get-order'),
     changed: Items,
-    removed: Items.describe('Made since'),
+    removed: Items.describe('Resources that were created since'),
     kept: z
       .array(z.object({ item: z.string(), reason: z.string() }))
       .describe('Resources that are not restored, because credentials keep their current state'),

@@ -26,7 +26,7 @@ export const serviceIdentityKind: Kind<'service_identities'> = {
   view: viewSchema(ServiceIdentitySpec, {
     secret_issued_at: Time.nullable()
       .optional()
-      .describe('When its client secret was issued; null: it has none. Shown by get and list'),
+      .describe('Time at which its client secret was issued; null: it has none. Shown by get and list'),
   }),
   columns: ['slug', 'name', 'active', 'secret_issued_at', 'updated_at'],
   sections: {

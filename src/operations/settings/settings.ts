@@ -37,7 +37,7 @@ export const updateSettings = define({
   effect: 'update',
   tool: 'update_settings',
   group: 'manage_config',
-  summary: 'Change the runtime settings: the approval rules for writes, and what becomes of new hosts',
+  summary: 'Change the runtime settings: approval rules, and the treatment of new hosts',
   input: z.strictObject({
     approvals: z
       .array(ApprovalRule)
@@ -197,7 +197,7 @@ export const listSettings = define({
   effect: 'read',
   tool: 'list_settings',
   group: 'manage_config',
-  summary: 'List the start settings of the process (POSTERN_*); they change only with a restart',
+  summary: 'List the startup settings of the process (POSTERN_*); they change only with a restart',
   input: z.strictObject({}),
   output: z.object({ items: z.array(ShownSetting) }),
   permission: 'settings:read',
@@ -214,7 +214,7 @@ export const getSettings = define({
   effect: 'read',
   tool: 'get_settings',
   group: 'manage_config',
-  summary: 'Show the runtime settings: the approval rules for writes, and what becomes of new hosts',
+  summary: 'Show the runtime settings: approval rules, and the treatment of new hosts',
   input: z.strictObject({}),
   output: RunSettings,
   permission: 'settings:read',

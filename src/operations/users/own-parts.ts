@@ -26,11 +26,11 @@ export const Because = z
           'all_users: it is shared with all users; user: it names the user; team: it names a team; group: it names a group of the identity provider; claim: a claim of the identity provider is mapped to it',
         ),
       name: z.string().nullable().describe('Slug of the team, or the group'),
-      path: z.array(z.string()).describe('Teams from the one that the user is in to the one that is named'),
-      text: z.string().describe('The same in words, such as team tier-2 > support'),
+      path: z.array(z.string()).describe('Teams from the team of the user to the named team'),
+      text: z.string().describe('The same as text, such as team tier-2 > support'),
     }),
   )
-  .describe('Why the user has it')
+  .describe('Reasons why the user has it')
 
 /** What the user may administer, as `access/identities` counts it. */
 export const grantsPart = definePart({
@@ -98,7 +98,7 @@ export const bindingsPart = definePart({
     binding: z.string().describe('host:binding'),
     virtual_mcp: z.string().meta(refersTo('virtual_mcps')),
     active: z.boolean().describe('false: the binding or its host is inactive'),
-    tokens: z.int().describe('Tokens that act for the user'),
+    tokens: z.int().describe('Number of tokens that act for the user'),
   }),
   columns: ['binding', 'virtual_mcp', 'active', 'tokens'],
   show: async ({ user }, { whole, clock }) => {

@@ -38,7 +38,7 @@ const teamsPart = definePart({
     team: z.string().meta(refersTo('teams')),
     role: z.enum(['member', 'admin']),
     group: z.string().nullable().describe('Group of the identity provider; null: the team names the user'),
-    above: z.array(z.string()).describe('Parent teams, from the nearest one on'),
+    above: z.array(z.string()).describe('Parent teams, nearest first'),
   }),
   columns: ['team', 'role', 'group', 'above'],
   show: async ({ user, own }) => {
@@ -213,12 +213,12 @@ export const reachOfUser = define({
   effect: 'read',
   tool: 'get_user_reach',
   group: userKind.group,
-  summary: 'Show all that a user can reach and may do, and why',
+  summary: 'Show everything that a user can access and may do, with the reasons',
   input: z.strictObject({ id: Ref }),
   output: z.object({
     id: z.string(),
     slug: Slug,
-    active: z.boolean().describe('false: nothing of it works until the user is switched on'),
+    active: z.boolean().describe('false: nothing works until the user is activated'),
     ...Object.fromEntries(
       PARTS.map(({ name, item, permission }) => [
         name,
@@ -256,7 +256,7 @@ export const offboardUser = define({
   tool: 'offboard_user',
   group: userKind.group,
   summary:
-    'Switch a user off and end all that they hold: sign-ins, tokens, memberships and grants; needs confirm with their slug',
+    'Deactivate a user and end their sign-ins, tokens, memberships and grants; needs confirm with their slug',
   input: z.strictObject({ id: Ref }),
   output: z.object({
     id: z.string(),
@@ -266,10 +266,10 @@ export const offboardUser = define({
       .array(
         z.object({
           part: z.enum(PARTS.filter(({ end }) => end !== null).map(({ name }) => name)),
-          name: z.string().describe('Slug, name or number of what has ended'),
+          name: z.string().describe('Slug, name or number'),
         }),
       )
-      .describe('What the user held until now'),
+      .describe('Everything that the user held'),
   }),
   permission: 'users:update',
   refuses: [

@@ -148,22 +148,22 @@ const DriftItem = z.object({
   type: z
     .enum(DRIFT_TYPES)
     .describe(
-      'instructions: the text that models read before the first call. metadata: icons, _meta, execution and other members, and instructions, which an approval by an earlier version does not cover',
+      'instructions: the text that models read before the first call. metadata: icons, _meta, execution and other members, and instructions, which approvals of a development version do not cover',
     ),
   key: z
     .string()
-    .describe('Name at the origin; of a resource its URI; of instructions and metadata the type itself'),
+    .describe('Name at the origin; for a resource its URI; for instructions and metadata the type itself'),
   name: z.string().nullable().describe('Name at the virtual MCP'),
   change: z.enum(['added', 'changed', 'removed']),
-  held: z.boolean().describe('Not delivered until somebody approves it; calls of a held item are refused'),
-  rejected: z.boolean().describe('Somebody has rejected it as it is now'),
-  hash: z.string().nullable().describe('Hash of the item as it is now, for resolve_drift'),
+  held: z
+    .boolean()
+    .describe('True if it is hidden until an administrator approves it; calls of a held item are refused'),
+  rejected: z.boolean().describe('True if the current state was rejected'),
+  hash: z.string().nullable().describe('Hash of the current item, for resolve_drift'),
   diff: z
     .array(z.looseObject({ op: z.string(), path: z.string() }))
     .nullable()
-    .describe(
-      'What has changed since the approval, an added or removed item as a whole; null where that is not known',
-    ),
+    .describe('Changes since the approval; added and removed items are complete; null if unknown'),
 })
 
 export const listDrift = define({
@@ -172,13 +172,13 @@ export const listDrift = define({
   effect: 'read',
   tool: 'list_virtual_mcp_drift',
   group: virtualMcpKind.group,
-  summary: 'List what origins have added, changed or removed since it was approved, with the differences',
+  summary: 'List items that origins have added, changed or removed since the approval, with the differences',
   input: z.strictObject({
     id: Ref,
     held: z
       .preprocess((value) => (value === 'true' ? true : value === 'false' ? false : value), z.boolean())
       .optional()
-      .describe('Only items that are held back, or only others'),
+      .describe('true: only held items; false: only other items'),
     ...page,
   }),
   output: pageOf(DriftItem),
@@ -207,8 +207,8 @@ const Drifted = z.object({
   id: z.string(),
   slug: z.string(),
   name: z.string(),
-  undecided: z.int().describe('Items that differ from what is approved and were not rejected'),
-  held: z.int().describe('Items that are hidden until they are approved, with rejected ones'),
+  undecided: z.int().describe('Number of items that differ from the approved state and were not rejected'),
+  held: z.int().describe('Number of items that are hidden until they are approved, including rejected ones'),
   items: z.int().describe('Items of list_drift'),
 })
 
@@ -270,7 +270,7 @@ const Item = z.strictObject({
     .string()
     .max(128)
     .optional()
-    .describe('As in list_drift: refuses when the item has changed since then'),
+    .describe('Hash from list_drift: the request is refused if the item has changed since then'),
 })
 
 export const resolveDrift = define({
@@ -290,8 +290,8 @@ export const resolveDrift = define({
     id: z.string(),
     slug: z.string(),
     revision: z.int(),
-    resolved: z.int().describe('Items that were decided'),
-    left: z.int().describe('Items that still differ from what is approved and were not rejected'),
+    resolved: z.int().describe('Number of decided items'),
+    left: z.int().describe('Number of items that still differ from the approved state and were not rejected'),
   }),
   permission: 'virtual_mcps:update',
   refuses: ['not_found', 'configuration_invalid', 'revision_conflict', 'idempotency_conflict'],

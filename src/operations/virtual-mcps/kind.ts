@@ -21,7 +21,7 @@ export const virtualMcpKind: Kind<'virtual_mcps'> = {
   noun: NOUNS.virtual_mcps,
   prefix: 'vmc',
   group: 'manage_virtual_mcps',
-  about: 'A virtual MCP is one MCP endpoint with chosen tools of one or more origins.',
+  about: 'A virtual MCP is one MCP endpoint with selected tools of one or more origins.',
   tools:
     'Virtual MCPs: MCP endpoints /mcp/{slug} with tools, prompts and resources of origins. Shows what callers see. Approves changes.',
   example: { name: 'Support desk', members: [{ origin: 'tickets' }] },

@@ -28,16 +28,14 @@ import { virtualMcpKind } from './kind.ts'
 const Texts = z.array(z.string().max(256)).max(100)
 
 const PREVIEW_CALLER = {
-  client: Ref.optional().meta(refersTo('clients')).describe('As this client'),
-  profile: Ref.optional()
-    .meta(refersTo('profiles'))
-    .describe('As this profile, and the client that it belongs to'),
+  client: Ref.optional().meta(refersTo('clients')).describe('Preview for this client'),
+  profile: Ref.optional().meta(refersTo('profiles')).describe('Preview for this profile and its client'),
   person: Ref.optional()
     .meta(refersTo('users'))
-    .describe('As this user after signing in, with their groups and teams. Needs users:read'),
+    .describe('Preview for this user after signing in, with their groups and teams. Needs users:read'),
   team: Ref.optional()
     .meta(refersTo('teams'))
-    .describe('As a person of this team and the teams above it, and of no other. Needs teams:read'),
+    .describe('Preview for a member of only this team and the teams above it. Needs teams:read'),
   user: z.string().max(256).optional().describe('Subject of the token of the caller'),
   groups: Texts.optional().describe('Values of the groups claim; absent: the token has none'),
   roles: Texts.optional().describe('Values of the roles claim; absent: the token has none'),
@@ -214,7 +212,7 @@ function compactTokens(type: CapabilityType, list: VisibleList, { origins }: Loo
   return type === 'tools' ? compactView(list, (id) => origins.get(id)!).tokens : list.tokens
 }
 
-const McpView = z.enum(['expanded', 'compact']).describe('The view that is served')
+const McpView = z.enum(['expanded', 'compact']).describe('The active view')
 
 function viewOf({ spec }: Resource): z.output<typeof McpView> {
   return spec['mcp_view'] === 'compact' ? 'compact' : 'expanded'
@@ -233,7 +231,7 @@ export const previewVirtualMcp = define({
     definitions: z
       .boolean()
       .default(false)
-      .describe('With each item that the caller sees, as its list has it'),
+      .describe('Include each item that the caller sees, as in its list'),
     ...PREVIEW_CALLER,
     ...page,
   }),
@@ -241,10 +239,10 @@ export const previewVirtualMcp = define({
     id: z.string(),
     slug: z.string(),
     status: z.string(),
-    assigned: z.boolean().nullable().describe('The client may call it; null where no client was named'),
-    shown: z.int().describe('Items of the type that the caller sees'),
+    assigned: z.boolean().nullable().describe('True if the client may call it; null without a client'),
+    shown: z.int().describe('Number of items of the type that the caller sees'),
     mcp_view: McpView,
-    tokens: z.int().meta(unit('tokens')).describe('Estimated tokens of that list, in the expanded view'),
+    tokens: z.int().meta(unit('tokens')).describe('Estimated tokens of the list in the expanded view'),
     compact_tokens: z
       .int()
       .meta(unit('tokens'))
@@ -253,34 +251,34 @@ export const previewVirtualMcp = define({
     type: z.enum(CAPABILITY_TYPES),
     warnings: z
       .array(z.object({ pointer: z.string(), reason: z.string() }))
-      .describe('Why the caller sees nothing now, whatever the items say'),
+      .describe('Reason why the caller currently sees nothing at all'),
     items: z.array(
       z.object({
-        name: z.string().describe('Name at the virtual MCP; of a resource its URI'),
+        name: z.string().describe('Name at the virtual MCP; for a resource its URI'),
         origin: z.string().meta(refersTo('origins')),
         key: z.string().describe('Name at the origin'),
         shown: z.boolean(),
         because: z
           .enum(['passes_all', 'rule', 'no_rule', 'held', 'invalid', 'unknown'])
           .describe(
-            'passes_all: its type has no rules; rule: the rule decides; no_rule: none fits; held: waits for approval; invalid: it does not fit the MCP specification; unknown: the origin no longer lists it',
+            'passes_all: its type has no rules; rule: the rule decides; no_rule: no rule matches; held: waits for approval; invalid: it does not conform to the MCP specification; unknown: the origin no longer lists it',
           ),
         rule: z.int().nullable().describe('Index in the list of rules of its type'),
         held: z.enum(['changed', 'new']).nullable(),
         finding: z
           .string()
           .nullable()
-          .describe('How the item differs from the MCP specification, and what clients get; null if it fits'),
+          .describe('Difference to the MCP specification, and the effect for clients; null if it conforms'),
         tokens: z
           .int()
           .nullable()
           .meta(unit('tokens'))
-          .describe('Estimated tokens of the item in the list; null where the caller does not see it'),
+          .describe('Estimated tokens of the item in the list; null if the caller does not see it'),
         definition: z
           .record(z.string(), z.json())
           .nullable()
           .optional()
-          .describe('With definitions: the item as the caller sees it; null where the caller does not'),
+          .describe('With definitions: the item as the caller sees it; null if the caller does not see it'),
       }),
     ),
     next_cursor: z.string().nullable(),
@@ -348,14 +346,15 @@ export const getTokenCost = define({
   effect: 'read',
   tool: 'get_virtual_mcp_token_cost',
   group: virtualMcpKind.group,
-  summary: 'Estimate how many tokens the lists of a virtual MCP cost a model, and which items cost most',
+  summary:
+    'Estimate the tokens that the lists of a virtual MCP cost a model, and show the most expensive items',
   input: z.strictObject({ id: Ref, ...PREVIEW_CALLER }),
   output: z.object({
     id: z.string(),
     slug: z.string(),
     mcp_view: McpView,
     total: z.int().meta(unit('tokens')).describe('Estimated tokens of all lists in the expanded view'),
-    compact_total: z.int().meta(unit('tokens')).describe('The same in the compact view'),
+    compact_total: z.int().meta(unit('tokens')).describe('Estimated tokens of all lists in the compact view'),
     lists: z.array(CostOfList),
     largest: z.array(CostOfItem),
   }),

@@ -23,7 +23,7 @@ export const workflowKind: Kind<'workflows'> = {
   noun: NOUNS.workflows,
   prefix: 'wfl',
   group: 'manage_workflows',
-  about: 'A workflow answers a proxy from several steps instead of one upstream.',
+  about: 'A workflow answers the calls of a proxy with several steps instead of one upstream.',
   tools: 'Workflows: graphs of nodes that answer calls of a proxy. Tests them.',
   example: { name: 'Checked order' },
   spec: WorkflowSpec,

@@ -25,8 +25,10 @@ const ProxyWorkflow = z.object({
     .describe('Slug of the shared workflow; null: inline or none'),
   workflow_revision: z.int().nullable(),
   definition: WorkflowDefinition.nullable().describe('null: requests are forwarded'),
-  runs: z.boolean().describe('The proxy and its collection are published, so calls run the workflow'),
-  credential: z.string().describe('What calls of the upstream take'),
+  runs: z
+    .boolean()
+    .describe('True if the proxy and its collection are published, so that calls run the workflow'),
+  credential: z.string().describe('Inputs of calls to the upstream'),
   findings: z.array(Finding),
 })
 
@@ -43,7 +45,7 @@ export const getProxyWorkflow = define({
   action: 'workflow',
   effect: 'read',
   tool: 'get_proxy_workflow',
-  summary: 'Show the workflow of a proxy and its faults',
+  summary: 'Show the workflow of a proxy and its findings',
   input: z.strictObject({ id: Ref }),
   permission: 'proxies:read',
   refuses: ['not_found'],
@@ -60,8 +62,10 @@ export const updateProxyWorkflow = define({
     id: Ref,
     definition: WorkflowDefinition.nullable()
       .optional()
-      .describe('Of its own, may hold errors while the proxy is a draft; null: none, requests are forwarded'),
-    workflow: Ref.optional().describe('One that it shares with other proxies'),
+      .describe(
+        'Inline workflow. It may contain errors while the proxy is a draft. null: none, requests are forwarded',
+      ),
+    workflow: Ref.optional().describe('Shared workflow'),
   }),
   permission: 'proxies:update',
   refuses: CHANGE_REFUSES,

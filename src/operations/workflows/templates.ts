@@ -61,7 +61,7 @@ export const expandTemplate = define({
   posted: true,
   tool: 'expand_template',
   group: workflowKind.group,
-  summary: 'Return the definition that a template makes of its parameters; stores nothing',
+  summary: 'Return the definition that a template creates from its parameters; stores nothing',
   input: Chosen,
   output: z.object({
     definition: WorkflowDefinition,
@@ -142,7 +142,7 @@ export const listNodes = define({
     type: z.string().max(64).optional().describe('One type, such as proxy_node'),
     schemas: booleanFilter
       .optional()
-      .describe('With the JSON Schema of config; of one type it is always there'),
+      .describe('Include the JSON Schema of config. With type, it is always included'),
   }),
   output: z.object({
     items: z.array(
@@ -150,11 +150,9 @@ export const listNodes = define({
         type: z.string(),
         phase: z.enum(PHASES),
         summary: z.string(),
-        inputs: Names.describe(
-          'Worked out for each run; a name that ends with ? may be left out; * takes any',
-        ),
+        inputs: Names.describe('Evaluated for each run; a name that ends with ? is optional; * accepts any'),
         outputs: Names,
-        handles: z.array(z.string()).describe('Handles at which edges leave the node'),
+        handles: z.array(z.string()).describe('Handles of the node'),
         config: z.record(z.string(), z.json()).optional().describe('JSON Schema'),
       }),
     ),

@@ -23,7 +23,7 @@ const TriedNode = z.object({
   ...NodeResults.element.pick({ handle: true, outputs: true, error: true, source: true }).shape,
   duration_ms: z.number().meta(unit('ms')),
   logs: WorkflowTrace.shape.logs,
-  inner: NodeResults.describe('Results of nodes of workflows that the node has run'),
+  inner: NodeResults.describe('Results of nodes of inner workflows'),
 })
 
 export const testNode = define({
@@ -38,7 +38,7 @@ export const testNode = define({
     type: z.string().max(64).optional().describe('Type of a node that is not stored, such as set_node'),
     config: z.record(z.string().max(128), z.json()).default({}),
     inputs: z.record(z.string().max(128), z.json()).default({}),
-    node: z.string().max(64).optional().describe('Id of a node of workflow or proxy, in the place of type'),
+    node: z.string().max(64).optional().describe('Id of a node of workflow or proxy, instead of type'),
     workflow: Ref.optional(),
     proxy: Ref.optional(),
     context: confidential('traffic', z.record(z.string().max(64), z.record(z.string(), z.unknown())))

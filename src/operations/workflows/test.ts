@@ -28,16 +28,18 @@ export const testWorkflow = define({
   group: workflowKind.group,
   summary: 'Run a workflow once with a given request, without effects unless live is set; stores nothing',
   input: z.strictObject({
-    definition: WorkflowDefinition.optional().describe('One that is not stored'),
+    definition: WorkflowDefinition.optional().describe('A definition that is not stored'),
     workflow: Ref.optional(),
-    proxy: Ref.optional().describe('A proxy, such as orders:get-order. With live also with definition'),
+    proxy: Ref.optional().describe(
+      'A proxy, such as orders:get-order. With live, can be combined with definition',
+    ),
     request: GivenRequest,
     capture: FromCapture,
     mocks: z
       .record(z.string().max(64), NodeMock)
       .refine((mocks) => Object.keys(mocks).length <= MOCKS_MAX, `at most ${MOCKS_MAX}`)
       .default({})
-      .describe('Results by id of a node of this workflow, which then does not run'),
+      .describe('Results by node id. These nodes do not run'),
     live: z
       .boolean()
       .default(false)
@@ -50,7 +52,7 @@ export const testWorkflow = define({
       .string()
       .meta(refersTo('records'))
       .nullable()
-      .describe('Of the request record of a live run'),
+      .describe('Id of the request record of a live run'),
   }),
   permission: 'workflows:test',
   refuses: ['not_found', 'configuration_invalid', 'upstream_timeout', 'not_ready', 'idempotency_conflict'],
@@ -147,7 +149,7 @@ function refuseUnpublished(proxy: Resource, collection: Resource): void {
 
 const Value = confidential('traffic', z.unknown())
 const Results = z.object({
-  passed: z.boolean().describe('All tests that ran have passed'),
+  passed: z.boolean().describe('True if all tests passed'),
   tests: z.array(
     z.object({
       name: z.string(),
@@ -160,7 +162,7 @@ const Results = z.object({
           actual: Value,
         }),
       ),
-      reason: z.string().nullable().describe('Cause of a run that failed'),
+      reason: z.string().nullable().describe('Cause of a failed run'),
       duration_ms: z.number().meta(unit('ms')),
     }),
   ),
@@ -175,7 +177,7 @@ export const runWorkflowTests = define({
   group: workflowKind.group,
   summary: 'Run the tests that are saved with a workflow, without effects',
   input: z.strictObject({
-    definition: WorkflowDefinition.optional().describe('One that is not stored, with tests'),
+    definition: WorkflowDefinition.optional().describe('A definition that is not stored, with tests'),
     workflow: Ref.optional(),
     proxy: Ref.optional().describe('A proxy, such as orders:get-order'),
     test: z.string().max(100).optional().describe('Name of one test'),

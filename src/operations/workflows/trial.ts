@@ -22,12 +22,12 @@ import { refuseFaults } from './findings.ts'
 /** What one run came to. */
 export const Tried = z.object({
   status: z.int(),
-  code: z.string().nullable().describe('Problem code of a run that failed, or was refused'),
+  code: z.string().nullable().describe('Problem code of a failed or refused run'),
   reason: z.string().nullable().describe('Cause that callers do not see'),
   headers: confidential('traffic', z.record(z.string(), z.unknown())),
   body: confidential('traffic', z.unknown()).describe('JSON, text, or base64; at most 64 KiB'),
   body_encoding: z.enum(['json', 'text', 'base64']),
-  body_bytes: z.int().meta(unit('bytes')).describe('Of the whole body'),
+  body_bytes: z.int().meta(unit('bytes')).describe('Size of the whole body'),
   duration_ms: z.number().meta(unit('ms')),
   nodes: NodeResults.describe('Executions in the order in which they ended, with outputs'),
   trace: WorkflowTrace.nullable(),

@@ -23,19 +23,17 @@ export const validateWorkflow = define({
   group: workflowKind.group,
   summary: 'Validate a workflow: nodes, settings, edges, expressions, credentials; stores nothing',
   input: z.strictObject({
-    definition: WorkflowDefinition.optional().describe('One that is not stored'),
+    definition: WorkflowDefinition.optional().describe('A definition that is not stored'),
     workflow: Ref.optional(),
     proxy: Ref.optional().describe('A proxy, such as orders:get-order'),
   }),
   output: z.object({
-    valid: z.boolean().describe('No finding is an error'),
+    valid: z.boolean().describe('True if no finding is an error'),
     nodes: z.int(),
     findings: z.array(Finding),
     handles: z
       .record(z.string(), z.array(z.string()))
-      .describe(
-        'Handles at which edges can leave each node by its settings, by id. Nodes of unknown types are left out',
-      ),
+      .describe('Handles of each node for its settings, by id. Nodes of unknown types are left out'),
   }),
   permission: 'workflows:read',
   refuses: ['not_found'],

@@ -610,7 +610,7 @@ export interface Operations {
   readonly 'workflows.put': { readonly input: WorkflowsPutInput; readonly output: WorkflowsCreateOutput }
   /** Delete a workflow; needs confirm with its slug */
   readonly 'workflows.delete': { readonly input: WorkflowsDeleteInput; readonly output: CollectionsDeleteOutput }
-  /** Show the workflow of a proxy and its faults */
+  /** Show the workflow of a proxy and its findings */
   readonly 'proxies.workflow': { readonly input: ProxiesWorkflowInput; readonly output: ProxiesWorkflowOutput }
   /** Set the workflow of a proxy: inline, shared or none */
   readonly 'proxies.set_workflow': { readonly input: ProxiesSetWorkflowInput; readonly output: ProxiesWorkflowOutput }
@@ -622,19 +622,19 @@ export interface Operations {
   readonly 'workflows.test': { readonly input: WorkflowsTestInput; readonly output: WorkflowsTestOutput }
   /** Run the tests that are saved with a workflow, without effects */
   readonly 'workflows.run_tests': { readonly input: WorkflowsRunTestsInput; readonly output: WorkflowsRunTestsOutput }
-  /** Keep the next requests of callers to a proxy, to try workflows with them */
+  /** Capture the next requests of callers to a proxy, to test workflows with them */
   readonly 'workflows.start_capture': { readonly input: WorkflowsStartCaptureInput; readonly output: WorkflowsStartCaptureOutput }
   /** Show the state of a capture, its requests, and what to do next */
   readonly 'workflows.get_capture': { readonly input: WorkflowsGetCaptureInput; readonly output: WorkflowsStartCaptureOutput }
   /** List captures, newest first, without their requests */
   readonly 'workflows.captures': { readonly input: WorkflowsCapturesInput; readonly output: WorkflowsCapturesOutput }
-  /** End a capture, and delete what it has taken */
+  /** End a capture, and delete its requests */
   readonly 'workflows.cancel_capture': { readonly input: WorkflowsCancelCaptureInput; readonly output: WorkflowsCancelCaptureOutput }
   /** List the node types for workflows */
   readonly 'workflows.nodes': { readonly input: WorkflowsNodesInput; readonly output: WorkflowsNodesOutput }
   /** List templates of workflows and their parameters */
   readonly 'workflows.templates': { readonly input: WorkflowsTemplatesInput; readonly output: WorkflowsTemplatesOutput }
-  /** Return the definition that a template makes of its parameters; stores nothing */
+  /** Return the definition that a template creates from its parameters; stores nothing */
   readonly 'workflows.expand_template': { readonly input: WorkflowsExpandTemplateInput; readonly output: WorkflowsExpandTemplateOutput }
   /** Set a workflow from a template for several proxies: all of them or none */
   readonly 'proxies.apply_template': { readonly input: ProxiesApplyTemplateInput; readonly output: ProxiesApplyTemplateOutput }
@@ -684,7 +684,7 @@ export interface Operations {
   readonly 'clients.delete': { readonly input: ClientsDeleteInput; readonly output: CollectionsDeleteOutput }
   /** Activate or deactivate a client, with status or active */
   readonly 'clients.toggle': { readonly input: ClientsToggleInput; readonly output: ClientsUpdateOutput }
-  /** Set the collections and virtual MCPs of a client: the whole list, or what to add to it and remove from it */
+  /** Set the collections and virtual MCPs of a client: the whole list, or items to add and remove */
   readonly 'clients.assignments': { readonly input: ClientsAssignmentsInput; readonly output: Client }
   /** Add collections or virtual MCPs to a client */
   readonly 'clients.assign': { readonly input: ClientsAssignInput; readonly output: Client }
@@ -692,7 +692,7 @@ export interface Operations {
   readonly 'clients.unassign': { readonly input: ClientsUnassignInput; readonly output: Client }
   /** List your access requests and those you may decide */
   readonly 'access_requests.list': { readonly input: AccessRequestsListInput; readonly output: AccessRequestsListOutput }
-  /** Get an access request of yours, or one that you may decide */
+  /** Show an access request: your own, or one that you may decide */
   readonly 'access_requests.get': { readonly input: AccessRequestsGetInput; readonly output: AccessRequest }
   /** Request access to collections for a client */
   readonly 'access_requests.create': { readonly input: AccessRequestsCreateInput; readonly output: AccessRequest }
@@ -750,9 +750,9 @@ export interface Operations {
   readonly 'origins.list': { readonly input: OriginsListInput; readonly output: OriginsListOutput }
   /** Show an origin */
   readonly 'origins.get': { readonly input: OriginsGetInput; readonly output: Origin }
-  /** Show what an origin offers, as Postern read it last: tools, prompts, resources or templates */
+  /** Show the stored catalogue of an origin: tools, prompts, resources or templates */
   readonly 'origins.catalog': { readonly input: OriginsCatalogInput; readonly output: OriginsCatalogOutput }
-  /** Show the authorization server of an origin, and the redirect URI to register Postern with by hand */
+  /** Show the authorization server of an origin, and the redirect URI for a manual registration of Postern */
   readonly 'origins.authorization': { readonly input: OriginsAuthorizationInput; readonly output: OriginsAuthorizationOutput }
   /** Create an origin */
   readonly 'origins.create': { readonly input: OriginsCreateInput; readonly output: OriginsCreateOutput }
@@ -764,11 +764,11 @@ export interface Operations {
   readonly 'origins.delete': { readonly input: OriginsDeleteInput; readonly output: CollectionsDeleteOutput }
   /** Activate or deactivate an origin, with status or active */
   readonly 'origins.toggle': { readonly input: OriginsToggleInput; readonly output: OriginsCreateOutput }
-  /** Ask an origin how it is spoken to and what it offers; changes nothing */
+  /** Probe an origin: show its protocol and its capabilities; changes nothing */
   readonly 'origins.test': { readonly input: OriginsTestInput; readonly output: OriginsTestOutput }
-  /** Ask a server that is not stored how it is spoken to, what it offers and whether it wants a sign-in */
+  /** Probe a server that is not stored: show its protocol, its capabilities and whether it requires a sign-in */
   readonly 'origins.probe': { readonly input: OriginsProbeInput; readonly output: OriginsProbeOutput }
-  /** Read the catalogue of an origin again; when that fails, the last catalogue stays */
+  /** Read the catalogue of an origin again; if this fails, the last catalogue is kept */
   readonly 'origins.refresh_catalog': { readonly input: OriginsRefreshCatalogInput; readonly output: OriginsRefreshCatalogOutput }
   /** List virtual MCPs */
   readonly 'virtual_mcps.list': { readonly input: VirtualMcpsListInput; readonly output: VirtualMcpsListOutput }
@@ -786,13 +786,13 @@ export interface Operations {
   readonly 'virtual_mcps.publish': { readonly input: VirtualMcpsPublishInput; readonly output: VirtualMcpsCreateOutput }
   /** Show what a client, profile or user sees of a virtual MCP, and which rule decides */
   readonly 'virtual_mcps.preview': { readonly input: VirtualMcpsPreviewInput; readonly output: VirtualMcpsPreviewOutput }
-  /** Estimate how many tokens the lists of a virtual MCP cost a model, and which items cost most */
+  /** Estimate the tokens that the lists of a virtual MCP cost a model, and show the most expensive items */
   readonly 'virtual_mcps.token_cost': { readonly input: VirtualMcpsTokenCostInput; readonly output: VirtualMcpsTokenCostOutput }
   /** List virtual MCPs whose origins have added, changed or removed items since the approval */
   readonly 'virtual_mcps.drifted': { readonly input: VirtualMcpsDriftedInput; readonly output: VirtualMcpsDriftedOutput }
   /** Show the URL of a virtual MCP, and how to connect AI applications to it */
   readonly 'virtual_mcps.connect': { readonly input: VirtualMcpsConnectInput; readonly output: VirtualMcpsConnectOutput }
-  /** List what origins have added, changed or removed since it was approved, with the differences */
+  /** List items that origins have added, changed or removed since the approval, with the differences */
   readonly 'virtual_mcps.list_drift': { readonly input: VirtualMcpsListDriftInput; readonly output: VirtualMcpsListDriftOutput }
   /** Approve or reject items that origins have changed or added since they were approved */
   readonly 'virtual_mcps.resolve_drift': { readonly input: VirtualMcpsResolveDriftInput; readonly output: VirtualMcpsResolveDriftOutput }
@@ -824,9 +824,9 @@ export interface Operations {
   readonly 'users.toggle': { readonly input: UsersToggleInput; readonly output: User }
   /** Create a one-time link, valid for 24 hours, with which a local user sets a password */
   readonly 'users.invite': { readonly input: UsersInviteInput; readonly output: UsersInviteOutput }
-  /** Show all that a user can reach and may do, and why */
+  /** Show everything that a user can access and may do, with the reasons */
   readonly 'users.reach': { readonly input: UsersReachInput; readonly output: UsersReachOutput }
-  /** Switch a user off and end all that they hold: sign-ins, tokens, memberships and grants; needs confirm with their slug */
+  /** Deactivate a user and end their sign-ins, tokens, memberships and grants; needs confirm with their slug */
   readonly 'users.offboard': { readonly input: UsersOffboardInput; readonly output: UsersOffboardOutput }
   /** List teams */
   readonly 'teams.list': { readonly input: TeamsListInput; readonly output: TeamsListOutput }
@@ -906,7 +906,7 @@ export interface Operations {
   readonly 'bindings.put': { readonly input: BindingsPutInput; readonly output: Binding }
   /** Delete a binding; needs confirm with its slug */
   readonly 'bindings.delete': { readonly input: BindingsDeleteInput; readonly output: CollectionsDeleteOutput }
-  /** Issue the token of a binding. The token before stops working */
+  /** Issue the token of a binding. The previous token stops working */
   readonly 'bindings.issue_token': { readonly input: BindingsIssueTokenInput; readonly output: BindingsIssueTokenOutput }
   /** Revoke the token of a binding immediately */
   readonly 'bindings.revoke_token': { readonly input: BindingsRevokeTokenInput; readonly output: BindingsRevokeTokenOutput }
@@ -922,13 +922,13 @@ export interface Operations {
   readonly 'revisions.diff': { readonly input: RevisionsDiffInput; readonly output: RevisionsDiffOutput }
   /** Restore the state of an older revision as a new revision; requires confirm with its number. Secrets do not change */
   readonly 'revisions.rollback': { readonly input: RevisionsRollbackInput; readonly output: RevisionsRollbackOutput }
-  /** List the start settings of the process (POSTERN_*); they change only with a restart */
+  /** List the startup settings of the process (POSTERN_*); they change only with a restart */
   readonly 'settings.list': { readonly input: SettingsListInput; readonly output: SettingsListOutput }
   /** Show the URL of Management MCP, and how to connect AI applications to it */
   readonly 'settings.connect': { readonly input: SettingsConnectInput; readonly output: SettingsConnectOutput }
-  /** Show the runtime settings: the approval rules for writes, and what becomes of new hosts */
+  /** Show the runtime settings: approval rules, and the treatment of new hosts */
   readonly 'settings.get': { readonly input: SettingsGetInput; readonly output: Setting }
-  /** Change the runtime settings: the approval rules for writes, and what becomes of new hosts */
+  /** Change the runtime settings: approval rules, and the treatment of new hosts */
   readonly 'settings.update': { readonly input: SettingsUpdateInput; readonly output: SettingsUpdateOutput }
   /** List change requests: your own, and those whose resources you may read */
   readonly 'change_requests.list': { readonly input: ChangeRequestsListInput; readonly output: ChangeRequestsListOutput }
@@ -942,9 +942,9 @@ export interface Operations {
   readonly 'change_requests.reject': { readonly input: ChangeRequestsRejectInput; readonly output: ChangeRequest }
   /** List accounts that are connected at origins: your own, those of a user, or all */
   readonly 'connections.list': { readonly input: ConnectionsListInput; readonly output: ConnectionsListOutput }
-  /** Switch an account at an origin off or on: its token is not sent while it is off */
+  /** Activate or deactivate an account at an origin. The token of an inactive account is not sent */
   readonly 'connections.toggle': { readonly input: ConnectionsToggleInput; readonly output: ConnectionsToggleOutput }
-  /** End an account at an origin immediately: your own, or that of a user */
+  /** Disconnect an account at an origin immediately: your own, or the account of a user */
   readonly 'connections.disconnect': { readonly input: ConnectionsDisconnectInput; readonly output: ConnectionsDisconnectOutput }
   /** List personal tokens: your own, or those of a user */
   readonly 'personal_tokens.list': { readonly input: PersonalTokensListInput; readonly output: PersonalTokensListOutput }

@@ -70,7 +70,7 @@ export function* printOpenApi(operations: readonly Operation[]): Generator<void,
         bearer: {
           type: 'http',
           scheme: 'bearer',
-          description: 'An access token; `postern token` prints one.',
+          description: 'Access token. Create one with `postern token`',
         },
       },
       schemas: components.schemas,
@@ -81,18 +81,18 @@ export function* printOpenApi(operations: readonly Operation[]): Generator<void,
 
 /** What each resource is for that is of no kind, in a sentence; a kind says it itself. The console shows these too. */
 const ABOUT: Readonly<Record<string, string>> = {
-  access_requests: 'A consumer asks here for access to a collection.',
+  access_requests: 'An access request asks for access of a client to a collection.',
   change_requests: 'A change that another person must approve waits here.',
   connections:
-    'A connection is the account of a person at an origin. The list shows your own, and with the filter all_users those of everybody.',
+    'A connection is the account of a person at an origin. The list shows your own accounts, and with the filter all_users the accounts of everybody.',
   exports: 'An export writes request records or audit entries to a file.',
   revisions:
-    'Each change of the configuration makes a revision. You can compare revisions and return to one.',
+    'Each change of the configuration creates a revision. You can compare revisions and restore an earlier one.',
   personal_tokens: 'A personal token lets your own tools call the management API as you.',
-  keys: 'Keys that seal stored secrets and sign tokens.',
-  records: 'Each call through the gateway is one record.',
-  mcp_endpoints: 'The MCP endpoints that you may connect an application to.',
-  audit: 'Each change and each denied attempt is one entry.',
+  keys: 'Keys that encrypt stored secrets and sign tokens.',
+  records: 'Each call through the gateway creates one record.',
+  mcp_endpoints: 'The MCP endpoints to which you can connect an application.',
+  audit: 'Each change and each denied attempt creates one entry.',
 }
 
 function toTag(name: string): JsonSchema {
@@ -239,7 +239,7 @@ function toSuccess(operation: Operation, components: Components, output: JsonSch
     description,
     headers: {
       'X-Request-ID': REQUEST_ID,
-      ETag: { description: 'Revision of the resource, where it has one', schema: { type: 'string' } },
+      ETag: { description: 'Revision of the resource, if it has one', schema: { type: 'string' } },
       ...(created && {
         Location: {
           description: 'Path of the new resource, or of the change request',
@@ -259,17 +259,23 @@ function toSuccess(operation: Operation, components: Components, output: JsonSch
   const created = { 201: response('Created', schema, true) }
   const changed = {
     200: response(
-      dryRun ? 'Done; or, of a dry run, what would be' : 'Done',
+      dryRun ? 'Done; for a dry run: the expected result' : 'Done',
       dryRun ? { anyOf: [schema, dryRunShape] } : schema,
       false,
     ),
   }
   const waits = APPROVABLE.includes(operation.permission)
-    ? { 202: response('Waits for another person', { $ref: '#/components/schemas/WaitsForApproval' }, true) }
+    ? {
+        202: response(
+          'Waits for approval by another person',
+          { $ref: '#/components/schemas/WaitsForApproval' },
+          true,
+        ),
+      }
     : {}
   if (creates)
     return {
-      ...(dryRun && { 200: response('Of a dry run: what would be', dryRunShape, false) }),
+      ...(dryRun && { 200: response('Dry run: the expected result', dryRunShape, false) }),
       ...created,
       ...waits,
     }
@@ -337,7 +343,7 @@ function withoutDescription({ description: _, ...rest }: JsonSchema): JsonSchema
 
 /** The header of every answer. */
 const REQUEST_ID: JsonSchema = {
-  description: 'Names this request in log and audit',
+  description: 'Id of this request in the log and the audit log',
   schema: { type: 'string' },
 }
 
@@ -351,7 +357,7 @@ const SHARED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       type: { type: 'string', description: 'urn:postern:problem:<code>' },
       title: { type: 'string' },
       status: { type: 'integer' },
-      detail: { type: 'string', description: 'What happened this time, and what to do' },
+      detail: { type: 'string', description: 'Description of this occurrence, and the solution' },
       code: { type: 'string', enum: Object.keys(PROBLEMS) },
       request_id: { type: 'string' },
       errors: {
@@ -383,7 +389,7 @@ const SHARED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     properties: {
       waits_for_approval: {
         type: 'boolean',
-        description: 'False in the answer to a repeated call whose change request has come to its end',
+        description: 'False in the response to a repeated call whose change request has ended',
       },
       change_request: {
         type: 'object',
@@ -393,13 +399,13 @@ const SHARED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   },
   DryRun: {
     type: 'object',
-    description: 'Answer of a dry run; nothing was stored',
+    description: 'Response of a dry run; nothing was stored',
     required: ['dry_run', 'diff', 'result'],
     properties: {
       dry_run: { const: true },
       approval_needed: {
         type: 'array',
-        description: 'Names of the rules by which it would wait for another person',
+        description: 'Names of the approval rules that would hold the change',
         items: { type: 'string' },
       },
       diff: {
@@ -416,7 +422,7 @@ const SHARED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
           },
         },
       },
-      result: { type: 'object', description: 'What the answer would be' },
+      result: { type: 'object', description: 'The expected response' },
     },
     examples: [
       {

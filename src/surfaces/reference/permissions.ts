@@ -13,46 +13,56 @@ export function permissionsPage(operations: readonly Operation[]): string {
   })
   return `# Permissions
 
-A permission is a resource and a verb. What a role may do is the same over REST, Management MCP and the command line.
+Permissions decide what people and programs may do. A permission is a resource and a verb, such as \`proxies:update\`. It is the same
+over REST, Management MCP, the command line and the console. You give permissions with grants:
 
-Grants are given to [users, teams and groups](people.md) and to [service identities](service-identities.md). Of the roles,
-\`viewer\` reads the configuration, the trail, records and metrics; \`modifier\` also changes the configuration; \`auditor\` reads
-the trail and the records, and verifies the trail; \`admin\` does everything, access and keys included. [Roles of your
-own](service-identities.md#roles-of-your-own) list their permissions.
+\`\`\`sh
+postern grants create --user ada --name "Payments" --role modifier --scope '{"collections":["payments"]}'
+\`\`\`
 
-A **grant** is a role, over everything or narrowed to a scope; an access token holds one or several, and may do what any of
-them allows. \`postern token --grant modifier:proxies@payments\` prints a token that may change the proxies of the
-collection Payments and do nothing else:
+Grants are for [users, teams and groups](people.md) and for [service identities](service-identities.md). A **grant** is a role, for
+everything or within a scope.
 
-| grant | reaches |
+| role | may |
 |---|---|
-| \`viewer\` | everything that the role may do |
+| \`viewer\` | read the configuration, records and metrics |
+| \`modifier\` | also change the configuration |
+| \`auditor\` | read the audit log and records, and verify the audit log |
+| \`admin\` | do everything, including access and keys |
+| [custom roles](service-identities.md#roles-of-your-own) | what the role lists |
+
+An access token has one or several grants, and allows what any of them allows. \`postern token --grant modifier:proxies@payments\` prints a
+token that can only change the proxies of the collection Payments:
+
+| grant | scope |
+|---|---|
+| \`viewer\` | everything that the role allows |
 | \`modifier:proxies,collections\` | these types of resources (and \`audit\`, \`records\`, \`metrics\`) |
 | \`modifier@payments,orders\` | these collections and their proxies |
 | \`modifier@mcp:desk\` | this virtual MCP |
-| \`viewer@tag:partner\` | what has the tag, or belongs to what has it |
-| \`modifier:proxies@payments\` | what is of the type and in the collection |
+| \`viewer@tag:partner\` | resources with the tag, and resources that belong to them |
+| \`modifier:proxies@payments\` | resources of the type in the collection |
 
-- What lies beyond is not in lists and is answered with 404; what may be seen but not changed with 403, naming the permission.
-  Who may work below a collection may name it, without reading it. Who sees a resource sees the slugs of what it refers to.
-  Slugs and base paths are unique over everything: one that is taken beyond a scope is told as taken, and no more of it.
-- Nothing is implied: attaching a credential, or sending it elsewhere (another \`upstream\`, \`token_url\` or place of
-  introspection), needs \`credentials:use\` for it, deleting a collection \`proxies:delete\` for its proxies, and publishing
-  by \`cascade\` \`proxies:publish\`. Where a secret is read elsewhere, no scope says whose it is: referring to it needs
-  \`credentials:use\` that is not narrowed to places. A base path below that of another collection, or for some of its hosts,
-  takes paths from it, and needs \`collections:update\` for it. But who may change a client may assign it every collection that they may name.
-- A change must lie within the scope before and after: a tag that a grant depends on cannot be taken off by it. Nobody comes
-  to more by a tag that they give, and below a collection or client only who may do so there makes something, whatever
-  its tags.
-- Records and audit entries are shown where they belong to a collection of the scope, entries without what a change did to
-  others. Explaining requests, verifying the trail and the vault's keys need a grant that is not narrowed to places.
-- Exporting audit entries needs \`audit:export\`, which auditor and admin have; an export is there for everybody who may read and
-  export all that it may hold.
-- A virtual MCP is changed with the items of its origins, which its preview and drift show. Another origin becomes a member only with
-  \`origins:read\` for it, and so does a workflow or proxy call it.
-- Policies, clients, credentials and workflows stand in no collection: a grant that is narrowed to places reaches them by tags alone. Guardrails
-  have no tags, and no such grant reaches them: their order decides with that of all others.
-- Collections and virtual MCPs are held by id: another one that takes the slug over is not meant.
+- Resources outside of the scope are not listed and get 404. Resources that you may see but not change get 403 with the name of the
+  permission. If you may work below a collection, you may name the collection without reading it. If you can see a resource, you see the slugs
+  of its references. Slugs and base paths are unique over everything: a value that is used outside of your scope is reported as used,
+  without details.
+- Permissions never imply other permissions. To attach a credential, or to send it elsewhere (another \`upstream\`, \`token_url\` or
+  introspection URL), you need \`credentials:use\` for it. Deleting a collection needs \`proxies:delete\` for its proxies, and publishing with
+  \`cascade\` needs \`proxies:publish\`. A secret that is read from elsewhere belongs to no scope: to refer to it you need
+  \`credentials:use\` without a scope. A base path below the one of another collection, or for some of its hosts, takes paths from that
+  collection, and needs \`collections:update\` for it. If you may change a client, you may assign it every collection that you may name.
+- A change must be in your scope before and after it: you cannot remove a tag that your grant depends on. Adding a tag never extends your
+  own permissions. To create something in a collection or client, you need the permission there, whatever its tags.
+- You see records and audit entries that belong to a collection of your scope. Audit entries then omit changes of other resources. To
+  explain requests, verify the audit log and manage encryption keys, you need a grant without a scope.
+- Exporting audit entries needs \`audit:export\`, which auditor and admin have. You see an export only if you may read and export everything
+  in it.
+- If you may change a virtual MCP, its preview and drift show you the items of its origins. To add another origin as a member, you need
+  \`origins:read\` for it. The same applies to a workflow or proxy that calls it.
+- Policies, clients, credentials and workflows belong to no collection: a grant with a scope includes them only by tags. Guardrails have no
+  tags, so a grant with a scope never includes them: their order affects all other guardrails.
+- A scope stores ids of collections and virtual MCPs. Another resource that later gets the same slug is not in the scope.
 
 | operation | REST | MCP tool | permission | ${ROLES.join(' | ')} |
 |---|---|---|---|${'---|'.repeat(ROLES.length)}

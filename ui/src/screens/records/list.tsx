@@ -21,7 +21,7 @@ import type { CallRecord } from './sentence.ts'
 
 const PAGE = 100
 const TITLE = 'Records'
-const LEAD = 'Each call through the gateway is one record. Bodies and headers are not stored.'
+const LEAD = 'Each call through the gateway creates one record. Bodies and headers are not stored.'
 
 /** Calls through the gateway: filters, range, the open record and the live view stand in the address. */
 export default function Records() {
