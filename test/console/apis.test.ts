@@ -74,7 +74,7 @@ suite('APIs and their callers, in a browser', { skip: SKIPPED }, () => {
     )
     assert.equal((await server.manage('GET', '/collections/warehouse')).status, 404, 'a plan stores nothing')
     await assertClean(visit, 1440, 'the plan')
-    assert.equal(await page.getByText('All that changes').count(), 1)
+    assert.equal(await page.getByText('All changes').count(), 1)
     assert.equal(await page.locator('details[open]').count(), 0, 'the difference is folded')
     await page.getByRole('button', { name: 'Import', exact: true }).click()
     await page.getByRole('link', { name: 'Open the collection warehouse' }).waitFor()
@@ -118,7 +118,7 @@ suite('APIs and their callers, in a browser', { skip: SKIPPED }, () => {
       return box.y >= 0 && box.y + box.height <= page.viewportSize()!.height
     }
     assert.equal(await isInView(), true)
-    await page.getByText('All that changes').click()
+    await page.getByText('All changes').click()
     await page.locator('details[open]').waitFor()
     assert.equal(await isInView(), true, 'with the difference')
     await button.click()
@@ -150,7 +150,7 @@ suite('APIs and their callers, in a browser', { skip: SKIPPED }, () => {
     await opened(page, '/clients/loft')
     const row = (slug: string) =>
       page.getByRole('region', { name: 'Collections it may call' }).getByRole('row').filter({ hasText: slug })
-    await row('attic').getByText('draft, answers 404').waitFor()
+    await row('attic').getByText('draft, returns 404').waitFor()
     await row('orders').getByText('all endpoints').waitFor()
     assertFaultless(visit, 'may call')
   })

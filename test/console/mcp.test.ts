@@ -329,7 +329,7 @@ suite('virtual MCPs, in a browser', { skip: SKIPPED }, () => {
       'modern',
     )
     assert.equal((await client.ask('tools/list', {})).status, 200)
-    await page.getByText('Call seen, answered 200').waitFor()
+    await page.getByText('Call received, status 200').waitFor()
     assertFaultless(visit, 'connect')
   })
 })

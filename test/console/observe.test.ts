@@ -239,7 +239,7 @@ suite('the screens for looking, in a browser', { skip: SKIPPED }, () => {
     await page.getByRole('dialog').getByLabel('Headers', { exact: true }).fill(`X-Note: ${SCRIPT}`)
     await page.getByRole('dialog').getByRole('button', { name: 'Replay' }).click()
     await page.getByText('The outcome is the same as the first time').waitFor()
-    assert.equal(await page.getByRole('region', { name: 'Body of the answer' }).textContent(), body)
+    assert.equal(await page.getByRole('region', { name: 'Body of the response' }).textContent(), body)
     assert.equal(await page.locator('img').count(), 0)
     await opened(
       page,

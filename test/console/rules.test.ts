@@ -458,7 +458,7 @@ suite('rules of the console, in a browser', { skip: SKIPPED }, () => {
     assertFaultless(visit, 'problem codes')
   })
 
-  test('while Postern does not answer a page keeps what it shows, says how old it is, and comes up to date by itself', async () => {
+  test('while Postern does not respond a page keeps what it shows, says how old it is, and comes up to date by itself', async () => {
     await using visit = await visitor(browser, origins)
     const { page, context } = visit
     await signIn(page, origin, 'ann')
@@ -468,7 +468,7 @@ suite('rules of the console, in a browser', { skip: SKIPPED }, () => {
     await page.getByText('Counted by all gateway threads').waitFor()
     await page.waitForLoadState('networkidle')
     await context.setOffline(true)
-    const bar = page.getByRole('status').filter({ hasText: 'Postern does not answer' })
+    const bar = page.getByRole('status').filter({ hasText: 'Postern does not respond' })
     await bar.getByText(/Showing data from \d+ s ago\./).waitFor()
     assert.equal(await page.getByText('requests in any minute').count(), 1)
     assert.equal(await page.getByRole('alert').count(), 0)

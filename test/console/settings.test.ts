@@ -39,7 +39,7 @@ suite('settings and access, in a browser', { skip: SKIPPED }, () => {
       await using visit = await visitor(browser, origins, { width, dark })
       await signIn(visit.page, origin, 'ann')
       await opened(visit.page, '/settings')
-      await visit.page.getByLabel('Also those with their default').check()
+      await visit.page.getByLabel('Include defaults').check()
       await assertClean(visit, width, '/settings')
       await opened(visit.page, '/settings?authentication=token&application=cursor')
       await assertClean(visit, width, '/settings')
@@ -134,7 +134,7 @@ suite('settings and access, in a browser', { skip: SKIPPED }, () => {
     await row(set.name).getByText(set.value!, { exact: true }).waitFor()
     const usual = items.find(({ source }) => source === 'default')!
     assert.equal(await row(usual.name).count(), 0)
-    await start.getByLabel('Also those with their default').check()
+    await start.getByLabel('Include defaults').check()
     await row(usual.name).first().waitFor()
     const way = card(page, 'Connect to Management MCP')
     await way.getByRole('tab', { name: 'Claude Code' }).click()

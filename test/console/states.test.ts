@@ -260,7 +260,7 @@ suite('states of all screens, in a browser', { skip: SKIPPED }, () => {
 
   const assertOffline = async ({ visit }: Lane, { page, settle }: Opened): Promise<void> => {
     const shown = await page.evaluate(TEXT)
-    const bar = page.getByRole('status').filter({ hasText: 'Postern does not answer' })
+    const bar = page.getByRole('status').filter({ hasText: 'Postern does not respond' })
     await visit.context.setOffline(true)
     try {
       await page.evaluate(LOOKED_AT)

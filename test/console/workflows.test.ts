@@ -141,7 +141,7 @@ suite('workflows, in a browser', { skip: SKIPPED }, () => {
       await page.keyboard.press('Control+Enter')
       await page.getByText('Answered 200').waitFor()
       await page
-        .getByRole('region', { name: 'Body of the answer' })
+        .getByRole('region', { name: 'Body of the response' })
         .or(page.getByText('TEA-1').last())
         .first()
         .waitFor()
@@ -400,7 +400,7 @@ suite('workflows, in a browser', { skip: SKIPPED }, () => {
     await page.getByRole('heading', { name: 'Workflows', level: 1 }).waitFor()
     await page.waitForLoadState('networkidle')
     await opened(page, '/workflows/kept?tab=graph&view=list')
-    await page.getByText('Your changes that were not saved are here again.').waitFor()
+    await page.getByText('Your unsaved changes were restored.').waitFor()
     assert.equal(await page.locator('li[data-node="bad"]').count(), 0)
     await page.getByRole('button', { name: 'Discard them' }).click()
     await page.locator('li[data-node="bad"]').waitFor()

@@ -115,7 +115,7 @@ export function faultOf(error: unknown): Fault {
     return { title, detail, code, requestId, status, fields: errors }
   }
   const detail = error instanceof Error ? error.message : String(error)
-  return { title: 'No answer', detail, code: null, requestId: null, status: null, fields: [] }
+  return { title: 'No response', detail, code: null, requestId: null, status: null, fields: [] }
 }
 
 /** True if two failures say the same, such as of a filter that two questions of a page have. */

@@ -34,7 +34,7 @@ export default function KeyHelp({ onClose }: { onClose: () => void }) {
       <div className="mt-4 border-t border-line pt-3">
         <Checkbox
           label="Shortcuts of a single key"
-          hint="Switch them off if you use speech input or press keys by accident."
+          hint="Turn them off if you use speech input or press keys by accident."
           checked={isOn}
           onChange={(event) => {
             setSingleKeys(event.target.checked)

@@ -308,7 +308,7 @@ export function applyTheme(): void {
   else document.documentElement.dataset['theme'] = value
 }
 
-/** What is on a page stays there while Postern does not answer: the bar of the shell says so, and how old it is. */
+/** What is on a page stays there while Postern does not respond: the bar of the shell says so, and how old it is. */
 export function createQueries(): QueryClient {
   return new QueryClient({
     queryCache: new QueryCache({
@@ -333,7 +333,7 @@ export function createQueries(): QueryClient {
 /** Postern is asked again this often, milliseconds. */
 const AGAIN_MS = 3000
 
-/** While Postern does not answer: how old the page is. It is brought up to date by the first answer. */
+/** While Postern does not respond: how old the page is. It is brought up to date by the first answer. */
 function Unreached() {
   const { isReached, lastAnswer } = useSyncExternalStore(onReach, reachNow)
   return isReached ? null : <Bar since={lastAnswer} />
@@ -362,7 +362,7 @@ function Bar({ since }: { since: number }) {
       role="status"
       className="fixed inset-x-4 bottom-4 z-50 mx-auto flex w-fit flex-wrap items-center gap-x-3 gap-y-1 rounded-md bg-warn-soft px-4 py-2 shadow-float"
     >
-      <Status state="warn">Postern does not answer</Status>
+      <Status state="warn">Postern does not respond</Status>
       <span>
         Connection lost. Showing data from{' '}
         <time dateTime={at} title={at}>

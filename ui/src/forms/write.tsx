@@ -94,7 +94,7 @@ export function Review(props: ReviewProps) {
           )
         ) : (
           <details>
-            <summary className="font-medium">All that changes</summary>
+            <summary className="font-medium">All changes</summary>
             <div className="mt-2">
               <Diff entries={state.diff} />
             </div>

@@ -27,7 +27,7 @@ export interface ChartProps {
   readonly format: (value: number) => string
   /** A value at the axis. Default: without its unit, in few letters. */
   readonly axis?: (value: number) => string
-  /** The last point still counts: it has a dot, and the legend says so. */
+  /** The last point is incomplete: it has a dot, and the legend says so. */
   readonly isRunning?: boolean
   /** Seconds of which not all is known. They are hatched. */
   readonly unknown: readonly [from: number, to: number] | null
@@ -99,7 +99,7 @@ export function Chart(props: ChartProps) {
             )}
           </Legend>
         ))}
-        {isRunning && <span className="text-muted">The last point still counts</span>}
+        {isRunning && <span className="text-muted">The last point is incomplete</span>}
         {unknown !== null && <span className="text-muted">Hatched: incomplete</span>}
       </div>
     </div>

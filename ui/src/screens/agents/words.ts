@@ -39,7 +39,7 @@ export function bindingSentence(binding: JsonObject): string {
   if (typeof user === 'string') return `${host} calls ${opened} for ${user}, with a token of its own.`
   if (actsFor == null) return `${host} calls ${opened} for itself, with a token of its own.`
   const people = [...(actsFor.users ?? []), ...(actsFor.teams ?? []).map((team) => `members of ${team}`)]
-  if (people.length === 0) return `${host} calls ${opened} for nobody yet.`
+  if (people.length === 0) return `${host} does not call ${opened} for anyone yet.`
   return `${host} calls ${opened} for ${people.join(', ')}, each time with a token that it exchanges for one of theirs.`
 }
 

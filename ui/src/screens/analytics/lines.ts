@@ -8,7 +8,7 @@ export type Point = OverTime['items'][number]
 export interface Lines {
   /** Seconds since 1970. */
   readonly times: readonly number[]
-  /** The last point still counts. */
+  /** The last point is incomplete. */
   readonly isRunning: boolean
   readonly requests: readonly ChartSeries[]
   readonly durations: readonly ChartSeries[]

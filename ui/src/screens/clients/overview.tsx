@@ -194,7 +194,7 @@ interface AssignedProps {
 function Assigned({ profile, collection, isDraft }: AssignedProps) {
   if (profile.collections !== null && !profile.collections.includes(collection))
     return <Status state="off">not assigned</Status>
-  if (isDraft) return <Status state="draft">draft, answers 404</Status>
+  if (isDraft) return <Status state="draft">draft, returns 404</Status>
   const { allow, deny } = profile.endpoints
   const methods = profile.allowed_methods.join(', ')
   if (allow.length > 0 || deny.length > 0) return <Status state="ok">some endpoints</Status>

@@ -125,7 +125,7 @@ function Held({ value, slug, schemas }: PartProps) {
       {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
       {query.isPending && <SkeletonRows rows={2} />}
       {query.data !== undefined && items.length === 0 && (
-        <p className="text-muted">Postern holds no token or key of this profile.</p>
+        <p className="text-muted">Postern stores no token or key of this profile.</p>
       )}
       <ul className="flex flex-col">
         {items.map((item) => (

@@ -49,7 +49,7 @@ export function PublicUrl({ collection, proxy, isPublished }: PublicUrlProps) {
       <CodeBlock label="Public URL" text={publicUrl(gateway, collection, target)} />
       {!isPublished && (
         <p className="mt-2">
-          <Status state="draft">draft</Status> The gateway answers 404 here until{' '}
+          <Status state="draft">draft</Status> The gateway returns 404 here until{' '}
           {proxy === undefined ? 'the collection is' : 'the proxy and its collection are'} published.
         </p>
       )}

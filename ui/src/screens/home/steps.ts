@@ -31,13 +31,13 @@ export function stepsOf({ isUsed, collections, clients, records, profile }: Step
   return [
     {
       label: 'Add an API',
-      hint: 'Import an OpenAPI description, or create a collection by hand.',
+      hint: 'Import an OpenAPI description, or create a collection yourself.',
       isDone: isUsed || some(collections),
       to: '/collections/import',
     },
     {
       label: 'Publish it',
-      hint: 'A draft answers 404 until it is published.',
+      hint: 'A draft returns 404 until it is published.',
       isDone: isUsed || some(collections, ({ status }) => status === 'published'),
       to: '/collections',
     },

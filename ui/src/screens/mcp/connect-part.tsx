@@ -59,7 +59,7 @@ function FirstCall({ slug, isPublished }: { slug: string; isPublished: boolean }
     )
   return (
     <p role="status" className="flex flex-wrap gap-x-2">
-      <Status state={call.status < 400 ? 'ok' : 'bad'}>{`Call seen, answered ${call.status}`}</Status>
+      <Status state={call.status < 400 ? 'ok' : 'bad'}>{`Call received, status ${call.status}`}</Status>
       <Time value={call.time} />
       {call.agent_name !== null && <span className="text-muted">from {call.agent_name}</span>}
       <Link

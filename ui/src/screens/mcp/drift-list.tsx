@@ -23,7 +23,7 @@ export default function DriftList() {
     <Page
       name={TITLE}
       title={TITLE}
-      lead="What MCP servers have added, changed or removed since the last approval."
+      lead="Items that MCP servers have added, changed or removed since the last approval."
       actions={<ShowAs request={{ operation: row, input: {}, options: {} }} />}
     >
       {error !== null && <FaultBox fault={faultOf(error)} retry={() => void refetch()} />}

@@ -31,12 +31,12 @@ export const AUTH_MODES: readonly {
   {
     mode: 'token_exchange',
     label: 'A token of the identity provider',
-    hint: 'Postern exchanges a token for each person (RFC 8693). Nobody connects anything.',
+    hint: 'Postern exchanges a token for each person (RFC 8693). People need not connect an account.',
   },
   {
     mode: 'id_jag',
     label: 'An identity assertion of the identity provider',
-    hint: 'Postern gets an ID-JAG for each person. Nobody connects anything.',
+    hint: 'Postern gets an ID-JAG for each person. People need not connect an account.',
   },
 ]
 

@@ -98,7 +98,7 @@ function Reachable({ value }: { value: JsonObject }) {
   if (value['reachable'] !== 'unreachable') return <Status state="pending">Not checked yet</Status>
   return (
     <span className="inline-flex flex-wrap gap-x-2">
-      <Status state="bad">Does not answer</Status>
+      <Status state="bad">Does not respond</Status>
       {typeof value['down_since'] === 'string' && (
         <span>
           since <Time value={value['down_since']} />

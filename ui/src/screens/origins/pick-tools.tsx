@@ -69,7 +69,7 @@ export function PickTools({ slug }: { slug: string }) {
                 , then read the catalogue.
               </>
             ) : (
-              'Read it once the server answers.'
+              'Read it when the server responds.'
             )}
           </p>
         </Card>

@@ -10,5 +10,5 @@ export const BUILT_IN_ROLES: readonly { readonly role: string; readonly about: s
     role: 'auditor',
     about: 'Reads, verifies and exports the audit log. Reads and exports records.',
   },
-  { role: 'admin', about: 'Everything, also people, grants, keys, approvals and settings.' },
+  { role: 'admin', about: 'Everything, including people, grants, keys, approvals and settings.' },
 ]

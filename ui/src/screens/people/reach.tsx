@@ -110,7 +110,7 @@ export default function UserReach({ slug }: PartProps) {
             <>
               <Ref resource="origins" id={origin} label={origin} />
               <Status state={state === 'connected' && active ? 'ok' : 'bad'}>
-                {active ? state.replace('_', ' ') : 'switched off'}
+                {active ? state.replace('_', ' ') : 'inactive'}
               </Status>
               <span className="text-sm text-muted">{account_label}</span>
             </>

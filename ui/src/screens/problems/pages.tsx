@@ -77,7 +77,7 @@ export function Problem() {
         )
       }
     >
-      <Card title="What it means and what to do" className="max-w-240">
+      <Card title="Meaning and solution" className="max-w-240">
         <Markdown text={text} />
       </Card>
       <Card title="In responses" className="max-w-240">

@@ -41,7 +41,7 @@ export default function PathPart({ value }: PartProps) {
         {isWhole(search) ? (
           <Answer search={search} ended={null} proxy={addressOf('proxies', value)} />
         ) : (
-          <p className="text-muted">Put values in the place of the path parameters, then ask.</p>
+          <p className="text-muted">Replace the path parameters with values to see the result.</p>
         )}
       </div>
     </div>

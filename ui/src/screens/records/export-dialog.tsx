@@ -80,7 +80,7 @@ function Export({ of, filters }: Pick<ExportDialogProps, 'of' | 'filters'>) {
       <Labeled id={formatId} label="Format">
         <Select id={formatId} value={format} onChange={(event) => setFormat(event.target.value)}>
           <option value={FORMAT_DEFAULT}>CSV</option>
-          <option value="ndjson">NDJSON, one JSON object in a line</option>
+          <option value="ndjson">NDJSON, one JSON object per line</option>
         </Select>
       </Labeled>
       {state.step === 'editing' && state.fault !== null && <FaultBox fault={state.fault} />}
@@ -108,7 +108,7 @@ function Ready({ id }: { id: string }) {
     try {
       const path = `/management/v1/exports/${encodeURIComponent(id)}/download`
       const answer = await fetch(path, { headers: { 'x-postern-console': '1' } })
-      if (!answer.ok) throw new Error(`The download was answered ${answer.status}.`)
+      if (!answer.ok) throw new Error(`The download failed with status ${answer.status}.`)
       saveFile(`${found?.of ?? 'export'}-${id}.${found?.format ?? 'csv'}`, await answer.blob())
     } catch (error) {
       setFault(faultOf(error))

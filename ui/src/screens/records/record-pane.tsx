@@ -375,13 +375,13 @@ function Answered({ answer, record }: { answer: Output<'requests.replay'>; recor
         </table>
       )}
       <CodeBlock
-        label="Headers of the answer"
+        label="Headers of the response"
         text={Object.entries(headers)
           .map(([name, value]) => `${name}: ${value}`)
           .join('\n')}
       />
       <CodeBlock
-        label={`Body of the answer${body_encoding === 'base64' ? ', base64' : ''}${truncated ? ', cut' : ''}`}
+        label={`Body of the response${body_encoding === 'base64' ? ', base64' : ''}${truncated ? ', cut' : ''}`}
         text={body}
       />
     </section>

@@ -63,7 +63,7 @@ export default function Why() {
           {isWhole(search) ? (
             <Answer search={search} ended={record?.check ?? null} />
           ) : (
-            <p className="text-muted">Give a method and a path, then ask.</p>
+            <p className="text-muted">Enter a method and a path to see the result.</p>
           )}
         </div>
       )}

@@ -22,7 +22,7 @@ export default function AccessRequests() {
       resource="access_requests"
       title="Access requests"
       states={STATES}
-      emptyHint="A consumer asks for access to a collection that is requestable."
+      emptyHint="A person can request access for a client, if a collection is requestable."
       actions={create}
       emptyAction={create}
       columns={[

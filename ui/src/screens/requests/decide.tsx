@@ -106,8 +106,8 @@ export function Decide({ resource, id, isOwn, canApprove }: DecideProps) {
         </Labeled>
         {fault !== null && <FaultBox fault={fault} />}
         {judged !== null && (
-          <section aria-label="What the decision changes" className="flex flex-col gap-2">
-            <h3 className="font-medium">What the decision changes</h3>
+          <section aria-label="Effect of the decision" className="flex flex-col gap-2">
+            <h3 className="font-medium">Effect of the decision</h3>
             <Diff entries={judged.diff} />
           </section>
         )}

@@ -23,7 +23,7 @@ test('a change request says who asked for what, and what became of it', () => {
     [{ state: 'open' }, 'ann asked to update the proxy orders:get-order. Nothing has changed yet.'],
     [
       { state: 'applied', decided_by: bob, config_revision: 7 },
-      'ann asked to update the proxy orders:get-order. bob approved it, which made revision 7.',
+      'ann asked to update the proxy orders:get-order. bob approved it, which created revision 7.',
     ],
     [
       { state: 'approved', decided_by: bob },

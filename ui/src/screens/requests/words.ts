@@ -39,7 +39,7 @@ export function changeSentence(request: ChangeRequest): string {
     case 'approved':
       return `${asked}. ${decider} approved it. The change runs when ${requester.name} repeats the call.`
     case 'applied':
-      return `${asked}. ${decider} approved it${config_revision === null ? '' : `, which made revision ${config_revision}`}.`
+      return `${asked}. ${decider} approved it${config_revision === null ? '' : `, which created revision ${config_revision}`}.`
     case 'rejected':
       return decided_by?.id === requester.id
         ? `${asked} and withdrew the request.`

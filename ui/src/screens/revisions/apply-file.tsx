@@ -251,7 +251,7 @@ function Documents() {
             <Labeled
               id={`${id}variables`}
               label="Variables"
-              hint="One per line: NAME=value. They stand for ${var.NAME} in the documents."
+              hint="One per line: NAME=value. They replace ${var.NAME} in the documents."
               error={given.fault}
             >
               <TextArea
@@ -264,7 +264,7 @@ function Documents() {
               />
             </Labeled>
             <Checkbox
-              label="Remove what the documents no longer contain"
+              label="Remove resources that the documents no longer contain"
               hint="Only resources that this set manages"
               checked={prune}
               onChange={(event) => setPrune(event.target.checked)}

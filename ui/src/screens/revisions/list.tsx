@@ -52,7 +52,7 @@ export default function Revisions() {
     <Page
       name={TITLE}
       title={TITLE}
-      lead="Each change of the configuration makes a revision. Choose two to see their difference."
+      lead="Each change of the configuration creates a revision. Choose two to see their difference."
       actions={
         <>
           {may('config.plan') && (
@@ -81,7 +81,7 @@ export default function Revisions() {
         query.data !== undefined &&
         items.length === 0 &&
         (filters['text'] === undefined ? (
-          <Empty title="No revisions yet">The first change of the configuration makes one.</Empty>
+          <Empty title="No revisions yet">The first change of the configuration creates one.</Empty>
         ) : (
           <Empty
             title="No revisions match the search"

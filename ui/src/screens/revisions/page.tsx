@@ -152,7 +152,7 @@ function Summary({ result }: { result: RolledBack }) {
   ] as const
   return (
     <div className="flex flex-col gap-2">
-      <p>The rollback makes a new revision. Secrets and tokens keep their current state.</p>
+      <p>The rollback creates a new revision. Secrets and tokens keep their current state.</p>
       {lists.map(
         ([label, items]) =>
           items.length > 0 && (

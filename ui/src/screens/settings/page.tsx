@@ -98,7 +98,7 @@ function Rules({ settings, schemas }: PartProps) {
         )
       }
     >
-      {rules.length === 0 && <p className="text-muted">None. Changes take effect without approval.</p>}
+      {rules.length === 0 && <p className="text-muted">None. Changes apply without approval.</p>}
       <ul className="flex flex-col gap-3">
         {rules.map((one, index) => (
           <li key={one.name} className="flex flex-wrap items-start justify-between gap-2">
@@ -244,7 +244,7 @@ function OfTheStart({ start }: { start: UseQueryResult<Output<'settings.list'>> 
       title="Startup settings"
       actions={
         <Checkbox
-          label="Also those with their default"
+          label="Include defaults"
           checked={isAll}
           onChange={(event) => setAll(event.target.checked)}
         />

@@ -179,7 +179,7 @@ function WhatItMayDo({ choices, limits, onChange, error }: WhatItMayDoProps) {
           <Labeled
             id={`${prefix}narrower`}
             label="Narrower grants"
-            hint="One a line, such as viewer:proxies@payments"
+            hint="One per line, such as viewer:proxies@payments"
             error={error}
           >
             <TextArea

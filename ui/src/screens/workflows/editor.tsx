@@ -342,7 +342,7 @@ function Drafts({ editor }: { editor: Editor }) {
       role="status"
       className="flex flex-wrap items-center gap-2 rounded-md border border-line bg-accent-soft px-3 py-2"
     >
-      <p className="min-w-0 flex-1">Your changes that were not saved are here again.</p>
+      <p className="min-w-0 flex-1">Your unsaved changes were restored.</p>
       <Button isSmall onClick={editor.discard}>
         Discard them
       </Button>

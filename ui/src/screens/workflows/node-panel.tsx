@@ -205,7 +205,7 @@ function Id({
     <Labeled
       id={id}
       label="Id"
-      hint="Names the node in edges and expressions, which follow a change"
+      hint="Id of the node in edges and expressions. If you change it, they change too"
       error={fault}
     >
       <TextInput

@@ -167,7 +167,7 @@ function Result({
         {code !== null && <code className="ml-2 text-sm">{code}</code>}
       </p>
       {reason !== null && <p className="text-sm break-words text-bad">{reason}</p>}
-      <CodeBlock label="Body of the answer" text={text ?? 'null'} />
+      <CodeBlock label="Body of the response" text={text ?? 'null'} />
       <RunWaterfall run={editor.run} selection={editor.selection} onPick={open} />
       {trace !== null && trace.logs.length > 0 && (
         <ul aria-label="Messages" className="text-sm">

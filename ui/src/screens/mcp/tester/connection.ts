@@ -110,7 +110,7 @@ export function connect(slug: string, era: Era, token: string): Connection {
         const params: JsonObject = cursor === undefined ? {} : { cursor }
         const { messages } = await send(requestOf(era, --last, 'tools/list', params))
         const answer = messages.at(-1)
-        if (!isObject(answer)) throw new Error('The answer to tools/list is no JSON-RPC message.')
+        if (!isObject(answer)) throw new Error('The response to tools/list is not a JSON-RPC message.')
         if (isObject(answer['error'])) throw new Error(String(answer['error']['message']))
         const result = isObject(answer['result']) ? answer['result'] : {}
         found.push(...(Array.isArray(result['tools']) ? result['tools'] : []).flatMap(toTool))

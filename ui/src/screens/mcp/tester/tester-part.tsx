@@ -180,7 +180,7 @@ export default function TesterPart({ slug, value }: PartProps) {
 
 const STOPPED: Fault = {
   title: 'Stopped',
-  detail: `You stopped waiting for the answer. By revision ${ERAS.modern} this cancels the call.`,
+  detail: `You stopped waiting for the response. By revision ${ERAS.modern} this cancels the call.`,
   code: null,
   requestId: null,
   status: null,
