@@ -38,10 +38,10 @@ test('a hint says what holds for the kind', () => {
   const window = 'rate: 1s to 24h; quota: 1d (day), with rolling 1h to 30d; concurrency: none'
   assert.equal(hintOfKind(window, 'rate'), '1s to 24h')
   assert.equal(hintOfKind(window, 'quota'), '1d (day), with rolling 1h to 30d')
-  assert.equal(hintOfKind('Of a rate: count by a bucket', 'rate'), 'Count by a bucket')
-  assert.equal(hintOfKind('Of a rate: count by a bucket', 'quota'), 'Of a rate: count by a bucket')
-  assert.equal(hintOfKind('Of a calendar quota: where its day begins', 'quota'), 'Where its day begins')
-  assert.equal(hintOfKind('Of a concurrency limit: how long', 'concurrency'), 'How long')
+  assert.equal(hintOfKind('For a rate: use a bucket', 'rate'), 'Use a bucket')
+  assert.equal(hintOfKind('For a rate: use a bucket', 'quota'), 'For a rate: use a bucket')
+  assert.equal(hintOfKind('For a calendar quota: time zone of its day', 'quota'), 'Time zone of its day')
+  assert.equal(hintOfKind('For a concurrency limit: how long', 'concurrency'), 'How long')
   assert.equal(hintOfKind('observe: counts; refuses nothing', 'rate'), 'observe: counts; refuses nothing')
 })
 

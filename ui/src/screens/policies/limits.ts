@@ -54,10 +54,10 @@ export function limitFields(
   }
 }
 
-/** What a hint says of a kind: `1s to 24h` of `rate: 1s to 24h; concurrency: none`, and the text without `Of a rate: ` before it. */
+/** What a hint says of a kind: `1s to 24h` of `rate: 1s to 24h; concurrency: none`, and the text without `For a rate: ` before it. */
 export function hintOfKind(hint: string, kind: string): string {
   const part = hint.split('; ').find((one) => one.startsWith(`${kind}: `))
-  const [whole, of] = /^Of a (?:calendar )?(\w+)(?: limit)?: /.exec(hint) ?? []
+  const [whole, of] = /^For a (?:calendar )?(\w+)(?: limit)?: /.exec(hint) ?? []
   const text =
     part?.slice(kind.length + 2) ?? (whole !== undefined && of === kind ? hint.slice(whole.length) : null)
   return text === null ? hint : text.charAt(0).toUpperCase() + text.slice(1)
