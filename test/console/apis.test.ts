@@ -78,7 +78,7 @@ suite('APIs and their callers, in a browser', { skip: SKIPPED }, () => {
     assert.equal(await page.locator('details[open]').count(), 0, 'the difference is folded')
     await page.getByRole('button', { name: 'Import', exact: true }).click()
     await page.getByRole('link', { name: 'Open the collection warehouse' }).waitFor()
-    await page.getByText('The gateway answers 404 for this collection until it is published.').waitFor()
+    await page.getByText('The gateway returns 404 for this collection until it is published.').waitFor()
     assert.equal(await page.getByRole('heading', { name: 'Imported' }).count(), 0, 'no empty card')
     const slugs = async () =>
       (await server.manage('GET', '/proxies?collection=warehouse')).json.items.map(
@@ -127,7 +127,7 @@ suite('APIs and their callers, in a browser', { skip: SKIPPED }, () => {
     await dialog.getByRole('button', { name: 'Review the change' }).click()
     await dialog.getByRole('button', { name: 'Publish', exact: true }).click()
     await dialog.waitFor({ state: 'detached' })
-    await page.getByText('The gateway answers 404 for this collection').waitFor({ state: 'detached' })
+    await page.getByText('The gateway returns 404 for this collection').waitFor({ state: 'detached' })
     const { items } = (await server.manage('GET', '/proxies?collection=parts&status=draft')).json
     assert.equal(items.length, 0, 'its proxies are published with it')
     assertFaultless(visit, 'large import')
@@ -282,11 +282,11 @@ suite('APIs and their callers, in a browser', { skip: SKIPPED }, () => {
     assert.equal((await url.innerText()).trim(), `${gateway}/orders`)
     await opened(page, '/proxies/orders:get-order')
     assert.match((await url.innerText()).trim(), /\/orders\/v1\/orders\/\{\w+\}$/)
-    assert.equal(await page.getByText('The gateway answers 404 here').count(), 0)
+    assert.equal(await page.getByText('The gateway returns 404 here').count(), 0)
     await server.manage('PATCH', '/proxies/orders:open-hours', { status: 'draft' })
     await opened(page, '/proxies/orders:open-hours')
     assert.equal((await url.innerText()).trim(), `${gateway}/orders/v1/hours`)
-    await page.getByText('The gateway answers 404 here').waitFor()
+    await page.getByText('The gateway returns 404 here').waitFor()
     assertFaultless(visit, 'public URLs')
   })
 

@@ -327,7 +327,7 @@ function Done({ slug, schemas, isPending, children }: DoneProps) {
       {collection?.status === 'draft' && (
         <div className="flex flex-wrap items-center gap-3">
           <p>
-            <Status state="draft">draft</Status> The gateway answers 404 for this collection until it is
+            <Status state="draft">draft</Status> The gateway returns 404 for this collection until it is
             published.
           </p>
           {may('collections.publish') && (
