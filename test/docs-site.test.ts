@@ -88,7 +88,7 @@ test('the search finds the section that explains a term first', () => {
   runInNewContext(read('search.js'), { globalThis: scope })
   const sections = scope.POSTERN_SECTIONS!
   for (const [query, href] of [
-    ['private_key_jwt', 'identity.html#client-authentication'],
+    ['POSTERN_OIDC_CLIENT_KEY_FILE', 'identity.html#client-authentication'],
     ['upgrade', 'upgrade.html'],
     ['virtual mcp', 'virtual-mcps.html'],
     ['guardrails', 'guardrails.html'],

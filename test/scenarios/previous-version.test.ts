@@ -46,17 +46,21 @@ test('the conversion of each store is announced before and after, and nothing el
   )
 })
 
-test('an export of the last development version plans empty', async () => {
+test('an export of the last development version plans nothing but the new default of response_validation', async () => {
   for (const args of [['export.yaml'], ['team-files.yaml', '--name', 'team-files']]) {
     const [file, ...name] = args as [string, ...string[]]
     const plan = await runCommand(server.data, ['plan', join(FIXTURE, file), ...name, '-o', 'json'])
     assert.equal(plan.code, 0, plan.err)
     const { create, update, remove, items } = JSON.parse(plan.out)
-    assert.deepEqual([create, update, remove], [0, 0, 0], plan.out)
-    assert.deepEqual(
-      items.flatMap(({ diff }: { diff: unknown[] }) => diff),
-      [],
-    )
+    assert.deepEqual([create, remove], [0, 0], plan.out)
+    const differing = (items as { item: string; diff: unknown[] }[]).filter(({ diff }) => diff.length > 0)
+    assert.equal(differing.length, update)
+    for (const { item, diff } of differing) {
+      assert.match(item, /^proxy\//)
+      assert.deepEqual(diff, [
+        { op: 'replace', path: '/response_validation', from: 'off', value: 'inherit' },
+      ])
+    }
   }
 })
 

@@ -20,7 +20,10 @@ test('a binding is read as a sentence that tells for whom its host calls', () =>
     bindingSentence({ ...binding, acts_for: { users: ['ada'], teams: ['support'] } }),
     /^nightly calls desk for ada, members of support, each time/,
   )
-  assert.match(bindingSentence({ ...binding, acts_for: { users: [], teams: [] } }), /does not call desk for anyone yet/)
+  assert.match(
+    bindingSentence({ ...binding, acts_for: { users: [], teams: [] } }),
+    /does not call desk for anyone yet/,
+  )
 })
 
 test('the state of a token is a word, and one that is not known counts as no token', () => {
