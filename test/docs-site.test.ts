@@ -88,7 +88,8 @@ test('the search finds the section that explains a term first', () => {
   runInNewContext(read('search.js'), { globalThis: scope })
   const sections = scope.POSTERN_SECTIONS!
   for (const [query, href] of [
-    ['POSTERN_OIDC_CLIENT_KEY_FILE', 'identity.html#client-authentication'],
+    ['client authentication', 'identity.html#client-authentication'],
+    ['private_key_jwt', 'credentials.html#oauth2_client_credentials'],
     ['upgrade', 'upgrade.html'],
     ['virtual mcp', 'virtual-mcps.html'],
     ['guardrails', 'guardrails.html'],

@@ -57,9 +57,7 @@ test('an export of the last development version plans nothing but the new defaul
     assert.equal(differing.length, update)
     for (const { item, diff } of differing) {
       assert.match(item, /^proxy\//)
-      assert.deepEqual(diff, [
-        { op: 'replace', path: '/response_validation', from: 'off', value: 'inherit' },
-      ])
+      assert.deepEqual(diff, [{ op: 'replace', path: '/response_validation', from: 'off', value: 'inherit' }])
     }
   }
 })
