@@ -54,7 +54,7 @@ test('documents are planned, applied, edited by hand, and told apart', async () 
   assert.equal(nothing.code, 2)
   assert.match(
     nothing.err,
-    /orders\.yaml\[1\].*no value for the variable (UPSTREAM|MAX); give it .+--var (UPSTREAM|MAX)=/s,
+    /orders\.yaml:11: .*no value for the variable (UPSTREAM|MAX); give it .+--var (UPSTREAM|MAX)=/s,
   )
 
   const plan = await postern('plan', file, ...vars, '--detailed')
@@ -70,7 +70,10 @@ test('documents are planned, applied, edited by hand, and told apart', async () 
   const same = await postern('diff', file, ...vars)
   assert.deepEqual(
     [same.code, same.out],
-    [0, '0 to create, 0 to update, 0 to adopt, 0 to remove, 2 unchanged.\n'],
+    [
+      0,
+      '0 to create, 0 to update, 0 to adopt, 0 to remove, 2 unchanged.\nThe documents and the instance are in step.\n',
+    ],
   )
   await postern('collections', 'update', 'orders', '--max-body', '5')
   const drift = await postern('diff', file, ...vars)
@@ -100,7 +103,7 @@ test('what is exported as files is planned from them without a change', async ()
   assert.equal((await postern('export', '--select', 'nothing/x')).code, 2)
 })
 
-test('a directory is applied whenever a file of it changes; a bad file leaves what was there', async () => {
+test('a directory is applied whenever a file of it changes; a bad file leaves what was there', async (t) => {
   const folder = join(directory, 'watched')
   mkdirSync(join(folder, '.git'), { recursive: true })
   writeFileSync(join(folder, '.git', 'config.yaml'), 'no: document\n')
@@ -112,6 +115,8 @@ test('a directory is applied whenever a file of it changes; a bad file leaves wh
     )
   }
   const stop = Promise.withResolvers<void>()
+  // Where an assertion fails, too
+  t.after(() => stop.resolve())
   let told = ''
   const take = (text: string): void => {
     told += text
@@ -126,7 +131,7 @@ test('a directory is applied whenever a file of it changes; a bad file leaves wh
   await until(maxOf, (max) => max === 1)
   policy('none')
   await eventually(() => told.includes('Nothing was changed; watching on.'))
-  assert.match(told, /watched\.yaml\/spec\/limits\/0\/max/)
+  assert.match(told, /watched\.yaml:3 \/spec\/limits\/0\/max/)
   assert.equal(await maxOf(), 1)
   policy(2)
   await until(maxOf, (max) => max === 2)
@@ -157,7 +162,7 @@ test('documents are judged without an instance, and by one', async () => {
   const joined = await postern('clients', 'create', '--name', 'Joined', '--collections', 'one,two')
   assert.match(
     joined.err,
-    /\/collections\/0: there is no collection "one,two"; give each one as a value of its own/,
+    /--collections \/0: there is no collection "one,two"; give each one as a value of its own/,
   )
   const bomb = write(
     'bomb.yaml',
