@@ -90,7 +90,7 @@ test('what is asked for is assigned when it is approved, in one entry with both 
   const dry = await run(bob, 'approve', { id }, { dryRun: true })
   assert.deepEqual(
     dry.diff?.map(({ path }) => path),
-    [`/access_requests/${id}/state`, '/collections'],
+    [`/access_requests/${id}/state`, '/collections/0', '/collections/1'],
   )
   assert.deepEqual(await assigned(), [])
   const approved = await run(bob, 'approve', { id }, { reason: 'A partner' })

@@ -31,7 +31,7 @@ test('assignments are added, taken away and replaced', async () => {
   const same = await control.run('clients.assignments', input)
   assert.deepEqual([same.revision, same.configRevision], [5, null])
   const [entry] = (await control.store.read.auditEntries({ limit: 1, operation: 'clients.unassign' })).items
-  assert.deepEqual([entry?.resource.slug, entry?.diff[0]?.path], ['acme', '/collections'])
+  assert.deepEqual([entry?.resource.slug, entry?.diff[0]?.path], ['acme', '/collections/0'])
 })
 
 test('what is not there, a passed revision, and who may not are refused', async () => {
@@ -57,6 +57,6 @@ test('what is not there, a passed revision, and who may not are refused', async 
     'not_found',
   )
   const dry = await control.run('clients.assign', { id: 'acme', collections: ['two'] }, { dryRun: true })
-  assert.equal(dry.diff?.[0]?.path, '/collections')
+  assert.equal(dry.diff?.[0]?.path, '/collections/2')
   assert.deepEqual(of(await control.run('clients.get', { id: 'acme' })), ['orders', 'one'])
 })
