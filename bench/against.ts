@@ -11,7 +11,15 @@ import { luaModules, missingTools } from './measure/machine.ts'
 import { startNginx } from './measure/nginx.ts'
 import { createProcesses, type Processes } from './measure/processes.ts'
 import { type Outcome, skipped } from './measure/results.ts'
-import { type Candidate, type Comparison, compare, roundOptions } from './measure/rounds.ts'
+import {
+  type Candidate,
+  type Comparison,
+  type RoundOptions,
+  type Rounds,
+  roundOptions,
+  summary,
+  takeRounds,
+} from './measure/rounds.ts'
 import { scratchDirectory } from './measure/scratch.ts'
 import { OPEN, startUpstreamSomewhere } from './measure/stand.ts'
 import { CALL } from './plain.ts'
@@ -19,6 +27,12 @@ import { CALL } from './plain.ts'
 const top = resolve(import.meta.dirname, '..')
 /** Where all of Postern runs; the load and the upstream have the other core. */
 const POSTERN = { core: 0, workers: 1 } as const
+
+/**
+ * Starts of everything that is measured. Two processes of one commit differ by up to 7 %, since V8 compiles what it sees first; rounds of one
+ * process never show that. Each further start has the checkouts in the opposite order.
+ */
+const STARTS = 3
 
 /** A checkout that is measured. */
 interface Checkout {
@@ -41,10 +55,15 @@ export async function against(quick: boolean): Promise<Outcome> {
   using others = checkOut(named, scratch.path)
   const checkouts = [{ name: 'this checkout', path: top }, ...others.list]
   const run = async (name: string, start: Start): Promise<readonly Comparison[]> => {
-    const directory = folderIn(scratch.path, name)
-    await using processes = createProcesses()
-    // Not without `await`: the processes end with this function
-    return await compare(processes, await start(processes, directory, checkouts), roundOptions(quick))
+    const all: Rounds[][] = []
+    for (let index = 0; index < STARTS; index++) {
+      const directory = folderIn(scratch.path, `${name}-${index}`)
+      const order = index % 2 === 0 ? checkouts : checkouts.toReversed()
+      await using processes = createProcesses()
+      const candidates = await start(processes, directory, order)
+      all.push(await takeRounds(processes, candidates, roundsOfAStart(quick)))
+    }
+    return summary(joined(all))
   }
   return {
     name: 'against',
@@ -58,6 +77,24 @@ export async function against(quick: boolean): Promise<Outcome> {
     },
     facts: {},
   }
+}
+
+/** The rounds are shared out to the starts. */
+function roundsOfAStart(quick: boolean): RoundOptions {
+  const options = roundOptions(quick)
+  return { ...options, rounds: Math.ceil(options.rounds / STARTS) }
+}
+
+/** The rounds of all starts by candidate, in the order of the first start. */
+function joined(starts: readonly (readonly Rounds[])[]): Rounds[] {
+  return starts[0]!.map(({ name }) => {
+    const own = starts.map((one) => one.find((rounds) => rounds.name === name)!)
+    return {
+      name,
+      figures: own.flatMap(({ figures }) => figures),
+      requests: own.reduce((sum, { requests }) => sum + requests, 0),
+    }
+  })
 }
 
 /** Checks out each commit beside the scratch files, with the packages of this checkout. A folder is taken as it is. */

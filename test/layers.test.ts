@@ -141,7 +141,7 @@ function loadedBy(entry: string): { readonly loaded: Set<string>; readonly packa
   return { loaded, packages }
 }
 
-for (const entry of ['command', 'surfaces/cli/program', 'surfaces/cli/version'])
+for (const entry of ['command', 'surfaces/cli/program', 'surfaces/cli/process-commands'])
   test(`the command line answers without an instance before it loads a schema or an operation: ${entry}`, () => {
     const { loaded, packages } = loadedBy(entry)
     assert.ok(loaded.size > 3, 'the imports were found')

@@ -45,12 +45,29 @@ export function roundOptions(quick: boolean): RoundOptions {
   return quick ? { rounds: 3, seconds: 2, warmUpSeconds: 2 } : { rounds: 15, seconds: 2, warmUpSeconds: 6 }
 }
 
+/** What the rounds of a candidate gave, in their order. */
+export interface Rounds {
+  readonly name: string
+  readonly figures: readonly Figures[]
+  /** All that were answered, those of the warm-up too. */
+  readonly requests: number
+}
+
 /** Measures the candidates by turns, A B and then B A, so that a change of the machine hits all of them. */
 export async function compare(
   processes: Processes,
   candidates: readonly Candidate[],
   options: RoundOptions,
 ): Promise<Comparison[]> {
+  return summary(await takeRounds(processes, candidates, options))
+}
+
+/** The rounds of `compare` with their single figures, for those who start the candidates several times. */
+export async function takeRounds(
+  processes: Processes,
+  candidates: readonly Candidate[],
+  options: RoundOptions,
+): Promise<Rounds[]> {
   const requests: number[] = []
   for (const candidate of candidates) {
     const warmUp = await measure(processes, candidate, options.warmUpSeconds)
@@ -66,9 +83,14 @@ export async function compare(
       console.log(`  ${round + 1}/${options.rounds} ${describe(candidates[index]!.name, figures)}`)
     }
   }
-  return candidates.map(({ name }, index) => {
-    const ratios = results[index]!.map((one, round) => one.cpuPer100k / results[0]![round]!.cpuPer100k)
-    const pick = (of: keyof Figures): number => median(results[index]!.map((one) => one[of]))
+  return candidates.map(({ name }, index) => ({ name, figures: results[index]!, requests: requests[index]! }))
+}
+
+/** The medians of each candidate, and its ratios to the first one, round by round. */
+export function summary(all: readonly Rounds[]): Comparison[] {
+  return all.map(({ name, figures: own, requests }) => {
+    const ratios = own.map((one, round) => one.cpuPer100k / all[0]!.figures[round]!.cpuPer100k)
+    const pick = (of: keyof Figures): number => median(own.map((one) => one[of]))
     return {
       name,
       figures: {
@@ -80,8 +102,8 @@ export async function compare(
       },
       ratio: median(ratios),
       spread: [Math.min(...ratios), Math.max(...ratios)],
-      rounds: options.rounds,
-      requests: requests[index]!,
+      rounds: own.length,
+      requests,
     }
   })
 }

@@ -1,7 +1,16 @@
 /** Applies rules to a content whose bytes are complete. */
 
 import { promisify } from 'node:util'
-import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib'
+import {
+  brotliDecompress,
+  brotliDecompressSync,
+  gunzip,
+  gunzipSync,
+  inflate,
+  inflateSync,
+  zstdDecompress,
+  zstdDecompressSync,
+} from 'node:zlib'
 import {
   applyBinary,
   applyHiddenJson,
@@ -123,18 +132,35 @@ interface Decoded {
   readonly engine: { readonly bytesWritten: number }
 }
 
-/** What is decoded with the option `info`, which the types of Node do not know for promises. */
-type Decode = (bytes: Uint8Array, options: { maxOutputLength: number; info: true }) => Promise<Decoded>
+/** What is decoded with the option `info`, which the types of Node know for some of these functions alone. */
+type Decode<T> = (bytes: Uint8Array, options: { maxOutputLength: number; info: true }) => T
 
-const decoderOf = (decode: unknown): Decode =>
-  promisify(decode as Parameters<typeof promisify>[0]) as unknown as Decode
+interface Decoder {
+  readonly later: Decode<Promise<Decoded>>
+  readonly now: Decode<Decoded>
+}
 
-const DECODERS = {
-  gzip: decoderOf(gunzip),
-  'x-gzip': decoderOf(gunzip),
-  deflate: decoderOf(inflate),
-  br: decoderOf(brotliDecompress),
-  zstd: decoderOf(zstdDecompress),
+const decoderOf = (later: unknown, now: unknown): Decoder => ({
+  later: promisify(later as Parameters<typeof promisify>[0]) as unknown as Decoder['later'],
+  now: now as Decoder['now'],
+})
+
+/** By the name of the coding (RFC 9110 section 8.4.1, RFC 8878 section 7.2). */
+const DECODERS: ReadonlyMap<string, Decoder> = new Map([
+  ['gzip', decoderOf(gunzip, gunzipSync)],
+  ['x-gzip', decoderOf(gunzip, gunzipSync)],
+  ['deflate', decoderOf(inflate, inflateSync)],
+  ['br', decoderOf(brotliDecompress, brotliDecompressSync)],
+  ['zstd', decoderOf(zstdDecompress, zstdDecompressSync)],
+])
+
+function decoderFor(coding: string): Decoder | undefined {
+  return DECODERS.get(coding.trim().toLowerCase())
+}
+
+/** Such as a second frame of zstd, which other decoders read. */
+function hasRest({ engine }: Decoded, bytes: Uint8Array): boolean {
+  return engine.bytesWritten !== bytes.length
 }
 
 /** True for the value of a Content-Encoding that encodes. */
@@ -151,15 +177,26 @@ export async function decodedContent(
   coding: string,
   bytesMax: number,
 ): Promise<Uint8Array | string> {
-  const name = coding.trim().toLowerCase()
-  if (!Object.hasOwn(DECODERS, name)) return 'the coding of the content is not known'
+  const decoder = decoderFor(coding)
+  if (decoder === undefined) return 'the coding of the content is not known'
   try {
-    const decode = DECODERS[name as keyof typeof DECODERS]
-    const { buffer, engine } = await decode(bytes, { maxOutputLength: bytesMax, info: true })
-    // Such as a second frame of zstd, which other decoders read
-    return engine.bytesWritten === bytes.length ? buffer : 'the compressed content has bytes behind its end'
+    const decoded = await decoder.later(bytes, { maxOutputLength: bytesMax, info: true })
+    return hasRest(decoded, bytes) ? 'the compressed content has bytes behind its end' : decoded.buffer
   } catch (error) {
     const isTooLong = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
     return isTooLong ? 'the decoded content is longer than max_body' : 'the content cannot be decoded'
+  }
+}
+
+/**
+ * {@link decodedContent} for a small content that is looked at without a pause; null where it cannot be decoded whole.
+ * @param bytesMax bytes that the decoded content may have
+ */
+export function decodedAtOnce(bytes: Uint8Array, coding: string, bytesMax: number): Uint8Array | null {
+  try {
+    const decoded = decoderFor(coding)?.now(bytes, { maxOutputLength: bytesMax, info: true })
+    return decoded === undefined || hasRest(decoded, bytes) ? null : decoded.buffer
+  } catch {
+    return null
   }
 }

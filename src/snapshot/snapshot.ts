@@ -38,8 +38,10 @@ export interface Snapshot {
   /** By id and by slug; an id holds an underscore, a slug cannot. */
   readonly clients: ReadonlyMap<string, LinkedClient>
   readonly profiles: ReadonlyMap<string, LinkedProfile>
-  /** By the lookup part of the token. */
+  /** Tokens that Postern made, by their lookup part. */
   readonly tokens: ReadonlyMap<string, LinkedToken>
+  /** Tokens whose text another program chose, by the lookup of `printOfImported`. */
+  readonly importedTokens: ReadonlyMap<string, LinkedToken>
   /**
    * Tokens that requests have proved, by the whole value of their Authorization field, so that the next request needs no
    * hash. A look-up compares contents only where a seeded hash of them is equal: its time tells nothing of the secret.

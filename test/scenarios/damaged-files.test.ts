@@ -163,7 +163,7 @@ test('with config.db and serving.db damaged the start is refused, names both and
     assert.ok(error instanceof CannotStart)
     assert.match(
       error.message,
-      /config\.db is damaged .*serving\.db is not there, is damaged, or was written by another version\. Restore a backup/,
+      /config\.db is damaged .*serving\.db is not there, holds nothing yet, is damaged, or was written by another version\. Restore a backup/,
     )
     return true
   })

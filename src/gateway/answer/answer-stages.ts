@@ -1,5 +1,5 @@
-import { brotliDecompressSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib'
 import type { FieldError } from '../../base/refusal.ts'
+import { decodedAtOnce, isEncoded } from '../../guardrails/content.ts'
 import { contractFaultText } from '../../record/contract-report.ts'
 import { sharingAt } from '../../snapshot/find/precedence.ts'
 import type { Judge } from '../../snapshot/schema/judge.ts'
@@ -41,25 +41,6 @@ export const contractOfAnswer: AnswerRow = {
 
 /** Bytes of an answer that `report` looks at. */
 const REPORTED_BYTES_MAX = 256 * 1024
-/** Codings that are undone to look at an answer (RFC 9110 section 8.4.1). */
-const DECODERS: Readonly<Record<string, (body: Uint8Array, options: { maxOutputLength: number }) => Buffer>> =
-  {
-    gzip: gunzipSync,
-    'x-gzip': gunzipSync,
-    br: brotliDecompressSync,
-    deflate: inflateSync,
-    zstd: zstdDecompressSync,
-  }
-
-/** What a caller asked to be compressed, as `report` reads it; null where it cannot be read within its bound. */
-function decoded(coding: string, body: Uint8Array): Uint8Array | null {
-  if (!Object.hasOwn(DECODERS, coding)) return null
-  try {
-    return DECODERS[coding]!(body, { maxOutputLength: REPORTED_BYTES_MAX })
-  } catch {
-    return null
-  }
-}
 
 /**
  * How a successful answer breaks its contract: a sentence of a contract that cannot be used, else the first fault. Null when it keeps the
@@ -79,12 +60,15 @@ function answerFault(
     const type = mediaTypeOf(fieldValue(fields, 'content-type') ?? '')
     if (type === null || !isJsonType(type.essence))
       return { pointer: '', reason: `is no JSON but ${type?.essence ?? 'untyped'}` }
-    const coding = (fieldValue(fields, 'content-encoding') ?? 'identity').toLowerCase()
+    const coding = fieldValue(fields, 'content-encoding')
     const isReported = exchange.proxy.fragment.features!.response_validation === 'report'
-    if (coding !== 'identity' && !isReported)
-      return { pointer: '', reason: 'is compressed although nobody asked for it' }
-    const plain = coding === 'identity' ? body : decoded(coding, body)
-    if (plain === null) return null
+    let plain: Uint8Array | null = body
+    if (isEncoded(coding)) {
+      if (!isReported) return { pointer: '', reason: 'is compressed although nobody asked for it' }
+      plain = decodedAtOnce(body, coding, REPORTED_BYTES_MAX)
+      // Its decoded bytes are looked at beside those that came
+      if (plain === null || !exchange.lane.looks.mayRead(plain.length)) return null
+    }
     const read = readJsonBody(plain)
     if (!read.ok) return { pointer: '', reason: read.reason }
     let first: FieldError | null = null

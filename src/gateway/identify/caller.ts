@@ -65,7 +65,7 @@ export function identifyCaller(exchange: Exchange): RefusalCode | null {
 }
 
 function tokenOf(exchange: Exchange, authorization: string): LinkedToken | undefined {
-  const { proved, tokens } = exchange.snapshot
+  const { proved, tokens, importedTokens } = exchange.snapshot
   const known = proved.get(authorization)
   if (known !== undefined) {
     exchange.identity.isProved = true
@@ -76,8 +76,8 @@ function tokenOf(exchange: Exchange, authorization: string): LinkedToken | undef
   const lookup = lookupOf('pk', bearer)
   if (lookup !== null) return tokens.get(lookup)
   const { importedKey } = exchange.lane
-  return importedKey !== null && importFault(bearer) === null
-    ? tokens.get(printOfImported(importedKey, bearer).lookup)
+  return importedKey !== null && importedTokens.size > 0 && importFault(bearer) === null
+    ? importedTokens.get(printOfImported(importedKey, bearer).lookup)
     : undefined
 }
 

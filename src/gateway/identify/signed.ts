@@ -237,9 +237,9 @@ let high = 0
  * True for a text that may be a guess at an imported token, and that this thread has not proved yet. Postern did not choose these tokens,
  * so some may be guessed: guesses of an address count together, whatever profile they would be of.
  */
-export function isGuess({ identity, lane, authorization }: Exchange): boolean {
+export function isGuess({ identity, snapshot, authorization }: Exchange): boolean {
   const { token, isProved, isForeign, bearer } = identity
-  if (lane.importedKey === null || authorization === undefined || isProved || isForeign) return false
+  if (snapshot.importedTokens.size === 0 || authorization === undefined || isProved || isForeign) return false
   return token === null ? importFault(bearer) === null : isImported(token.fragment)
 }
 

@@ -2,14 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { refused, startControl } from '../../../test/control.ts'
-import { judged, specOf } from '../../../test/support/converted.ts'
+import { specOf } from '../../../test/support/converted.ts'
+import { converted, isOpen, one, shown, statusAt } from '../../../test/support/converted-kong.ts'
 import { FLAT, KONG } from '../../../test/support/kong-document.ts'
 import { NO_TEXT, withEachReplaced, withReplaced } from '../../../test/support/replaced.ts'
 import type { Plain } from '../../base/json/storable.ts'
 import type { Converted } from '../converted.ts'
 import { fromKong, isKong } from './kong.ts'
-
-const converted = (document: Plain): Converted => judged(fromKong(document))
 
 test('services and routes become collections and proxies, plugins what they have a counterpart in', () => {
   assert.ok(isKong(KONG))
@@ -84,42 +83,6 @@ test('what has no counterpart is said', () => {
   ])
     assert.match(notes, part)
 })
-
-/** What leaves the conversion for people: all but the keys. */
-const shown = ({ keys: _, ...made }: Converted): string => JSON.stringify(made)
-
-/** One service at `/a` with the members given. */
-function one(service: Plain, more: Plain = {}, route: Plain = {}): Converted {
-  const routes = [{ name: 'r', paths: ['/a'], ...route }]
-  const services = [{ name: 's', url: 'http://a.example', routes, ...service }]
-  const consumers = [
-    { username: 'c', keyauth_credentials: [{ key: 'key-of-consumer-c' }], acls: [{ group: 'gold' }] },
-  ]
-  return converted({ _format_version: '3.0', services, consumers, ...more })
-}
-
-/** Status of the collection at a base path, or null where there is none. */
-function statusAt({ documents }: Converted, base: string): unknown {
-  const collections = documents.filter(
-    ({ kind, spec }) => kind === 'collection' && spec['base_path'] === base,
-  )
-  assert.ok(collections.length <= 1)
-  return collections[0]?.spec['status'] ?? null
-}
-
-/** True where something at the base path would be answered once the documents are applied. */
-function isOpen(made: Converted, base: string): boolean {
-  const slugs = made.documents
-    .filter(
-      ({ kind, spec }) =>
-        kind === 'collection' && spec['base_path'] === base && spec['status'] === 'published',
-    )
-    .map(({ slug }) => slug)
-  return made.documents.some(
-    ({ kind, spec }) =>
-      kind === 'proxy' && slugs.includes(String(spec['collection'])) && spec['status'] === 'published',
-  )
-}
 
 test('what is carried over exactly is published', () => {
   const made = one({}, {}, { methods: ['GET'], hosts: ['API.example.com'], protocols: ['http', 'https'] })
@@ -337,102 +300,6 @@ test('before version 3 a path with characters of patterns is one', () => {
   const services = [{ name: 's', url: 'http://a.example', routes }]
   assert.equal(statusAt(converted({ _format_version: '2.1', services }), '/a+'), null)
   assert.equal(statusAt(converted({ _format_version: '3.0', services }), '/a+'), 'published')
-})
-
-test('a limit is carried over where one counter counts the same calls', () => {
-  const plugins = [
-    { name: 'rate-limiting', config: { minute: 100, day: 5000, policy: 'redis', redis: { host: 'r' } } },
-  ]
-  const limits = [
-    { name: 'minute', max: 100, kind: 'rate', window: '1m' },
-    { name: 'day', max: 5000, kind: 'quota', window: '1d' },
-  ]
-  const single = one({ plugins })
-  assert.equal(specOf(single, 'collection', 's')['policy'], 's-limit')
-  assert.deepEqual(specOf(single, 'policy', 's-limit')['limits'], limits)
-  const ofRoute = one({}, {}, { plugins })
-  assert.equal(specOf(ofRoute, 'collection', 's')['policy'], 'r-limit')
-  // A counter for each path, or for each of two proxies, would let more through
-  assert.ok(!isOpen(one({ plugins }, {}, { paths: ['/a', '/b'] }), '/a'))
-  const two = [
-    { name: 'r', paths: ['/a'], methods: ['GET'], plugins },
-    { name: 'other', paths: ['/a'], methods: ['POST'] },
-  ]
-  const open = one({ routes: two }).documents.filter(
-    ({ kind, spec }) => kind === 'proxy' && spec['status'] === 'published',
-  )
-  assert.deepEqual(
-    open.map(({ slug }) => slug),
-    ['other', 'other-all'],
-  )
-  // What counts consumers over everything is the policy of each client
-  const shared = one({}, { plugins }, { paths: ['/a', '/b'] })
-  assert.ok(isOpen(shared, '/a') && isOpen(shared, '/b'))
-  assert.equal(specOf(shared, 'client', 'c')['policy'], 'services-limit')
-  const byAddress = [{ name: 'rate-limiting', config: { minute: 1, limit_by: 'ip' } }]
-  assert.ok(!isOpen(one({}, { plugins: byAddress }, { paths: ['/a', '/b'] }), '/a'))
-  const keyed = specOf(one({ plugins: byAddress }), 'policy', 's-limit')['limits'] as Plain[]
-  assert.equal(keyed[0]!['key'], 'ip')
-})
-
-test('the plugin that is closest to a route is the one in force', () => {
-  const size = (megabytes: number): Plain => ({
-    name: 'request-size-limiting',
-    config: { allowed_payload_size: megabytes },
-  })
-  const made = one({ plugins: [size(2)] }, { plugins: [size(9)] })
-  assert.equal(specOf(made, 'collection', 's')['max_body'], 2 * 1024 ** 2)
-  const bytes = { name: 'request-size-limiting', config: { allowed_payload_size: 512, size_unit: 'bytes' } }
-  assert.equal(specOf(one({ plugins: [bytes] }), 'collection', 's')['max_body'], 512)
-  const routes = [
-    { name: 'small', paths: ['/a'], methods: ['POST'], plugins: [size(1)] },
-    { name: 'other', paths: ['/a'], methods: ['GET'] },
-  ]
-  const open = one({ routes }).documents.filter(
-    ({ kind, spec }) => kind === 'proxy' && spec['status'] === 'published',
-  )
-  assert.deepEqual(
-    open.map(({ slug }) => slug),
-    ['other', 'other-all'],
-  )
-})
-
-test('CORS allows no more than before, or is left out', () => {
-  const cors = (config: Plain): unknown =>
-    specOf(one({ plugins: [{ name: 'cors', config }] }), 'collection', 's')['cors']
-  assert.deepEqual(
-    cors({
-      origins: ['https://a.example'],
-      methods: ['GET', 'TRACE'],
-      headers: ['X-A'],
-      exposed_headers: ['X-B'],
-    }),
-    {
-      origins: ['https://a.example'],
-      methods: ['GET'],
-      headers: ['X-A'],
-      expose: ['X-B'],
-      max_age: '5s',
-    },
-  )
-  for (const config of [
-    { origins: ['*'], credentials: true },
-    { credentials: true },
-    { origins: ['https://.*[.]example[.]com'] },
-    { origins: [] },
-    { origins: ['https://a.example'], methods: ['TRACE'] },
-    { origins: ['https://a.example'], preflight_continue: true },
-    { origins: ['https://a.example'], private_network: true },
-    { origins: ['https://a.example'], headers: ['not a name'] },
-  ])
-    assert.equal(cors(config), undefined, JSON.stringify(config))
-  const own = { name: 'cors', config: { origins: ['https://narrow.example'] } }
-  const wide = { name: 'cors', config: { origins: ['*'] } }
-  const routes = [
-    { name: 'r', paths: ['/a'], methods: ['GET'], plugins: [own] },
-    { name: 'q', paths: ['/a'], methods: ['POST'] },
-  ]
-  assert.equal(specOf(one({ routes, plugins: [wide] }), 'collection', 's')['cors'], undefined)
 })
 
 test('a consumer may call what its groups and its kinds of credentials open', () => {

@@ -127,12 +127,17 @@ const SAYS_NOTHING: ReadonlySet<string> = new Set([
 
 type Closes = (reason: string) => Effect
 
+/** A name of the file is none of an object's own prototype. */
+function presetOf(presets: Plain, name: string): unknown {
+  return Object.hasOwn(presets, name) ? presets[name] : undefined
+}
+
 /** The effect of an enabled plugin. @param presets what its `_config` may name */
 export function judge(plugin: Plain, presets: Plain): Judged {
   const name = scalarText(plugin['name']) ?? 'without a name'
   const closes = (reason: string): Effect => ({ kind: 'closes', reason: `plugin ${name} ${reason}` })
   const closed = (reason: string): Judged => ({ effect: closes(reason), ignored: [] })
-  const preset = plugin['_config'] == null ? {} : presets[String(scalarText(plugin['_config']))]
+  const preset = plugin['_config'] == null ? {} : presetOf(presets, String(scalarText(plugin['_config'])))
   if (!isPlain(preset)) return closed('names a configuration that is not in the file')
   const config = { ...preset, ...(isPlain(plugin['config']) ? plugin['config'] : {}) }
   const known = pluginCalled(name)
@@ -281,12 +286,16 @@ function corsOf(config: Plain): Judged {
   return leftOut(`${issue!.path.join('.')}: ${issue!.message}`)
 }
 
-const SIZE_UNITS: Readonly<Record<string, number>> = { bytes: 1, kilobytes: 1024, megabytes: 1024 ** 2 }
+const SIZE_UNITS: ReadonlyMap<string, number> = new Map([
+  ['bytes', 1],
+  ['kilobytes', 1024],
+  ['megabytes', 1024 ** 2],
+])
 
 function sizeOf(config: Plain, closes: Closes): Effect {
   if (config['require_content_length'] === true) return closes('requires Content-Length')
   const size = config['allowed_payload_size'] ?? 128
-  const unit = SIZE_UNITS[String(scalarText(config['size_unit'] ?? 'megabytes'))]
+  const unit = SIZE_UNITS.get(String(scalarText(config['size_unit'] ?? 'megabytes')))
   const bytes = typeof size === 'number' && unit !== undefined ? Math.floor(size * unit) : -1
   if (!(bytes >= 0 && bytes <= 4 * 1024 ** 3)) return closes('has a size that is not possible here')
   return { kind: 'size', bytes }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { newId } from '../../base/ids.ts'
 import type { Plain } from '../../base/json/storable.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import type { MadeKey } from '../../import/converted.ts'
 import { fromKong, isKong } from '../../import/kong/kong.ts'
 import { DOCUMENT_BYTES_MAX, readConfiguration } from '../../import/text/configuration.ts'
@@ -53,7 +54,10 @@ export const importKeys = define({
     // Each profile has an entry of its own in the trail
     context.change.planId = newId('pln', context.clock)
     const tried: ImportedKey[] = []
-    for (const key of keys) tried.push(await importOne(key, managed_by, context))
+    for (const key of keys) {
+      tried.push(await importOne(key, managed_by, context))
+      await yieldThread(tried.length)
+    }
     const count = (result: string): number => tried.filter((one) => one.result === result).length
     const [imported, present, left_out] = [count('imported'), count('present'), count('left_out')]
     context.change.finding = `Imported ${imported} keys, left ${present} as they were, left out ${left_out}.`

@@ -1,4 +1,5 @@
 /** How snapshots find clients, profiles, tokens and certificates. */
+import { isImported } from '../../base/crypto/token.ts'
 import { Lru } from '../../base/memory/lru.ts'
 import type { LinkedClient, LinkedProfile, LinkedToken } from '../linked-types/client.ts'
 import type { Snapshot } from '../snapshot.ts'
@@ -13,6 +14,7 @@ type Members =
   | 'clients'
   | 'profiles'
   | 'tokens'
+  | 'importedTokens'
   | 'proved'
   | 'issuers'
   | 'introspecting'
@@ -26,9 +28,11 @@ export function clientIndex(before: Partial<Snapshot>): KindIndex<LinkedClient, 
   const clients = new CopiedMap(before.clients)
   const profiles = new CopiedMap(before.profiles)
   const tokens = new CopiedMap<LinkedToken>(before.tokens)
+  const imported = new CopiedMap<LinkedToken>(before.importedTokens)
   const issuers = new CopiedMap(before.issuers)
   const introspecting = new CopiedMap(before.introspecting)
   const bindings = new CopiedMap(before.bindings)
+  const mapOf = ({ fragment }: LinkedToken) => (isImported(fragment) ? imported : tokens)
   return {
     add(client) {
       clients.set(client.id, client)
@@ -41,7 +45,7 @@ export function clientIndex(before: Partial<Snapshot>): KindIndex<LinkedClient, 
       }
       for (const profile of client.bound)
         for (const name of namesOf(profile)) include(bindings, name, profile)
-      for (const token of client.tokens) tokens.set(token.fragment.lookup, token)
+      for (const token of client.tokens) mapOf(token).set(token.fragment.lookup, token)
     },
     remove(client) {
       clients.delete(client.id, client)
@@ -53,7 +57,7 @@ export function clientIndex(before: Partial<Snapshot>): KindIndex<LinkedClient, 
       }
       for (const profile of client.bound)
         for (const name of namesOf(profile)) exclude(bindings, name, profile)
-      for (const token of client.tokens) tokens.delete(token.fragment.lookup, token)
+      for (const token of client.tokens) mapOf(token).delete(token.fragment.lookup, token)
     },
     get isChanged() {
       return clients.isChanged
@@ -62,7 +66,8 @@ export function clientIndex(before: Partial<Snapshot>): KindIndex<LinkedClient, 
       clients: clients.map,
       profiles: profiles.map,
       tokens: tokens.map,
-      proved: kept(tokens, before.proved) ?? new Map(),
+      importedTokens: imported.map,
+      proved: kept(tokens, kept(imported, before.proved)) ?? new Map(),
       issuers: issuers.map,
       introspecting: introspecting.map,
       // A change may leave a token to another profile, or to several.

@@ -6,6 +6,7 @@ import { Command, Option } from 'commander'
 import { isPlain } from '../../base/json/storable.ts'
 import { connectionFault } from '../../base/net/connection-fault.ts'
 import { printable } from '../../base/text/visible.ts'
+import { MODERN_VERSIONS } from '../../mcp/protocol/message.ts'
 import { CLIENT_CAPABILITIES, PROTOCOL_VERSION } from '../../mcp/protocol/modern.ts'
 import { bridge } from './bridge.ts'
 import { addCommonFlags, type Format, repeated } from './common-flags.ts'
@@ -29,9 +30,6 @@ interface Given extends Where {
   readonly output: Format
 }
 
-/** The version of MCP that needs no handshake. */
-const MCP_VERSION = '2026-07-28'
-
 /** `postern call`: calls a published API, or a tool of an MCP server, through the gateway. */
 export function callCommand(ports: CliPorts): Command {
   const command = new Command('call')
@@ -52,7 +50,7 @@ export function callCommand(ports: CliPorts): Command {
     .option('--mcp <path>', 'Path of the MCP server with the tool', '/mcp')
     .addHelpText(
       'after',
-      '\nStatus and headers go to standard error, the body to standard output. A status from 400 on ends with 1.\n\nExamples:\n  POSTERN_TOKEN=... postern call GET /orders/v1/orders/7\n  postern call POST /orders/v1/orders --file order.json --token-file token.txt\n  postern call --tool find_api --body \'{"query":"orders"}\' --token-file token.txt\n',
+      '\nStatus and headers go to standard error, the body to standard output. A status from 400 on ends with 1.\n\nExamples:\n  POSTERN_TOKEN=... postern call GET /orders/v1/orders/7\n  postern call POST /orders/v1/orders --file order.json --token-file token.txt\n  postern call --tool list_endpoints --body \'{"collection":"orders"}\' --token-file token.txt\n',
     )
   return addCommonFlags(command).action(
     async (method: string | undefined, path: string | undefined, given: Given) => {
@@ -182,7 +180,7 @@ async function callTool(
 ): Promise<void> {
   const args = jsonOf(body)
   if (!isPlain(args)) throw new UsageError('The arguments of a tool are a JSON object.')
-  const _meta = { [PROTOCOL_VERSION]: MCP_VERSION, [CLIENT_CAPABILITIES]: {} }
+  const _meta = { [PROTOCOL_VERSION]: MODERN_VERSIONS[0], [CLIENT_CAPABILITIES]: {} }
   const message = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args, _meta } }
   const answered = Promise.withResolvers<unknown>()
   async function* lines(): AsyncIterable<string> {

@@ -116,14 +116,14 @@ export const OWN_COMMANDS: readonly OwnCommand[] = [
     group: RUN,
     about: 'Run MCP servers that speak stdio',
     isLocal: true,
-    load: async (ports) => (await import('./runner.ts')).runnerCommand(ports),
+    load: async (ports) => (await import('./process-commands.ts')).runnerCommand(ports),
   },
   {
     name: 'version',
     group: RUN,
     about: 'Print the version, the commit and the build',
     isLocal: true,
-    load: async (ports) => (await import('./version.ts')).versionCommand(ports),
+    load: async (ports) => (await import('./process-commands.ts')).versionCommand(ports),
   },
   {
     name: 'login',

@@ -9,10 +9,8 @@ import { sampleOperations } from '../../../test/fixtures/sample-operations.ts'
 import { startSampleServer } from '../../../test/fixtures/sample-server.ts'
 import { cliPorts } from '../../../test/support/cli-ports.ts'
 import { define } from '../../operations/engine/define.ts'
-import { OPERATIONS } from '../../operations/registry.ts'
-import { GROUPS, RESOURCE_COMMANDS } from './commands.ts'
 import type { CliPorts, TokenRequest } from './ports.ts'
-import { buildProgram, runCli } from './program.ts'
+import { runCli } from './program.ts'
 
 let server: Awaited<ReturnType<typeof startSampleServer>>
 const directory = mkdtempSync(join(tmpdir(), 'postern-cli-'))
@@ -515,57 +513,6 @@ test('whoami says in sentences who that is, where, and what it may do', async ()
   const permissions = ['proxies:read', 'proxies:update']
   grants.splice(0, 2, { grant: 'permissions@payments', role: null, permissions })
   assert.match((await postern('whoami', { ports })).out, /may act as 2 permissions@payments\n/)
-})
-
-test('help tells of every resource, and of the commands of the one that is named', async () => {
-  const ports = cliPorts({ operations: sampleOperations })
-  const whole = await buildProgram(ports)
-  assert.equal((await buildProgram(ports, 'table', [])).helpInformation(), whole.helpInformation())
-  for (const { resource } of sampleOperations)
-    assert.match(whole.helpInformation(), new RegExp(`^ {2}${resource}\\b`, 'm'))
-  const { out } = await postern('help gadgets')
-  for (const { action } of sampleOperations.filter(({ resource }) => resource === 'gadgets'))
-    assert.match(out, new RegExp(`^ {2}${action}\\b`, 'm'))
-})
-
-test('the commands of the program are listed by purpose, each in one line of 80 columns', async () => {
-  const operations = async () => OPERATIONS
-  const program = await buildProgram({ ...cliPorts({ operations: [] }), operations }, 'table', [])
-  program.configureHelp({ ...program.configureHelp(), helpWidth: 80 })
-  const [, ...groups] = program.helpInformation().split(/^(?=\S.*:$)/m)
-  assert.deepEqual(
-    groups.map((group) => group.split('\n')[0]),
-    ['Options:', ...GROUPS, 'More:'],
-  )
-  const names = program.commands.map((command) => command.name())
-  assert.equal(new Set(names).size, names.length)
-  for (const name of names)
-    assert.equal(
-      program.helpInformation().match(new RegExp(`^ {2}${name} +\\S.*[^.]$`, 'gm'))?.length,
-      1,
-      name,
-    )
-  for (const line of program.helpInformation().split('\n')) assert.ok(!/^ {5}/.test(line), line)
-})
-
-test('the resources of the help are those of the operations', () => {
-  const resources = new Set(OPERATIONS.map(({ resource }) => resource))
-  resources.delete('whoami')
-  assert.deepEqual(RESOURCE_COMMANDS.map(({ name }) => name).sort(), [...resources].sort())
-})
-
-test('a command loads the operations only if it needs them', async () => {
-  let loads = 0
-  const operations = async () => {
-    loads++
-    return sampleOperations
-  }
-  const run = (line: string) => runCli({ ...cliPorts({ operations: [] }), operations }, line.split(' '))
-  for (const line of ['--help', 'version', 'context list', 'help', 'polices list', 'completion --help'])
-    await run(line)
-  assert.equal(loads, 0)
-  await run('policies --help')
-  assert.equal(loads, 1)
 })
 
 test('a generated command with a shorter main command is an alias: it takes the arguments of the main one, and the members of the request', async () => {

@@ -120,7 +120,12 @@ function schemaOf(schema: JsonSchema, step: string | number): JsonSchema {
   const plain = withoutNull(schema)
   const choices = [plain, ...((plain['anyOf'] ?? plain['oneOf'] ?? []) as JsonSchema[])]
   for (const choice of choices) {
-    const next = membersOf(choice)[step] ?? (typeof step === 'number' ? choice['items'] : undefined)
+    const members = membersOf(choice)
+    const next = Object.hasOwn(members, step)
+      ? members[step]
+      : typeof step === 'number'
+        ? choice['items']
+        : undefined
     if (next !== undefined) return next as JsonSchema
   }
   return {}

@@ -248,7 +248,7 @@ function withoutStore(
     const access = faultOfAccess(serving, 'read')
     const why =
       access === null
-        ? `${serving} is not there, is damaged, or was written by another version`
+        ? `${serving} is not there, holds nothing yet, is damaged, or was written by another version`
         : `${access.found}. ${access.fix}`
     throw new CannotStart(
       `${what}${what.endsWith('.') ? '' : '.'} There is no last known configuration to serve: ${why}. ${fix}`,

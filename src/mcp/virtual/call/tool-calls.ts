@@ -8,7 +8,7 @@ import { PROBLEMS, type RefusalCode } from '../../../base/refusal.ts'
 import type { CallTool, ToolAnswer, ToolCall } from '../../../gateway/workflow/tool-port.ts'
 import { joinedAlone } from '../../../snapshot/find/lone-origin.ts'
 import type { Incoming } from '../../../wire/port.ts'
-import { isMembers, type Members } from '../../protocol/message.ts'
+import { isMembers, type Members, MODERN_VERSIONS } from '../../protocol/message.ts'
 import type { ReceivedMessage } from '../../protocol/received-message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../../protocol/relay-port.ts'
 import { type GuardRefusal, MessageGuard } from './message-guard.ts'
@@ -16,7 +16,6 @@ import { OriginCall, type OriginCallTools } from './origin-call.ts'
 import { MISSING_CAPABILITY } from './origin-error.ts'
 
 const METHOD = 'tools/call'
-const VERSION = '2026-07-28'
 const NOTHING: Members = Object.freeze({})
 const NO_AGENT = { name: '', version: '' }
 /** Characters of an error of the origin that a failure shows. */
@@ -114,7 +113,7 @@ function requestFor({ traceParent, traceState }: ToolCall, params: Members): Rel
     id: 0,
     method: METHOD,
     params,
-    version: VERSION,
+    version: MODERN_VERSIONS[0],
     isModern: true,
     received,
     clientCapabilities: NOTHING,
