@@ -310,12 +310,13 @@ test('trusted proxies are addresses and networks, TLS files come in pairs', () =
 test('the commands of the page about TLS are understood', () => {
   const page = readFileSync(new URL('../docs/tls.md', import.meta.url), 'utf8')
   const commands = [...page.matchAll(/^postern up (.+)$/gm)].map((match) => match[1]!.split(' '))
-  assert.equal(commands.length, 4)
-  assert.equal(readSettings(commands[0]!, {}).tls.length, 2)
-  const control = readSettings(commands[1]!, {})
+  assert.equal(commands.length, 5)
+  assert.equal(readSettings(commands[0]!, {}).tls.length, 1)
+  assert.equal(readSettings(commands[1]!, {}).tls.length, 2)
+  const control = readSettings(commands[2]!, {})
   assert.deepEqual([control.controlTls.length, control.controlOrigin], [1, 'https://admin.example.com:8081'])
-  assert.equal(readSettings(commands[2]!, {}).trustedProxies.length, 2)
-  assert.equal(readSettings(commands[3]!, {}).proxyProtocol, true)
+  assert.equal(readSettings(commands[3]!, {}).trustedProxies.length, 2)
+  assert.equal(readSettings(commands[4]!, {}).proxyProtocol, true)
 })
 
 const OIDC = { POSTERN_OIDC_ISSUER: 'https://id.example.com/realms/staff', POSTERN_OIDC_CLIENT_ID: 'postern' }

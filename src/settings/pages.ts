@@ -31,7 +31,7 @@ POSTERN_LISTEN=:8080 postern up --control-listen 127.0.0.1:8081
 
 A flag takes precedence over the environment, and the environment over the default. An unknown name is an error at start. An
 empty variable counts as unset, except \`${PREFIX}EXPOSE\`. \`postern settings list\` shows the settings of a running process
-without secrets. It needs the permission \`settings:read\`.
+without secrets, and needs the permission \`settings:read\`.
 
 | variable | flag | default | meaning |
 |---|---|---|---|

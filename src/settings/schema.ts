@@ -227,7 +227,7 @@ export const TEXTS: Record<SettingName, SettingText> = {
   },
   VAULT_TOKEN_FILE: {
     shown: 'none',
-    text: 'File with the token for the vault, read for each request. With `POSTERN_VAULT_URL`, set one of this, `POSTERN_VAULT_ROLE_ID` and `POSTERN_VAULT_KUBERNETES_ROLE`.',
+    text: 'File with the token for the vault, read for each request. With `POSTERN_VAULT_URL`, set exactly one of `POSTERN_VAULT_TOKEN_FILE`, `POSTERN_VAULT_ROLE_ID` and `POSTERN_VAULT_KUBERNETES_ROLE`.',
   },
   VAULT_ROLE_ID: {
     shown: 'none',

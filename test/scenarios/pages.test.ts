@@ -162,3 +162,16 @@ test('who has followed the README can follow docs/credentials.md, with a server 
 test('who has followed the README can follow docs/changes.md, which publishes it again beside itself', async () => {
   assert.equal(await runPage('changes.md', server, { $TOKEN: token }), 9)
 })
+
+test('who has followed the README can import as docs/openapi-import.md does, and go on with the other pages', async () => {
+  const commands = [
+    ...(await read('docs/openapi-import.md')).matchAll(/^```\npostern (openapi [^\n]+)\n```$/gm),
+  ].map(([, line]) => line!.replace('http://127.0.0.1:9000', service.url))
+  assert.equal(commands.length, 3)
+  for (const command of commands) {
+    const { code, err } = await runCommand(server.data, command.split(' '))
+    assert.equal(code, 0, `${command}: ${err}`)
+  }
+  // Each collection has proxies with these slugs now
+  assert.equal(await runPage('cache.md', server, { $TOKEN: token }), 7)
+})
