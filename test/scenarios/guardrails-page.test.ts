@@ -46,7 +46,11 @@ test('the other guardrails of the page can be made as they stand, and switched t
 })
 
 test('the page lists the kinds of each detector', () => {
-  for (const [type, kinds] of Object.entries({ pii: PII_KINDS, secrets: SECRET_KINDS, injection: INJECTION_KINDS })) {
+  for (const [type, kinds] of Object.entries({
+    pii: PII_KINDS,
+    secrets: SECRET_KINDS,
+    injection: INJECTION_KINDS,
+  })) {
     const row = page.split('\n').find((line) => line.startsWith(`| \`${type}\` | \`${kinds[0]}\``)) ?? ''
     const listed = [...row.replace(/\([^)]*\)/g, '').matchAll(/`(\w+)`/g)].map(([, kind]) => kind!)
     assert.deepEqual(listed, [type, ...kinds])
