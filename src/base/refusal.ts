@@ -28,17 +28,17 @@ export const PROBLEMS = {
   body_too_large: problem(
     413,
     'Body too large',
-    'The body is larger than the collection allows (`max_body`). Send less, or raise the limit of the collection.',
+    'The body is larger than the gateway accepts. For an API, the limit is `max_body` of the collection (default 10 MiB). Send less, or raise this limit.',
   ),
   uri_too_long: problem(
     414,
     'URI too long',
-    'The request target is longer than the gateway accepts. Move data from the query into the body.',
+    'The request target (path and query) is longer than 8,192 bytes. Move data from the query into the body.',
   ),
   headers_too_large: problem(
     431,
     'Headers too large',
-    'The header of the request is longer, or has more fields, than the gateway accepts. Send fewer or smaller headers.',
+    'The request line and the header are longer than 32,768 bytes together, or the header has more than 128 fields. Send fewer or smaller headers.',
   ),
   http_version_not_supported: problem(
     505,
@@ -89,12 +89,20 @@ export const PROBLEMS = {
     'Identity rejected',
     'The client is unknown, the profile is unknown, or the identity headers contradict each other or the credential. For security, the response does not distinguish these cases.',
   ),
-  client_inactive: problem(403, 'Client inactive', 'The client is inactive or outside its validity period.'),
-  profile_inactive: problem(403, 'Profile inactive', 'The profile is inactive.'),
+  client_inactive: problem(
+    403,
+    'Client inactive',
+    'The client is inactive, or its `valid_until` has passed. An administrator can change both.',
+  ),
+  profile_inactive: problem(
+    403,
+    'Profile inactive',
+    'The profile is inactive. An administrator can activate it.',
+  ),
   ip_not_allowed: problem(
     403,
     'Address not allowed',
-    'The address of the caller is not in the allow list of the profile.',
+    'The address of the caller is not in the allow list of the profile (`ip_allowlist`). If the address belongs to a proxy in front of the gateway, add the proxy to `POSTERN_TRUSTED_PROXIES`.',
   ),
   auth_throttled: problem(
     429,
@@ -124,7 +132,7 @@ export const PROBLEMS = {
   endpoint_not_allowed: problem(
     403,
     'Endpoint not allowed',
-    'The rules of the profile exclude this endpoint.',
+    'The rules of the profile exclude this endpoint. An administrator can change the endpoint rules of the profile.',
   ),
   upgrade_required: problem(
     426,
@@ -184,7 +192,7 @@ export const PROBLEMS = {
   credential_unavailable: problem(
     500,
     'Upstream credential unavailable',
-    'The upstream credential is missing or cannot be decrypted. Operators find the cause in the readiness report.',
+    'The upstream credential is missing or cannot be decrypted. Operators find the cause at `/readyz` and in the log.',
   ),
   connect_required: problem(
     403,
@@ -194,7 +202,7 @@ export const PROBLEMS = {
   upstream_unreachable: problem(
     502,
     'Upstream unreachable',
-    'The gateway could not connect to the upstream, or the connection broke before a response arrived.',
+    'The gateway could not connect to the upstream, or the connection broke before a response arrived. Check the URL of the upstream, its TLS settings and the network.',
   ),
   upstream_invalid_response: problem(
     502,
@@ -214,7 +222,7 @@ export const PROBLEMS = {
   upstream_timeout: problem(
     504,
     'Upstream timeout',
-    'The upstream did not respond in time. It may or may not have processed the call.',
+    'The upstream did not respond in time. It may have processed the call, so check before you repeat it.',
   ),
 
   // Workflows (check `workflow`)
@@ -347,7 +355,7 @@ export const PROBLEMS = {
   confirmation_required: problem(
     400,
     'Confirmation required',
-    'This cannot be undone. Send `confirm` with the slug of the resource.',
+    'The operation cannot be undone. Send `confirm` with the slug of the resource.',
   ),
   configuration_invalid: problem(
     422,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
+import { INJECTION_KINDS, PII_KINDS, SECRET_KINDS } from '../../src/detectors/settings.ts'
 import { runCommand } from './cli.ts'
 import { startOrders } from './orders.ts'
 
@@ -42,4 +43,16 @@ test('the other guardrails of the page can be made as they stand, and switched t
   const update = /`postern (guardrails update [^`]*)`/.exec(page)![1]!
   const updated = await runCommand(server.data, update.split(' '))
   assert.equal(updated.code, 0, updated.err)
+})
+
+test('the page lists the kinds of each detector', () => {
+  for (const [type, kinds] of Object.entries({
+    pii: PII_KINDS,
+    secrets: SECRET_KINDS,
+    injection: INJECTION_KINDS,
+  })) {
+    const row = page.split('\n').find((line) => line.startsWith(`| \`${type}\` | \`${kinds[0]}\``)) ?? ''
+    const listed = [...row.replace(/\([^)]*\)/g, '').matchAll(/`(\w+)`/g)].map(([, kind]) => kind!)
+    assert.deepEqual(listed, [type, ...kinds])
+  }
 })

@@ -59,6 +59,23 @@ for (const [page, requests] of [
     assert.equal(await runPage(page, server, words), requests)
   })
 
+test('the expression that docs/workflow-recipes.md has for a percentage of calls selects the other path', async () => {
+  const page = await read('docs/workflow-recipes.md')
+  const [, chance] = /input `value` of the `switch_node` to `(\{\{.*?\}\})`/.exec(page)!
+  const value = chance!.replace('< 5 ', '< 100 ')
+  assert.notEqual(value, chance)
+  const { json } = await server.manage('GET', '/proxies/orders:canary')
+  const nodes = json.workflow.nodes.map((node: { type: string }) =>
+    node.type === 'switch_node' ? { ...node, inputs: { value } } : node,
+  )
+  const changed = await server.manage('PATCH', '/proxies/orders:canary', {
+    workflow: { ...json.workflow, nodes },
+  })
+  assert.equal(changed.status, 200, changed.text)
+  const answer = await server.gateway('GET', '/orders/v1/orders/canary', { token })
+  assert.equal(answer.json.target, '/api/v1/whoami', answer.text)
+})
+
 test('who has followed the README can follow docs/workflows.md, with a server of the MCP project', async () => {
   await using everything = await startEverything()
   const words = {

@@ -33,7 +33,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   model: {
     // Names of what detectors find are part of what administrators write
     may: ['base', 'detectors/settings', 'guardrails/rule'],
-    is: 'The nouns of the product as schemas and types, without I/O. `model/members.ts` has what many resources share',
+    is: 'The resources of the product as schemas and types, without I/O. `model/members.ts` has the members that many resources share',
   },
   vault: {
     may: ['base', 'model', 'store/ports'],
@@ -49,15 +49,15 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   'shared-state/ports': {
     may: ['base'],
-    is: 'What processes share for a while, as questions: keys used once, events, throttles, links, held calls, sessions at origins, values of workflows',
+    is: 'Interfaces of the short-lived state that processes share: keys used once, events, throttles, links, held calls, sessions at origins, values of workflows',
   },
   'shared-state/memory': {
     may: ['base', 'shared-state/ports'],
-    is: 'The same in the memory of one process. Wiring alone imports it',
+    is: 'The same state in the memory of one process. Only wiring imports it',
   },
   'store/ports': {
     may: ['base', 'model'],
-    is: 'Questions to the stores. They name no database',
+    is: 'Interfaces of the stores. They name no database',
   },
   'store/sql': {
     may: ['base', 'model', 'store/ports'],
@@ -81,7 +81,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   'snapshot/schema': {
     may: ['base', 'model'],
-    is: 'Judges a value by a JSON Schema (2020-12, draft-07) within a bound of steps. It prepares a schema only as far as values lead into it',
+    is: 'Validates a value against a JSON Schema (2020-12, draft-07) in a bounded number of steps. It prepares only the parts of a schema that values reach',
   },
   'snapshot/offer': {
     may: ['base', 'model', 'snapshot/schema'],
@@ -89,7 +89,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   'snapshot/linked-types': {
     may: ['base', 'guardrails/rule', 'snapshot/fragments', 'snapshot/plan', 'snapshot/find'],
-    is: 'The types of what a thread makes of fragments',
+    is: 'The types of fragments that a thread has linked',
   },
   'snapshot/find': {
     may: ['base', 'model', 'guardrails', 'snapshot/fragments', 'snapshot/linked-types'],
@@ -181,7 +181,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'guardrails',
       'operations/engine',
     ],
-    is: 'A folder has a kind of resource, such as `operations/policies/kind.ts`, and what is special to it',
+    is: 'Each folder has one kind of resource, such as `operations/policies/kind.ts`, with its own rules and operations',
   },
   surfaces: {
     may: [
@@ -252,7 +252,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   runner: {
     may: ['base', 'model/members', 'import/text', 'mcp/protocol', 'version'],
-    is: 'A process of its own that starts programs, so that the gateway need not. Only `command` imports it',
+    is: 'A separate process that starts programs, so that the gateway starts none. Only `command` imports it',
   },
   settings: {
     may: ['base', 'import/text'],
@@ -307,7 +307,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'settings',
       'fleet/shared',
     ],
-    is: 'Runs in the main thread. When a change has answered, it is in force in all threads',
+    is: 'Runs in the main thread. When a change is answered, it applies in all threads',
   },
   control: {
     may: [
@@ -344,7 +344,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'gateway/idempotency',
       'gateway/kept-answer',
     ],
-    is: 'What is kept for the next start. It never revives what was revoked',
+    is: 'The state that is kept for the next start. It never makes a revoked token valid again',
   },
   'upkeep/start': {
     may: [
@@ -358,7 +358,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'upkeep/data-files',
       'upkeep/kept',
     ],
-    is: 'A start serves the last state that it can prove, or nothing',
+    is: 'A start serves the last state that it can verify, or nothing',
   },
   'upkeep/backup': {
     may: [

@@ -44,14 +44,14 @@ token that can only change the proxies of the collection Payments:
 | \`modifier:proxies@payments\` | resources of the type in the collection |
 
 - Resources outside of the scope are not listed and get 404. Resources that you may see but not change get 403 with the name of the
-  permission. If you may work below a collection, you may name the collection without reading it. If you can see a resource, you see the slugs
-  of its references. Slugs and base paths are unique over everything: a value that is used outside of your scope is reported as used,
-  without details.
+  permission. If your grant includes resources in a collection, you may refer to the collection without permission to read it. If you can see
+  a resource, you see the slugs of its references. Slugs and base paths are unique in the whole instance: if a value is used outside of your
+  scope, the error says only that it is used.
 - Permissions never imply other permissions. To attach a credential, or to send it elsewhere (another \`upstream\`, \`token_url\` or
   introspection URL), you need \`credentials:use\` for it. Deleting a collection needs \`proxies:delete\` for its proxies, and publishing with
   \`cascade\` needs \`proxies:publish\`. A secret that is read from elsewhere belongs to no scope: to refer to it you need
-  \`credentials:use\` without a scope. A base path below the one of another collection, or for some of its hosts, takes paths from that
-  collection, and needs \`collections:update\` for it. If you may change a client, you may assign it every collection that you may name.
+  \`credentials:use\` without a scope. A base path below the base path of another collection, or for some of its hosts, takes paths from that
+  collection, and needs \`collections:update\` for it. If you may change a client, you may assign it every collection that you may refer to.
 - A change must be in your scope before and after it: you cannot remove a tag that your grant depends on. Adding a tag never extends your
   own permissions. To create something in a collection or client, you need the permission there, whatever its tags.
 - You see records and audit entries that belong to a collection of your scope. Audit entries then omit changes of other resources. To
@@ -63,6 +63,9 @@ token that can only change the proxies of the collection Payments:
 - Policies, clients, credentials and workflows belong to no collection: a grant with a scope includes them only by tags. Guardrails have no
   tags, so a grant with a scope never includes them: their order affects all other guardrails.
 - A scope stores ids of collections and virtual MCPs. Another resource that later gets the same slug is not in the scope.
+
+The table shows the permission of each operation, and which roles have it. \`own\`: without the permission, you can use the operation only for
+yourself, such as your own tokens, requests and connected accounts.
 
 | operation | REST | MCP tool | permission | ${ROLES.join(' | ')} |
 |---|---|---|---|${'---|'.repeat(ROLES.length)}
