@@ -28,6 +28,7 @@ import { runCli } from '../../surfaces/cli/program.ts'
 import { openVault } from '../../vault/open.ts'
 import { findReachable } from './instance.ts'
 import { clockFinding, diskFinding, findNode, tlsFinding } from './machine.ts'
+import { scratchFinding } from './store.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-doctor-test-'))
 after(() => rmSync(directory, { recursive: true }))
@@ -54,6 +55,25 @@ function change(data: string, statement: string): void {
   database.exec(statement)
   database.close()
 }
+
+test('without a directory for its copy the store is a finding that says how much room it needs, and the rest is examined', async (t) => {
+  const data = await make()
+  const before = process.env['TMPDIR']
+  t.after(() => {
+    if (before === undefined) delete process.env['TMPDIR']
+    else process.env['TMPDIR'] = before
+  })
+  process.env['TMPDIR'] = join(directory, 'missing')
+  const { store, clock } = await found(data)
+  assert.equal(store?.state, 'fail')
+  assert.match(
+    store!.found,
+    /^not examined: doctor reads a copy of the store, and cannot write the copy \(ENOENT/,
+  )
+  assert.match(store!.fix!, /^Set TMPDIR to a directory with 1 MB of free space\./)
+  assert.equal(clock?.state, 'ok')
+  assert.match(scratchFinding('', 65 * 1024 ** 2 + 1).fix!, /with 66 MB/)
+})
 
 test('of a sound data directory all is well but where its key is, nothing is changed, and nothing is left behind', async () => {
   const data = await make()

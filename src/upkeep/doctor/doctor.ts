@@ -1,8 +1,7 @@
 /** `postern doctor`: checks everything that a start needs, in the order of a start, and changes nothing. */
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
-import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { createClock } from '../../base/clock.ts'
 import { faultOfAccess, otherThanFile } from '../../base/files.ts'
@@ -45,30 +44,25 @@ export async function examine(
     const fix = 'Correct it; docs/settings.md names those there are.'
     return [...findings, { check: 'settings', state: 'fail', found: error.message, fix }]
   }
-  const scratch = mkdtempSync(join(tmpdir(), 'postern-doctor-'))
   const checks: Readonly<Record<string, Check>> = {
     'data directory': findDirectory,
     'disk space': findDisk,
     'key file': findKeyFile,
     'TLS files': findTls,
     instance: findInstance,
-    store: (its) => findStore(places, its, scratch, isNetworkAsked),
+    store: (its) => findStore(places, its, isNetworkAsked),
     files: ({ data }) => findFiles(data, filesIn(data, places)),
     'identity providers': (its) => findProviders(its, isNetworkAsked),
     runner: ({ runner }) => findRunner(runner),
     clock: findClock,
   }
-  try {
-    for (const [check, look] of Object.entries(checks)) {
-      try {
-        findings.push(...(await look(settings)))
-      } catch (error) {
-        const fix = 'See whether the file can be read, and start again.'
-        findings.push({ check, state: 'fail', found: (error as Error).message, fix })
-      }
+  for (const [check, look] of Object.entries(checks)) {
+    try {
+      findings.push(...(await look(settings)))
+    } catch (error) {
+      const fix = 'See whether the file can be read, and start again.'
+      findings.push({ check, state: 'fail', found: (error as Error).message, fix })
     }
-  } finally {
-    rmSync(scratch, { recursive: true, force: true })
   }
   return findings
 }

@@ -1,5 +1,6 @@
 /** Checks the store, in a copy of it. */
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statfsSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClock } from '../../base/clock.ts'
 import { CannotStart } from '../../base/refusal.ts'
@@ -22,11 +23,47 @@ import { findReachable } from './instance.ts'
 import { keyFileOf } from './machine.ts'
 import { findOrigins } from './origins.ts'
 
-/**
- * What the store holds, in a copy of it: its schema, the key that seals it, whether it can be served and whether the trail is whole.
- * @param scratch a directory that is removed afterwards.
- */
+/** What the store holds, in a copy of it: its schema, the key that seals it, whether it can be served and whether the trail is whole. */
 export async function findStore(
+  places: StorePlaces,
+  settings: Settings,
+  isNetworkAsked: boolean,
+): Promise<Finding[]> {
+  const { file } = filesIn(settings.data, places).config
+  if (!existsSync(file)) return [{ check: 'store', state: 'ok', found: 'made at the first start', fix: null }]
+  let scratch: string
+  try {
+    scratch = mkdtempSync(join(tmpdir(), 'postern-doctor-'))
+  } catch (error) {
+    return [scratchFinding((error as Error).message, statSync(file).size)]
+  }
+  try {
+    return await findInCopy(places, settings, scratch, isNetworkAsked)
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+}
+
+/** A store of this size, in bytes, that cannot be examined because there is no place for its copy. */
+export function scratchFinding(why: string, bytes: number): Finding {
+  const megabytes = Math.ceil(bytes / 1024 ** 2)
+  return {
+    check: 'store',
+    state: 'fail',
+    found: `not examined: doctor reads a copy of the store, and cannot write the copy (${why})`,
+    fix: `Set TMPDIR to a directory with ${megabytes} MB of free space. Then run postern doctor again.`,
+  }
+}
+
+/** True where the file system of the directory has less room than a store of this size, in bytes, takes. */
+function isTooSmall(directory: string, bytes: number): boolean {
+  const { blocks, bavail, bsize } = statfsSync(directory)
+  // Some file systems without a limit say 0
+  return blocks > 0 && bavail * bsize < bytes
+}
+
+/** @param scratch a directory for the copy */
+async function findInCopy(
   places: StorePlaces,
   settings: Settings,
   scratch: string,
@@ -34,9 +71,10 @@ export async function findStore(
 ): Promise<Finding[]> {
   const { config } = filesIn(settings.data, places)
   const { file } = config
-  if (!existsSync(file)) return [{ check: 'store', state: 'ok', found: 'made at the first start', fix: null }]
   const copy = places.config(join(scratch, 'config.db'))
   const mark = markIn(settings)
+  const bytes = statSync(file).size
+  if (isTooSmall(scratch, bytes)) return [scratchFinding(`too little free space in ${scratch}`, bytes)]
   try {
     await config.copyTo(copy.file)
   } catch (error) {
