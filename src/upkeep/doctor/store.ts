@@ -29,13 +29,13 @@ export async function findStore(
   settings: Settings,
   isNetworkAsked: boolean,
 ): Promise<Finding[]> {
-  const { file } = filesIn(settings.data, places).config
+  const { file, files } = filesIn(settings.data, places).config
   if (!existsSync(file)) return [{ check: 'store', state: 'ok', found: 'made at the first start', fix: null }]
   let scratch: string
   try {
     scratch = mkdtempSync(join(tmpdir(), 'postern-doctor-'))
   } catch (error) {
-    return [scratchFinding((error as Error).message, statSync(file).size)]
+    return [scratchFinding((error as Error).message, sizeOf(files))]
   }
   try {
     return await findInCopy(places, settings, scratch, isNetworkAsked)
@@ -55,6 +55,11 @@ export function scratchFinding(why: string, bytes: number): Finding {
   }
 }
 
+/** Bytes of the files that exist: what is in the log of a store is in its copy too. */
+function sizeOf(files: readonly string[]): number {
+  return files.reduce((sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0), 0)
+}
+
 /** True where the file system of the directory has less room than a store of this size, in bytes, takes. */
 function isTooSmall(directory: string, bytes: number): boolean {
   const { blocks, bavail, bsize } = statfsSync(directory)
@@ -70,10 +75,10 @@ async function findInCopy(
   isNetworkAsked: boolean,
 ): Promise<Finding[]> {
   const { config } = filesIn(settings.data, places)
-  const { file } = config
+  const { file, files } = config
   const copy = places.config(join(scratch, 'config.db'))
   const mark = markIn(settings)
-  const bytes = statSync(file).size
+  const bytes = sizeOf(files)
   if (isTooSmall(scratch, bytes)) return [scratchFinding(`too little free space in ${scratch}`, bytes)]
   try {
     await config.copyTo(copy.file)
