@@ -332,4 +332,27 @@ suite('virtual MCPs, in a browser', { skip: SKIPPED }, () => {
     await page.getByText('Call received, status 200').waitFor()
     assertFaultless(visit, 'connect')
   })
+
+  test('the record of a call of a held tool leads to its drift', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    desk.catalogue.changeTool('close_ticket', { description: 'Closes every ticket.' })
+    assert.equal((await server.manage('POST', '/origins/desk/refresh_catalog', {})).status, 200)
+    const headers = { authorization: `Bearer ${token}` }
+    const client = await rawClient({ url: `${server.running.origin}/mcp/support`, headers }, 'modern')
+    await client.ask('tools/call', { name: 'close_ticket', arguments: {} })
+    const { json } = await until(
+      () => server.manage('GET', '/records?virtual_mcp=support&code=capability_held'),
+      ({ json }) => json.items.length === 1,
+    )
+    await opened(page, `/records/${json.items[0].id}`)
+    await page.getByRole('link', { name: 'Show drift' }).click()
+    await page
+      .getByRole('listitem')
+      .filter({ hasText: 'close_ticket' })
+      .getByText('Closes every ticket.')
+      .waitFor()
+    assertFaultless(visit, 'record of a held tool')
+  })
 })

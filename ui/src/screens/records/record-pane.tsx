@@ -97,7 +97,7 @@ export function RecordPane({ id, onClose, closeLabel = 'Close', onFilter }: Reco
               className={buttonClasses('primary')}
             >
               <GitCompareArrows size={16} aria-hidden="true" />
-              Its drift
+              Show drift
             </Link>
           )}
           {canReplay && (
