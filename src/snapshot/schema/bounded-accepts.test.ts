@@ -16,10 +16,19 @@ function fits(schema: JsonSchema, value: unknown, defs: Readonly<Record<string, 
   return createSchemaJudges(defs, true).of(schema, 'request')(value) === null
 }
 
-/** As clients judge arguments; formats are notes in JSON Schema 2020-12. */
+/**
+ * As clients judge arguments; formats are notes in JSON Schema 2020-12. True also where ajv has no answer: it compares values by their
+ * `toString` or `valueOf`, and calls them where a value has a member of this name.
+ */
 function ajvFits(schema: JsonSchema, value: unknown): boolean {
   const ajv = new Ajv2020({ strict: false, ownProperties: true, logger: false, validateFormats: false })
-  return ajv.compile(schema as object)(value)
+  const fitting = ajv.compile(schema as object)
+  try {
+    return fitting(value)
+  } catch (error) {
+    if (/\.(?:toString|valueOf) is not a function/.test((error as Error).message)) return true
+    throw error
+  }
 }
 
 /** What model APIs refuse in a schema. */
