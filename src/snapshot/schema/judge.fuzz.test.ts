@@ -11,8 +11,8 @@ import { createSchemaJudges } from './judge.ts'
 /**
  * What ajv reads in another way than the specification: `if` without a branch as nothing, `contains: false` as true, the items that
  * fit `contains: {}` as not evaluated, every item beside another `contains` as evaluated, and `contains` beside `prefixItems` as
- * nothing for an empty list. It forgets how many items are evaluated, and takes all others, where a branch with `prefixItems` or
- * `items: false` does not fit; and takes names that each object of JavaScript has as evaluated.
+ * nothing for an empty list. In branches it forgets how many items `prefixItems`, `items: false` or `unevaluatedItems: true` have evaluated,
+ * where another branch does not fit; and it takes names that each object of JavaScript has as evaluated.
  */
 function isReadOtherwise(own: JsonSchema, value: unknown): boolean {
   const text = JSON.stringify(own)
@@ -21,7 +21,7 @@ function isReadOtherwise(own: JsonSchema, value: unknown): boolean {
     /"contains":(true|false|\{\})/.test(text) ||
     (text.includes('"contains"') && /"(?:prefixItems|unevaluatedItems)"/.test(text)) ||
     (text.includes('"if"') && text.includes('"unevaluated')) ||
-    (/"prefixItems"|"items":false/.test(text) &&
+    (/"prefixItems"|"items":false|"unevaluatedItems":true/.test(text) &&
       text.includes('"unevaluatedItems"') &&
       /"(?:anyOf|oneOf|dependentSchemas)"/.test(text))
   )
