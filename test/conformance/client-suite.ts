@@ -41,6 +41,8 @@ export async function runClientSuite({
     for (const name of waiting) {
       // Scenarios of extensions are of no revision
       const options = ['--command', command, '--scenario', name, '--spec-version', requirements, '--force']
+      // A client that is a whole gateway takes longer to start on a busy machine than the suite waits unasked
+      options.push('--timeout', '120000')
       const run = await runSuite('client', options, env)
       results.set(name, run.result(name, true))
       output += run.output

@@ -11,6 +11,21 @@ import { PAGES } from './pages.ts'
 const MOUSE = 24
 const FINGER = 44
 
+/** Resources with a name that pages show. */
+const NAMED = [
+  'collections',
+  'workflows',
+  'policies',
+  'credentials',
+  'clients',
+  'profiles',
+  'origins',
+  'virtual_mcps',
+  'guardrails',
+  'hosts',
+  'teams',
+]
+
 /**
  * Targets of the page that are too small, as text. A box that is ticked is as large as its label. Links within a text, and the canvas of
  * workflows, which is zoomed, are left out. It runs in the page.
@@ -72,5 +87,53 @@ suite('sizes on all pages of the console, in a browser', { skip: SKIPPED }, () =
     await page.getByRole('table').waitFor()
     assert.deepEqual(await page.evaluate(smallTargets(FINGER)), [])
     assertFaultless(visit, 'touch')
+  })
+
+  test('names of 60 characters without a space make no page wider than the window', async () => {
+    const { controlUrl, origin } = sample.server.running
+    for (const resource of NAMED) {
+      const { json } = await sample.server.manage('GET', `/${resource}?limit=100`)
+      assert.ok(json.items.length > 0, resource)
+      for (const { id, slug } of json.items) {
+        const name = `${slug}-${'n'.repeat(60)}`.slice(0, 60)
+        const renamed = resource === 'origins' ? { name, probe: false } : { name }
+        const { status, text } = await sample.server.manage('PATCH', `/${resource}/${id}`, renamed)
+        assert.ok(status === 200 || status === 202, `${resource} ${slug}: ${text}`)
+      }
+    }
+    const faults: string[] = []
+    for (const width of [390, 1440]) {
+      await using visit = await visitor(browser, [controlUrl, origin], { width })
+      const { page } = visit
+      await signIn(page, controlUrl, sample.administrator)
+      for (const { path } of PAGES) {
+        await openPage(page, controlUrl, path)
+        const fault = await tooLarge(page, width)
+        if (fault !== null) faults.push(`${width} ${path}: ${fault}`)
+      }
+      assertFaultless(visit, `long names at ${width} pixels`)
+    }
+    assert.deepEqual(faults, [])
+  })
+
+  test('over a slow network a page comes without a fault', async () => {
+    const { controlUrl, origin } = sample.server.running
+    await using visit = await visitor(browser, [controlUrl, origin])
+    const { page } = visit
+    await signIn(page, controlUrl, sample.administrator)
+    const session = await page.context().newCDPSession(page)
+    await session.send('Network.enable')
+    // As the slower of two mobile networks: 50 KB a second, 400 ms for each request
+    await session.send('Network.emulateNetworkConditions', {
+      offline: false,
+      latency: 400,
+      downloadThroughput: 50_000,
+      uploadThroughput: 50_000,
+    })
+    await openPage(page, controlUrl, '/analytics')
+    await page.getByRole('heading', { name: 'Analytics', level: 1 }).waitFor()
+    await page.getByRole('link', { name: 'Collections' }).click()
+    await page.getByRole('table').waitFor()
+    assertFaultless(visit, 'slow network')
   })
 })
