@@ -98,7 +98,7 @@ function ProfileCard({ profile }: { profile: Profile }) {
         <Link
           to="/$resource/$id"
           params={{ resource: 'profiles', id: profile.id }}
-          className="font-medium underline"
+          className="min-w-0 font-medium underline"
         >
           {profile.name}
         </Link>

@@ -180,7 +180,7 @@ export function ResourceLink({
   children?: ReactNode
 }) {
   return (
-    <Link to="/$resource/$id" params={{ resource, id }} className="underline">
+    <Link to="/$resource/$id" params={{ resource, id }} className="min-w-0 underline">
       {children ?? id}
     </Link>
   )
