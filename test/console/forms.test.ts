@@ -310,7 +310,7 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
       const hand = handOn(page)
       await signIn(page, origin, 'ann')
       await opened(page, '/policies?text=no-such-policy')
-      await page.getByRole('heading', { name: 'No policy fits the filters' }).waitFor()
+      await page.getByRole('heading', { name: 'No policy matches the filters' }).waitFor()
       assert.equal(await page.getByRole('main').getByText('No policies yet').count(), 0)
       await assertClean(visit, 1440, 'a filtered list')
       await hand.press(page.getByRole('button', { name: 'Clear the filters' }))
@@ -366,7 +366,9 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
     await page.getByRole('button', { name: 'Assign', exact: true }).click()
     const dialog = page.getByRole('dialog')
     const search = dialog.getByLabel('Add to Collections')
-    const reason = dialog.getByRole('alert').filter({ hasText: 'there is no collection nowhere.' })
+    const reason = dialog
+      .getByRole('alert')
+      .filter({ hasText: 'There is no collection nowhere. Select one from the list.' })
     const review = dialog.getByRole('button', { name: 'Review the change' })
     for (const leave of [() => search.press('Enter'), () => search.press('Tab'), () => review.click()]) {
       await search.fill('nowher')
@@ -414,7 +416,10 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
     const policy = page.getByRole('combobox', { name: /^Policy/ })
     await policy.fill('platinum')
     await policy.press('Enter')
-    await page.getByRole('alert').filter({ hasText: 'there is no policy platinum.' }).waitFor()
+    await page
+      .getByRole('alert')
+      .filter({ hasText: 'There is no policy platinum. Select one from the list.' })
+      .waitFor()
     await policy.fill('gold')
     await policy.press('Tab')
     await page.getByRole('alert').waitFor({ state: 'detached' })

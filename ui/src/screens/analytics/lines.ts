@@ -93,7 +93,7 @@ export function requestsSummary({ items, bucket }: OverTime): string {
   return (
     `Requests over time, ${items.length} points of ${bucket}: ${sum(({ requests }) => requests)} requests, ` +
     `${sum(({ client_errors }) => client_errors)} with 4xx, ${sum(({ server_errors }) => server_errors)} with 5xx. ` +
-    `The most are ${peak.requests} at ${peak.time}.`
+    `The highest count is ${peak.requests} at ${peak.time}.`
   )
 }
 

@@ -74,7 +74,7 @@ export function chainSentence(found: Verification): string {
   const gone =
     removed === null
       ? ''
-      : ` Retention removed ${removed.entries.toLocaleString('en')} older entries, and signed that.`
+      : ` Retention removed ${removed.entries.toLocaleString('en')} older entries and signed the removal.`
   const old =
     keyed_from !== null && keyed_from > 1 ? ` Entries before number ${keyed_from} have no keyed link.` : ''
   return `No entry was changed, removed, inserted or moved: ${count} and ${checkpoints.toLocaleString('en')} signed links were checked.${gone}${old}`

@@ -164,11 +164,11 @@ function reasonOf({ because, rule, held }: Item): string {
     case 'rule':
       return rule === null ? 'by a rule' : `by rule ${rule + 1}`
     case 'no_rule':
-      return 'no rule fits it'
+      return 'no rule matches it'
     case 'held':
       return held === 'new' ? 'new, waits for approval' : 'changed, waits for approval'
     case 'invalid':
-      return 'it does not fit the MCP specification'
+      return 'it violates the MCP specification'
     case 'unknown':
       return 'the origin no longer lists it'
   }

@@ -155,7 +155,7 @@ function Part<T>({ title, items, needs, children }: PartOfReach<T>) {
     <Card title={title}>
       {items === null && (
         <p className="text-muted">
-          To see this, you need <code>{needs}</code> over everything.
+          To see this, you need the permission <code>{needs}</code> for all resources.
         </p>
       )}
       <ul className="flex flex-col gap-1">

@@ -67,8 +67,8 @@ function Export({ of, filters }: Pick<ExportDialogProps, 'of' | 'filters'>) {
     >
       <p>
         {set.length === 0
-          ? 'The file has all entries, the newest first, up to the maximum size of a file.'
-          : 'The file has the entries that fit these filters:'}
+          ? 'The file contains all entries up to the maximum file size, newest first.'
+          : 'The file contains the entries that match these filters:'}
       </p>
       <p className="flex flex-wrap gap-1">
         {set.map(([name, value]) => (
@@ -118,12 +118,12 @@ function Ready({ id }: { id: string }) {
     <div className="flex flex-col items-start gap-3">
       {query.error !== null && <FaultBox fault={faultOf(query.error)} />}
       {found === undefined || found.state === 'queued' || found.state === 'running' ? (
-        <Status state="pending">The file is written</Status>
+        <Status state="pending">Writing the file</Status>
       ) : found.state === 'ready' ? (
         <>
-          <Status state="ok">{`The file is ready: ${found.rows.toLocaleString('en')} entries`}</Status>
+          <Status state="ok">{`The file is ready: ${found.rows === 1 ? '1 entry' : `${found.rows.toLocaleString('en')} entries`}`}</Status>
           {found.truncated && (
-            <p>The result is larger than a file may be. The file has the newest entries.</p>
+            <p>The result exceeds the maximum file size. The file contains the newest entries.</p>
           )}
           <Button tone="primary" icon={Download} onClick={() => void download()}>
             Download

@@ -346,7 +346,7 @@ function History({ resource, id }: { resource: string; id: string }) {
   if (items.length === 0)
     return (
       <Empty title="No entries">
-        The audit log has no entry about this resource in the time that it keeps.
+        Within its retention period, the audit log has no entry about this resource.
       </Empty>
     )
   return (

@@ -27,7 +27,7 @@ export function NodeOutput({ editor, node, outputs }: NodeOutputProps) {
     <>
       {run === undefined ? (
         <div className="text-sm text-muted">
-          <p>It has not run yet.{names.length > 0 && ' It gives:'}</p>
+          <p>The node has not run yet.{names.length > 0 && ' Its outputs are:'}</p>
           <ul>
             {names.map(([name, type]) => (
               <li key={name}>
@@ -142,7 +142,7 @@ function Mock({ editor, node, last }: { editor: Editor; node: WorkflowNode; last
               set({ ...mock, outputs })
               setFault(null)
             } catch {
-              setFault('Write a JSON object with the outputs by name.')
+              setFault('Enter a JSON object with the outputs by name.')
             }
           }}
           onBlur={() => fault === null && setText(null)}

@@ -105,9 +105,8 @@ export function Caller({ slug, era, onEra, connected, onConnected }: CallerProps
           </Button>
         </div>
         <p className="text-sm text-muted">
-          Messages pass the same checks as those of any application: they count against limits and are
-          recorded. Arguments, answers and the token stay in this page and are gone when you leave it. For any
-          other caller, see{' '}
+          Postern checks, counts and records these messages like those of any application. Arguments,
+          responses and the token stay in this page until you leave it. To see what other callers get, open{' '}
           <Link to="." search={{ tab: 'preview' } as never} className="underline">
             Preview
           </Link>

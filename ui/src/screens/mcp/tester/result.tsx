@@ -66,7 +66,7 @@ export function Result({ entry, slug, onEdit, onReply }: ResultProps) {
         ))}
         {blocks.length > BLOCKS_MAX && (
           <p className="text-muted">
-            {`${(blocks.length - BLOCKS_MAX).toLocaleString('en')} more blocks of content are in the message.`}
+            {`The message has ${(blocks.length - BLOCKS_MAX).toLocaleString('en')} more blocks of content.`}
           </p>
         )}
         {result?.['structuredContent'] !== undefined && (
@@ -119,10 +119,10 @@ function Messages({ entry: { messages, left }, isOpen }: { entry: Entry; isOpen:
   const count = messages.length.toLocaleString('en')
   const name =
     left > 0
-      ? `The last ${count} of ${(messages.length + left).toLocaleString('en')} messages that came`
+      ? `The last ${count} of ${(messages.length + left).toLocaleString('en')} received messages`
       : messages.length === 1
         ? 'Received message'
-        : `All ${count} messages that came`
+        : `All ${count} received messages`
   return (
     <details open={isShown} onToggle={(event) => setShown(event.currentTarget.open)}>
       <summary className="min-h-6 cursor-pointer">{name}</summary>
