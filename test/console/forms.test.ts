@@ -279,7 +279,7 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
         await hand.fill(page.getByLabel('Description'), `approved by ${name}`)
         await hand.press(page.getByRole('button', { name: 'Review the change' }))
         await page.getByText(`+ approved by ${name}`).waitFor()
-        await page.getByText(/by the rules: Two people for policies\./).waitFor()
+        await page.getByText(/approve this change\. Approval rule: Two people for policies\./).waitFor()
         await hand.fill(page.getByLabel('Reason'), 'a better text')
         await hand.press(page.getByRole('button', { name: 'Ask for approval' }))
         await page.getByText('Waiting for approval').waitFor()

@@ -86,7 +86,7 @@ suite('the tester of a virtual MCP, in a browser', { skip: SKIPPED }, () => {
       await hand.choose(page.getByLabel('Alternative'), 'By number')
       assert.equal(await page.getByLabel('number (required)').inputValue(), '7')
       await assertClean(visit, width, 'tester')
-      const id = await page.getByRole('link', { name: 'Its record' }).getAttribute('href')
+      const id = await page.getByRole('link', { name: 'Record of the call' }).getAttribute('href')
       const { json: record } = await until(
         () => server.manage('GET', `/records/${new URL(id!, origin).searchParams.get('record')}`),
         ({ status }) => status === 200,

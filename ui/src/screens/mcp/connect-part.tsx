@@ -15,7 +15,7 @@ import { authenticationOf, Snippets } from './snippets.tsx'
 
 /** While no call has come, records are looked at this often, milliseconds. */
 const AGAIN_MS = 5000
-const WAYS = { sign_in: 'People, who sign in', token: 'An agent, with a token' }
+const WAYS = { sign_in: 'People who sign in', token: 'An agent with a token' }
 
 /** Who may call a virtual MCP, how AI applications connect to it, one tab each, and the first call that came. */
 export default function ConnectPart({ slug, value }: PartProps) {
@@ -83,7 +83,7 @@ function Callers({ slug, value }: { slug: string; value: JsonObject }) {
     <Card title="Who may call">
       <Facts
         facts={[
-          ['People, who sign in', <People key="" slug={slug} value={value} />],
+          ['People who sign in', <People key="" slug={slug} value={value} />],
           ['Clients', <Clients key="" slug={slug} />],
           ['Agents', <Agents key="" slug={slug} />],
         ]}

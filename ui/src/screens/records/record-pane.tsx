@@ -339,7 +339,7 @@ function Answered({ answer, record }: { answer: Output<'requests.replay'>; recor
           params={{ resource: 'records', id: request_id }}
           className="text-accent underline"
         >
-          Open its record
+          Open the record
         </Link>
         {differs.length === 0 && <Status state="ok">The outcome is the same as the first time</Status>}
       </div>

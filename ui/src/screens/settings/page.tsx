@@ -29,7 +29,7 @@ import { ruleSentence } from './rule-sentence.ts'
 
 type Settings = Output<'settings.get'>
 
-const WAYS = { sign_in: 'People, who sign in', token: 'A script, with a personal token' }
+const WAYS = { sign_in: 'People who sign in', token: 'A script with a personal token' }
 
 /** The settings that change while the gateway runs, those of its start, and how to connect AI applications to Management MCP. */
 export default function SettingsPage() {

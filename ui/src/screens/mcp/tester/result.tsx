@@ -101,7 +101,7 @@ export function Result({ entry, slug, onEdit, onReply }: ResultProps) {
               search={{ record: entry.requestId, virtual_mcp: slug } as never}
               className="underline"
             >
-              Its record
+              Record of the call
             </Link>
           )}
         </div>
