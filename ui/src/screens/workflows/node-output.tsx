@@ -43,7 +43,7 @@ export function NodeOutput({ editor, node, outputs }: NodeOutputProps) {
             {run.handle !== null && (
               <span className="text-sm text-muted">
                 {' '}
-                left by <code>{run.handle}</code>
+                continued at the handle <code>{run.handle}</code>
               </span>
             )}
           </p>
@@ -86,7 +86,7 @@ function RunAlone({ editor, node }: { editor: Editor; node: WorkflowNode }) {
           <>
             <Status state={test.data.error === null ? 'ok' : 'bad'} className="whitespace-normal">
               {test.data.error === null
-                ? `${test.data.source}, left by ${test.data.handle ?? 'nothing'}`
+                ? `${test.data.source}, ${test.data.handle === null ? 'no handle' : `handle ${test.data.handle}`}`
                 : `${test.data.error.kind}: ${test.data.error.message}`}
             </Status>
             <CodeBlock label="Outputs" text={JSON.stringify(test.data.outputs, null, 2)} />
@@ -148,7 +148,7 @@ function Mock({ editor, node, last }: { editor: Editor; node: WorkflowNode; last
           onBlur={() => fault === null && setText(null)}
         />
       </Labeled>
-      <Labeled id={`${id}handle`} label="Left by">
+      <Labeled id={`${id}handle`} label="Handle">
         <Select
           id={`${id}handle`}
           value={error === '' ? String(mock['handle'] ?? '') : ' fails'}
