@@ -299,7 +299,7 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
       await opened(page, `/change_requests/${request.id}`)
       await hand.press(page.getByRole('button', { name: 'Approve' }))
       await hand.press(page.getByRole('button', { name: 'Confirm: approve' }))
-      await page.getByText(/bob approved it, which made revision/).waitFor()
+      await page.getByText(/bob approved it, which created revision \d/).waitFor()
       assert.equal(await described(), `approved by ${name}`)
       assertFaultless(visit, 'the approval')
     })
