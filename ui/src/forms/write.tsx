@@ -20,6 +20,7 @@ import {
   waitingChange,
 } from '../api/client.ts'
 import { Button, Labeled, TextInput } from '../kit/controls.tsx'
+import { counted } from '../kit/count.ts'
 import { Diff } from '../kit/diff.tsx'
 import { useLeaveGuard } from '../kit/leave-guard.ts'
 import { FaultBox, SkeletonRows } from '../kit/page.tsx'
@@ -314,7 +315,9 @@ export function WaitsFor({ change }: { change: WaitingChange }) {
       </p>
       <Diff entries={diff} />
       {count > diff.length && (
-        <p className="text-muted">The change request has {count - diff.length} further entries.</p>
+        <p className="text-muted">
+          The change request has {counted(count - diff.length, 'further entry', 'further entries')}.
+        </p>
       )}
       <Link
         to="/$resource/$id"

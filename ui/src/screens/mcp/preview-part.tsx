@@ -4,6 +4,7 @@ import { faultOf, type Input, type Output, operation, useCall } from '../../api/
 import { one, type Search } from '../../app/search.ts'
 import { RefInput } from '../../forms/ref-input.tsx'
 import { Labeled, Select } from '../../kit/controls.tsx'
+import { counted } from '../../kit/count.ts'
 import { Empty, FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { Status } from '../../kit/status.tsx'
 import { HiddenText } from '../../kit/text.tsx'
@@ -146,7 +147,9 @@ function Preview({ preview }: { preview: Output<'virtual_mcps.preview'> }) {
                 </Status>
               )}
               {item.tokens !== null && (
-                <span className="ml-auto text-sm text-muted tabular-nums">{item.tokens} tokens</span>
+                <span className="ml-auto text-sm text-muted tabular-nums">
+                  {counted(item.tokens, 'token')}
+                </span>
               )}
             </li>
           ))}

@@ -1,6 +1,7 @@
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { faultOf, useCall } from '../../api/client.ts'
+import { counted } from '../../kit/count.ts'
 import { Card, FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/text.tsx'
@@ -90,7 +91,7 @@ export default function UserReach({ slug }: PartProps) {
               <Ref resource="bindings" id={binding} label={binding} />
               {!active && <Status state="off">inactive</Status>}
               <span className="text-sm text-muted">
-                to {virtual_mcp}, {tokens} {tokens === 1 ? 'token' : 'tokens'}
+                to {virtual_mcp}, {counted(tokens, 'token')}
               </span>
             </>
           )}

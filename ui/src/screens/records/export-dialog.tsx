@@ -7,6 +7,7 @@ import { one, type Search } from '../../app/search.ts'
 import { Review, useWrite, WaitsFor } from '../../forms/write.tsx'
 import { saveFile } from '../../kit/browser.ts'
 import { Button, Labeled, Select } from '../../kit/controls.tsx'
+import { counted } from '../../kit/count.ts'
 import { Dialog } from '../../kit/dialog.tsx'
 import { useLeaveGuard } from '../../kit/leave-guard.ts'
 import { FaultBox } from '../../kit/page.tsx'
@@ -121,7 +122,7 @@ function Ready({ id }: { id: string }) {
         <Status state="pending">Writing the file</Status>
       ) : found.state === 'ready' ? (
         <>
-          <Status state="ok">{`The file is ready: ${found.rows === 1 ? '1 entry' : `${found.rows.toLocaleString('en')} entries`}`}</Status>
+          <Status state="ok">{`The file is ready: ${counted(found.rows, 'entry', 'entries')}`}</Status>
           {found.truncated && (
             <p>The result exceeds the maximum file size. The file contains the newest entries.</p>
           )}

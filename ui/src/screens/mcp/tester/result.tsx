@@ -3,6 +3,7 @@ import { Reply } from 'lucide-react'
 import { useState } from 'react'
 import { useSession } from '../../../api/client.ts'
 import { Button } from '../../../kit/controls.tsx'
+import { counted } from '../../../kit/count.ts'
 import { Card, FaultBox } from '../../../kit/page.tsx'
 import { Badge, Status } from '../../../kit/status.tsx'
 import { CodeBlock, HiddenText } from '../../../kit/text.tsx'
@@ -66,7 +67,7 @@ export function Result({ entry, slug, onEdit, onReply }: ResultProps) {
         ))}
         {blocks.length > BLOCKS_MAX && (
           <p className="text-muted">
-            {`The message has ${(blocks.length - BLOCKS_MAX).toLocaleString('en')} more blocks of content.`}
+            {`The message has ${counted(blocks.length - BLOCKS_MAX, 'more block', 'more blocks')} of content.`}
           </p>
         )}
         {result?.['structuredContent'] !== undefined && (

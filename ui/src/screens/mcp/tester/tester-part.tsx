@@ -6,6 +6,7 @@ import { type Fault, faultOf } from '../../../api/client.ts'
 import { one, type Search } from '../../../app/search.ts'
 import { SchemaForm } from '../../../forms/schema-form.tsx'
 import { Button, Labeled, Select, TextArea, TextInput } from '../../../kit/controls.tsx'
+import { counted } from '../../../kit/count.ts'
 import { Card, Empty } from '../../../kit/page.tsx'
 import { Status } from '../../../kit/status.tsx'
 import { classes } from '../../../kit/style.ts'
@@ -374,7 +375,7 @@ function Tools({ tools, chosen, onChoose }: ToolsProps) {
           </ul>
         )}
         {found.length > SHOWN_MAX && (
-          <p className="text-sm text-muted">{`${found.length - SHOWN_MAX} more tools. Search to find them.`}</p>
+          <p className="text-sm text-muted">{`${counted(found.length - SHOWN_MAX, 'more tool')}. Search to find more.`}</p>
         )}
       </div>
     </Card>
