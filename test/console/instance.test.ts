@@ -136,7 +136,7 @@ suite('an instance in a browser', { skip: SKIPPED }, () => {
         const { page } = visit
         await signIn(page, controlUrl, 'ann')
         const badge = page
-          .getByTitle(isProduction ? 'Production: changes ask for the slug' : 'Environment')
+          .getByTitle(isProduction ? 'Production: type the slug to confirm each change' : 'Environment')
           .filter({ visible: true })
         assert.equal(await badge.innerText(), environment)
         await openPage(page, controlUrl, '/policies/gold?tab=edit')

@@ -169,7 +169,7 @@ suite('virtual MCPs, in a browser', { skip: SKIPPED }, () => {
     await page.waitForURL((url) => url.searchParams.get('team') === 'sales')
     await page.getByText('The caller sees 1 of 3.').waitFor()
     await item.getByText('hidden').waitFor()
-    await item.getByText('no rule fits it').waitFor()
+    await item.getByText('no rule matches it').waitFor()
     await page.getByRole('combobox', { name: 'A team' }).fill('support')
     await page.getByRole('option', { name: 'support' }).click()
     await page.getByText('The caller sees 2 of 3.').waitFor()
@@ -278,7 +278,7 @@ suite('virtual MCPs, in a browser', { skip: SKIPPED }, () => {
     })
     await opened(page, '/virtual_mcps/edited?tab=connect')
     const card = page.locator('section').filter({ has: page.getByRole('heading', { name: 'Who may call' }) })
-    await card.getByText('No one: it is not shared.').waitFor()
+    await card.getByText('None. The virtual MCP is not shared with users.').waitFor()
     assert.deepEqual(asked.toSorted(), [
       '/management/v1/bindings',
       '/management/v1/clients',

@@ -246,7 +246,7 @@ suite('what pages say, in a browser', { skip: SKIPPED }, () => {
     const { page } = visit
     await signIn(page, origin, 'ann')
     await opened(page, '/policies?text=nothing-has-this-name')
-    await page.getByText('No policy fits the filters').waitFor()
+    await page.getByText('No policy matches the filters').waitFor()
     await page.getByRole('button', { name: 'Clear the filters' }).click()
     await page.getByRole('row').filter({ hasText: 'Plan' }).waitFor()
     assert.equal(new URL(page.url()).search, '')

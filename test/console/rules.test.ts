@@ -450,7 +450,7 @@ suite('rules of the console, in a browser', { skip: SKIPPED }, () => {
     for (const code of ['no_such_code', 'constructor', '%3Cscript%3E']) {
       await opened(page, `/problems/${code}`)
       await page.getByRole('heading', { name: 'Unknown problem code', level: 1 }).waitFor()
-      await page.getByText(`with the code ${decodeURIComponent(code)}.`).waitFor()
+      await page.getByText(`does not define the code ${decodeURIComponent(code)}.`).waitFor()
     }
     await page.getByRole('main').getByRole('link', { name: 'Problem codes' }).click()
     await page.getByRole('main').getByRole('link', { name: 'route_not_found', exact: true }).click()

@@ -107,7 +107,7 @@ suite('sign-in and session, in a browser', { skip: SKIPPED }, () => {
     for (const body of ['{"code":"overloaded"}', '<h1>Bad gateway</h1>']) {
       await page.route('**/console/session', (route) => route.fulfill({ status: 503, body }))
       await page.goto(`${origin}/console/policies`)
-      await page.getByText('Postern does not say whether you are signed in (status 503)').waitFor()
+      await page.getByText('Could not check whether you are signed in (status 503). Try again.').waitFor()
       assert.equal(await page.getByRole('link', { name: 'Sign in' }).count(), 0)
       await page.unroute('**/console/session')
       await page.getByRole('button', { name: 'Try again' }).click()

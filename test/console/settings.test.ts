@@ -52,7 +52,7 @@ suite('settings and access, in a browser', { skip: SKIPPED }, () => {
     await signIn(page, origin, 'ann')
     await opened(page, '/settings')
     const rules = card(page, 'Approval rules')
-    await rules.getByText('None.').waitFor()
+    await rules.getByText('No rules. Changes apply without approval.').waitFor()
     await rules.getByRole('button', { name: 'Add a rule' }).click()
     const dialog = page.getByRole('dialog')
     await fill(dialog.getByRole('textbox', { name: 'Name' }), 'Four eyes')
@@ -77,7 +77,7 @@ suite('settings and access, in a browser', { skip: SKIPPED }, () => {
     await rules.getByRole('button', { name: 'Remove Four eyes' }).click()
     await dialog.getByRole('heading', { name: 'Remove the rule Four eyes' }).waitFor()
     await dialog.getByRole('button', { name: 'Save', exact: true }).click()
-    await rules.getByText('None.').waitFor()
+    await rules.getByText('No rules. Changes apply without approval.').waitFor()
     assert.deepEqual((await get('/settings/current')).approvals, [])
     // The browser tells of the refusal that this test asks for
     assert.deepEqual(
@@ -143,7 +143,7 @@ suite('settings and access, in a browser', { skip: SKIPPED }, () => {
         exact: true,
       })
       .waitFor()
-    await way.getByLabel('A script, with a personal token').check()
+    await way.getByLabel('A script with a personal token').check()
     await way.getByText('MCP_TOKEN_POSTERN').first().waitFor()
     assertFaultless(visit, 'start')
   })

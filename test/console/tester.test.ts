@@ -86,7 +86,7 @@ suite('the tester of a virtual MCP, in a browser', { skip: SKIPPED }, () => {
       await hand.choose(page.getByLabel('Alternative'), 'By number')
       assert.equal(await page.getByLabel('number (required)').inputValue(), '7')
       await assertClean(visit, width, 'tester')
-      const id = await page.getByRole('link', { name: 'Its record' }).getAttribute('href')
+      const id = await page.getByRole('link', { name: 'Record of the call' }).getAttribute('href')
       const { json: record } = await until(
         () => server.manage('GET', `/records/${new URL(id!, origin).searchParams.get('record')}`),
         ({ status }) => status === 200,
@@ -117,7 +117,7 @@ suite('the tester of a virtual MCP, in a browser', { skip: SKIPPED }, () => {
     await page.getByText('-32601').first().waitFor()
     await message.fill('not json')
     await page.getByRole('button', { name: 'Send' }).click()
-    await page.getByText('This is not JSON').waitFor()
+    await page.getByText('This is not valid JSON').waitFor()
     await history.getByRole('button', { name: /ping/ }).click()
     await page.getByRole('button', { name: 'Edit as JSON-RPC' }).click()
     assert.match(await message.inputValue(), /"ping"/)
@@ -218,14 +218,14 @@ suite('the tester of a virtual MCP, in a browser', { skip: SKIPPED }, () => {
     }
     const content = Array.from({ length: 5000 }, (_, at) => ({ type: 'text', text: `block ${at}` }))
     await call((id) => ({ body: JSON.stringify({ jsonrpc: '2.0', id, result: { content } }) }))
-    await page.getByText('4,900 more blocks of content are in the message.').waitFor()
+    await page.getByText('The message has 4,900 more blocks of content.').waitFor()
     const event = (at: number) =>
       `data: {"jsonrpc":"2.0","method":"notifications/x","params":{"at":${at}}}\n\n`
     await call((id) => ({
       type: 'text/event-stream',
       body: `${Array.from({ length: 20_000 }, (_, at) => event(at)).join('')}data: {"jsonrpc":"2.0","id":${id},"result":{}}\n\n`,
     }))
-    await page.getByText('The last 1,000 of 20,001 messages that came').waitFor()
+    await page.getByText('The last 1,000 of 20,001 received messages').waitFor()
     const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`
     await call((id) => ({ body: `{"jsonrpc":"2.0","id":${id},"result":{"structuredContent":${deep}}}` }))
     await page.getByText('The value is nested too deeply to be shown.').first().waitFor()

@@ -103,7 +103,7 @@ suite('trials of workflows, in a browser', { skip: SKIPPED }, () => {
     await page.locator('li[data-node="check"]').getByRole('button', { name: 'check' }).first().click()
     const panel = page.getByRole('dialog', { name: /^check: / })
     await panel.getByRole('button', { name: 'Keep this as a mock' }).click()
-    await panel.getByLabel('Left by').selectOption('invalid')
+    await panel.getByLabel('Handle', { exact: true }).selectOption('invalid')
     await page.keyboard.press('Escape')
     await panel.waitFor({ state: 'detached' })
     const answer = await ran(page)

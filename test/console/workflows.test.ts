@@ -455,7 +455,7 @@ suite('workflows, in a browser', { skip: SKIPPED }, () => {
     await missing.getByRole('button', { name: 'Mock fetch' }).click()
     await page
       .getByRole('region', { name: 'Mock', exact: true })
-      .or(page.getByText('In the place of fetch'))
+      .or(page.getByText('Used in place of fetch'))
       .first()
       .waitFor()
 
@@ -470,7 +470,7 @@ suite('workflows, in a browser', { skip: SKIPPED }, () => {
     await assertClean(visit, 1440, 'a new proxy')
     await dialog.getByRole('button', { name: 'Create the proxy' }).click()
     await dialog.getByText('orders:asks has this workflow').waitFor()
-    await dialog.getByText('Callers can reach it at once.').waitFor()
+    await dialog.getByText('After you publish it, callers can reach it at once.').waitFor()
     await dialog.getByRole('button', { name: 'Publish the proxy' }).click()
     await dialog.getByRole('button', { name: 'Publish', exact: true }).click()
     await dialog.getByRole('link', { name: 'Open the proxy' }).waitFor()

@@ -46,7 +46,8 @@ async function search(): Promise<void> {
   list.hidden = found.length === 0
   if (query === '') count.textContent = ''
   else if (sections === null) count.textContent = 'The search does not work: search.js is missing'
-  else count.textContent = found.length === 0 ? 'No section has these words' : `${found.length} sections`
+  else if (found.length === 0) count.textContent = 'No section has these words'
+  else count.textContent = found.length === 1 ? '1 section' : `${found.length} sections`
 }
 
 function close(): void {

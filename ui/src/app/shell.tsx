@@ -107,7 +107,7 @@ function Environment() {
   if (instance?.environment == null) return null
   return (
     <span
-      title={instance.production ? 'Production: changes ask for the slug' : 'Environment'}
+      title={instance.production ? 'Production: type the slug to confirm each change' : 'Environment'}
       className={classes(
         'max-w-30 truncate rounded-md px-1.5 text-xs font-semibold',
         instance.production ? 'bg-bad-soft text-bad' : 'bg-accent-soft text-accent',

@@ -6,6 +6,7 @@ test('the title of an operation is its verb and the name of what it is run on', 
   const gold = { name: 'Gold', slug: 'gold' }
   assert.equal(runTitleOf({ action: 'delete' }, gold, 'gold'), 'Delete Gold')
   assert.equal(runTitleOf({ action: 'issue_token' }, { slug: 'a:b' }, 'a:b'), 'Issue token: a:b')
+  assert.equal(runTitleOf({ action: 'import' }, { name: 'Live' }, 'a:live'), 'Import token: Live')
   assert.equal(runTitleOf({ action: 'assignments' }, gold, 'gold'), 'Assignments: Gold')
   assert.equal(runTitleOf({ action: 'revoke' }, {}, 'x'), 'Revoke x')
 })

@@ -70,9 +70,7 @@ export function RefInput({ resource, value, onValue, isPickOnly = false, ...rest
   useLayoutEffect(() => {
     now.current = { typed, onValue }
     const isSearch = isPickOnly && text.trim() !== ''
-    input.current?.setCustomValidity(
-      isSearch ? `Pick one of the list, or clear the search for a ${kind}.` : '',
-    )
+    input.current?.setCustomValidity(isSearch ? `Select the ${kind} from the list, or clear the search.` : '')
   })
   useEffect(() => {
     return () => {
@@ -172,7 +170,7 @@ export function RefInput({ resource, value, onValue, isPickOnly = false, ...rest
       </Listbox>
       {unknown !== null && (
         <p id={`${listId}-unknown`} role="alert" className="text-sm break-words text-bad">
-          Pick one of the list: there is no {kind} <code>{unknown}</code>.
+          There is no {kind} <code>{unknown}</code>. Select one from the list.
         </p>
       )}
     </>

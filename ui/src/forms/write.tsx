@@ -20,6 +20,7 @@ import {
   waitingChange,
 } from '../api/client.ts'
 import { Button, Labeled, TextInput } from '../kit/controls.tsx'
+import { counted } from '../kit/count.ts'
 import { Diff } from '../kit/diff.tsx'
 import { useLeaveGuard } from '../kit/leave-guard.ts'
 import { FaultBox, SkeletonRows } from '../kit/page.tsx'
@@ -103,8 +104,8 @@ export function Review(props: ReviewProps) {
       {state.fault !== null && <FaultBox fault={state.fault} />}
       {approval.length > 0 && (
         <p>
-          <Status state="pending">Needs approval</Status> Another person has to approve this change by the
-          rules: {approval.join(', ')}.
+          <Status state="pending">Needs approval</Status> Another person has to approve this change.{' '}
+          {approval.length === 1 ? 'Approval rule' : 'Approval rules'}: {approval.join(', ')}.
         </p>
       )}
       {row.options.includes('reason') && !isConflict && (
@@ -304,18 +305,19 @@ export function WaitsFor({ change }: { change: WaitingChange }) {
     <section aria-label="Waiting for approval" className="flex flex-col gap-3">
       <Status state="pending">Waiting for approval</Status>
       <p>
-        Nothing has changed yet. Another person has to approve this change by{' '}
-        {rules.length === 1 ? 'the rule' : 'the rules'}{' '}
+        Nothing has changed yet. Another person has to approve this change.{' '}
+        {rules.length === 1 ? 'Approval rule' : 'Approval rules'}:{' '}
         <span className="inline-flex flex-wrap gap-1 align-bottom">
           {rules.map((rule) => (
             <Badge key={rule}>{rule}</Badge>
           ))}
         </span>
-        .
       </p>
       <Diff entries={diff} />
       {count > diff.length && (
-        <p className="text-muted">The change request has {count - diff.length} further entries.</p>
+        <p className="text-muted">
+          The change request has {counted(count - diff.length, 'further entry', 'further entries')}.
+        </p>
       )}
       <Link
         to="/$resource/$id"

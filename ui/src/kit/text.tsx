@@ -75,7 +75,7 @@ export function HiddenNote({ text }: { text: string }) {
   const spelled = tagText(text)
   return (
     <p className="text-sm text-bad">
-      {count === 1 ? 'One character' : `${count} characters`} of this text cannot be seen.
+      {count === 1 ? 'One character of this text is' : `${count} characters of this text are`} invisible.
       {spelled !== '' && (
         <>
           {' '}

@@ -98,7 +98,7 @@ function JsonField({ field, path }: EditorProps<Of<'json'>>) {
       set(JSON.parse(next) as Json)
       setFault(null)
     } catch (error) {
-      setFault(error instanceof Error ? error.message : 'This is not JSON.')
+      setFault(error instanceof Error ? error.message : 'This is not valid JSON.')
     }
   }
   return (

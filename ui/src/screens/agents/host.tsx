@@ -93,7 +93,8 @@ function Bindings({ host }: { host: string }) {
       {query.isPending && <SkeletonRows rows={3} />}
       {query.data !== undefined && bindings.length === 0 && (
         <p className="text-muted">
-          None. People who sign in with the host need no binding. A token for an agent does.
+          No bindings. People who sign in with the host need no binding. Create one to issue a token to an
+          agent.
         </p>
       )}
       {bindings.length > 0 && (

@@ -3,7 +3,7 @@ import type { State } from '../../kit/status.tsx'
 
 /** What kind of application a host is. @param software as the host has it */
 export function kindOfHost(software: unknown): string {
-  if (typeof software !== 'string') return 'An agent, which calls with the tokens of its bindings'
+  if (typeof software !== 'string') return 'An agent that calls with the tokens of its bindings'
   if (software.startsWith('service:')) return 'A service identity'
   if (software.startsWith('registered:')) return 'An application that registered itself'
   return 'An application with a client metadata document'

@@ -74,7 +74,7 @@ test('charts are told in a sentence', () => {
   const now = answer(NOON, NOON + 2 * HOUR, [point(NOON, 10), point(NOON + HOUR, 12, 55)])
   assert.match(
     requestsSummary(now),
-    /2 points of 1h: 22 requests, 4 with 4xx, 2 with 5xx\. The most are 12 at .*13:00/,
+    /2 points of 1h: 22 requests, 4 with 4xx, 2 with 5xx\. The highest count is 12 at .*13:00/,
   )
   assert.match(durationsSummary(now), /longest p95 is 55 ms at .*13:00/)
   assert.equal(

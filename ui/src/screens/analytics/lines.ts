@@ -1,6 +1,7 @@
 /** Answers of `metrics.over_time` as lines of charts. */
 import type { Output } from '../../api/client.ts'
 import type { ChartSeries } from '../../kit/chart.tsx'
+import { counted } from '../../kit/count.ts'
 
 export type OverTime = Output<'metrics.over_time'>
 export type Point = OverTime['items'][number]
@@ -91,9 +92,12 @@ export function requestsSummary({ items, bucket }: OverTime): string {
   )
   if (peak === null) return 'Requests over time: no requests.'
   return (
-    `Requests over time, ${items.length} points of ${bucket}: ${sum(({ requests }) => requests)} requests, ` +
+    `Requests over time, ${counted(items.length, 'point')} of ${bucket}: ${counted(
+      sum(({ requests }) => requests),
+      'request',
+    )}, ` +
     `${sum(({ client_errors }) => client_errors)} with 4xx, ${sum(({ server_errors }) => server_errors)} with 5xx. ` +
-    `The most are ${peak.requests} at ${peak.time}.`
+    `The highest count is ${peak.requests} at ${peak.time}.`
   )
 }
 
@@ -105,5 +109,5 @@ export function durationsSummary({ items, bucket }: OverTime): string {
     null,
   )
   if (worst === null) return 'Duration over time: no responses.'
-  return `Duration over time, ${items.length} points of ${bucket}. The longest p95 is ${worst.duration_ms.p95} ms at ${worst.time}.`
+  return `Duration over time, ${counted(items.length, 'point')} of ${bucket}. The longest p95 is ${worst.duration_ms.p95} ms at ${worst.time}.`
 }

@@ -5,6 +5,7 @@ import { faultOf, type Input, isSameFault, operation, useCall, useMay, useSchema
 import { one, type Search } from '../../app/search.ts'
 import { Chart } from '../../kit/chart.tsx'
 import { Button, Select } from '../../kit/controls.tsx'
+import { counted } from '../../kit/count.ts'
 import { Figures } from '../../kit/figures.tsx'
 import { Card, FaultBox, Forbidden, Page } from '../../kit/page.tsx'
 import { Status } from '../../kit/status.tsx'
@@ -238,7 +239,7 @@ function PointsDisclosure(props: {
   return (
     <details onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary className="text-sm">
-        {`The charts as a table: ${props.answer.items.length} points of ${props.answer.bucket}`}
+        {`The charts as a table: ${counted(props.answer.items.length, 'point')} of ${props.answer.bucket}`}
       </summary>
       {isOpen && <PointsTable {...props} />}
     </details>

@@ -218,8 +218,8 @@ export function ChainCheck() {
                 {found.head !== null && (
                   <>
                     <p className="text-sm text-muted">
-                      Save the last link outside of this instance. If you give it to a later check, changes to
-                      earlier entries are detected even if the whole log was rewritten.
+                      Save the last link outside this instance. A later check with this link detects changes
+                      to earlier entries, even if the whole log was rewritten.
                     </p>
                     <CodeBlock label="Last link" text={`--seq ${found.head.seq} --hash ${found.head.hash}`} />
                   </>

@@ -60,7 +60,7 @@ test('the state of the chain is a sentence that names the first broken entry', (
   )
   assert.match(
     of({ removed: { entries: 50, time: '' } }),
-    /Retention removed 50 older entries, and signed that\.$/,
+    /Retention removed 50 older entries and signed the removal\.$/,
   )
   assert.match(of({ keyed_from: 9 }), /Entries before number 9 have no keyed link\.$/)
   assert.equal(

@@ -1,5 +1,6 @@
 /** Audit entries and the state of their chain, in sentences. */
 import type { Output } from '../../api/client.ts'
+import { counted } from '../../kit/count.ts'
 
 export type AuditEntry = Output<'audit.list'>['items'][number]
 export type Verification = Output<'audit.verify'>
@@ -64,7 +65,7 @@ export function entrySentence(entry: AuditEntry): string {
 /** What a check of the chain found. */
 export function chainSentence(found: Verification): string {
   const { ok, entries, checkpoints, removed, keyed_from } = found
-  const count = `${entries.toLocaleString('en')} ${entries === 1 ? 'entry' : 'entries'}`
+  const count = counted(entries, 'entry', 'entries')
   if (!ok) {
     const { break: fault } = found
     return fault === null
@@ -74,8 +75,8 @@ export function chainSentence(found: Verification): string {
   const gone =
     removed === null
       ? ''
-      : ` Retention removed ${removed.entries.toLocaleString('en')} older entries, and signed that.`
+      : ` Retention removed ${counted(removed.entries, 'older entry', 'older entries')} and signed the removal.`
   const old =
     keyed_from !== null && keyed_from > 1 ? ` Entries before number ${keyed_from} have no keyed link.` : ''
-  return `No entry was changed, removed, inserted or moved: ${count} and ${checkpoints.toLocaleString('en')} signed links were checked.${gone}${old}`
+  return `No entry was changed, removed, inserted or moved: ${count} and ${counted(checkpoints, 'signed link')} were checked.${gone}${old}`
 }

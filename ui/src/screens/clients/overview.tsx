@@ -51,7 +51,7 @@ export default function ClientOverview({ resource, slug, value, schemas }: PartP
         {query.isPending && <SkeletonRows rows={3} />}
         {query.data !== undefined && profiles.length === 0 && (
           <p className="text-muted">
-            No profile yet. A profile is how this client calls: with a token, a JWT, a certificate or ids.
+            No profile yet. With a profile, the client authenticates by a token, a JWT, a certificate or ids.
           </p>
         )}
         <ul className="grid gap-3 grid-cols-1 lg:grid-cols-2">
@@ -141,7 +141,7 @@ function MayCall({ collections, profiles, actions }: MayCallProps) {
     <Card title="Collections it may call" actions={actions}>
       {error !== null && <FaultBox fault={faultOf(error)} retry={() => void refetch()} />}
       {collections.length === 0 ? (
-        <p className="text-muted">None. Assign a collection, or let the client request access.</p>
+        <p className="text-muted">No collections. Assign one, or let the client request access.</p>
       ) : (
         <div className="overflow-auto" tabIndex={0} role="region" aria-label="Collections it may call">
           <table className="w-full border-collapse text-left">

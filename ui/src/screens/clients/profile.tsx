@@ -68,7 +68,7 @@ function HowToCall({ value }: { value: PartProps['value'] }) {
         {query.data === null ? (
           <p>
             <Status state="warn">No endpoint</Status> No published collection is assigned to this profile.
-            Until then, the gateway does not answer its calls.
+            Until one is assigned, its calls reach no API.
           </p>
         ) : (
           first !== null &&

@@ -4,6 +4,7 @@ import type { JsonObject } from '../../../build/document.ts'
 import { faultOf, type Output, useCall, useMay, useSession } from '../../api/client.ts'
 import { RunButton } from '../../forms/operation-form.tsx'
 import { buttonClasses } from '../../kit/controls.tsx'
+import { counted } from '../../kit/count.ts'
 import { Card, FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { Badge, type State, Status } from '../../kit/status.tsx'
 import { CodeBlock, Time } from '../../kit/text.tsx'
@@ -170,7 +171,7 @@ function Health({ slug }: { slug: string }) {
             <code className="break-all">{target.server}</code>
             <span className="text-sm text-muted">
               {target.pending} under way
-              {target.failures > 0 && `, ${target.failures} failures in a row`}
+              {target.failures > 0 && `, ${counted(target.failures, 'failure')} in a row`}
               {target.until !== null && (
                 <>
                   , again <Time value={target.until} />
@@ -209,7 +210,7 @@ function Contract({ slug, value, schemas }: PartProps) {
         <>
           <p>
             <Status state={report.would_refuse === 0 ? 'ok' : 'warn'}>
-              {`${report.would_refuse.toLocaleString('en')} of ${report.requests.toLocaleString('en')} requests`}
+              {`${report.would_refuse.toLocaleString('en')} of ${counted(report.requests, 'request')}`}
             </Status>{' '}
             of the last 7 days break the contract and were forwarded.
           </p>
@@ -219,7 +220,7 @@ function Contract({ slug, value, schemas }: PartProps) {
                 <code className="break-all">{item.endpoint}</code>{' '}
                 <span className="text-muted">
                   {item.code === 'response_invalid' && 'response '}
-                  <code>{item.pointer}</code> {item.reason}, {item.requests.toLocaleString('en')} requests,{' '}
+                  <code>{item.pointer}</code> {item.reason}, {counted(item.requests, 'request')},{' '}
                 </span>
                 <Link
                   to="/$resource/$id"

@@ -97,7 +97,11 @@ function Moment({ label, value, absent }: { label: string; value: string | null;
 /** `places` such as `collections/orders`. */
 function UsedBy({ places }: { places: readonly string[] }) {
   if (places.length === 0)
-    return <p className="text-muted">Nothing uses it. Attach it to a collection, a proxy or an origin.</p>
+    return (
+      <p className="text-muted">
+        No resource uses this credential. Attach it to a collection, a proxy or an origin.
+      </p>
+    )
   return (
     <p className="flex flex-wrap gap-x-3 gap-y-1">
       <span className="text-muted">Used by</span>

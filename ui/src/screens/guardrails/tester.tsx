@@ -77,7 +77,7 @@ export default function GuardrailTester({ slug }: PartProps) {
           <Labeled
             id={`${id}type`}
             label="Media type"
-            hint="Left empty: JSON if the content is JSON, else text."
+            hint="If empty: JSON if the content is valid JSON, otherwise text."
           >
             <TextInput
               id={`${id}type`}
@@ -125,7 +125,7 @@ function Result({ tried: { outcome, result, reason, found, applies } }: { tried:
         {reason !== null && <p className="break-words">{reason}</p>}
         {!applies && (
           <Status state="warn" className="whitespace-normal">
-            The guardrail does not act on calls now: it is inactive, only observes, or does not check this
+            The guardrail does not act on calls now. It is inactive, only observes, or does not check this
             leg.
           </Status>
         )}

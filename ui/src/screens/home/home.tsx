@@ -4,6 +4,7 @@ import { CircleCheck, CircleDashed } from 'lucide-react'
 import { client, faultOf, type Output, useMay, useSession } from '../../api/client.ts'
 import { one } from '../../app/search.ts'
 import { Select } from '../../kit/controls.tsx'
+import { counted } from '../../kit/count.ts'
 import { Figures } from '../../kit/figures.tsx'
 import { Card, FaultBox, Page, ProblemCode, SkeletonRows } from '../../kit/page.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
@@ -244,8 +245,7 @@ function Failing({ ms, overview }: { ms: number; overview: OverviewQuery }) {
                 <code className="break-all">{endpoint}</code>
               </Link>
               <span className="text-sm text-muted tabular-nums">
-                {errors === 1 ? '1 error' : `${errors.toLocaleString('en')} errors`},{' '}
-                {(error_rate * 100).toFixed(1)} %
+                {counted(errors, 'error')}, {(error_rate * 100).toFixed(1)} %
                 {codes[0] !== undefined && (
                   <>
                     , mostly <ProblemCode code={codes[0].code} isRead />

@@ -1,5 +1,6 @@
 /** The points of `metrics.overview` as bars. */
 import type { Output } from '../../api/client.ts'
+import { counted } from '../../kit/count.ts'
 
 export type Points = NonNullable<Output<'metrics.overview'>['points']>
 
@@ -37,7 +38,10 @@ export function trafficSummary({ items, bucket }: Points): string {
   const sum = (value: (item: Points['items'][number]) => number): number =>
     items.reduce((all, item) => all + value(item), 0)
   return (
-    `Traffic, ${items.length} bars of ${bucket}: ${sum(({ requests }) => requests)} requests, ` +
+    `Traffic, ${counted(items.length, 'bar')} of ${bucket}: ${counted(
+      sum(({ requests }) => requests),
+      'request',
+    )}, ` +
     `${sum((item) => item.client_errors)} refused with 4xx, ${sum((item) => item.server_errors)} failed with 5xx.`
   )
 }

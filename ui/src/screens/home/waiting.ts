@@ -1,4 +1,5 @@
 /** What waits for a decision and what expires, in words. */
+import { counted } from '../../kit/count.ts'
 import type { State } from '../../kit/status.tsx'
 
 /** An item of `credentials.stale`. */
@@ -21,7 +22,7 @@ export interface StaleWords {
 
 /** How a credential stands: the worst of its reasons first. */
 export function staleWords({ why, age_days, expires_at }: Stale): StaleWords {
-  const age = age_days === null ? null : `${age_days} ${age_days === 1 ? 'day' : 'days'} old`
+  const age = age_days === null ? null : `${counted(age_days, 'day')} old`
   const verb = expires_at === null ? null : why.includes('expired') ? 'expired' : 'expires'
   if (why.includes('expired')) return { state: 'bad', label: 'Expired', verb, age: null }
   if (why.includes('expiring')) return { state: 'warn', label: 'Expires soon', verb, age: null }
@@ -31,5 +32,5 @@ export function staleWords({ why, age_days, expires_at }: Stale): StaleWords {
 
 /** `3 items to decide`. */
 export function driftWords({ undecided }: { readonly undecided: number }): string {
-  return `${undecided.toLocaleString('en')} ${undecided === 1 ? 'item' : 'items'} to decide`
+  return `${counted(undecided, 'item')} to decide`
 }

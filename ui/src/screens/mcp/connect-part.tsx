@@ -15,7 +15,7 @@ import { authenticationOf, Snippets } from './snippets.tsx'
 
 /** While no call has come, records are looked at this often, milliseconds. */
 const AGAIN_MS = 5000
-const WAYS = { sign_in: 'People, who sign in', token: 'An agent, with a token' }
+const WAYS = { sign_in: 'People who sign in', token: 'An agent with a token' }
 
 /** Who may call a virtual MCP, how AI applications connect to it, one tab each, and the first call that came. */
 export default function ConnectPart({ slug, value }: PartProps) {
@@ -83,7 +83,7 @@ function Callers({ slug, value }: { slug: string; value: JsonObject }) {
     <Card title="Who may call">
       <Facts
         facts={[
-          ['People, who sign in', <People key="" slug={slug} value={value} />],
+          ['People who sign in', <People key="" slug={slug} value={value} />],
           ['Clients', <Clients key="" slug={slug} />],
           ['Agents', <Agents key="" slug={slug} />],
         ]}
@@ -100,7 +100,7 @@ function People({ slug, value }: { slug: string; value: JsonObject }) {
       {everyone ? (
         'Every active user.'
       ) : teams.length === 0 ? (
-        'No one: it is not shared.'
+        'None. The virtual MCP is not shared with users.'
       ) : (
         <>
           Members of{' '}
@@ -135,7 +135,7 @@ function Clients({ slug }: { slug: string }) {
     <Listed
       list="clients.list"
       query={query}
-      none="It is assigned to no client."
+      none="None. The virtual MCP is not assigned to a client."
       lead="Each active profile of:"
       more="clients"
     >
@@ -154,7 +154,12 @@ function Agents({ slug }: { slug: string }) {
   const fields = 'id,slug,host,virtual_mcp,user,acts_for,active,keys,token_state'
   const query = useCall('bindings.list', { limit: LOOKED_THROUGH, fields })
   return (
-    <Listed list="bindings.list" query={query} none="No binding of a host opens it." more="bindings">
+    <Listed
+      list="bindings.list"
+      query={query}
+      none="None. No binding gives access to the virtual MCP."
+      more="bindings"
+    >
       {opening(query.data?.items ?? [], slug).map((binding) => (
         <Line key={binding.id} hindrance={bindingHindrance(binding, Date.now())}>
           <ResourceLink resource="bindings" id={binding.id}>
@@ -196,7 +201,7 @@ function Listed({ list, query, none, lead, more, children }: ListedProps) {
       <ul className="flex flex-col gap-1 empty:hidden">{children}</ul>
       {query.data.next_cursor !== null && (
         <p className="text-sm text-muted">
-          Only the first {LOOKED_THROUGH} {more} were looked through.
+          Only the first {LOOKED_THROUGH} {more} were searched.
         </p>
       )}
     </>

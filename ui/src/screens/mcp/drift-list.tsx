@@ -40,7 +40,7 @@ export default function DriftList() {
             </>
           }
         >
-          Every tool, prompt and resource of your virtual MCPs is as it was approved.
+          Every tool, prompt and resource of your virtual MCPs matches its approved version.
         </Empty>
       )}
       <ul aria-label="Virtual MCPs with drift" className="flex flex-col gap-2">

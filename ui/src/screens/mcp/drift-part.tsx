@@ -39,14 +39,15 @@ export default function DriftPart({ slug }: PartProps) {
           </>
         }
       >
-        All items of the origins are as they were approved.
+        All items of the origins match their approved versions.
       </Empty>
     )
   return (
     <div className="flex flex-col gap-3">
       <p className="text-muted">
-        A description is read by models. Characters that cannot be seen are marked.
-        {data.next_cursor !== null && ` The first ${SHOWN} items are shown. Decide some to see others.`}
+        Models read the descriptions. Invisible characters are marked.
+        {data.next_cursor !== null &&
+          ` The first ${SHOWN} items are shown. Approve or reject some to see the others.`}
       </p>
       <ul aria-label="Items that differ" className="flex flex-col gap-3">
         {data.items.map((item) => (
@@ -138,7 +139,7 @@ function Differences({ item: { diff } }: { item: Drifted }) {
 }
 
 function Side({ label, value, tone }: { label: string; value: unknown; tone: string }) {
-  if (value === undefined) return <p className="px-2 py-1 text-sm text-muted">{label}: not there</p>
+  if (value === undefined) return <p className="px-2 py-1 text-sm text-muted">{label}: missing</p>
   const text = typeof value === 'string' ? value : JSON.stringify(value, null, 2)
   return (
     <div className={`min-w-0 rounded-md px-2 py-1 ${tone}`}>

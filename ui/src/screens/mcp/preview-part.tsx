@@ -4,6 +4,7 @@ import { faultOf, type Input, type Output, operation, useCall } from '../../api/
 import { one, type Search } from '../../app/search.ts'
 import { RefInput } from '../../forms/ref-input.tsx'
 import { Labeled, Select } from '../../kit/controls.tsx'
+import { counted } from '../../kit/count.ts'
 import { Empty, FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { Status } from '../../kit/status.tsx'
 import { HiddenText } from '../../kit/text.tsx'
@@ -146,7 +147,9 @@ function Preview({ preview }: { preview: Output<'virtual_mcps.preview'> }) {
                 </Status>
               )}
               {item.tokens !== null && (
-                <span className="ml-auto text-sm text-muted tabular-nums">{item.tokens} tokens</span>
+                <span className="ml-auto text-sm text-muted tabular-nums">
+                  {counted(item.tokens, 'token')}
+                </span>
               )}
             </li>
           ))}
@@ -164,11 +167,11 @@ function reasonOf({ because, rule, held }: Item): string {
     case 'rule':
       return rule === null ? 'by a rule' : `by rule ${rule + 1}`
     case 'no_rule':
-      return 'no rule fits it'
+      return 'no rule matches it'
     case 'held':
       return held === 'new' ? 'new, waits for approval' : 'changed, waits for approval'
     case 'invalid':
-      return 'it does not fit the MCP specification'
+      return 'it violates the MCP specification'
     case 'unknown':
       return 'the origin no longer lists it'
   }

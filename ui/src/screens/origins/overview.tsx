@@ -142,7 +142,7 @@ function Catalogue({ slug, value }: { slug: string; value: JsonObject }) {
       {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
       {query.isPending && <SkeletonRows rows={3} />}
       {query.data !== undefined && (
-        <p>{counts === null ? 'The catalogue was not read yet.' : `${countWords(counts)}.`}</p>
+        <p>{counts === null ? 'Postern has not read the catalogue yet.' : `${countWords(counts)}.`}</p>
       )}
       {query.data?.warnings.map((warning) => (
         <p key={warning}>
@@ -198,7 +198,7 @@ function VirtualMcps({ slug }: { slug: string }) {
       </ul>
       {query.data?.next_cursor != null && (
         <p className="mt-2 text-sm text-muted">
-          Only the first {VIRTUAL_MCPS_MAX} virtual MCPs were looked through.
+          Only the first {VIRTUAL_MCPS_MAX} virtual MCPs were searched.
         </p>
       )}
     </Card>
@@ -254,7 +254,9 @@ function Accounts({ slug }: { slug: string }) {
       {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
       {query.isPending && <SkeletonRows rows={2} />}
       {query.data?.items.length === 0 && (
-        <p className="text-muted">None yet. Accounts are connected at the page /connect of the gateway.</p>
+        <p className="text-muted">
+          No accounts yet. People connect accounts on the page /connect of the gateway.
+        </p>
       )}
       <ul className="flex flex-col gap-2">
         {query.data?.items.map((account) => (

@@ -1,3 +1,5 @@
+import { counted } from '../../kit/count.ts'
+
 /** True for modes in which Postern is a client of an authorization server. */
 export function usesOAuth(mode: unknown): boolean {
   return typeof mode === 'string' && mode !== 'static' && mode !== 'user_key'
@@ -26,7 +28,7 @@ const TYPES = [
 /** `3 tools, 1 prompt`; types without items are left out. */
 export function countWords(counts: Readonly<Record<(typeof TYPES)[number][0], number>>): string {
   const words = TYPES.flatMap(([type, one, many]) =>
-    counts[type] === 0 ? [] : [`${counts[type]} ${counts[type] === 1 ? one : many}`],
+    counts[type] === 0 ? [] : [counted(counts[type], one, many)],
   )
   return words.length === 0 ? 'No items' : words.join(', ')
 }

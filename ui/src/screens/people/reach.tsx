@@ -1,6 +1,7 @@
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { faultOf, useCall } from '../../api/client.ts'
+import { counted } from '../../kit/count.ts'
 import { Card, FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/text.tsx'
@@ -90,7 +91,7 @@ export default function UserReach({ slug }: PartProps) {
               <Ref resource="bindings" id={binding} label={binding} />
               {!active && <Status state="off">inactive</Status>}
               <span className="text-sm text-muted">
-                to {virtual_mcp}, {tokens} {tokens === 1 ? 'token' : 'tokens'}
+                to {virtual_mcp}, {counted(tokens, 'token')}
               </span>
             </>
           )}
@@ -155,7 +156,7 @@ function Part<T>({ title, items, needs, children }: PartOfReach<T>) {
     <Card title={title}>
       {items === null && (
         <p className="text-muted">
-          To see this, you need <code>{needs}</code> over everything.
+          To see this, you need the permission <code>{needs}</code> for all resources.
         </p>
       )}
       <ul className="flex flex-col gap-1">

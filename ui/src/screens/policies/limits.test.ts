@@ -81,7 +81,7 @@ test('what is special about a limit follows in sentences of its own', () => {
   assert.equal(
     sentenceOf({ kind: 'concurrency', max: 5, wait: '500ms', cost: 2, count: ['200-299'], mode: 'observe' }),
     '5 requests at the same time, for each client or profile. Further requests wait up to 500 milliseconds. Each request counts as 2. ' +
-      'Only responses with status 200-299 count. It refuses nothing: it records what it would refuse.',
+      'Only responses with status 200-299 count. Observe mode: it refuses no requests. Records show the requests that it would refuse.',
   )
 })
 

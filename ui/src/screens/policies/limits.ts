@@ -166,7 +166,8 @@ export function sentenceOf(limit: Limit): string {
     limit.count !== undefined &&
       limit.count.length > 0 &&
       `Only responses with status ${limit.count.join(', ')} count.`,
-    limit.mode === 'observe' && 'It refuses nothing: it records what it would refuse.',
+    limit.mode === 'observe' &&
+      'Observe mode: it refuses no requests. Records show the requests that it would refuse.',
   ].filter((one) => typeof one === 'string')
   return [`${amountWords(limit)}, ${holderWords(limit.key)}.`, ...more].join(' ')
 }

@@ -28,7 +28,7 @@ export default function PolicyOverview({ resource, slug, value, schemas }: PartP
     >
       <Card title="Limits">
         {limits.length === 0 && (
-          <p className="text-muted">This policy has no limits, so it refuses nothing.</p>
+          <p className="text-muted">This policy has no limits. It refuses no requests.</p>
         )}
         <ul className="flex flex-col gap-2">
           {limits.map((limit) => (
@@ -95,9 +95,7 @@ function Usage({ slug, isActive, limits }: UsageProps) {
           ))}
         </div>
       )}
-      {query.data?.truncated === true && (
-        <p className="mt-2 text-sm text-muted">There are more counters than these.</p>
-      )}
+      {query.data?.truncated === true && <p className="mt-2 text-sm text-muted">More counters exist.</p>}
     </Card>
   )
 }

@@ -48,7 +48,7 @@ export function Problem() {
     return (
       <Page name="Unknown problem code" title="Unknown problem code" lead={all}>
         <p className="break-words">
-          This version of Postern has no problem with the code <code>{code}</code>.
+          This version of Postern does not define the code <code>{code}</code>.
         </p>
       </Page>
     )

@@ -62,7 +62,7 @@ export function RequestForm({ search, record, first = {}, kept = {} }: RequestFo
         {line(
           'target',
           'Path and query',
-          record === null ? '' : 'Records store no query. Add it if it matters.',
+          record === null ? '' : 'Records do not store the query. Add it if a check depends on it.',
         )}
         {line('client', 'Client', 'Treated as authenticated')}
         {line('profile', 'Profile')}
@@ -71,7 +71,7 @@ export function RequestForm({ search, record, first = {}, kept = {} }: RequestFo
         <Labeled
           id={`${id}headers`}
           label="Headers"
-          hint="One per line. Without them, checks that depend on headers are open."
+          hint="One per line. Without headers, checks that depend on them stay open."
         >
           <TextArea
             id={`${id}headers`}

@@ -7,6 +7,7 @@ import { one, type Search } from '../../app/search.ts'
 import { Review, useWrite, WaitsFor } from '../../forms/write.tsx'
 import { saveFile } from '../../kit/browser.ts'
 import { Button, Labeled, Select } from '../../kit/controls.tsx'
+import { counted } from '../../kit/count.ts'
 import { Dialog } from '../../kit/dialog.tsx'
 import { useLeaveGuard } from '../../kit/leave-guard.ts'
 import { FaultBox } from '../../kit/page.tsx'
@@ -67,8 +68,8 @@ function Export({ of, filters }: Pick<ExportDialogProps, 'of' | 'filters'>) {
     >
       <p>
         {set.length === 0
-          ? 'The file has all entries, the newest first, up to the maximum size of a file.'
-          : 'The file has the entries that fit these filters:'}
+          ? 'The file contains all entries up to the maximum file size, newest first.'
+          : 'The file contains the entries that match these filters:'}
       </p>
       <p className="flex flex-wrap gap-1">
         {set.map(([name, value]) => (
@@ -118,12 +119,12 @@ function Ready({ id }: { id: string }) {
     <div className="flex flex-col items-start gap-3">
       {query.error !== null && <FaultBox fault={faultOf(query.error)} />}
       {found === undefined || found.state === 'queued' || found.state === 'running' ? (
-        <Status state="pending">The file is written</Status>
+        <Status state="pending">Writing the file</Status>
       ) : found.state === 'ready' ? (
         <>
-          <Status state="ok">{`The file is ready: ${found.rows.toLocaleString('en')} entries`}</Status>
+          <Status state="ok">{`The file is ready: ${counted(found.rows, 'entry', 'entries')}`}</Status>
           {found.truncated && (
-            <p>The result is larger than a file may be. The file has the newest entries.</p>
+            <p>The result exceeds the maximum file size. The file contains the newest entries.</p>
           )}
           <Button tone="primary" icon={Download} onClick={() => void download()}>
             Download

@@ -250,7 +250,7 @@ function NoRecords({ isFiltered, onClear }: { isFiltered: boolean; onClear: () =
         </>
       }
     >
-      A record appears here with the first call of a client through the gateway.
+      When a client calls the gateway for the first time, the record appears here.
     </Empty>
   )
 }

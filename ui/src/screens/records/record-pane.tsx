@@ -171,9 +171,9 @@ function Waterfall({ record }: { record: Output<'records.get'> }) {
         </table>
         <p className="text-sm text-muted">
           {record.upstream_ms === null
-            ? 'The record has one time for all work of the gateway.'
-            : 'The gateway works before and after the upstream. The record has the sum, which is drawn first.'}
-          {hasNodes && ' Nodes start at the time since the start of the workflow.'}
+            ? 'The record has one duration for all work of the gateway.'
+            : 'The gateway works before and after the upstream. The record has the total, which the chart shows first.'}
+          {hasNodes && ' The start of a node is relative to the start of the workflow.'}
         </p>
       </section>
       {phases.length > 0 && (
@@ -259,8 +259,8 @@ function ReplayDialog({ record, onClose }: { record: CallRecord; onClose: () => 
         }}
       >
         <p>
-          Postern sends the request again as client {record.client_slug ?? record.client}. It counts against
-          the limits, and it has a record of its own.
+          Postern sends the request again as client {record.client_slug ?? record.client}. The replay counts
+          against the limits and gets its own record.
         </p>
         <Labeled id={queryId} label="Query" hint="Without the question mark. Records do not store it.">
           <TextInput id={queryId} value={query} onChange={(event) => setQuery(event.target.value)} />
@@ -291,7 +291,7 @@ function ReplayDialog({ record, onClose }: { record: CallRecord; onClose: () => 
         {changes && (
           <Checkbox
             label={`Send this ${record.method} again`}
-            hint="It may change something at the upstream a second time."
+            hint="The request may change data at the upstream a second time."
             checked={isMeant}
             onChange={(event) => setMeant(event.target.checked)}
           />
@@ -339,7 +339,7 @@ function Answered({ answer, record }: { answer: Output<'requests.replay'>; recor
           params={{ resource: 'records', id: request_id }}
           className="text-accent underline"
         >
-          Open its record
+          Open the record
         </Link>
         {differs.length === 0 && <Status state="ok">The outcome is the same as the first time</Status>}
       </div>

@@ -22,7 +22,7 @@ export default function AccessRequests() {
       resource="access_requests"
       title="Access requests"
       states={STATES}
-      emptyHint="A person can request access for a client, if a collection is requestable."
+      emptyHint="If a collection is requestable, people can request access to it for a client."
       actions={create}
       emptyAction={create}
       columns={[

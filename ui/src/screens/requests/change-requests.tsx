@@ -22,7 +22,7 @@ export default function ChangeRequests() {
           </Link>
         )
       }
-      emptyHint="A change comes here if an approval rule of the settings applies to it."
+      emptyHint="If an approval rule applies to a change, the change appears here."
       columns={[
         { name: 'change', label: 'Change', render: askedFor },
         { name: 'requester', label: 'Requester', width: 150, render: ({ requester }) => requester.name },

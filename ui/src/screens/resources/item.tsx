@@ -24,6 +24,7 @@ import { NOT_IF_MANAGED, nameOfItem, setOf, wordOf } from '../../forms/actions.t
 import { EditForm } from '../../forms/edit-form.tsx'
 import { RunDialog } from '../../forms/operation-form.tsx'
 import { Button } from '../../kit/controls.tsx'
+import { counted } from '../../kit/count.ts'
 import { Diff } from '../../kit/diff.tsx'
 import { Empty, FaultBox, Forbidden, Page, SkeletonRows } from '../../kit/page.tsx'
 import { Badge, Outcome, Status, stateOf } from '../../kit/status.tsx'
@@ -346,7 +347,7 @@ function History({ resource, id }: { resource: string; id: string }) {
   if (items.length === 0)
     return (
       <Empty title="No entries">
-        The audit log has no entry about this resource in the time that it keeps.
+        Within its retention period, the audit log has no entry about this resource.
       </Empty>
     )
   return (
@@ -398,7 +399,7 @@ function Entry({ entry }: { entry: AuditEntry }) {
       {reason !== null && <p className="break-words">{reason}</p>}
       {count > 0 && (
         <details>
-          <summary className="text-sm text-muted">{count === 1 ? '1 change' : `${count} changes`}</summary>
+          <summary className="text-sm text-muted">{counted(count, 'change')}</summary>
           <div className="pt-2">
             <Diff entries={diff as readonly DiffEntry[]} />
           </div>

@@ -168,7 +168,7 @@ function List({ resource }: { resource: string }) {
         items.length === 0 &&
         (isFiltered ? (
           <Empty
-            title={`No ${singularOf(resource)} fits the filters`}
+            title={`No ${singularOf(resource)} matches the filters`}
             action={<Button onClick={() => void navigate({ to: '.', search: {} })}>Clear the filters</Button>}
           />
         ) : (

@@ -140,7 +140,7 @@ function DraftCard({ resource, id }: { resource: string; id: string }) {
         </span>
       }
     >
-      {!isAsked && <p>A draft is ready to publish. You lack the permission to publish it.</p>}
+      {!isAsked && <p>A draft is ready to publish. You do not have permission to publish it.</p>}
       {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
       {isAsked && query.isPending && <SkeletonRows rows={3} />}
       {query.data != null && (

@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { X } from 'lucide-react'
 import { client, type DiffEntry, faultOf, type Input, operation } from '../../api/client.ts'
 import { Button } from '../../kit/controls.tsx'
+import { counted } from '../../kit/count.ts'
 import { FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { ChangedItems } from './items.tsx'
@@ -36,7 +37,7 @@ export function Compare({ from, to, onClose }: { from: string; to: string | null
           <ChangedItems
             items={query.data.items.map((one) => ({ ...one, diff: one.diff as readonly DiffEntry[] }))}
           />
-          {query.data.more > 0 && <p>{query.data.more} further resources differ.</p>}
+          {query.data.more > 0 && <p>Not shown: {counted(query.data.more, 'further resource')}.</p>}
         </>
       )}
     </section>

@@ -4,9 +4,9 @@ import { type Plan, planSentence, setNameOf, variablesOf } from './documents.ts'
 
 test('a plan says what it would do, or that nothing changes', () => {
   const plan = { create: 2, update: 0, adopt: 1, remove: 3, unchanged: 7 }
-  assert.equal(planSentence(plan as Plan), 'This would add 2, adopt 1, remove 3, and leave 7 as they are.')
+  assert.equal(planSentence(plan as Plan), 'This would add 2, adopt 1, remove 3, and leave 7 unchanged.')
   const none = { create: 0, update: 0, adopt: 0, remove: 0, unchanged: 1 }
-  assert.equal(planSentence(none as Plan), 'Nothing changes: 1 resource is as the documents say.')
+  assert.equal(planSentence(none as Plan), 'Nothing changes: 1 resource matches the documents.')
 })
 
 test('variables are lines NAME=value; a value may have an equals sign', () => {
@@ -14,7 +14,7 @@ test('variables are lines NAME=value; a value may have an equals sign', () => {
     STAGE: 'test',
     URL: 'http://a?b=c',
   })
-  assert.match(variablesOf('STAGE').fault!, /"STAGE" has no form NAME=value/)
+  assert.match(variablesOf('STAGE').fault!, /"STAGE" does not have the form NAME=value/)
 })
 
 test('the name of a file suggests a name of the set', () => {

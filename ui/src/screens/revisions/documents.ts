@@ -17,8 +17,8 @@ export function planSentence({ create, update, adopt, remove, unchanged }: Plan)
     remove > 0 && `remove ${remove}`,
   ].filter((part) => part !== false)
   if (parts.length === 0)
-    return `Nothing changes: ${unchanged} ${unchanged === 1 ? 'resource is' : 'resources are'} as the documents say.`
-  return `This would ${parts.join(', ')}, and leave ${unchanged} as they are.`
+    return `Nothing changes: ${unchanged} ${unchanged === 1 ? 'resource matches' : 'resources match'} the documents.`
+  return `This would ${parts.join(', ')}, and leave ${unchanged} unchanged.`
 }
 
 /** `NAME=value`, one per line, as variables. A line without a name is at fault. */
@@ -27,7 +27,8 @@ export function variablesOf(text: string): { variables: Record<string, string>; 
   for (const line of text.split('\n')) {
     if (line.trim() === '') continue
     const [, name, value = ''] = /^\s*([A-Za-z0-9_-]+)=(.*)$/.exec(line) ?? []
-    if (name === undefined) return { variables: {}, fault: `"${line.trim()}" has no form NAME=value.` }
+    if (name === undefined)
+      return { variables: {}, fault: `"${line.trim()}" does not have the form NAME=value.` }
     variables[name] = value
   }
   return { variables, fault: null }

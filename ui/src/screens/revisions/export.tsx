@@ -74,14 +74,16 @@ function Exported() {
             action={<Button onClick={() => void navigate({ to: '.', search: {} })}>Export all</Button>}
           />
         ) : (
-          <Empty title="No configuration yet">Everything that you add to the gateway is in the file.</Empty>
+          <Empty title="No configuration yet">
+            The file contains everything that you add to the gateway.
+          </Empty>
         ))}
       {text !== '' && (
         <Card title={FILE}>
           {text.length > SHOWN_MAX && (
             <p className="mb-2 text-muted">
               The page shows the first {SHOWN_MAX.toLocaleString('en')} of {text.length.toLocaleString('en')}{' '}
-              characters. Copy and Download take the whole file.
+              characters. Copy and Download include the whole file.
             </p>
           )}
           <CodeBlock label={FILE} text={text} shownMax={SHOWN_MAX} />

@@ -29,7 +29,7 @@ import { ruleSentence } from './rule-sentence.ts'
 
 type Settings = Output<'settings.get'>
 
-const WAYS = { sign_in: 'People, who sign in', token: 'A script, with a personal token' }
+const WAYS = { sign_in: 'People who sign in', token: 'A script with a personal token' }
 
 /** The settings that change while the gateway runs, those of its start, and how to connect AI applications to Management MCP. */
 export default function SettingsPage() {
@@ -98,7 +98,7 @@ function Rules({ settings, schemas }: PartProps) {
         )
       }
     >
-      {rules.length === 0 && <p className="text-muted">None. Changes apply without approval.</p>}
+      {rules.length === 0 && <p className="text-muted">No rules. Changes apply without approval.</p>}
       <ul className="flex flex-col gap-3">
         {rules.map((one, index) => (
           <li key={one.name} className="flex flex-wrap items-start justify-between gap-2">
@@ -188,8 +188,8 @@ function NewHosts({ settings, schemas }: PartProps) {
     >
       <p>
         {settings.new_hosts === 'allow'
-          ? 'If a person allows an application for the first time, the person can use it at once.'
-          : 'If a person allows an application for the first time, its host is inactive until an administrator activates it.'}
+          ? 'After a person first allows an application, the person can use it at once.'
+          : 'After a person first allows an application, its host stays inactive until an administrator activates it.'}
       </p>
       {isOpen && (
         <ChangeDialog
@@ -218,7 +218,7 @@ function ConnectManagement({ connect }: { connect: Connect }) {
       actions={<ShowAs request={{ operation: operation('settings.connect')!, input, options: {} }} />}
     >
       <p className="mb-3">
-        Through Management MCP an AI application administers this gateway, with the permissions of the person
+        Through Management MCP, an AI application administers this gateway with the permissions of the person
         who signs in.
       </p>
       {error !== null && <FaultBox fault={faultOf(error)} retry={() => void refetch()} />}
@@ -253,7 +253,7 @@ function OfTheStart({ start }: { start: UseQueryResult<Output<'settings.list'>> 
       {error !== null && <FaultBox fault={faultOf(error)} retry={() => void refetch()} />}
       {data === undefined && error === null && <SkeletonRows rows={6} />}
       {data !== undefined && items.length === 0 && (
-        <p className="text-muted">Every setting has its default.</p>
+        <p className="text-muted">Every setting has its default value.</p>
       )}
       {items.length > 0 && (
         <div className="overflow-auto" tabIndex={0} role="region" aria-label="Startup settings">

@@ -25,7 +25,7 @@ test('places, tags and requesters of a rule are part of its sentence', () => {
       subjects: { users: ['ada'], teams: ['support'], service_identities: ['pipeline'] },
     }),
     'Changing proxies, in the collections orders and payments, with the tag money, needs the approval of another person' +
-      ' if ada, a member of the team support or the service identity pipeline asks for it.',
+      ' if ada, a member of the team support or the service identity pipeline requests the change.',
   )
   assert.match(
     ruleSentence({
@@ -33,6 +33,6 @@ test('places, tags and requesters of a rule are part of its sentence', () => {
       permissions: ['*:update'],
       scope: { ...RULE.scope, resource_types: ['policies'], verbs: ['update'], virtual_mcps: ['desk'] },
     }),
-    /^Changing anything, as far as it is about policies, by update, in the virtual MCP desk, needs/,
+    /^Changing anything, only for policies, by update, in the virtual MCP desk, needs/,
   )
 })

@@ -42,9 +42,7 @@ export function ruleSentence({ permissions, scope, subjects }: ApprovalRule): st
     ...some('virtual MCP', 'virtual MCPs', scope.virtual_mcps),
   ]
   const limits = [
-    ...(scope.resource_types.length > 0
-      ? [`as far as it is about ${listed(scope.resource_types.map(named), 'or')}`]
-      : []),
+    ...(scope.resource_types.length > 0 ? [`only for ${listed(scope.resource_types.map(named), 'or')}`] : []),
     ...(scope.verbs.length > 0 ? [`by ${listed(scope.verbs.map(named), 'or')}`] : []),
     ...(places.length > 0 ? [`in ${listed(places, 'and')}`] : []),
     ...(scope.tags.length > 0 ? [`with the tag ${listed(scope.tags, 'or')}`] : []),
@@ -54,7 +52,7 @@ export function ruleSentence({ permissions, scope, subjects }: ApprovalRule): st
     ...subjects.teams.map((team) => `a member of the team ${team}`),
     ...subjects.service_identities.map((slug) => `the service identity ${slug}`),
   ]
-  const by = people.length === 0 ? '' : ` if ${listed(people, 'or')} asks for it`
+  const by = people.length === 0 ? '' : ` if ${listed(people, 'or')} requests the change`
   const text = [what, ...limits].join(', ')
   const needs = permissions.length === 1 ? 'needs' : 'need'
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${limits.length > 0 ? ',' : ''} ${needs} the approval of another person${by}.`

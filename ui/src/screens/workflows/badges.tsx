@@ -1,3 +1,4 @@
+import { counted } from '../../kit/count.ts'
 import { Status } from '../../kit/status.tsx'
 import { classes } from '../../kit/style.ts'
 import { type Finding, worstOf } from './findings.ts'
@@ -21,11 +22,7 @@ export function NodeBadges({
   return (
     <span className={classes('flex flex-wrap gap-x-2', className)}>
       {run !== undefined && <Status state={run.state}>{runWords(run)}</Status>}
-      {worst !== null && (
-        <Status
-          state={worst === 'error' ? 'bad' : 'warn'}
-        >{`${count} ${noun}${count === 1 ? '' : 's'}`}</Status>
-      )}
+      {worst !== null && <Status state={worst === 'error' ? 'bad' : 'warn'}>{counted(count, noun)}</Status>}
     </span>
   )
 }

@@ -37,8 +37,8 @@ export function CallsPane({ editor, open, onTake }: CallsPaneProps) {
   if (!may('records.list')) return <Forbidden permission={operation('records.list')!.permission} />
   if (proxies.length === 0)
     return (
-      <Empty title="No proxy runs it">
-        Set the workflow of a proxy, under Publish. Its calls appear here.
+      <Empty title="No proxy runs this workflow">
+        Under Publish, set the workflow of a proxy. The calls of the proxy appear here.
       </Empty>
     )
   const items = query.data?.items ?? []
@@ -85,7 +85,7 @@ export function CallsPane({ editor, open, onTake }: CallsPaneProps) {
             </li>
           ))}
         </ul>
-        <p className="text-sm text-muted">Records keep neither headers nor bodies. A capture keeps both.</p>
+        <p className="text-sm text-muted">Records do not store headers and bodies. A capture stores both.</p>
       </div>
       <div role="status" className="flex min-w-0 flex-col gap-2">
         {trace.error !== null && <FaultBox fault={faultOf(trace.error)} />}

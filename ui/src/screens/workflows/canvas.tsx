@@ -245,8 +245,8 @@ function Graph({ editor, open, add, handle }: CanvasProps) {
         />
       </div>
       <p id="canvas-keys" className="text-sm text-muted max-sm:hidden">
-        Arrows follow edges, Shift and an arrow moves a node, Enter opens it, <kbd>n</kbd> adds a node,{' '}
-        <kbd>e</kbd> adds or removes an edge, Delete removes.
+        Arrow keys follow edges, Shift with an arrow key moves a node, Enter opens it, <kbd>n</kbd> adds a
+        node, <kbd>e</kbd> adds or removes an edge, Delete removes the selection.
       </p>
     </div>
   )

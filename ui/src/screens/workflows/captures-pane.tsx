@@ -51,7 +51,7 @@ export function CapturesPane({ editor, schemas, onTake }: CapturesPaneProps) {
       {query.data === undefined && query.error === null && <SkeletonRows rows={3} />}
       {query.data !== undefined && items.length === 0 && (
         <Empty title="No capture yet" action={button}>
-          A capture keeps the next request of a caller to a proxy, without its secrets, for one hour.
+          A capture stores the next request to a proxy for one hour, without its secrets.
         </Empty>
       )}
       {items.length > 0 && (

@@ -175,8 +175,8 @@ export function removeNodes(definition: Definition, ids: readonly string[]): Def
 
 /** Why a node cannot have this id; null if it can. */
 export function idFault(definition: Definition, id: string, next: string): string | null {
-  if (!ID.test(next)) return 'Use letters, digits and _, at most 64. The first character is no digit.'
-  return next !== id && nodeOf(definition, next) !== undefined ? `There is a node "${next}" already.` : null
+  if (!ID.test(next)) return 'Use at most 64 letters, digits and _. Do not start with a digit.'
+  return next !== id && nodeOf(definition, next) !== undefined ? `A node "${next}" already exists.` : null
 }
 
 /** Gives a node another id: edges, expressions and saved tests that name it follow. */

@@ -311,7 +311,7 @@ function NoNodes({ onTemplates }: { onTemplates: (() => void) | null }) {
         )
       }
     >
-      A workflow starts at a trigger and answers by a response.
+      A workflow starts with a trigger and answers with a response.
     </Empty>
   )
 }
@@ -325,8 +325,8 @@ function Drafts({ editor }: { editor: Editor }) {
         className="flex flex-wrap items-center gap-2 rounded-md border border-line bg-warn-soft px-3 py-2"
       >
         <p className="min-w-0 flex-1">
-          This browser has changes to an earlier revision that were not saved. Somebody has saved the workflow
-          since.
+          This browser has unsaved changes to an earlier revision. Another person has saved the workflow since
+          then.
         </p>
         <Button isSmall onClick={() => editor.takeOlder(true)}>
           Load them

@@ -46,8 +46,8 @@ test('options of curl may be joined with their values, and data may be a query',
     ...{ method: 'POST', path: '/x', headers: { 'content-type': 'application/json' } },
     body: '{"a":"A\n"}',
   })
-  assert.equal(fixture("curl 'x"), 'A quote of the curl command is not closed.')
-  assert.equal(fixture('curl -s'), 'The curl command names no URL.')
+  assert.equal(fixture("curl 'x"), 'A quote in the curl command is not closed.')
+  assert.equal(fixture('curl -s'), 'The curl command has no URL.')
 })
 
 test('no text breaks the reading', () => {

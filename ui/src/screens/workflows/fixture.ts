@@ -131,7 +131,7 @@ const CREDENTIALS = ['-u', '--user', '-b', '--cookie', '--oauth2-bearer', '-E', 
 
 function readCurl(text: string): ReadFixture {
   const words = shellWords(text)
-  if (words === null) return { fault: 'A quote of the curl command is not closed.' }
+  if (words === null) return { fault: 'A quote in the curl command is not closed.' }
   let method: string | null = null
   let isGet = false
   let address: string | null = null
@@ -157,9 +157,9 @@ function readCurl(text: string): ReadFixture {
     else if (name === '-I' || name === '--head') method = 'HEAD'
     else if (!word.startsWith('-')) address ??= word
   }
-  if (address === null) return { fault: 'The curl command names no URL.' }
+  if (address === null) return { fault: 'The curl command has no URL.' }
   const url = urlOf(address)
-  if (url === null) return { fault: `"${address}" is no URL.` }
+  if (url === null) return { fault: `"${address}" is not a URL.` }
   const joined = data.join('&')
   const query = isGet
     ? new URLSearchParams([url.search.slice(1), joined].filter(Boolean).join('&'))
@@ -243,7 +243,8 @@ export function summaryOf({ fixture, from, leftOut }: Exclude<ReadFixture, { fau
   if (from === 'nothing') return 'An empty GET request. Paste a request or a body as JSON, or a curl command.'
   const { method = 'GET', path = '/', body } = fixture
   const what = body === undefined || body === null ? 'without a body' : `with ${sizeWords(body)}`
-  const left = leftOut.length > 0 ? ` Left out, as a trial has no credentials: ${leftOut.join(', ')}.` : ''
+  const left =
+    leftOut.length > 0 ? ` Left out, because a trial has no credentials: ${leftOut.join(', ')}.` : ''
   return `${String(method)} ${String(path)} ${what}.${left}`
 }
 

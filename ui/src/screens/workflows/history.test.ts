@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { differencesOf } from '../../../../src/operations/engine/diff.ts'
 import type { Json } from '../../../build/document.ts'
 import { CHECKED } from './checked-order.ts'
 import { addNode, toJson, updateNode } from './definition.ts'
@@ -41,6 +42,38 @@ test('lists of nodes and edges in a difference are told item by item, and other 
       ['add', '/definition/edges/call error to log'],
     ],
   )
+})
+
+test('nodes that the server names by their place are told by id', () => {
+  const added = addNode(CHECKED, 'log_node', { from: 'call', handle: 'error' })
+  const next = updateNode(added.definition, 'ok', { config: { status: 201 } })
+  const after = { ...next, nodes: next.nodes.filter(({ id }) => id !== 'bad') }
+  const diff = differencesOf({ definition: toJson(CHECKED) }, { definition: toJson(after) })
+  // Otherwise this tests nothing
+  assert.ok(diff.some(({ path }) => /^\/definition\/nodes\/\d+$/.test(path)))
+  const entries = itemized(diff)
+  assert.deepEqual(
+    entries.map(({ op, path, item }) => [op, path, item]),
+    [
+      ['remove', '/definition/nodes/bad', undefined],
+      ['add', '/definition/nodes/log', undefined],
+      ['add', '/definition/nodes/ok/config/status', undefined],
+      ['add', '/definition/edges/call error to log', undefined],
+    ],
+  )
+  assert.ok(!JSON.stringify(entries).includes('"id"'))
+})
+
+test('a difference within a list of a node keeps the name of the item', () => {
+  const entry = {
+    op: 'replace',
+    path: '/definition/nodes/3/config/cases/0/label',
+    from: 'a',
+    value: 'b',
+  } as const
+  assert.deepEqual(itemized([{ ...entry, item: 'choose first' }]), [
+    { ...entry, path: '/definition/nodes/choose/config/cases/0/label', item: 'first' },
+  ])
 })
 
 test('a workflow that is set for the first time is told node by node', () => {

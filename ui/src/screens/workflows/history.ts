@@ -4,7 +4,7 @@
  */
 import type { Json, JsonObject } from '../../../build/document.ts'
 import type { DiffEntry } from '../../api/client.ts'
-import { type Entry, entriesOf } from '../../schema/value.ts'
+import { type Entry, entriesOf, isObject } from '../../schema/value.ts'
 import { type Definition, definitionOf } from './definition.ts'
 
 export interface History<T> {
@@ -63,9 +63,14 @@ export function changesBetween(before: Definition, after: Definition): readonly 
   return entriesOf(byName(before), byName(after))
 }
 
-/** A difference as the server tells it, with its lists of nodes and edges item by item. Its other entries stay. */
+/**
+ * A difference as the server tells it, with its lists of nodes and edges item by item, and nodes by id. Its other entries stay.
+ * The server names a node by its place in the list, where most nodes of the list stayed.
+ */
 export function itemized(diff: readonly DiffEntry[]): readonly DiffEntry[] {
   return diff.flatMap((entry): readonly DiffEntry[] => {
+    const node = ofNode(entry)
+    if (node !== null) return [node]
     const [, place, list] = /^(.*)\/(nodes|edges|definition)$/.exec(entry.path) ?? []
     if (place === undefined || list === undefined) return [entry]
     const of = (value: unknown): Definition =>
@@ -73,4 +78,19 @@ export function itemized(diff: readonly DiffEntry[]): readonly DiffEntry[] {
     const root = list === 'definition' ? `${place}/definition` : place
     return changesBetween(of(entry.from), of(entry.value)).map((one) => ({ ...one, path: root + one.path }))
   })
+}
+
+/** An entry about one node, named by the id of the node; null for other entries, and for a node that is too long to be shown. */
+function ofNode({ item, ...entry }: DiffEntry): DiffEntry | null {
+  const [, place, rest = ''] = /^(.*?\/nodes)\/\d+(\/.*)?$/.exec(entry.path) ?? []
+  if (place === undefined) return null
+  if (item !== undefined) {
+    const [id, ...within] = item.split(' ')
+    return { ...entry, path: `${place}/${id}${rest}`, ...(within.length > 0 && { item: within.join(' ') }) }
+  }
+  const whole = entry.op === 'add' ? entry.value : entry.from
+  if (rest !== '' || !isObject(whole) || typeof whole['id'] !== 'string') return null
+  const { id, ...members } = whole
+  const path = `${place}/${id}`
+  return entry.op === 'add' ? { ...entry, path, value: members } : { ...entry, path, from: members }
 }

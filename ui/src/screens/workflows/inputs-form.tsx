@@ -141,7 +141,7 @@ function Field({
       try {
         set(JSON.parse(next) as Json)
       } catch {
-        setFault('This is not JSON yet.')
+        setFault('This is not valid JSON yet.')
       }
   }
   const last = typeof stored === 'string' ? lastValueOf(stored, known) : undefined

@@ -27,7 +27,7 @@ export function NodeOutput({ editor, node, outputs }: NodeOutputProps) {
     <>
       {run === undefined ? (
         <div className="text-sm text-muted">
-          <p>It has not run yet.{names.length > 0 && ' It gives:'}</p>
+          <p>The node has not run yet.{names.length > 0 && ' Its outputs are:'}</p>
           <ul>
             {names.map(([name, type]) => (
               <li key={name}>
@@ -43,7 +43,7 @@ export function NodeOutput({ editor, node, outputs }: NodeOutputProps) {
             {run.handle !== null && (
               <span className="text-sm text-muted">
                 {' '}
-                left by <code>{run.handle}</code>
+                continued at the handle <code>{run.handle}</code>
               </span>
             )}
           </p>
@@ -86,7 +86,7 @@ function RunAlone({ editor, node }: { editor: Editor; node: WorkflowNode }) {
           <>
             <Status state={test.data.error === null ? 'ok' : 'bad'} className="whitespace-normal">
               {test.data.error === null
-                ? `${test.data.source}, left by ${test.data.handle ?? 'nothing'}`
+                ? `${test.data.source}, ${test.data.handle === null ? 'no handle' : `handle ${test.data.handle}`}`
                 : `${test.data.error.kind}: ${test.data.error.message}`}
             </Status>
             <CodeBlock label="Outputs" text={JSON.stringify(test.data.outputs, null, 2)} />
@@ -142,13 +142,13 @@ function Mock({ editor, node, last }: { editor: Editor; node: WorkflowNode; last
               set({ ...mock, outputs })
               setFault(null)
             } catch {
-              setFault('Write a JSON object with the outputs by name.')
+              setFault('Enter a JSON object with the outputs by name.')
             }
           }}
           onBlur={() => fault === null && setText(null)}
         />
       </Labeled>
-      <Labeled id={`${id}handle`} label="Left by">
+      <Labeled id={`${id}handle`} label="Handle">
         <Select
           id={`${id}handle`}
           value={error === '' ? String(mock['handle'] ?? '') : ' fails'}

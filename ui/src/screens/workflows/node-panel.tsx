@@ -205,7 +205,7 @@ function Id({
     <Labeled
       id={id}
       label="Id"
-      hint="Id of the node in edges and expressions. If you change it, they change too"
+      hint="Edges and expressions use this id. If you change it, they are updated."
       error={fault}
     >
       <TextInput

@@ -36,7 +36,7 @@ export default function ProxyPart({ slug, value }: PartProps) {
           </Link>
         }
       >
-        Other proxies may run it too. A change of it changes all of them.
+        Other proxies may run this workflow too. A change to the workflow affects all of them.
       </Empty>
     )
   if (data.definition === null && !isStarted)

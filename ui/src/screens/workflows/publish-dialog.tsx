@@ -28,8 +28,8 @@ export function PublishDialog({ editor, onClose }: { editor: Editor; onClose: ()
           </Status>
         )}
         <p className="text-muted">
-          A proxy runs the workflow in the place of its upstream. A shared workflow is in force with the next
-          call once a published proxy names it.
+          A proxy runs the workflow in place of its upstream. If a published proxy names a shared workflow,
+          each saved change applies from the next call.
         </p>
         {!base.isInline && (
           <Labeled id={id} label="Proxy" hint="Collection and proxy, such as orders:checked">
@@ -204,7 +204,9 @@ function Steps({ editor, proxy }: { editor: Editor; proxy: string }) {
             <span className="text-muted">The collection is not published, so no calls reach it.</span>
           )}
         </span>
-        {isSet && !isLive && <span className="text-muted">Callers can reach it at once.</span>}
+        {isSet && !isLive && (
+          <span className="text-muted">After you publish it, callers can reach it at once.</span>
+        )}
         {isSet && !isLive && may('proxies.publish') && (
           <Button tone="primary" onClick={() => setStep('publish')}>
             Publish the proxy

@@ -99,15 +99,15 @@ export function RunPane({ editor, text, onText, open, handle, onSources }: RunPa
             label="Mocks"
             hint={
               count === 0
-                ? 'No node has a mock. The part Out of a node sets one.'
-                : `In the place of ${Object.keys(mocks).join(', ')}`
+                ? 'No node has a mock. Add one in the Out part of a node.'
+                : `Used in place of ${Object.keys(mocks).join(', ')}`
             }
             checked={hasMocks}
             onChange={(event) => setHasMocks(event.target.checked)}
           />
           <Checkbox
             label="Live"
-            hint="Makes a real request to a published proxy, with real calls and limits. The request needs client and profile."
+            hint="Sends a real request to a published proxy. Nodes call real servers, and the request counts against limits. It needs client and profile."
             checked={isLive}
             onChange={(event) => setLive(event.target.checked)}
           />

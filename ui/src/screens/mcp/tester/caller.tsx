@@ -3,6 +3,7 @@ import { Plug } from 'lucide-react'
 import { useId, useState } from 'react'
 import { type Fault, faultOf } from '../../../api/client.ts'
 import { Button, Labeled, Select, TextInput } from '../../../kit/controls.tsx'
+import { counted } from '../../../kit/count.ts'
 import { Card, FaultBox } from '../../../kit/page.tsx'
 import { Status } from '../../../kit/status.tsx'
 import { type Connection, connect, type Tool } from './connection.ts'
@@ -105,9 +106,8 @@ export function Caller({ slug, era, onEra, connected, onConnected }: CallerProps
           </Button>
         </div>
         <p className="text-sm text-muted">
-          Messages pass the same checks as those of any application: they count against limits and are
-          recorded. Arguments, answers and the token stay in this page and are gone when you leave it. For any
-          other caller, see{' '}
+          Postern checks, counts and records these messages like those of any application. Arguments,
+          responses and the token stay in this page until you leave it. To see what other callers get, open{' '}
           <Link to="." search={{ tab: 'preview' } as never} className="underline">
             Preview
           </Link>
@@ -117,7 +117,7 @@ export function Caller({ slug, era, onEra, connected, onConnected }: CallerProps
         {connected !== null && (
           <p role="status">
             <Status state="ok">
-              {`Connected as ${connected.as} by ${ERAS[connected.era]}: ${connected.tools.length} ${connected.tools.length === 1 ? 'tool' : 'tools'}`}
+              {`Connected as ${connected.as} by ${ERAS[connected.era]}: ${counted(connected.tools.length, 'tool')}`}
             </Status>
           </p>
         )}

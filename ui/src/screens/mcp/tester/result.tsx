@@ -3,6 +3,7 @@ import { Reply } from 'lucide-react'
 import { useState } from 'react'
 import { useSession } from '../../../api/client.ts'
 import { Button } from '../../../kit/controls.tsx'
+import { counted } from '../../../kit/count.ts'
 import { Card, FaultBox } from '../../../kit/page.tsx'
 import { Badge, Status } from '../../../kit/status.tsx'
 import { CodeBlock, HiddenText } from '../../../kit/text.tsx'
@@ -66,7 +67,7 @@ export function Result({ entry, slug, onEdit, onReply }: ResultProps) {
         ))}
         {blocks.length > BLOCKS_MAX && (
           <p className="text-muted">
-            {`${(blocks.length - BLOCKS_MAX).toLocaleString('en')} more blocks of content are in the message.`}
+            {`The message has ${counted(blocks.length - BLOCKS_MAX, 'more block', 'more blocks')} of content.`}
           </p>
         )}
         {result?.['structuredContent'] !== undefined && (
@@ -101,7 +102,7 @@ export function Result({ entry, slug, onEdit, onReply }: ResultProps) {
               search={{ record: entry.requestId, virtual_mcp: slug } as never}
               className="underline"
             >
-              Its record
+              Record of the call
             </Link>
           )}
         </div>
@@ -119,10 +120,10 @@ function Messages({ entry: { messages, left }, isOpen }: { entry: Entry; isOpen:
   const count = messages.length.toLocaleString('en')
   const name =
     left > 0
-      ? `The last ${count} of ${(messages.length + left).toLocaleString('en')} messages that came`
+      ? `The last ${count} of ${(messages.length + left).toLocaleString('en')} received messages`
       : messages.length === 1
         ? 'Received message'
-        : `All ${count} messages that came`
+        : `All ${count} received messages`
   return (
     <details open={isShown} onToggle={(event) => setShown(event.currentTarget.open)}>
       <summary className="min-h-6 cursor-pointer">{name}</summary>

@@ -6,6 +6,7 @@ import { type Fault, faultOf } from '../../../api/client.ts'
 import { one, type Search } from '../../../app/search.ts'
 import { SchemaForm } from '../../../forms/schema-form.tsx'
 import { Button, Labeled, Select, TextArea, TextInput } from '../../../kit/controls.tsx'
+import { counted } from '../../../kit/count.ts'
 import { Card, Empty } from '../../../kit/page.tsx'
 import { Status } from '../../../kit/status.tsx'
 import { classes } from '../../../kit/style.ts'
@@ -180,7 +181,7 @@ export default function TesterPart({ slug, value }: PartProps) {
 
 const STOPPED: Fault = {
   title: 'Stopped',
-  detail: `You stopped waiting for the response. By revision ${ERAS.modern} this cancels the call.`,
+  detail: `You stopped waiting for the response. In MCP revision ${ERAS.modern}, this cancels the call.`,
   code: null,
   requestId: null,
   status: null,
@@ -284,14 +285,14 @@ function RawForm({ text, onText, isBusy, onSend }: RawFormProps) {
         try {
           onSend(JSON.parse(text) as Json)
         } catch (error) {
-          setFault(`This is not JSON: ${error instanceof Error ? error.message : 'it cannot be read'}.`)
+          setFault(`This is not valid JSON: ${error instanceof Error ? error.message : 'it cannot be read'}.`)
         }
       }}
     >
       <Labeled
         id={`${id}raw`}
         label="Message"
-        hint="A request, a notification or a response. It is sent as it stands."
+        hint="A request, a notification or a response. Postern sends it unchanged."
         error={fault}
       >
         <TextArea
@@ -374,7 +375,7 @@ function Tools({ tools, chosen, onChoose }: ToolsProps) {
           </ul>
         )}
         {found.length > SHOWN_MAX && (
-          <p className="text-sm text-muted">{`${found.length - SHOWN_MAX} more: search for them.`}</p>
+          <p className="text-sm text-muted">{`${counted(found.length - SHOWN_MAX, 'more tool')}. Search to find more.`}</p>
         )}
       </div>
     </Card>
@@ -419,7 +420,7 @@ function ToolCall({ tool, isBusy, onCall }: ToolCallProps) {
         <Labeled
           id={`${id}json`}
           label="Arguments"
-          hint="As JSON: the input schema of this tool has no form."
+          hint="Enter JSON. The console has no form for the input schema of this tool."
           error={fault}
         >
           <TextArea
@@ -479,8 +480,8 @@ function readObject(text: string): JsonObject | string {
     const value = JSON.parse(text.trim() === '' ? '{}' : text) as Json
     return value !== null && typeof value === 'object' && !Array.isArray(value)
       ? (value as JsonObject)
-      : 'Arguments are a JSON object.'
+      : 'Arguments must be a JSON object.'
   } catch (error) {
-    return `This is not JSON: ${error instanceof Error ? error.message : 'it cannot be read'}.`
+    return `This is not valid JSON: ${error instanceof Error ? error.message : 'it cannot be read'}.`
   }
 }
