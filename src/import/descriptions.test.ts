@@ -115,7 +115,7 @@ const BROKEN: readonly [name: string, text: string, pointer: string, reason: Reg
     /not there/,
   ],
   [
-    'a reference that leads back to itself',
+    'a reference leads back to itself',
     document({ '/x': { $ref: '#/paths/~1y' }, '/y': { $ref: '#/paths/~1x' } }),
     '/paths/~1x/$ref',
     /back to itself/,
