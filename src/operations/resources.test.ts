@@ -255,7 +255,7 @@ test('a policy that is off and attached is warned of, where it is switched off a
       .filter(({ pointer }) => pointer === '/policy' || pointer === '/active')
       .map(({ pointer, reason }) => `${pointer} ${reason}`)
   }
-  const attached = '/policy the policy "spare" is inactive: it limits nothing until it is switched on'
+  const attached = '/policy the policy "spare" is inactive: it limits nothing until it is activated'
   for (const [name, input] of [
     ['clients.create', { name: 'Beta' }],
     ['clients.update', { id: 'acme' }],
