@@ -41,7 +41,7 @@ export const Cors = z
   })
   .refine((cors) => !(cors.credentials && cors.origins.includes('*')), {
     path: ['credentials'],
-    error: 'credentials need origins by name: with * every page of the web could act for its visitors',
+    error: 'credentials need named origins: with *, every web page could act for its visitors',
   })
 export type Cors = z.output<typeof Cors>
 
