@@ -175,7 +175,7 @@ test('a call that finds no counter is told so', async (t) => {
     assert.equal(status, 429)
     assert.match(
       String(json['detail']),
-      /^No counter is free for limit "rate" of policy "client" of the client\.$/,
+      /^No counter is free for limit "rate" of policy "client" of the client\. Wait for Retry-After\.$/,
     )
     assert.match(
       String((await served.record(i)).reason),

@@ -232,7 +232,7 @@ test('a restore that was cut off before config.db is told of by the start and by
   mkdirSync(join(done, 'restore.part'))
   const { keys, log } = await open(done)
   assert.deepEqual(keys.toSorted(), served)
-  assert.match(log.join('\n'), /restore\.part is left from an interrupted restore; delete it/)
+  assert.match(log.join('\n'), /restore\.part is left from an interrupted restore\. Delete it/)
 })
 
 test('with records.db damaged a call is answered and recorded', async () => {

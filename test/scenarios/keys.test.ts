@@ -314,7 +314,7 @@ test('a key file that cannot be changed refuses a rotation and says what to do; 
   assert.equal(wrong.code, 1)
   assert.match(
     wrong.stderr,
-    /does not contain the key k[0-9a-f]{8} .*Restore the right file, or set POSTERN_KEY_FILE/,
+    /does not contain the key k[0-9a-f]{8}, .*Restore the right file, or set POSTERN_KEY_FILE/,
   )
   assert.ok(!wrong.stderr.includes(before[0]!.split(' ')[1]!))
 })

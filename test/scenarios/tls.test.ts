@@ -224,7 +224,7 @@ test('a wrong file refuses start with one sentence', async () => {
       'c.key',
       /POSTERN_TLS_CERT \(--tls-cert\) .*c\.key: the file contains no certificate in PEM\.$/m,
     ],
-    ['c.pem', 'c.pem', /POSTERN_TLS_KEY \(--tls-key\) .*c\.pem: the file holds no private key in PEM/],
+    ['c.pem', 'c.pem', /POSTERN_TLS_KEY \(--tls-key\) .*c\.pem: the file contains no private key in PEM/],
     [
       'c.pem',
       'b.key',

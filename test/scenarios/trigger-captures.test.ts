@@ -69,7 +69,7 @@ test('the next request over REST is kept as the request of test_workflow, test_n
   const { id, state, next, match, count, captured: taken, proxy } = started.json
   assert.deepEqual([state, count, taken, proxy], ['waiting', 1, 0, proxyOf(path)])
   assert.deepEqual(match, { method: null, path: null, client: null, profile: null, query: {}, headers: {} })
-  assert.match(next, /^Call orders:flow-\d+ before .*Z: 1 more request is taken\./)
+  assert.match(next, /^Call orders:flow-\d+ as a client before .*Z: 1 more request is captured\./)
   const reply = await server.gateway('POST', `${path}?on=a&on=b&at=now`, {
     token,
     headers: { 'X-Tenant': 'north', Cookie: 'sid=planted' },
@@ -662,7 +662,9 @@ test('captures need records:read_body for the proxy, starting them workflows:tes
   assert.ok(reads.some(({ actor }: { actor: { name: string } }) => actor.name === 'auditor'))
   const made = await entries('workflows.start_capture')
   assert.ok(made.some(({ outcome }: { outcome: string }) => outcome === 'denied'))
-  assert.ok(made.some(({ detail }: { detail: string | null }) => /Waits for 1 of/.test(detail ?? '')))
+  assert.ok(
+    made.some(({ detail }: { detail: string | null }) => /Waiting for 1 request to/.test(detail ?? '')),
+  )
   const looked = await manage('POST', '/guardrails/test', guard)
   assert.equal(looked.status, 200, looked.text)
   const noted = await entries('guardrails.test')

@@ -327,7 +327,7 @@ export const startCapture = define({
       ttlMs: toMs(ttl),
       startedBy: principal.name,
     })
-    change.finding = `Waiting for ${count} requests to ${collection.slug}:${proxy.slug}.`
+    change.finding = `Waiting for ${count} ${count === 1 ? 'request' : 'requests'} to ${collection.slug}:${proxy.slug}.`
     return viewOf(capture, context)
   },
 })

@@ -57,7 +57,7 @@ test('rules that nobody could approve are warned of, and the data directory is t
       'proxies:read',
       /"proxies:read" is not a permission for changes; use one of proxies:create, proxies:update,.* proxies:publish$/,
     ],
-    ['nothing:at', /there are collections:\*, proxies:\*/],
+    ['nothing:at', /use one of collections:\*, proxies:\*/],
     ['proxies update', /a permission such as/],
   ] as const) {
     const approvals = [{ name: 'x', permissions: [permission] }]
