@@ -106,7 +106,7 @@ test('a patch changes what it names; a put replaces the rest but neither publish
   await refused(control.run('clients.put', { id: 'cli_unknown', name: 'F' }), 'not_found')
   const renaming = { slug: 'renamed', name: 'F' }
   const refusal = await refused(control.run('clients.put', { id: 'fresh', ...renaming }), 'input_invalid')
-  assert.match(refusal.message, /To rename, change the slug alone/)
+  assert.match(refusal.message, /To rename, send only the new slug with PATCH, or use PUT/)
   const byId = await control.run('clients.put', { id: String(made.output['id']), ...renaming })
   assert.deepEqual([byId.output['id'], byId.output['slug']], [made.output['id'], 'renamed'])
   await control.run('clients.update', { id: 'renamed', slug: 'fresh' })

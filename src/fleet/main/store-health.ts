@@ -172,7 +172,7 @@ const REMEDY: Readonly<Record<StoreName, string>> = {
 const EFFECT: Readonly<Record<StoreName, string>> = {
   config: 'Traffic is served; management answers 503 store_unavailable until the file can be used again.',
   records: 'Traffic is served; request records wait in memory, and are dropped and counted when it is full.',
-  idempotency: 'Traffic is served; idempotency keys are kept in memory alone and do not survive a restart.',
+  idempotency: 'Traffic is served; idempotency keys are kept only in memory and do not survive a restart.',
   key: 'Secrets can be decrypted until this process ends, but the next start is refused. Restore the key file from your copy.',
   serving: 'Traffic is served; a restart without config.db would not find the last known configuration.',
 }

@@ -205,7 +205,7 @@ export const TOOLS: readonly Tool[] = [
         params: {
           type: 'object',
           description:
-            'Parameters of the call. Names that the contract declares may also stand here directly, without path, query, headers or cookies.',
+            'Parameters of the call. Names that the contract declares can also be given here directly, without path, query, headers or cookies.',
           properties: {
             path: { type: 'object', description: 'Values of the {parameters} in the path' },
             query: {

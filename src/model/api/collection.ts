@@ -118,7 +118,7 @@ export const CollectionSpec = z.strictObject({
   key_places: KeyPlaces.nullable()
     .default(null)
     .describe(
-      'Where callers may also send the token of their profile, such as {"headers":["apikey"]}; null: in Authorization alone. The upstream does not get it',
+      'Where callers may also send the token of their profile, such as {"headers":["apikey"]}; null: only in Authorization. The upstream does not get the token',
     ),
   credential: Ref.nullable().default(null).describe('Credential for the upstream'),
   policy: Ref.nullable().default(null).describe('Policy with limits, counted per client'),

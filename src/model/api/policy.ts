@@ -67,7 +67,7 @@ export const Limit = z
       .max(BURST_MAX)
       .optional()
       .describe(
-        'For a rate: use a bucket that holds burst and is refilled with max per window, instead of a sliding window',
+        'For a rate: use a bucket with the size burst that is refilled with max per window, instead of a sliding window',
       ),
     rolling: z.boolean().optional().describe('For a quota: any trailing window instead of a calendar period'),
     timezone: z

@@ -193,7 +193,7 @@ function refuseOtherSlug(slug: string, spec: Fields): void {
   if (spec['slug'] === undefined || spec['slug'] === slug) return
   throw refuse('input_invalid', {
     detail:
-      'The slug in the body is not the one in the path. To rename, change the slug alone (PATCH), or put by id.',
+      'The slug in the body is not the one in the path. To rename, send only the new slug with PATCH, or use PUT with the id.',
     errors: [{ pointer: '/slug', reason: `must be "${slug}" or absent` }],
   })
 }
