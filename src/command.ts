@@ -32,12 +32,14 @@ async function up(flags: readonly string[]): Promise<void> {
     make: server.firstLink,
     print: (link) => process.stdout.write(link),
     failed: (error) =>
-      log.error(`No link to set up the administrator can be made; it is tried again: ${explain(error)}`),
+      log.error(
+        `The link to set up the administrator cannot be created. Postern tries again: ${explain(error)}`,
+      ),
     signal,
   })
   const by = await signal
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => process.exit(1))
-  log.info(`${by}: letting requests end, then stopping`)
+  log.info(`${by}: finishing the running requests, then stopping`)
   await server.stop()
 }
 

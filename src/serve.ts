@@ -100,7 +100,7 @@ const RETENTION_MS = 10 * 60_000
 /** Delay after start; readiness is announced first. */
 const COLLECT_MS = 1000
 /** Names the work in the log when it fails. */
-const USES = 'when credentials were used'
+const USES = 'last use of credentials'
 
 /**
  * Starts the whole instance. Nothing listens before everything that it needs has opened. If a later part fails, the parts
@@ -234,8 +234,8 @@ async function start(
   repeat(its, CHECKPOINT_MS, 'the audit trail', () =>
     claimed('audit_checkpoint', CHECKPOINT_MS, control.checkpoint),
   )
-  repeat(its, SWEEP_MS, 'what exports have left', control.sweepFiles)
-  repeat(its, SWEEP_MS, 'what sign-ins have left', () => claimed('sweep', SWEEP_MS, control.sweepStore))
+  repeat(its, SWEEP_MS, 'files of old exports', control.sweepFiles)
+  repeat(its, SWEEP_MS, 'data of ended sign-ins', () => claimed('sweep', SWEEP_MS, control.sweepStore))
   repeat(its, RETENTION_MS, 'retention of the audit trail', () =>
     claimed('audit_retention', RETENTION_MS, () =>
       control.retain({ keepMs: settings.auditKeepMs, hold: settings.auditHold }),
@@ -285,10 +285,10 @@ async function start(
     keepFileChecks({ ...its, start: () => its.workers.start('check', { data: settings.data }), checked })
   await control.forgetForeignGroups().catch((error: unknown) => fault(error, 'groups of identity providers'))
   const collecting = setTimeout(() => {
-    collectGarbage().catch((error: unknown) => fault(error, 'the garbage of the start'))
+    collectGarbage().catch((error: unknown) => fault(error, 'garbage collection after the start'))
   }, COLLECT_MS)
   parts.defer(() => clearTimeout(collecting))
-  repeat(its, HOUSEKEEPING_MS, 'secrets that are read elsewhere', () => references.refresh())
+  repeat(its, HOUSEKEEPING_MS, 'secrets from external sources', () => references.refresh())
   repeat(its, KEEP_USES_MS, USES, () => credentials.keepUses())
   parts.defer(async () => {
     Atomics.store(new Int32Array(health), HEALTH.draining, 1)

@@ -135,7 +135,7 @@ test('an unknown name refuses start and names the nearest', () => {
   )
   refused(['--qqqqqqqqqqqqqqq', '1'], {}, /docs\/settings\.md/)
   refused(['-x'], {}, /^-x is not a setting/)
-  refused(['here'], {}, /"here" is not understood/)
+  refused(['here'], {}, /"here" is not a flag\. Give settings as flags/)
   refused(['--__proto__', '1'], {}, /is not a setting/)
   refused([], { POSTERN_constructor: '1' }, /is not a setting/)
 })
@@ -218,19 +218,22 @@ test('a runner is a socket, or an address with a token', () => {
 
 test('a vault needs one way to say who asks', () => {
   const vault = { POSTERN_VAULT_URL: 'https://vault.test' }
-  refused([], vault, /^POSTERN_VAULT_URL needs a way to say who asks: POSTERN_VAULT_TOKEN_FILE /)
+  refused([], vault, /^POSTERN_VAULT_URL needs a method of authentication: POSTERN_VAULT_TOKEN_FILE /)
   for (const flag of ['token-file', 'role-id', 'secret-id-file', 'kubernetes-role', 'auth-mount'])
-    refused([`--vault-${flag}=x`], {}, new RegExp(`^--vault-${flag} is for a vault: set POSTERN_VAULT_URL `))
+    refused([`--vault-${flag}=x`], {}, new RegExp(`^--vault-${flag} needs a vault: set POSTERN_VAULT_URL `))
   const refusedWith = (flags: readonly string[], message: RegExp) =>
     refused(
       flags.map((flag) => `--vault-${flag}`),
       vault,
       message,
     )
-  refusedWith(['role-id=a'], /^--vault-role-id and POSTERN_VAULT_SECRET_ID_FILE .* are needed together/)
+  refusedWith(['role-id=a'], /^--vault-role-id and POSTERN_VAULT_SECRET_ID_FILE .* must be set together/)
   refusedWith(['token-file=a', 'kubernetes-role=b'], /-file and --vault-kubernetes-role are both set/)
-  refusedWith(['token-file=a', 'kubernetes-token-file=b'], /^--vault-kubernetes-token-file is for a login/)
-  refusedWith(['token-file=a', 'auth-mount=b'], /^--vault-auth-mount is for a login/)
+  refusedWith(
+    ['token-file=a', 'kubernetes-token-file=b'],
+    /^--vault-kubernetes-token-file is only for a login/,
+  )
+  refusedWith(['token-file=a', 'auth-mount=b'], /^--vault-auth-mount is only for a login/)
   refusedWith(['kubernetes-role=a', 'auth-mount=../b'], /a path such as approle\.$/)
   refusedWith(['role-id=a b'], /visible ASCII without spaces\.$/)
   const proofOf = (flags: readonly string[]) => readSettings(flags, vault).secrets.vault?.proof
@@ -263,7 +266,7 @@ test('what needs another setting says so', () => {
   refused(
     ['--proxy-protocol', 'v2', '--trusted-proxies', '10.0.0.0/8', '--http-engine', 'node'],
     {},
-    /^--http-engine is "node", which reads no PROXY protocol, and --proxy-protocol is set/,
+    /^--http-engine is "node", which does not support the PROXY protocol, but --proxy-protocol is set/,
   )
   refused(['--proxy-protocol', 'v1'], {}, /must be `off` or `v2`/)
 })
@@ -287,7 +290,7 @@ test('the engine is one of two, and the one on Node.js speaks no TLS to callers'
   refused(
     ['--http-engine', 'node', '--tls-cert', 'c.pem', '--tls-key', 'k.pem'],
     {},
-    /^--http-engine is "node", which speaks no TLS to callers, and --tls-cert is set/,
+    /^--http-engine is "node", which does not support TLS for callers, but --tls-cert is set/,
   )
 })
 
@@ -364,7 +367,7 @@ test('an identity provider has an issuer and a client, and its secret is shown n
   refused(
     [],
     { ...OIDC, POSTERN_OIDC_AUDIENCE: 'postern' },
-    /are the same, so that ID tokens could not be told/,
+    /are the same, so Postern could not distinguish ID tokens/,
   )
 })
 

@@ -140,13 +140,13 @@ function faultTogether(values: Values, named: Named): string | null {
     return `${named('TLS_CLIENT_CA')} asks for client certificates in TLS, which needs ${named('TLS_CERT')} and ${named('TLS_KEY')}.`
   for (const name of ['CLIENT_CERT_FIELD', 'PROXY_PROTOCOL'] as const)
     if (values[name] !== 'off' && TRUSTED_PROXIES === undefined)
-      return `${named(name)} is read from trusted proxies alone: set ${named('TRUSTED_PROXIES')} too.`
+      return `${named(name)} applies only to trusted proxies: set ${named('TRUSTED_PROXIES')} too.`
   if (HTTP_ENGINE === 'node' && TLS_CERT !== undefined)
-    return `${named('HTTP_ENGINE')} is "node", which speaks no TLS to callers, and ${named('TLS_CERT')} is set: remove one of the two.`
+    return `${named('HTTP_ENGINE')} is "node", which does not support TLS for callers, but ${named('TLS_CERT')} is set: remove one of the two.`
   if (HTTP_ENGINE === 'node' && PROXY_PROTOCOL === 'v2')
-    return `${named('HTTP_ENGINE')} is "node", which reads no PROXY protocol, and ${named('PROXY_PROTOCOL')} is set: remove one of the two.`
+    return `${named('HTTP_ENGINE')} is "node", which does not support the PROXY protocol, but ${named('PROXY_PROTOCOL')} is set: remove one of the two.`
   if (HTTP_ENGINE === 'node' && values.CONTROL_TLS_CERT !== undefined)
-    return `${named('HTTP_ENGINE')} is "node", which speaks no TLS to callers, and ${named('CONTROL_TLS_CERT')} is set: remove one of the two.`
+    return `${named('HTTP_ENGINE')} is "node", which does not support TLS for callers, but ${named('CONTROL_TLS_CERT')} is set: remove one of the two.`
   for (const [certificate, key] of [
     ['TLS_CERT', 'TLS_KEY'],
     ['CONTROL_TLS_CERT', 'CONTROL_TLS_KEY'],
@@ -162,9 +162,9 @@ function faultTogether(values: Values, named: Named): string | null {
     'host' in values.RUNNER.address &&
     values.RUNNER_TOKEN_FILE === undefined
   )
-    return `${named('RUNNER')} is an address, where the runner takes tokens alone: set ${named('RUNNER_TOKEN_FILE')} too.`
+    return `${named('RUNNER')} is an address, at which the runner requires a token: set ${named('RUNNER_TOKEN_FILE')} too.`
   if (values.CIMD === 'off' && values.CIMD_PINS !== undefined)
-    return `${named('CIMD')} is "off", so that no client is known by a document, and ${named('CIMD_PINS')} is set: remove one of the two.`
+    return `${named('CIMD')} is "off", so metadata documents are not used, but ${named('CIMD_PINS')} is set: remove one of the two.`
   return null
 }
 

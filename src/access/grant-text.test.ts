@@ -34,12 +34,12 @@ test('a grant is a role, and after it the types, collections, virtual MCPs and t
 })
 
 const WRONG: Readonly<Record<string, RegExp>> = {
-  '': /role is one of viewer/,
-  Owner: /role is one of viewer, modifier, auditor, admin, or the slug/,
-  rol_1: /or the slug of one that was made here/,
-  'viewer:': /types of collections, proxies/,
-  'viewer:proxy': /types of collections, proxies/,
-  'viewer:keys': /types of/,
+  '': /role must be one of viewer/,
+  Owner: /role must be one of viewer, modifier, auditor, admin, or the slug/,
+  rol_1: /or the slug of a custom role/,
+  'viewer:': /types: collections, proxies/,
+  'viewer:proxy': /types: collections, proxies/,
+  'viewer:keys': /types: /,
   'viewer@': /collections, mcp: and a virtual MCP, or tag:/,
   'viewer@a,': /collections, mcp: and a virtual MCP, or tag:/,
   'viewer@mcp:': /after mcp:/,

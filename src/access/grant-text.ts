@@ -23,7 +23,7 @@ export function readGrant(text: string, pointer: string): WrittenGrant {
   const grant = parseGrant(text)
   if (typeof grant !== 'string') return grant
   throw refuse('input_invalid', {
-    detail: `"${text}" is no grant: ${grant}.`,
+    detail: `"${text}" is not a valid grant: ${grant}.`,
     errors: [{ pointer, reason: grant }],
   })
 }
@@ -35,18 +35,18 @@ export function parseGrant(text: string): WrittenGrant | string {
   if (more.length > 0 || rest.length > 0) return 'the form is role:types@collections'
   const role = name ?? ''
   if (!isBuiltIn(role) && !Slug.safeParse(role).success && !/^rol_[0-9a-z]{26}$/.test(role))
-    return `the role is one of ${ROLES.join(', ')}, or the slug of one that was made here`
+    return `the role must be one of ${ROLES.join(', ')}, or the slug of a custom role`
   const types = some === undefined ? [] : some.split(',')
   if (!types.every((type) => SCOPE_TYPES.some((known) => known === type)))
-    return `after the colon stand types of ${SCOPE_TYPES.join(', ')}`
+    return `after the colon, name one or more types: ${SCOPE_TYPES.join(', ')}`
   const places = where === undefined ? [] : where.split(',')
   const tags = places.filter((place) => place.startsWith('tag:')).map((place) => place.slice(4))
   const virtualMcps = places.filter((place) => place.startsWith(MCP)).map((place) => place.slice(MCP.length))
   const collections = places.filter((place) => !place.startsWith('tag:') && !place.startsWith(MCP))
-  if (!tags.every((tag) => Slug.safeParse(tag).success)) return 'after tag: stands a tag'
-  if (virtualMcps.includes('')) return 'after mcp: stands a virtual MCP'
+  if (!tags.every((tag) => Slug.safeParse(tag).success)) return 'name a tag after tag:'
+  if (virtualMcps.includes('')) return 'name a virtual MCP after mcp:'
   if (collections.includes(''))
-    return 'after the @ stand collections, mcp: and a virtual MCP, or tag: and a tag'
+    return 'after the @, name collections, mcp: and a virtual MCP, or tag: and a tag'
   return { role, types, verbs: [], collections, virtualMcps, tags }
 }
 

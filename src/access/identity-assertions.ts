@@ -67,7 +67,7 @@ export function createIdentityAssertions(
     async prove(assertion) {
       const jwt = readJwt(assertion, [TYPE])
       if (typeof jwt === 'string') throw invalid(jwt)
-      if (jwt.type !== TYPE) throw invalid('no identity assertion by its type')
+      if (jwt.type !== TYPE) throw invalid('the typ is not that of an identity assertion')
       const { issuer } = issuerOf(jwt.issuer)
       if (jwt.audience.length !== 1 || !ours.includes(jwt.audience[0]!)) throw invalid('wrong audience')
       const { claims, subject, issuedAt } = jwt

@@ -28,8 +28,8 @@ export async function keepAnAdmin(
   for (const at of [now, Number.POSITIVE_INFINITY])
     if (!(await hasAdmin(change.writer, at)) && (await hasAdmin(before, at)))
       throw refuse('configuration_invalid', {
-        detail: `This would leave nobody who may administer everything${at === now ? '' : ' without an end'}. Grant the role admin to another active service identity that has a key, a secret or a trust rule, or to another active user who can sign in, first.`,
-        errors: [{ pointer: '', reason: 'the last administrator stays' }],
+        detail: `This would remove the last administrator of everything${at === now ? '' : ' whose access does not expire'}. First grant the role admin to another active service identity that has a key, a secret or a trust rule, or to another active user who can sign in.`,
+        errors: [{ pointer: '', reason: 'would remove the last administrator' }],
       })
 }
 

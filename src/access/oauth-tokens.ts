@@ -74,7 +74,7 @@ export function createOAuthTokens(
     if (grant_id === undefined && subject.startsWith('svc_')) {
       // It delegates nothing: what ends its tokens is its own end, or that of the rule by which one was given
       if (rule === undefined || (typeof rule === 'string' && (await isTrusted(rule, reader)))) return
-      throw invalid('the trust rule is gone or changed')
+      throw invalid('the trust rule was deleted or changed')
     }
     // Gateway threads know whether binding, host and the token of the binding stand
     if (grant_id === undefined && isOfAgent(claims)) return
@@ -112,7 +112,7 @@ export function createOAuthTokens(
       const { grant_id: grant } = jwt.claims
       const user = jwt.subject.startsWith('usr_') ? jwt.subject : null
       if ((user === null || typeof grant !== 'string') && !isOfAgent(jwt.claims))
-        throw invalid('the token is of no person')
+        throw invalid('the token belongs to no person')
       return {
         user,
         grant: typeof grant === 'string' ? grant : null,
@@ -192,10 +192,10 @@ const OF_ID_TOKENS = ['nonce', 'at_hash', 'c_hash', 's_hash'] as const
 function faultOf({ claims, audience, subject }: Jwt, clientId: string): string | null {
   if (audience.includes(clientId)) return 'an ID token: its audience is the client'
   const name = OF_ID_TOKENS.find((one) => Object.hasOwn(claims, one))
-  if (name !== undefined) return `an ID token: it holds ${name}`
+  if (name !== undefined) return `an ID token: it contains ${name}`
   const { typ, client_id, azp, idtyp } = claims
   if (typ !== undefined && (typeof typ !== 'string' || typ.toLowerCase() !== 'bearer'))
-    return 'no access token by its claim typ'
+    return 'the claim typ is not that of an access token'
   if (subject === '') return 'the token has no sub'
   // RFC 9068 section 2.2: without a person the subject is the client. Trust rules are for those.
   if (subject === client_id || subject === azp || idtyp === 'app')

@@ -74,7 +74,7 @@ export function createAccessTokens(store: ConfigStore, clock: Clock): AccessToke
       if (token === null || token === '')
         throw refuse('credentials_missing', {
           detail:
-            'Administration wants `Authorization: Bearer <access token>`; sign in with `postern login`, or have `postern token --role admin --ttl 15m` print one beside the data directory.',
+            'The management API requires an access token: send `Authorization: Bearer <access token>`. To get a token, sign in with `postern login`, or run `postern token --role admin --ttl 15m` on the machine with the data directory.',
         })
       const stored = isToken('at', token) ? await store.read.accessToken(lookupOf('at', token)!) : undefined
       return toPrincipal(proved('at', stored, token, clock.now()), store.read)
@@ -113,7 +113,7 @@ export function proved<T extends StoredAccessToken>(
 function faultOf(kind: 'at' | 'pt', stored: StoredAccessToken | undefined, token: string): string | null {
   if (!isToken(kind, token)) return isToken('pk', token) ? 'token of a profile' : 'malformed'
   if (stored === undefined) return 'unknown'
-  if (!timingSafeEqual(Buffer.from(hashToken(token)), Buffer.from(stored.hash))) return 'secret differs'
+  if (!timingSafeEqual(Buffer.from(hashToken(token)), Buffer.from(stored.hash))) return 'wrong secret'
   if (stored.revoked_at !== null) return 'revoked'
   if (stored.audience !== AUDIENCE) return 'wrong audience'
   return stored.grants.every(({ role, permissions }) => isBuiltIn(role) || permissions !== undefined)

@@ -84,11 +84,11 @@ export function createWorkloadTokens(reader: ConfigReader, clock: Clock, keysOf:
 /** The rules that a token fits. Refuses where those of several identities do: who it is must never hang on their order. */
 async function rulesOf(jwt: Jwt, reader: ConfigReader): Promise<readonly Resource<'trust_rules'>[]> {
   const known = await rulesOfIssuer(jwt, reader)
-  if (known.length === 0) throw invalid('no trust rule is of its issuer')
+  if (known.length === 0) throw invalid('no trust rule has its issuer')
   const fitting = known.filter((rule) => fits(rule.spec, jwt))
   const identities = new Set(fitting.map((rule) => rule.spec.service_identity))
-  if (identities.size > 1) throw invalid('trust rules of several service identities fit')
-  if (fitting.length === 0) throw invalid('no trust rule fits its audience and claims')
+  if (identities.size > 1) throw invalid('trust rules of several service identities match')
+  if (fitting.length === 0) throw invalid('no trust rule matches its audience and claims')
   return fitting
 }
 
@@ -136,7 +136,7 @@ type Found =
  * is the inner reason.
  */
 export async function proveByIssuer(jwt: Jwt, source: string, keysOf: KeysOf, now: number): Promise<number> {
-  if (!KEY_ALGS.some((alg) => alg === jwt.alg)) throw invalid('the algorithm is not admitted')
+  if (!KEY_ALGS.some((alg) => alg === jwt.alg)) throw invalid('the algorithm is not allowed')
   const { expires, notBefore, issuedAt } = jwt
   if (expires === null) throw invalid('the token has no exp')
   if (now < Math.max(notBefore ?? 0, issuedAt ?? 0) * 1000 - SKEW_MS)

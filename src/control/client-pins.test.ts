@@ -36,11 +36,14 @@ test('a broken file refuses the start and says what is broken', () => {
     [{ [CLIENT]: 'x' }, /no JSON object/],
     [{ 'http://agent.example/client.json': SOUND }, /https URL with a path/],
     [{ 'https://agent.example/': SOUND }, /https URL with a path/],
-    [{ agent: SOUND }, /"agent" must stand under an https URL/],
+    [{ agent: SOUND }, /"agent" must have an https URL/],
     [{ [CLIENT]: { ...SOUND, client_id: 'https://agent.example/other.json' } }, /its URL as client_id/],
     [{ [CLIENT]: { client_id: CLIENT } }, /no redirect_uris/],
-    [{ [CLIENT]: { ...SOUND, redirect_uris: ['callback'] } }, /no URL/],
-    [{ [CLIENT]: { ...SOUND, redirect_uris: ['http://agent.example/'] } }, /redirect over http to another/],
+    [{ [CLIENT]: { ...SOUND, redirect_uris: ['callback'] } }, /not a URL/],
+    [
+      { [CLIENT]: { ...SOUND, redirect_uris: ['http://agent.example/'] } },
+      /redirect URI with http to another/,
+    ],
     [
       { [CLIENT]: { ...SOUND, token_endpoint_auth_method: 'client_secret_basic' } },
       /none or private_key_jwt/,

@@ -51,17 +51,17 @@ function faultOf(url: string, document: unknown): string | null {
     read.href !== url ||
     read.hash !== ''
   )
-    return 'must stand under an https URL with a path'
+    return 'must have an https URL with a path as its key'
   if (!isPlain(document)) return 'is no JSON object'
   const { client_id, redirect_uris, token_endpoint_auth_method: method = 'none', jwks, jwks_uri } = document
   if (client_id !== url) return 'must have its URL as client_id'
-  if (!Array.isArray(redirect_uris) || redirect_uris.length === 0) return 'names no redirect_uris'
+  if (!Array.isArray(redirect_uris) || redirect_uris.length === 0) return 'has no redirect_uris'
   const redirects = redirect_uris.map((one) => (typeof one === 'string' ? URL.parse(one) : null))
-  if (redirects.includes(null)) return 'has a redirect that is no URL'
+  if (redirects.includes(null)) return 'has a redirect URI that is not a URL'
   if (redirects.some((one) => one?.protocol === 'http:' && !isSecureUrl(one)))
-    return 'has a redirect over http to another machine'
+    return 'has a redirect URI with http to another machine'
   if (!METHODS.includes(method)) return 'must have the token_endpoint_auth_method none or private_key_jwt'
   if (method === 'private_key_jwt' && jwks === undefined && jwks_uri === undefined)
-    return 'signs by keys that it does not name: add jwks'
+    return 'has the method private_key_jwt, but no keys: add jwks'
   return null
 }

@@ -35,7 +35,8 @@ test('a rule that grants nothing refuses the start and names the setting', () =>
   assert.throws(
     () => given({ POSTERN_OIDC_ROLE_MAP: '*=viewer; group:x=Emperor' }),
     (error: Error) =>
-      error instanceof CannotStart && /^POSTERN_OIDC_ROLE_MAP .*"Emperor" is no grant/.test(error.message),
+      error instanceof CannotStart &&
+      /^POSTERN_OIDC_ROLE_MAP .*"Emperor" is not a valid grant/.test(error.message),
   )
 })
 
@@ -99,7 +100,7 @@ test('a fault of a further provider names its entry and the file', async () => {
   })
   assert.throws(
     () => toIdentityProviders([firstOf(), withRule('Emperor')]),
-    /^CannotStart: role_map of "partner" in \/etc\/providers\.yaml: "Emperor" is no grant/,
+    /^CannotStart: role_map of "partner" in \/etc\/providers\.yaml: "Emperor" is not a valid grant/,
   )
   assert.throws(
     () => toIdentityProviders([{ ...further('partner', null), clientKeyFile: '/none' }]),

@@ -72,7 +72,7 @@ export async function faultOfRoles(
     const parsed = parseGrant(grant)
     if (typeof parsed === 'string' || isBuiltIn(parsed.role)) continue
     if ((await roleOf(parsed.role, reader)) === undefined)
-      return `${memberName(place, 'ROLE_MAP')}: there is no role "${parsed.role}", which "${grant}" names. Correct the rule, or start without it, create the role, and start again with it.`
+      return `${memberName(place, 'ROLE_MAP')}: there is no role "${parsed.role}", which "${grant}" names. Correct the rule. To create the role first, start Postern without the rule, create the role, and start again with the rule.`
   }
   return null
 }

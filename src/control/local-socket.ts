@@ -19,7 +19,7 @@ const BODY_BYTES_MAX = 16_384
 
 /** What the command line of the same user may ask the running process. */
 const TokenRequest = z.strictObject({
-  role: z.enum(ROLES).optional().describe('The same as a grant of it over everything'),
+  role: z.enum(ROLES).optional().describe('Role for all resources'),
   grants: z
     .array(z.string().max(2000))
     .min(1)
@@ -59,8 +59,8 @@ export function parseTokenRequest(input: unknown): {
   const { role, grants, ttl, name, method } = parsed.data
   if ((role === undefined) === (grants === undefined))
     throw refuse('input_invalid', {
-      detail: 'Give the rights of the token: either role or grants.',
-      errors: [{ pointer: '/role', reason: role === undefined ? 'required' : 'not beside grants' }],
+      detail: 'Give the permissions of the token as either role or grants.',
+      errors: [{ pointer: '/role', reason: role === undefined ? 'required' : 'not together with grants' }],
     })
   return { grants: grants ?? [role!], ttlMs: toMs(ttl), name, method }
 }

@@ -55,7 +55,7 @@ async function withStore<T>(
   const config = places.config(join(dataDirectory, 'config.db'))
   if (!existsSync(config.file))
     throw new CannotStart(
-      `${dataDirectory} is no data directory of Postern; name it with --data, or start with postern up.`,
+      `${dataDirectory} is not a data directory of Postern. Name the data directory with --data, or create one with postern up.`,
     )
   const lock = await places.lock(dataDirectory).take()
   try {
@@ -86,6 +86,6 @@ async function secure(store: ConfigStore, dataDirectory: string): Promise<void> 
   })
   if (fault !== null)
     throw new CannotStart(
-      `The audit trail in ${dataDirectory} does not extend its mark. ${fault} Run postern doctor, which says what to do.`,
+      `The audit trail in ${dataDirectory} does not continue from its mark (audit.mark). ${fault} Run postern doctor, which says what to do.`,
     )
 }

@@ -320,7 +320,7 @@ function compilePattern({ kind, pattern: source }: NamedPattern): Pattern {
   const pattern = linearPattern(source)
   if (pattern === null)
     throw new RangeError(
-      `the pattern of "${kind}" is no regular expression without look-around and back references, or too large`,
+      `the pattern of "${kind}" is not a valid regular expression, uses look-around or back references, or is too large`,
     )
   return {
     kind,

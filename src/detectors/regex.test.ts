@@ -60,7 +60,7 @@ test('spans name the detector and the pattern', () => {
 
 test('a pattern that could take more than linear time is refused, with its kind', () => {
   for (const pattern of ['(a)\\1', '(?=a)b', '(', 'a{1000}{1000}'])
-    assert.throws(() => find(pattern, ''), /the pattern of "own" is no regular expression/)
+    assert.throws(() => find(pattern, ''), /the pattern of "own" is not a valid regular expression/)
 })
 
 test('matches are those of the platform, for patterns that both read alike', () => {

@@ -6,11 +6,14 @@
 export const CHECK_FACTS = {
   wire: { number: 1, about: 'The bytes are a valid request within the limits of the listener' },
   canonical: { number: 3, about: 'Path, host and identity headers are unambiguous' },
-  route: { number: 4, about: 'A published collection has the path; a preflight of a browser is answered' },
+  route: {
+    number: 4,
+    about: 'A published collection has the path. The gateway responds to a preflight request of a browser',
+  },
   identify: { number: 5, about: 'The request names one client and profile' },
   active: { number: 6, about: 'Client and profile are active and valid' },
   address: { number: 7, about: 'The address is in the allow list of the profile' },
-  failures: { number: 8, about: 'The source has not had too many failed authentications' },
+  failures: { number: 8, about: 'The source does not have too many failed authentications' },
   authenticate: { number: 9, about: 'The credential authenticates the caller' },
   proof: { number: 9, about: 'The credential of the recorded caller is still valid' },
   'held-back route': { number: 10, about: 'A proxy has the path, and no server can read it as another path' },
@@ -24,7 +27,7 @@ export const CHECK_FACTS = {
     about: 'No lenient server would read the path as an endpoint with different protection',
   },
   method: { number: 12, about: 'Proxy and profile allow the method' },
-  upgrade: { number: 12, about: 'A proxy of kind `websocket` is offered an upgrade' },
+  upgrade: { number: 12, about: 'A request to a proxy of kind `websocket` asks for the upgrade' },
   'declared body': { number: 1, about: 'The declared body is no larger than the collection allows' },
   limits: { number: 13, about: 'The limits of all policies admit the request' },
   contract: { number: 14, about: 'Parameters, media type and body conform to the contract' },
@@ -33,7 +36,7 @@ export const CHECK_FACTS = {
   'kept answer': {
     number: 16,
     about:
-      'No stored response exists, of the response cache or of the same `Idempotency-Key`. Otherwise the caller gets the stored response',
+      'No response is stored in the response cache or for the same `Idempotency-Key`. If one is stored, the caller gets it',
   },
   workflow: {
     number: 17,

@@ -23,6 +23,6 @@ export const explainKeptAnswer: Explain<Located> = (exchange) => {
   if (proxy === null) return open('depends on the route')
   const { features } = proxy.fragment
   return features === null || (features.cache === null && !features.idempotency)
-    ? pass('no answer is given again')
+    ? pass('the proxy stores no responses')
     : open('depends on earlier calls', `${proxyName(collection, proxy)} cache, idempotency`)
 }

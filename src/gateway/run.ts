@@ -76,7 +76,7 @@ function give(
   if (typeof given === 'string') refuse(exchange, given, 'answer')
   else if (given !== answer) end.answer(exchange, given.status, given.fields, given.body)
   else if (answer.truncated && end.isWholeOnly) {
-    exchange.reason = 'the answer is too long to be gathered'
+    exchange.reason = 'the response is too long to be buffered'
     refuse(exchange, 'response_invalid', 'answer')
   } else end.pass(exchange, answer)
 }

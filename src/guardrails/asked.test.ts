@@ -79,7 +79,7 @@ test('each webhook is asked about what the rules before it have left', async () 
 test('a rule that is not run by the one who asks is a failure', () => {
   const chain = [webhook('one', 'redact')]
   const { stop } = applyContent(chain, Buffer.from('"a"'), 'application/json', 'request', new Tally())
-  assert.deepEqual([stop?.cause, stop?.reason], ['failed', 'the webhook was not asked'])
+  assert.deepEqual([stop?.cause, stop?.reason], ['failed', 'the webhook was not called'])
 })
 
 test('a failure is counted once, and decided by the failure mode', async () => {
@@ -101,7 +101,7 @@ test('a rule that throws is a failure, and no promise is rejected', async () => 
     },
   }
   const { stop } = await judged([webhook('one', 'redact'), broken], '["a"]', finds('a'))
-  assert.deepEqual([stop?.cause, stop?.reason], ['failed', 'the content cannot be judged'])
+  assert.deepEqual([stop?.cause, stop?.reason], ['failed', 'the content cannot be checked'])
 })
 
 test('texts of which there are more bytes than max_body are not sent to a webhook', async () => {

@@ -89,14 +89,14 @@ async function judgedLater<T>(
       return value
     }
     if (rounds < 2 * known.size) await next.ask(ask, leg)
-    else next.fail('the texts change with each answer')
+    else next.fail('the texts change with each response of the webhook')
     for (const one of known.values()) one.wanted.clear()
   }
 }
 
 /** A rule where looking has thrown: nobody waits for a work that is run later, so that it must not throw. */
 function unable(rule: Rule): Rule {
-  return { ...rule, fault: 'the content cannot be judged' }
+  return { ...rule, fault: 'the content cannot be checked' }
 }
 
 /** Places of a text, and what stands in its place as a whole. */

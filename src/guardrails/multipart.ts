@@ -59,7 +59,7 @@ export function applyMultipart(
   const after = readForm(judged.value, boundary!)
   if (typeof after !== 'string' && after.length === parts.length) return judged
   // What stands in the place of a value has become a boundary
-  return failed(within, bytes, leg, tally, 'a changed field ends the part that it stands in')
+  return failed(within, bytes, leg, tally, 'a changed field contains the boundary of the form')
 }
 
 function sizeStop(chain: Chain, { length }: Uint8Array, leg: Leg, tally: Tally): Stop | null {
@@ -134,7 +134,7 @@ export function readForm(bytes: Uint8Array, boundary: string): readonly FormPart
       const rest = body.length - at - 2
       return rest === 0 || (rest === 2 && startsAt(body, CRLF, at + 2))
         ? parts
-        : 'bytes stand behind the end of the form'
+        : 'bytes follow the end of the form'
     }
     if (!startsAt(body, CRLF, at)) return 'a boundary of the form does not end its line'
     if (parts.length === PARTS_MAX) return `the form has more than ${PARTS_MAX} parts`

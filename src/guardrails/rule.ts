@@ -51,7 +51,7 @@ export function compileRule(settings: RuleSettings, fits: Fits | null = null): R
   const { detector, text = '', hashKey: key = '', ...rest } = settings
   const { action, isObserved } = settings
   const isSchema = detector.detector === 'schema'
-  if (isSchema !== (fits !== null)) throw new RangeError('what judges by its schema is missing')
+  if (isSchema !== (fits !== null)) throw new RangeError('its schema is not available')
   const detectors = fits === null ? compileDetectors([detector]) : schemaDetectors(fits)
   const changes = action !== 'block' && action !== 'log'
   const webhook = detector.detector === 'webhook' ? detector : null
@@ -63,7 +63,7 @@ export function compileRule(settings: RuleSettings, fits: Fits | null = null): R
     fits,
     isWhole: isSchema || detector.detector === 'size',
     webhook,
-    fault: webhook === null ? null : 'the webhook was not asked',
+    fault: webhook === null ? null : 'the webhook was not called',
     act: changes && !isObserved ? actOf(action, text, key) : null,
     blocks: action === 'block' && !isObserved,
   }

@@ -68,7 +68,7 @@ export function readWebhookAnswer(
   return settings.format === 'signed' ? verdictIn(answer, texts) : placesIn(answer, settings, texts)
 }
 
-const UNREADABLE: WebhookAnswer = { kind: 'failed', reason: 'the answer of the webhook cannot be read' }
+const UNREADABLE: WebhookAnswer = { kind: 'failed', reason: 'the response of the webhook cannot be read' }
 
 function verdictIn(answer: unknown, { length }: readonly AskedText[]): WebhookAnswer {
   if (!isPlain(answer)) return UNREADABLE

@@ -32,7 +32,7 @@ test('a description without a title is named after the path under which it is pu
   for (const info of [{ title: '', version: '1' }, { version: '1' }, { title: '  ' }]) {
     const result = imported({ ...openapi({ '/x': { get: ok } }), info }, '/shops/orders')
     assert.deepEqual([result.collection.name, result.collection.slug], ['orders', 'orders'])
-    assert.deepEqual(told(result), ['/info/title missing; the collection is called "orders"'])
+    assert.deepEqual(told(result), ['/info/title missing; the collection gets the name "orders"'])
   }
   const servers = [{ url: 'https://api.example.com/v1/pets' }]
   const own = toCollection(
@@ -56,7 +56,7 @@ test('a parameter that stands twice in a path is one parameter for each place, w
     ],
   )
   assert.deepEqual(told(result), [
-    '/paths/~1a~1{id}~1b~1{id} parameter {id} stands twice in the path; the later one is called {id_2}',
+    '/paths/~1a~1{id}~1b~1{id} parameter {id} occurs twice in the path; the later one is called {id_2}',
   ])
   const other = { ...id, schema: { type: 'string' } }
   const torn = imported(openapi({ '/a/{id}/b/{id}': { get: { ...ok, parameters: [id, other] }, put: ok } }))
@@ -66,7 +66,7 @@ test('a parameter that stands twice in a path is one parameter for each place, w
   )
   assert.match(
     told(torn)[0]!,
-    /^\/paths\/~1a~1\{id\}~1b~1\{id\}\/get left out, \{id\} stands twice .* in two ways/,
+    /^\/paths\/~1a~1\{id\}~1b~1\{id\}\/get left out, \{id\} occurs twice .* with two descriptions/,
   )
 })
 
@@ -204,8 +204,8 @@ test('OpenAPI 3.2 is read as far as 3.1 has the means, and what it has not is na
   assert.deepEqual(result.proxies[0]?.request_schema, { type: 'object', required: ['id'] })
   assert.deepEqual(told(result).sort(), [
     '/paths/~1x/additionalOperations/COPY left out, the gateway does not forward the method COPY',
-    '/paths/~1x/get/parameters/0 left out, the query string is not looked at as a whole',
-    '/paths/~1x/post/responses/200/content/text~1event-stream/itemSchema itemSchema: the items of a stream are not looked into',
+    '/paths/~1x/get/parameters/0 left out, the query string is not checked as a whole',
+    '/paths/~1x/post/responses/200/content/text~1event-stream/itemSchema itemSchema: the items of a stream are not checked',
     '/paths/~1x/query left out, the gateway does not forward the method QUERY',
   ])
 })
@@ -232,8 +232,8 @@ test('a request of Postman that cannot be read, or whose method is not forwarded
   assert.deepEqual(told(result).sort(), [
     '/item/1/request/url left out: the URL of a request, as text or with `raw`',
     '/item/2/request/url left out: a brace without its counterpart',
-    '/item/3 left out, a request or a folder is an object',
-    '/item/4/item left out, a folder has a list of requests and folders',
+    '/item/3 left out, a request or a folder must be an object',
+    '/item/4/item left out, a folder must have a list of requests and folders',
     '/item/5 left out, the gateway does not forward the method PROPFIND',
   ])
   assert.throws(() => imported({ id: '1', name: 'Old', order: ['r'], requests: [{ id: 'r' }] }), {
@@ -260,7 +260,7 @@ test('an entry of a HAR that cannot be read is left out with its place', () => {
     [
       '/log/entries/1/request/url left out: an absolute URL is needed',
       '/log/entries/2/request/method left out: a method is needed',
-      '/log/entries/3 left out: an entry has a request',
+      '/log/entries/3 left out: an entry must have a request',
     ],
   )
 })

@@ -56,7 +56,7 @@ const BROKEN: readonly [name: string, text: string, pointer: string, reason: Reg
   ['missing info', '{"openapi":"3.1.0","paths":{}}', '/info', /missing/],
   ['missing paths', '{"openapi":"3.0.0","info":{"title":"T"}}', '/paths', /missing/],
   ['paths that are a list', document([]), '/paths', /map/],
-  ['a path without slash', document({ orders: { get: ok } }), '/paths/orders', /starts with/],
+  ['a path without slash', document({ orders: { get: ok } }), '/paths/orders', /must start with/],
   ['an unbalanced brace', document({ '/a/{id': { get: ok } }), '/paths/~1a~1{id', /brace/],
   ['an empty parameter name', document({ '/a/{}': { get: ok } }), '/paths/~1a~1{}', /without a name/],
   ['a path item that is text', document({ '/x': 'get' }), '/paths/~1x', /an object/],
@@ -115,7 +115,7 @@ const BROKEN: readonly [name: string, text: string, pointer: string, reason: Reg
     /not there/,
   ],
   [
-    'a reference that leads back to itself',
+    'a reference leads back to itself',
     document({ '/x': { $ref: '#/paths/~1y' }, '/y': { $ref: '#/paths/~1x' } }),
     '/paths/~1x/$ref',
     /back to itself/,

@@ -195,9 +195,9 @@ test('a Postman collection gives folders as tags, paths, parameters and examples
     ],
   )
   assert.deepEqual([place?.request_example, place?.request_types], [{ sku: 'a' }, ['application/json']])
-  assert.match(reasons(result), /"Again" is left out: GET \/orders\/\{id\} was there before/)
-  assert.match(reasons(result), /authentication is not taken over/)
-  assert.match(reasons(result), /scripts and tests are not taken over/)
+  assert.match(reasons(result), /"Again" is left out: GET \/orders\/\{id\} was already imported/)
+  assert.match(reasons(result), /authentication is not imported/)
+  assert.match(reasons(result), /scripts and tests are not imported/)
   assert.doesNotMatch(JSON.stringify(result), /PLANTED/)
 })
 
@@ -218,10 +218,13 @@ test('a request of Postman goes to no other host than before, and what is left o
   )
   assert.equal(result.collection.upstream?.targets[0]?.url, 'https://a.example/v1')
   assert.deepEqual(routes(result), ['GET /x', 'GET /y', 'GET /z', 'GET /u'])
-  assert.match(reasons(result), /"r3" is left out: it is sent to https:\/\/a\.example; import that apart/)
   assert.match(
     reasons(result),
-    /"r4" is sent to a host that is not known; it is taken for https:\/\/a\.example\/v1/,
+    /"r3" is left out: it is sent to https:\/\/a\.example; import that server separately/,
+  )
+  assert.match(
+    reasons(result),
+    /"r4" is sent to an unknown host; it is imported for https:\/\/a\.example\/v1/,
   )
   const odd = of({
     method: 'POST',
@@ -229,7 +232,7 @@ test('a request of Postman goes to no other host than before, and what is left o
     header: [{ key: 'Authorization', value: 'Bearer PLANTED' }],
     body: { mode: 'new-mode' },
   })
-  assert.match(reasons(odd), /authentication is not taken over/)
+  assert.match(reasons(odd), /authentication is not imported/)
   assert.match(reasons(odd), /the body of "r0" is left out/)
 })
 

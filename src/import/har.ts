@@ -21,18 +21,18 @@ export function isHar(document: Plain): boolean {
  * secrets and personal data. Refuses with document_invalid.
  */
 export function fromHar(document: Plain): Description {
-  const notes = new Set<string>(['values of the traffic are not taken over, and authentication is not'])
+  const notes = new Set<string>(['values in the traffic and authentication are not imported'])
   const faults: FieldError[] = []
   const calls = callsOf((document['log'] as Plain)['entries'] as unknown[], notes, faults)
   const counts = new Map<string, number>()
   for (const { origin, isAsset } of calls) if (!isAsset) counts.set(origin, (counts.get(origin) ?? 0) + 1)
   const [main] = [...counts].sort(([, a], [, b]) => b - a)
-  if (main === undefined) throw broken('/log/entries', 'no call of an API is in it')
+  if (main === undefined) throw broken('/log/entries', 'it contains no API calls')
   const [origin] = main
   const gathered = new Map<string, Gathered>()
   for (const call of calls) {
     if (call.isAsset) notes.add('pages, scripts, styles and images are left out')
-    else if (call.origin !== origin) notes.add(`calls of ${call.origin} are left out; import them apart`)
+    else if (call.origin !== origin) notes.add(`calls of ${call.origin} are left out; import them separately`)
     else gather(gathered, call)
   }
   const paths = new MadePaths()
@@ -72,7 +72,7 @@ function callsOf(entries: readonly unknown[], notes: Set<string>, faults: FieldE
   return entries.flatMap((entry, index) => {
     const place = pointerTo('/log/entries', index)
     const request = isPlain(entry) ? entry['request'] : undefined
-    if (!isPlain(entry) || !isPlain(request)) return leftOut(place, 'an entry has a request')
+    if (!isPlain(entry) || !isPlain(request)) return leftOut(place, 'an entry must have a request')
     const { method, url, postData } = request
     if (typeof url !== 'string' || !URL.canParse(url))
       return leftOut(pointerTo(place, 'request', 'url'), 'an absolute URL is needed')

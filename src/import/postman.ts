@@ -72,12 +72,12 @@ interface FoundRequest {
 
 function takeItems(state: State, items: unknown, pointer: string, tags: readonly string[]): void {
   if (!Array.isArray(items)) {
-    note(state, 'left out, a folder has a list of requests and folders', pointer)
+    note(state, 'left out, a folder must have a list of requests and folders', pointer)
     return
   }
   for (const [index, item] of items.entries()) {
     const place = pointerTo(pointer, index)
-    if (!isPlain(item)) note(state, 'left out, a request or a folder is an object', place)
+    if (!isPlain(item)) note(state, 'left out, a request or a folder must be an object', place)
     else {
       noteLeftOut(state, item)
       if (item['item'] !== undefined)
@@ -101,8 +101,8 @@ function note({ notes }: State, reason: string, pointer = ''): void {
 
 /** Of the collection, a folder, a request. */
 function noteLeftOut(state: State, { auth, event }: Plain): void {
-  if (isPlain(auth)) note(state, 'authentication is not taken over; set a credential')
-  if (Array.isArray(event) && event.length > 0) note(state, 'scripts and tests are not taken over')
+  if (isPlain(auth)) note(state, 'authentication is not imported; set a credential')
+  if (Array.isArray(event) && event.length > 0) note(state, 'scripts and tests are not imported')
 }
 
 function findRequest(state: State, item: Plain, pointer: string, tags: readonly string[]): void {
@@ -141,23 +141,23 @@ function takeRequest(
   const path = pathAt(url, main)
   if (path === null) {
     const server = url.server?.slice(0, 200)
-    note(state, `${called} is left out: it is sent to ${server}; import that apart`, place)
+    note(state, `${called} is left out: it is sent to ${server}; import that server separately`, place)
     return
   }
   if (url.server === null && main !== null)
-    note(state, `${called} is sent to a host that is not known; it is taken for ${main.slice(0, 200)}`, place)
+    note(state, `${called} is sent to an unknown host; it is imported for ${main.slice(0, 200)}`, place)
   const method = (scalarText(asked['method']) ?? 'GET').toLowerCase()
   if (state.paths.has(path, method)) {
     note(
       state,
-      `${called} is left out: ${method.toUpperCase()} ${path.slice(0, 200)} was there before`,
+      `${called} is left out: ${method.toUpperCase()} ${path.slice(0, 200)} was already imported`,
       place,
     )
     return
   }
   noteLeftOut(state, asked)
   if (listedHeaders(asked['header']).some((name) => name.toLowerCase() === 'authorization'))
-    note(state, 'authentication is not taken over; set a credential')
+    note(state, 'authentication is not imported; set a credential')
   const body = bodyOf(asked['body'])
   if (
     body === null &&

@@ -172,9 +172,9 @@ function faultOf(text: string, example: string): string | null {
   if (url === null) return `a URL such as ${example}`
   const written = urlTextFault(text)
   if (written !== null) return written
-  if (!isSecureUrl(url)) return 'an https URL; http is for this machine alone'
+  if (!isSecureUrl(url)) return 'an https URL; http is allowed only for the loopback'
   if (url.username !== '' || url.password !== '' || url.hash !== '') return 'a URL without user or fragment'
-  return isRefusedHost(url.hostname) ? 'a link-local or metadata address is never asked' : null
+  return isRefusedHost(url.hostname) ? 'Postern never calls link-local or metadata addresses' : null
 }
 
 /** RFC 9110 section 5.1 field name that an operator may set; framing, hop-by-hop and identity names are not theirs. */

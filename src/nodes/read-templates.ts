@@ -9,7 +9,9 @@ import { WorkflowDefinition } from '../model/workflow/workflow.ts'
 const Shared = z
   .boolean()
   .default(false)
-  .describe('One answer for all callers; only if the answers of the upstream do not depend on who calls')
+  .describe(
+    'One cached response for all callers. Use it only if the responses of the upstream do not depend on the caller',
+  )
 
 /** Whatever an answer may depend on, as a key of bounded length. */
 function keyOf(isShared: boolean): string {
@@ -72,11 +74,11 @@ const KEEPING_EDGES = ['call success good', 'good true keep', 'good false ok', '
 export const READ_TEMPLATES: readonly Template[] = [
   template(
     'resiliency',
-    'Repeats a read that fails, then gives the last good answer, then one standard error',
+    'Repeats a failed read. If it still fails, returns the last successful response or, without one, a standard error',
     z.strictObject({
       retries: z.int().min(1).max(5).default(2).describe('How often a failed read is repeated'),
       timeout: Duration.default('5s').describe('Time for each attempt'),
-      keep: Duration.default('10m').describe('How long a good answer may stand in'),
+      keep: Duration.default('10m').describe('Time for which a successful response can be returned later'),
       shared: Shared,
     }),
     ({ retries, timeout, keep, shared }) => ({
@@ -98,9 +100,9 @@ export const READ_TEMPLATES: readonly Template[] = [
   ),
   template(
     'cached-read',
-    'Keeps the answers of reads for a time',
+    'Caches the responses of reads',
     z.strictObject({
-      ttl: Duration.default('1m').describe('How long a kept answer is given'),
+      ttl: Duration.default('1m').describe('Time for which a cached response is returned'),
       shared: Shared,
     }),
     ({ ttl, shared }) => ({

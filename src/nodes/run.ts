@@ -224,7 +224,7 @@ export interface JoinRule {
 }
 
 /** What is said of a value that {@link hasBytes}. */
-export const UNREAD_BODY = 'is or has a body that is neither text nor JSON as its media type promises'
+export const UNREAD_BODY = 'is or has a body that is neither text nor the JSON that its media type declares'
 
 /**
  * True for a value that is or has a body which was not read. Nodes that judge a value must not pass it on unseen: servers may read it.

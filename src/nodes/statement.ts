@@ -14,13 +14,13 @@ export const STATEMENT_MEMBERS = {
     .max(TEXT_CHARS_MAX)
     .refine((text) => !text.includes('\0'), 'contains a NUL character')
     .refine((text) => !text.includes('{{'), 'is fixed, without expressions; bind values by the input values')
-    .describe('One SQL statement. Values are bound: they are no part of the text'),
+    .describe('One SQL statement. Values are bound, not part of the text'),
   row_limit: z
     .int()
     .min(1)
     .max(10_000)
     .default(1000)
-    .describe('Rows that are given; further ones are not read'),
+    .describe('Maximum number of rows; further rows are not read'),
   read_only: z.boolean().default(true).describe('The transaction refuses changes'),
 }
 
@@ -44,7 +44,7 @@ export const STATEMENT_INPUTS = {
 
 export const STATEMENT_OUTPUTS = {
   rows: 'list: objects, by the names of the columns',
-  count: 'integer: rows that are given; without any columns, rows that were changed',
+  count: 'integer: number of returned rows; without columns, number of changed rows',
   truncated: 'boolean: there are more rows than row_limit',
 }
 

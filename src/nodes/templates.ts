@@ -23,8 +23,8 @@ const DETECTORS = REDACT_DETECTORS.filter((name) => name !== 'injection')
 const Parameters = z.strictObject({
   base_url: BaseUrl,
   credential: Ref.nullable().default(null).describe('Credential for the server, by id or slug'),
-  model: ModelName.describe('Model that is asked, as the server names it'),
-  fallback_model: ModelName.nullable().default(null).describe('Asked if the first model cannot be used'),
+  model: ModelName.describe('Name of the model at the server'),
+  fallback_model: ModelName.nullable().default(null).describe('Model to use if the first model fails'),
   system: z
     .string()
     .min(1)
@@ -60,7 +60,7 @@ const WHY: NodeInput = {
 
 const GUARDED_LLM: Template = template(
   'guarded-llm',
-  'A language model behind a rate: questions and answers are redacted, attacks refused, and a second model can stand in',
+  'A language model behind a rate: questions and answers are redacted, attacks refused, and a second model can take over',
   Parameters,
   (given) => {
     const { fallback_model, question, question_chars, max, window, detectors } = given
@@ -159,13 +159,13 @@ const PATH = z.string().regex(/^\//, 'a path').max(1024)
 export const TEMPLATES: readonly Template[] = [
   template(
     'orchestration',
-    'Two calls of the upstream side by side, answered as one',
+    'Calls the upstream twice in parallel and combines the two responses',
     z.strictObject({
       first: PATH.describe(
-        'Path of the first call below the URL of the upstream, such as /v1/orders/7. The response has its answer as first',
+        'Path of the first call below the URL of the upstream, such as /v1/orders/7. The response contains its response as the member first',
       ),
       second: PATH.describe(
-        'Path of the second call, such as /v1/customers/{{ $.http.request.path_params.id }}. The response has its answer as second',
+        'Path of the second call, such as /v1/customers/{{ $.http.request.path_params.id }}. The response contains its response as the member second',
       ),
     }),
     ({ first, second }) => ({
@@ -180,9 +180,9 @@ export const TEMPLATES: readonly Template[] = [
   ),
   template(
     'transformation',
-    'Request and answer in another format',
+    'Converts the request and the response to other formats',
     z.strictObject({
-      to_upstream: z.enum(FORMATS).describe('Format that the upstream reads and answers'),
+      to_upstream: z.enum(FORMATS).describe('Format of the requests to the upstream and of its responses'),
       to_caller: z.enum(FORMATS).describe('Format that callers send and receive'),
     }),
     ({ to_upstream, to_caller }) => ({
@@ -199,7 +199,7 @@ export const TEMPLATES: readonly Template[] = [
     'canary-routing',
     'Callers with a header go to another path',
     z.strictObject({
-      header: HeaderName.default('x-canary').describe('Name of the request header that is looked at'),
+      header: HeaderName.default('x-canary').describe('Name of the request header that is checked'),
       value: Text.default('true').describe('Value of the header with which a request goes to the other path'),
       path: PATH.describe(
         'Path of these requests below the URL of the upstream, such as /v2/orders. Other requests keep their path',
@@ -223,14 +223,16 @@ export const TEMPLATES: readonly Template[] = [
   ),
   template(
     'mcp-bridge',
-    'A tool of an origin as a REST endpoint: the structured result, or the content where there is none',
+    'A tool of an origin as a REST endpoint: the structured result, or the content if there is no structured result',
     z.strictObject({
       origin: Ref.describe('Origin, by id or slug'),
       tool: Text.describe('Name of the tool at the origin'),
       as: z
         .enum(['shared', 'user'])
         .default('shared')
-        .describe('Account at the origin. shared: one for all callers; user: that of the person who calls'),
+        .describe(
+          'Account at the origin. shared: one for all callers; user: the account of the calling person',
+        ),
       arguments: z
         .union([z.string().max(1024), z.record(z.string().max(256), z.json())])
         .default('{{ $.http.request.body }}')
@@ -287,10 +289,10 @@ export const TEMPLATES: readonly Template[] = [
     'Hands the body to another service, and answers 202 once the service has accepted it',
     z.strictObject({
       url: UpstreamUrl.refine((text) => !text.includes('{{'), 'is fixed, without expressions').describe(
-        'Where the service takes work by POST',
+        'URL to which the work is sent with POST',
       ),
       credential: Ref.nullable().default(null).describe('Credential for the service, by id or slug'),
-      timeout: Duration.default('5s').describe('Until the service must have accepted the work'),
+      timeout: Duration.default('5s').describe('Time within which the service must accept the work'),
     }),
     ({ url, credential, timeout }) => ({
       nodes: [

@@ -84,7 +84,10 @@ test('nothing is made below what is beyond a scope by the tags that it is given'
     ['proxies.put', { id: 'in', ...route, tags }],
     ['profiles.create', { client: 'acme', name: 'In', auth: { type: 'token' }, tags }],
   ] as const)
-    assert.match((await refused(run(name, input), 'permission_denied')).message, /:create beyond the scope/)
+    assert.match(
+      (await refused(run(name, input), 'permission_denied')).message,
+      /:create outside of the scope/,
+    )
   await run('collections.create', { name: 'Ours', base_path: '/ours', tags })
   await run('proxies.create', { ...route, collection: 'ours' })
   // Publishing is no more implied by them
@@ -263,7 +266,7 @@ test('nor does a secret that is kept, or a credential for introspection', async 
   await run('profiles.update', { id: 'people', auth: { audience: 'others' } })
 })
 
-test('a secret that is read elsewhere is in no scope: who may use all of them refers to it', async () => {
+test('a secret that is read from an external source is in no scope: who may use all of them refers to it', async () => {
   const made = (name: string) => ({
     name,
     tags: ['mine'],
@@ -271,7 +274,7 @@ test('a secret that is read elsewhere is in no scope: who may use all of them re
   })
   const run = as(scoped('modifier', { tags: ['mine'] }))
   const refusal = await refused(run('credentials.create', made('Taken')), 'permission_denied')
-  assert.match(refusal.message, /credentials:use beyond the scope/)
+  assert.match(refusal.message, /credentials:use outside of the scope/)
   await run('credentials.create', { ...made('Own'), auth: { type: 'bearer', token: 'planted' } })
   const auth = made('Own').auth
   await refused(run('credentials.update', { id: 'own', auth }), 'permission_denied')
@@ -288,7 +291,7 @@ test('nobody takes paths from a collection that is not theirs to change', async 
   ])
     assert.match(
       (await refused(run('collections.create', { ...ours, ...where }), 'permission_denied')).message,
-      /collections:update beyond the scope/,
+      /collections:update outside of the scope/,
     )
   await run('collections.create', { ...ours, base_path: '/over' })
   await refused(run('collections.update', { id: 'over', base_path: '/payments/pay' }), 'permission_denied')

@@ -106,7 +106,7 @@ test('a patch changes what it names; a put replaces the rest but neither publish
   await refused(control.run('clients.put', { id: 'cli_unknown', name: 'F' }), 'not_found')
   const renaming = { slug: 'renamed', name: 'F' }
   const refusal = await refused(control.run('clients.put', { id: 'fresh', ...renaming }), 'input_invalid')
-  assert.match(refusal.message, /To rename, change the slug alone/)
+  assert.match(refusal.message, /To rename, send only the new slug with PATCH, or use PUT/)
   const byId = await control.run('clients.put', { id: String(made.output['id']), ...renaming })
   assert.deepEqual([byId.output['id'], byId.output['slug']], [made.output['id'], 'renamed'])
   await control.run('clients.update', { id: 'renamed', slug: 'fresh' })
@@ -255,7 +255,7 @@ test('a policy that is off and attached is warned of, where it is switched off a
       .filter(({ pointer }) => pointer === '/policy' || pointer === '/active')
       .map(({ pointer, reason }) => `${pointer} ${reason}`)
   }
-  const attached = '/policy the policy "spare" is inactive: it limits nothing until it is switched on'
+  const attached = '/policy the policy "spare" is inactive: it limits nothing until it is activated'
   for (const [name, input] of [
     ['clients.create', { name: 'Beta' }],
     ['clients.update', { id: 'acme' }],

@@ -227,7 +227,7 @@ test('a scope of tags reaches what has the tag and what belongs to it, and nothi
   assert.deepEqual(slugs(await as('proxies.list', {})), ['pay', 'refund'])
   await as('proxies.update', { id: 'pay', name: 'Pay' })
   const bare = await refused(as('policies.create', { name: 'Free', slug: 'free' }), 'permission_denied')
-  assert.match(bare.message, /policies:create beyond the scope/)
+  assert.match(bare.message, /policies:create outside of the scope/)
   await as('policies.create', { name: 'Free', slug: 'free', tags: ['money'] })
   await refused(as('policies.update', { id: 'free', tags: ['other'] }), 'permission_denied')
   assert.deepEqual(slugs(await as('policies.list', {})), ['free'])

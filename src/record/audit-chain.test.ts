@@ -72,7 +72,7 @@ test('any change of what filters find an entry by is found where it is', async (
         file.execute(`update audit_filters set ${name} = ? where seq = 5`, value),
       )
       assert.deepEqual([found.ok, found.break?.seq], [false, 5], name)
-      assert.match(found.break!.what, /what filters find the entry by was changed/)
+      assert.match(found.break!.what, /the columns for filters were changed/)
     }
   const removed = await tampered(() => execute('delete from audit_filters where seq = 5'))
   assert.deepEqual([removed.ok, removed.break?.seq], [false, 5])
@@ -108,7 +108,7 @@ const TAMPERINGS: Readonly<Record<string, readonly [tamper: () => unknown, seq: 
       await file.relink(2)
     },
     2,
-    /not keyed: it was made without the key/,
+    /not keyed: it was created without the key/,
   ],
   'an end that is cut off': [
     () => execute(`delete from audit where seq > 6; delete from audit_chain where seq > 6`),
@@ -122,7 +122,7 @@ const TAMPERINGS: Readonly<Record<string, readonly [tamper: () => unknown, seq: 
       await file.relink(1)
     },
     ENTRIES,
-    /the mark knows another entry here/,
+    /the mark records another entry here/,
   ],
   'a keyed anchor that is moved to the end': [
     async () => {
@@ -132,7 +132,7 @@ const TAMPERINGS: Readonly<Record<string, readonly [tamper: () => unknown, seq: 
       )
     },
     4,
-    /the checkpoint of .* knows another entry/,
+    /the checkpoint of .* records another entry/,
   ],
   'a keyed anchor that is moved to the end, without checkpoints': [
     async () => {
@@ -142,12 +142,12 @@ const TAMPERINGS: Readonly<Record<string, readonly [tamper: () => unknown, seq: 
       )
     },
     ENTRIES,
-    /the keyed anchor was changed, or made with another key/,
+    /the keyed anchor was changed, or created with another key/,
   ],
   'a last entry that is removed with its link': [
     () => execute(`delete from audit where seq = ${ENTRIES}; delete from audit_chain where seq = ${ENTRIES}`),
     ENTRIES,
-    /the trail ends before number 12, which the mark knows/,
+    /the trail ends before number 12, which the mark records/,
   ],
   'a checkpoint that is made up': [
     () => execute('update audit_checkpoints set hash = upper(hash) where seq = 4'),
@@ -188,7 +188,7 @@ test('a link that was kept elsewhere finds an end that is cut off, when the mark
     execute(`delete from audit where seq > ${SIGNED}; delete from audit_chain where seq > ${SIGNED}`)
   assert.equal((await file.tampered(cut, () => earlier.verify(null))).ok, true, 'as the page says')
   const found = await file.tampered(cut, () => earlier.verify(head))
-  assert.match(found.break?.what ?? '', /ends before number 12, which the anchor knows/)
+  assert.match(found.break?.what ?? '', /ends before number 12, which the anchor records/)
 })
 
 test('a trail that another program has changed is not signed, and takes no entry', async () => {

@@ -218,7 +218,7 @@ async function cut(
   const { break: found } = await walk(store.read, rule, start, [whole], seq)
   if (found !== null)
     throw new Error(
-      `retention removes nothing of an audit trail that is not what it was: at number ${found.seq}, ${found.what}`,
+      `retention removes nothing, because the audit trail was changed: at number ${found.seq}, ${found.what}`,
     )
   const entries = seq - (start?.seq ?? 0)
   await store.write(async (writer) => {

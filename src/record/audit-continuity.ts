@@ -82,8 +82,8 @@ export async function secureTrail(parts: TrailParts): Promise<Continuity> {
   if (verified.break !== null)
     return { fault: `At number ${verified.break.seq}, ${verified.break.what}.`, notes: [] }
   const why =
-    mark.found === 'missing' ? 'The mark was missing' : 'The mark was damaged, or made with another key'
-  const detail = `${why}: a new mark begins at number ${head.seq} with the link ${head.hash || '-'}. Entries that were removed from the end before are not noticed.`
+    mark.found === 'missing' ? 'The mark was missing' : 'The mark was damaged, or created with another key'
+  const detail = `${why}: a new mark begins at number ${head.seq} with the link ${head.hash || '-'}. Postern cannot detect entries that were removed from the end before.`
   await acceptTrail(parts, { operation: 'audit.mark', surface: 'system', actor: 'start', detail })
   return { fault: null, notes: [`audit trail: ${detail}`] }
 }
@@ -130,7 +130,7 @@ async function closePlainPart(
     notes.push(
       found.break === null
         ? `audit trail: ${found.entries} entries of an older version were verified and closed with a keyed anchor at number ${head.seq}`
-        : `audit trail: entries of an older version do not verify: at number ${found.break.seq}, ${found.break.what}. They are kept as they are; postern audit verify shows it. Later entries have keyed links`,
+        : `audit trail: entries of an older version are not valid: at number ${found.break.seq}, ${found.break.what}. They are kept as they are; postern audit verify shows it. Later entries have keyed links`,
     )
   }
   const { seq, hash } = head
@@ -153,7 +153,7 @@ async function breakAfterMark(
   const marked = `the mark is at number ${place.seq}`
   if (head.seq < place.seq) return `The trail ends at number ${head.seq}, and ${marked}.`
   if ((await reader.revision()) < place.revision)
-    return `The configuration has revision ${await reader.revision()}, and the mark knows revision ${place.revision}.`
+    return `The configuration has revision ${await reader.revision()}, and the mark records revision ${place.revision}.`
   const removed = (await reader.auditAnchors()).at(-1)
   const start = await startBefore(reader, signer, place, removed)
   if (typeof start === 'string') return start

@@ -70,7 +70,10 @@ test('a trail of which all is too old keeps the entry that says so, and goes on 
   const { ok, entries, removed } = await trail.verify(null)
   assert.deepEqual([ok, entries, removed?.entries], [true, 2, 8])
   const gone = control.run('audit.verify', { seq: 8, hash: 'a'.repeat(64) })
-  await assert.rejects(gone, /Number 8 was removed by retention, as everything up to 8/)
+  await assert.rejects(
+    gone,
+    /Number 8 cannot be compared, because retention has removed all entries up to number 8/,
+  )
   await control.close()
 })
 
@@ -104,7 +107,10 @@ test('retention removes nothing of a trail that somebody has changed, as that wo
     await using file = await openAuditFile(control.directory)
     await file.execute("update audit set actor_name = 'nobody' where seq = 3")
   }
-  await assert.rejects(trail.retain(RULE), /not what it was: at number 3, the entry does not follow/)
+  await assert.rejects(
+    trail.retain(RULE),
+    /because the audit trail was changed: at number 3, the entry does not follow/,
+  )
   assert.equal((await entriesOf(control)).length, 12)
   await control.close()
 })
@@ -190,7 +196,7 @@ describe('a trail that retention has cut', () => {
       run(
         'delete from audit where seq > 20; delete from audit_chain where seq > 20; delete from audit_checkpoints where seq > 20',
       ),
-      /the trail ends before number 22, which retention at .* knows/,
+      /the trail ends before number 22, which retention at .* records/,
     ],
     'everything that is cut off': [
       run('delete from audit; delete from audit_chain; delete from audit_checkpoints'),
@@ -231,7 +237,7 @@ describe('a trail that retention has cut', () => {
         )
         await run('delete from audit where seq <= 20; delete from audit_chain where seq <= 20')()
       },
-      /the anchor of retention at 2027.* is signed by another key/,
+      /the anchor of retention at 2027.* is signed with another key/,
     ],
     'an anchor with the signature of a checkpoint': [
       async () => {
@@ -246,7 +252,7 @@ describe('a trail that retention has cut', () => {
         await run("update audit set actor_name = 'x' where seq = 17")()
         await file.relink(17)
       },
-      /not keyed: it was made without the key/,
+      /not keyed: it was created without the key/,
     ],
   }
   for (const [what, [tamper, says]] of Object.entries(TAMPERINGS))

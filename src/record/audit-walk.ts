@@ -26,7 +26,7 @@ import type { ConfigReader } from '../store/ports/config.ts'
 /** Entries that are read at once. */
 const PIECE = 500
 
-const HIDDEN = 'what filters find the entry by was changed: it is not what the entry says'
+const HIDDEN = 'the columns for filters were changed: they differ from the entry'
 
 /** How links are computed. */
 export interface LinkRule {
@@ -92,7 +92,7 @@ export async function walk(
   if (beyond === undefined) return { entries, head: place(), break: hidden }
   const what =
     beyond.fault ??
-    `the trail ends before number ${beyond.seq}, which ${beyond.whose} knows: entries were removed`
+    `the trail ends before number ${beyond.seq}, which ${beyond.whose} records: entries were removed`
   return { entries, head: place(), break: { seq: beyond.seq, id: null, what } }
 }
 
@@ -102,18 +102,18 @@ function faultOf(
   before: AuditPlace | null,
   expectations: readonly Expected[],
 ): string | null {
-  if (columns === null) return 'an entry was removed: its link is there, and it is not'
+  if (columns === null) return 'an entry was removed: only its link exists'
   if (hash === null) return 'an entry was inserted: it has no link'
   if (seq !== (before?.seq ?? 0) + 1) return 'entries were removed before this one'
   const last = before?.hash ?? CHAIN_START
   const isKeyed = seq > plainUpTo
   if ((isKeyed ? keyedLink(key, last, columns) : plainLink(last, columns)) !== hash)
     return isKeyed && plainLink(last, columns) === hash
-      ? 'the link is not keyed: it was made without the key'
+      ? 'the link is not keyed: it was created without the key'
       : 'the entry does not follow from the one before it: it was changed, moved or inserted'
   for (const { hash: wanted, whose, fault } of expectations) {
     if (fault !== null) return fault
-    if (wanted !== hash) return `${whose} knows another entry here: the trail up to it was made anew`
+    if (wanted !== hash) return `${whose} records another entry here: the trail up to it was rewritten`
   }
   return null
 }
@@ -133,7 +133,7 @@ export async function readKeyedPart(reader: ConfigReader, signer: AuditSigner): 
   const anchor = (await reader.auditKeyAnchor()) ?? null
   const rule = { key: signer.linkKey, plainUpTo: anchor?.seq ?? Number.POSITIVE_INFINITY }
   const isOurs = anchor === null || signer.isKeyAnchor(anchor)
-  return { rule, anchor, fault: isOurs ? null : 'the keyed anchor was changed, or made with another key' }
+  return { rule, anchor, fault: isOurs ? null : 'the keyed anchor was changed, or created with another key' }
 }
 
 // Signs links and anchors of the audit trail (Ed25519), and verifies these signatures.
@@ -177,7 +177,7 @@ export function createAuditSigner(seed: Uint8Array): AuditSigner {
     signature: sign(null, text, privateKey).toString('base64url'),
   })
   const faultOf = (text: Buffer, { key, signature }: Signature, whose: string): string | null => {
-    if (key !== keyId) return `${whose} is signed by another key, ${key}`
+    if (key !== keyId) return `${whose} is signed with another key, ${key}`
     const holds = verify(null, text, verifier, Buffer.from(signature, 'base64url'))
     return holds ? null : `the signature of ${whose} is wrong`
   }

@@ -75,7 +75,7 @@ export function toExposition(
   )
   page.counter(
     'postern_virtual_mcp_requests',
-    'Messages at virtual MCPs, by virtual MCP and status class. They are among postern_requests too.',
+    'Messages at virtual MCPs, by virtual MCP and status class. postern_requests includes them.',
     virtualMcps.flatMap(({ slug, requests }) =>
       requests.flatMap((count, index): Sample[] =>
         count === 0 ? [] : [[{ virtual_mcp: slug, class: CLASS_LABELS[index]! }, count]],
@@ -89,7 +89,7 @@ export function toExposition(
   )
   page.counter(
     'postern_guardrail_hits',
-    'What guardrails found, by guardrail, leg and what became of it; failed counts contents that could not be looked at.',
+    'Findings of guardrails, by guardrail, leg and action; failed counts content that could not be checked.',
     guardrails.flatMap(({ slug, hits }) =>
       hits.flatMap((counts, leg) =>
         counts.flatMap((count, index): Sample[] =>
@@ -129,7 +129,7 @@ export function toExposition(
   ])
   page.gauge('postern_ready', '1 if the instance takes traffic.', [[{}, Number(figures.ready)]])
   page.gauge('postern_gateway_threads', 'Gateway threads that listen.', [[{}, figures.threads]])
-  page.gauge('postern_gateway_workers', 'Gateway threads that are configured.', [[{}, figures.workers]])
+  page.gauge('postern_gateway_workers', 'Configured gateway threads.', [[{}, figures.workers]])
   page.gauge('postern_gateway_threads_stalled', 'Gateway threads whose event loop is blocked.', [
     [{}, figures.stalled],
   ])
@@ -160,7 +160,7 @@ export function toExposition(
   )
   page.gauge(
     'postern_heap_size_bytes',
-    'JavaScript heap that is reserved.',
+    'Reserved JavaScript heap.',
     named.map(([thread, { heapTotalBytes }]) => [{ thread }, heapTotalBytes]),
   )
   page.gauge(

@@ -129,12 +129,12 @@ export function createRecordQueries(
   const ask = (make: (id: number) => ToQueryThread): Promise<FromQueryThread> =>
     new Promise((settle, fail) => {
       if (waiting.length >= waitingMax)
-        return fail(unavailable('Too many questions about request records are waiting.'))
+        return fail(unavailable('Too many queries of request records are pending. Try again later.'))
       const late = (): void => {
         const at = waiting.indexOf(question)
         if (at !== -1) waiting.splice(at, 1)
         // An asked one settles nothing any more; whether its thread hangs is for the other timer to say.
-        fail(unavailable('The answer took too long; ask for a shorter time.'))
+        fail(unavailable('The query took too long. Ask for a shorter time.'))
       }
       const question: Question = { message: make(++lastId), settle, fail, late, timer: undefined }
       waiting.push(question)

@@ -15,7 +15,7 @@ export const RecordSelection = z.object({
   proxy: z.string().optional(),
   virtual_mcp: z.string().optional(),
   origin: z.string().optional(),
-  collections: z.array(z.string()).optional().describe('Of which it must be one'),
+  collections: z.array(z.string()).optional().describe('The record must belong to one of these'),
   credential_id: z.string().optional(),
   code: z.string().optional(),
   status: z
@@ -27,7 +27,7 @@ export const RecordSelection = z.object({
   surface: z
     .enum([...RECORD_SURFACES, 'agent'])
     .optional()
-    .describe('agent: over MCP'),
+    .describe('agent: all MCP interfaces'),
   method: z.string().optional(),
   path: z.string().optional().describe('Start of the path'),
   path_exact: z.string().optional(),
@@ -44,7 +44,7 @@ export const RecordSelection = z.object({
   min_retries: z.int().min(0).optional(),
   cache: z.enum(CACHES).optional(),
   nearest_limit: z.string().optional(),
-  guardrail: z.string().optional().describe('That found something'),
+  guardrail: z.string().optional().describe('Guardrail that found something'),
   mcp_method: z.string().optional(),
   tool: z.string().optional(),
   capability: z.string().optional(),

@@ -186,13 +186,13 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
         if ([...followers.values()].filter((one) => one === by).length >= FOLLOWERS_OF_ONE_MAX)
           return failed(
             refuse('records_unavailable', {
-              detail: `You follow request records ${FOLLOWERS_OF_ONE_MAX} times already. Ask again later, or list them.`,
+              detail: `You already follow request records ${FOLLOWERS_OF_ONE_MAX} times. End one of them, or list the records.`,
             }),
           )
         if (following.size >= FOLLOWERS_MAX)
           return failed(
             refuse('records_unavailable', {
-              detail: `${FOLLOWERS_MAX} callers follow request records already. Ask again later, or list them.`,
+              detail: `${FOLLOWERS_MAX} callers already follow request records. Try again later, or list the records.`,
             }),
           )
         const id = ++asked
@@ -203,7 +203,7 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
           if (records instanceof Error)
             failed(
               refuse('records_unavailable', {
-                detail: 'The request records cannot be followed at the moment. Ask again.',
+                detail: 'The request records cannot be followed at the moment. Try again.',
                 inner: records.message,
               }),
             )
@@ -239,7 +239,7 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
       })
       if (state.queued > 0)
         log(
-          `${state.queued} request records were lost at the stop: ${state.lastError ?? 'the recorder thread did not answer'}`,
+          `${state.queued} request records were lost when Postern stopped: ${state.lastError ?? 'the recorder thread did not answer'}`,
         )
       worker = null
       await last.terminate()
@@ -257,7 +257,7 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
 
 function notRemoved(cause: Error) {
   return refuse('records_unavailable', {
-    detail: 'The records could not be deleted, or not all; repeat it.',
+    detail: 'Not all records could be deleted. Repeat the call.',
     inner: cause.message,
   })
 }

@@ -179,8 +179,8 @@ export function createConnection(options: ConnectionOptions): Connection {
     if (share.mayTake(caller)) return null
     const text =
       calls.size < callsMax
-        ? `The caller has its share of the ${callsMax} requests that the server may have under way (limits.calls).`
-        : `The server has ${callsMax} requests under way (limits.calls).`
+        ? `The caller has used its share of the ${callsMax} pending requests of the server (limits.calls). Wait for a response.`
+        : `The server has ${callsMax} pending requests (limits.calls). Try again later.`
     return failure('calls_full', text, { retryAfterMs: 1000 })
   }
 
@@ -297,14 +297,14 @@ export function createConnection(options: ConnectionOptions): Connection {
     const peer = to === null ? null : 'tell' in to ? to : to.peer
     const waiting = [...asked.values()].filter((one) => one === peer).length
     if (to === null || peer === null || waiting >= ASKED_EACH_MAX) {
-      note(`${method} was declined: it belongs to no certain caller, or too many wait`)
-      decline(id, 'No caller can be found that this request belongs to')
+      note(`${method} was declined: its caller is unknown, or too many requests wait`)
+      decline(id, 'This request belongs to no known caller')
       return
     }
     asked.set(id, peer)
     own('elicitation', params['elicitationId'], peer)
     hand(to, text, () => {
-      if (asked.delete(id)) decline(id, 'The caller takes no requests at the moment')
+      if (asked.delete(id)) decline(id, 'The caller accepts no requests at the moment')
     })
   }
 
@@ -421,7 +421,7 @@ export function createConnection(options: ConnectionOptions): Connection {
       for (const [id, call] of calls)
         if (call.exchange === exchange) {
           finish(id, null)
-          cancel(id, 'The caller has left')
+          cancel(id, 'The caller has disconnected')
           return
         }
     },

@@ -78,7 +78,7 @@ export function createDoor({ config, instances, eraOf, timers, fault }: DoorPart
     }
     // Programs send no Origin. Browsers do, also for a page that should not reach the runner.
     if (request.headers.origin !== undefined)
-      return refuse(failure('origin_not_allowed', 'The runner answers no requests of web pages.'))
+      return refuse(failure('origin_not_allowed', 'The runner refuses requests of web pages.'))
     const { listen } = config
     const token = listen.kind === 'socket' ? 0 : placeOfToken(listen.tokens, request.headers.authorization)
     if (token === -1)
@@ -230,7 +230,7 @@ export function createDoor({ config, instances, eraOf, timers, fault }: DoorPart
     const era = await eraOf(wanted)
     if (era === 'legacy')
       return exchange.fail(
-        failure('legacy_only', 'The server speaks revisions up to 2025-11-25 alone; send initialize.'),
+        failure('legacy_only', 'The server supports only revisions up to 2025-11-25; send initialize.'),
         message.id,
       )
     if (era !== 'modern') return exchange.fail(era, message.id)
@@ -253,7 +253,7 @@ function wantedOf(request: IncomingMessage, name: string, entry: EntrySpec, toke
   if ('errors' in filled) {
     const [first] = filled.errors
     const text = `${first!.pointer}: ${first!.reason}`
-    return failure('parameters_invalid', `The parameters do not fit the entry: ${text}.`, {
+    return failure('parameters_invalid', `The parameters do not match the entry: ${text}.`, {
       errors: filled.errors,
     })
   }
@@ -365,7 +365,7 @@ function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer | 
     })
     request.once('end', () => done(buffer.whole()))
     request.once('error', reject)
-    request.once('close', () => reject(new Error('The caller has left')))
+    request.once('close', () => reject(new Error('The caller has disconnected')))
   })
 }
 
@@ -425,7 +425,7 @@ export function createEraOf(instances: Instances, clock: Clock): EraOf {
     let probing = probes.get(wanted.command)
     if (probing === undefined) {
       if (probes.size >= PROBES_MAX)
-        return failure('instances_full', 'Too many servers are asked for their era at once.', {
+        return failure('instances_full', 'The era of too many servers is being detected. Try again later.', {
           retryAfterMs: 1000,
         })
       probing = probe(wanted).finally(() => probes.delete(wanted.command))

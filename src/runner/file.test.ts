@@ -135,7 +135,7 @@ test('a fault names the member and what it should be', () => {
       ...valid(),
       entries: { npx: { program: process.execPath, args: ['/x/npx-cli.js', '-y', 'server'] } },
     }),
-    /\/entries\/npx\/args: npx would run whatever version of "server" is published; write an exact version/,
+    /\/entries\/npx\/args: npx would run any published version of "server"; write an exact version/,
   )
 })
 

@@ -303,7 +303,7 @@ export function createInstances(options: InstancesOptions): Instances {
     if (own.length < wanted.entry.limits.instances) return null
     const [oldest] = own.filter(isIdle).sort((a, b) => a.usedAt - b.usedAt)
     if (oldest === undefined) return instancesFull(wanted.entry)
-    stop(oldest, 'The process made room for another one.')
+    stop(oldest, 'The process was stopped to free its place for another process.')
     return null
   }
 

@@ -164,7 +164,7 @@ function faultOfPackages(runner: PackageRunner, packages: readonly string[]): st
 }
 
 function looseFault(command: string, loose: string, example: string): string {
-  return `${command} would run whatever version of "${loose.slice(0, 100)}" is published; write an exact version, such as ${example}, or install the package and name its program. Write flags with values as --flag=value`
+  return `${command} would run any published version of "${loose.slice(0, 100)}"; write an exact version, such as ${example}, or install the package and name its program. Write flags with values as --flag=value`
 }
 
 function hasParameter(text: string): boolean {

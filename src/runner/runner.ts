@@ -74,7 +74,7 @@ export async function startRunner(config: RunnerConfig, options: RunnerOptions):
     throw error
   })
   const left = endLeft(table)
-  if (left > 0) log('warn', `ended ${left} processes that a killed runner had left`)
+  if (left > 0) log('warn', `ended ${left} processes that a killed runner had left running`)
   if (!table.isKnown)
     log('warn', 'limits.memory and limits.processes are not enforced: this system has no /proc')
   const address = server.address()

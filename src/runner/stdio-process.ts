@@ -156,7 +156,7 @@ export function startProcess(options: ProcessOptions): StdioProcess {
       signal('SIGKILL', left)
       left = await leftOfIt()
     }
-    if (left.length > 0) serverLog.note('a process of it cannot be killed and is left behind')
+    if (left.length > 0) serverLog.note('one of its processes cannot be killed and keeps running')
     // Without /proc nothing is known of its descendants
     if (!options.table.isKnown) send(-pid, 'SIGKILL')
     child?.stdout.destroy()

@@ -71,7 +71,7 @@ export function createServiceClient({
     const left = [...asked.values()]
     clear()
     for (const { done } of left)
-      done({ ok: false, kind: 'lost', message: 'the thread that asks servers has ended' })
+      done({ ok: false, kind: 'lost', message: 'the thread that calls servers has ended' })
   }
 
   function clear(): void {
@@ -85,7 +85,7 @@ export function createServiceClient({
       if (!places.mayTake(holder)) {
         let isGivenUp = false
         queueMicrotask(() => {
-          if (!isGivenUp) done({ ok: false, kind: OVERLOADED, message: 'too many questions to servers wait' })
+          if (!isGivenUp) done({ ok: false, kind: OVERLOADED, message: 'too many calls to servers wait' })
         })
         return () => {
           isGivenUp = true

@@ -50,7 +50,7 @@ export function createDesk(
     const open = (): Promise<Session> => OPEN[task.work.service](task as ServiceTask<never>, connect, signal)
     const value = await pool.use(keyOf(task), task.holder, open, signal, async (session) => {
       const cancel = (): void => session.cancel()
-      if (signal.aborted) throw new ServiceFailure('timeout', 'the question was given up')
+      if (signal.aborted) throw new ServiceFailure('timeout', 'the call was cancelled')
       signal.addEventListener('abort', cancel, { once: true })
       try {
         return await session.ask(task.work)
@@ -219,7 +219,7 @@ function turn(line: WaitingLine<Waiter>, holder: string, signal: AbortSignal): P
   return new Promise((resolve, reject) => {
     const abort = (): void => {
       line.delete(waiter)
-      reject(new ServiceFailure('timeout', 'the question was given up'))
+      reject(new ServiceFailure('timeout', 'the call was cancelled'))
     }
     const waiter: Waiter = {
       holder,
@@ -230,6 +230,6 @@ function turn(line: WaitingLine<Waiter>, holder: string, signal: AbortSignal): P
     }
     // No end of its own: the node has a timeout, which aborts
     if (line.add(waiter, Infinity)) signal.addEventListener('abort', abort, { once: true })
-    else reject(new ServiceFailure(OVERLOADED, 'too many questions wait for this server'))
+    else reject(new ServiceFailure(OVERLOADED, 'too many calls wait for this server'))
   })
 }

@@ -127,7 +127,7 @@ function settled(socket: Socket, event: 'connect' | 'secureConnect', signal: Abo
         reject(error)
       }
     }
-    const abort = (): void => end(new ServiceFailure('timeout', 'the question was given up'))
+    const abort = (): void => end(new ServiceFailure('timeout', 'the call was cancelled'))
     const closed = (): void => end(new ServiceFailure('connect', 'the server closed the connection'))
     const failed = (error: Error): void => end(connectFailure(error))
     const timer = setTimeout(
@@ -171,7 +171,7 @@ export function tooLong(bytesMax: number): ServiceFailure {
 /** What a driver says of a connection, without what the text repeats. */
 export function connectionFailure(text: unknown): ServiceFailure {
   if (/SSL|TLS|certificate/i.test(String(text)))
-    return new ServiceFailure('connect', 'TLS could not be agreed with the server')
+    return new ServiceFailure('connect', 'TLS with the server failed')
   return /^SASL|plaintext|authentication/.test(String(text))
     ? new ServiceFailure('login', 'signing in to the server failed')
     : lost()

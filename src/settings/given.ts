@@ -37,7 +37,7 @@ export function fromFlags(argv: readonly string[]): Map<string, Given> {
   for (const token of tokens) {
     if (token.kind === 'option-terminator') continue
     if (token.kind === 'positional')
-      throw new CannotStart(`"${token.value}" is not understood: settings are flags such as --listen :8080.`)
+      throw new CannotStart(`"${token.value}" is not a flag. Give settings as flags, such as --listen :8080.`)
     const name = settingNames().find((other) => flagOf(other) === token.name)
     const flag = token.rawName
     if (name === undefined) {
@@ -61,5 +61,5 @@ function isSetting(name: string): boolean {
 
 function suggest(wrong: string, known: readonly string[]): string {
   const nearest = nearestName(wrong, known)
-  return nearest === null ? 'See docs/settings.md for those there are.' : `Did you mean ${nearest}?`
+  return nearest === null ? 'docs/settings.md lists all settings.' : `Did you mean ${nearest}?`
 }

@@ -57,16 +57,18 @@ export function toOidc(given: Values, named: Named): OidcSettings | null {
       if (given[name] !== undefined)
         throw new CannotStart(`${named(name)} is for an identity provider: set ${named('OIDC_ISSUER')} too.`)
     if (given.OIDC_DIRECT !== 'off')
-      throw new CannotStart(`${named('OIDC_DIRECT')} needs ${named('OIDC_ISSUER')}: whose tokens are taken.`)
+      throw new CannotStart(
+        `${named('OIDC_DIRECT')} needs ${named('OIDC_ISSUER')}, the issuer of the accepted tokens.`,
+      )
     return null
   }
   if (OIDC_CLIENT_ID === undefined)
     throw new CannotStart(
-      `${named('OIDC_ISSUER')} needs ${named('OIDC_CLIENT_ID')}: as what the gateway is registered there.`,
+      `${named('OIDC_ISSUER')} needs ${named('OIDC_CLIENT_ID')}, the client ID of the gateway at the provider.`,
     )
   if (given.OIDC_AUDIENCE === OIDC_CLIENT_ID)
     throw new CannotStart(
-      `${named('OIDC_AUDIENCE')} and ${named('OIDC_CLIENT_ID')} are the same, so that ID tokens could not be told from access tokens: register the API there under a name of its own.`,
+      `${named('OIDC_AUDIENCE')} and ${named('OIDC_CLIENT_ID')} are the same, so Postern could not distinguish ID tokens from access tokens. Register the API at the provider under another name.`,
     )
   if (OIDC_CLIENT_SECRET !== undefined && OIDC_CLIENT_SECRET_FILE !== undefined)
     throw new CannotStart(

@@ -137,7 +137,7 @@ const REFUSED: readonly (readonly [what: string, content: unknown, expected: Reg
   [
     'a secret',
     [{ ...PARTNER, client_secret: 'hunter2' }],
-    /client_secret: must be in a file of its own: name that file in client_secret_file/,
+    /client_secret: must be in a separate file: name that file in client_secret_file/,
   ],
   [
     'scopes without openid',
@@ -151,7 +151,7 @@ const REFUSED: readonly (readonly [what: string, content: unknown, expected: Reg
   [
     'the client id as the audience',
     [{ ...PARTNER, audience: 'postern' }],
-    /audience: is also the client_id, so that ID tokens/,
+    /audience: is also the client_id, so Postern could not distinguish ID tokens/,
   ],
   [
     'a secret and a key',
@@ -191,13 +191,13 @@ const REFUSED: readonly (readonly [what: string, content: unknown, expected: Reg
   [
     'a slug twice',
     [PARTNER, { ...PARTNER, name: 'Other', issuer: 'https://other.example' }],
-    /entry 2 \("partner"\), slug: is that of entry 1 too/,
+    /entry 2 \("partner"\), slug: is also used by entry 1/,
   ],
-  ['an issuer twice', two({}), /entry 2 \("other"\), issuer: is that of entry 1 too/],
+  ['an issuer twice', two({}), /entry 2 \("other"\), issuer: is also used by entry 1/],
   [
     'a name twice',
     two({ name: ' Partner Ltd ', issuer: 'https://other.example' }),
-    /entry 2 \("other"\), name: is that of entry 1 too/,
+    /entry 2 \("other"\), name: is also used by entry 1/,
   ],
   [
     'more than 20 providers',
@@ -226,7 +226,7 @@ test('the issuer and the label of the first provider are not those of a further 
   ] as const)
     assert.match(
       refusal([{ ...PARTNER, [member]: value }], FIRST),
-      new RegExp(`entry 1 \\("partner"\\), ${member}: is that of POSTERN_OIDC_ISSUER`),
+      new RegExp(`entry 1 \\("partner"\\), ${member}: is also used by POSTERN_OIDC_ISSUER`),
     )
 })
 

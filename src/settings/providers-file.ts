@@ -51,7 +51,7 @@ const Provider = z.strictObject({
   name: ProviderName,
   issuer: IssuerUrl,
   client_id: ClientId,
-  client_secret: z.never('in a file of its own: name that file in client_secret_file').optional(),
+  client_secret: z.never('in a separate file: name that file in client_secret_file').optional(),
   client_secret_file: FilePath.optional(),
   client_key_file: FilePath.optional(),
   client_auth: ClientAuth.default('auto'),
@@ -154,7 +154,7 @@ function faultsTogether(provider: Provider, index: number): FieldError[] {
   if (provider.audience === provider.client_id)
     fault(
       'audience',
-      'is also the client_id, so that ID tokens could not be told from access tokens: register the API there under a name of its own',
+      'is also the client_id, so Postern could not distinguish ID tokens from access tokens: register the API at the provider under another name',
     )
   if (secret !== undefined && key !== undefined)
     fault('client_key_file', 'is set, and client_secret_file too: remove one of the two')
@@ -203,7 +203,12 @@ function faultsOfTwins(
           : null
     return twin === null
       ? []
-      : [{ pointer: `/${index}/${member}`, reason: `is that of ${twin} too: each provider has its own` }]
+      : [
+          {
+            pointer: `/${index}/${member}`,
+            reason: `is also used by ${twin}: each provider must have its own`,
+          },
+        ]
   })
 }
 

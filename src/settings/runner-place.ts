@@ -27,6 +27,6 @@ function readToken(file: string): string {
   }
   if (/^[!-~]{1,4096}$/.test(text)) return text
   throw new CannotStart(
-    `POSTERN_RUNNER_TOKEN_FILE: ${file} must hold one token of visible ASCII characters, and nothing else.`,
+    `POSTERN_RUNNER_TOKEN_FILE: ${file} must contain one token of visible ASCII characters, and nothing else.`,
   )
 }

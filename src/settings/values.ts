@@ -41,7 +41,7 @@ export const ClaimName = z.string().min(1, 'the name of a claim')
 
 export const Direct = z.enum(['off', 'on', 'only'], '`off`, `on` or `only`')
 
-export const Audience = z.string().min(1, 'what stands in aud of access tokens')
+export const Audience = z.string().min(1, 'the value of aud in access tokens')
 
 export const DEFAULT_SCOPES = 'openid profile email'
 export const DEFAULT_GROUPS_CLAIM = 'groups'
@@ -198,7 +198,7 @@ export const VaultUrl = z.string().transform((text, context): string => {
   context.addIssue({
     code: 'custom',
     message:
-      'an https URL such as https://vault.example.com:8200, of no link-local address; http is for this machine alone',
+      'an https URL such as https://vault.example.com:8200, without a link-local address; http is allowed only for the loopback',
   })
   return z.NEVER
 })
@@ -227,7 +227,7 @@ export const IssuerUrl = z.string().transform((text, context): string => {
   context.addIssue({
     code: 'custom',
     message:
-      'an https URL without query, such as https://id.example.com/realms/staff, of no link-local address; http is for this machine alone',
+      'an https URL without query, such as https://id.example.com/realms/staff, without a link-local address; http is allowed only for the loopback',
   })
   return z.NEVER
 })

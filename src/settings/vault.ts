@@ -36,28 +36,26 @@ export function toVault(values: Values, named: (name: SettingName) => string): V
   const given = NEED_A_VAULT.find((name) => values[name] !== undefined)
   if (VAULT_URL === undefined) {
     if (given === undefined) return null
-    throw new CannotStart(`${named(given)} is for a vault: set ${named('VAULT_URL')} too.`)
+    throw new CannotStart(`${named(given)} needs a vault: set ${named('VAULT_URL')} too.`)
   }
   if ((VAULT_ROLE_ID === undefined) !== (VAULT_SECRET_ID_FILE === undefined))
     throw new CannotStart(
-      `${named('VAULT_ROLE_ID')} and ${named('VAULT_SECRET_ID_FILE')} are needed together: the role of the login, and a file with its secret id.`,
+      `${named('VAULT_ROLE_ID')} and ${named('VAULT_SECRET_ID_FILE')} must be set together: the role of the login, and a file with its secret id.`,
     )
   const [way, other] = WAYS.filter((name) => values[name] !== undefined)
   if (way === undefined)
     throw new CannotStart(
-      `${named('VAULT_URL')} needs a way to say who asks: ${named('VAULT_TOKEN_FILE')}, ${named('VAULT_ROLE_ID')} with ${named('VAULT_SECRET_ID_FILE')}, or ${named('VAULT_KUBERNETES_ROLE')}.`,
+      `${named('VAULT_URL')} needs a method of authentication: ${named('VAULT_TOKEN_FILE')}, ${named('VAULT_ROLE_ID')} with ${named('VAULT_SECRET_ID_FILE')}, or ${named('VAULT_KUBERNETES_ROLE')}.`,
     )
   if (other !== undefined)
-    throw new CannotStart(
-      `${named(way)} and ${named(other)} are both set, and one says who asks: remove one.`,
-    )
+    throw new CannotStart(`${named(way)} and ${named(other)} are both set: remove one of the two.`)
   if (VAULT_KUBERNETES_TOKEN_FILE !== undefined && VAULT_KUBERNETES_ROLE === undefined)
     throw new CannotStart(
-      `${named('VAULT_KUBERNETES_TOKEN_FILE')} is for a login by Kubernetes: set ${named('VAULT_KUBERNETES_ROLE')} too.`,
+      `${named('VAULT_KUBERNETES_TOKEN_FILE')} is only for a login by Kubernetes: set ${named('VAULT_KUBERNETES_ROLE')} too.`,
     )
   if (VAULT_AUTH_MOUNT !== undefined && VAULT_TOKEN_FILE !== undefined)
     throw new CannotStart(
-      `${named('VAULT_AUTH_MOUNT')} is for a login, and ${named('VAULT_TOKEN_FILE')} needs none: remove one.`,
+      `${named('VAULT_AUTH_MOUNT')} is only for a login, but ${named('VAULT_TOKEN_FILE')} is set: remove one of the two.`,
     )
   const login = (mount: string, role: Readonly<Record<string, string>>, member: string, file: string) => ({
     url: VAULT_URL,

@@ -9,5 +9,5 @@ export function isInside(file: string, directory: string): boolean {
 
 /** What is said of a key file in the data directory. */
 export function keyBesideData(file: string): string {
-  return `the key file ${file} lies in the data directory: a program that can write config.db there can often read the key too, and could forge the audit trail. Keep the key elsewhere, and name it with POSTERN_KEY_FILE`
+  return `the key file ${file} is in the data directory: a program that can write config.db there can often read the key too, and could forge the audit trail. Keep the key elsewhere, and name it with POSTERN_KEY_FILE`
 }

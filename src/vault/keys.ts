@@ -55,7 +55,7 @@ function makeFile(file: string): void {
     withDraft(file, textOf({ keys: [makeKey()], lasting: new Map() }), (draft) => linkSync(draft, file))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return
-    throw new CannotStart(`The key file ${file} cannot be made: ${(error as Error).message}.`, error)
+    throw new CannotStart(`The key file ${file} cannot be created: ${(error as Error).message}.`, error)
   }
 }
 
@@ -72,7 +72,7 @@ function read(file: string): string {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT'
     throw new CannotStart(
       missing
-        ? `The key file ${file} is missing, and secrets are sealed with it; restore it, or set POSTERN_KEY_FILE.`
+        ? `The key file ${file} is missing, but secrets are encrypted with it. Restore it, or set POSTERN_KEY_FILE.`
         : `The key file ${file} cannot be read: ${(error as Error).message}.${remedyOf(file)}`,
       error,
     )
@@ -82,11 +82,11 @@ function read(file: string): string {
     const { mode } = found
     if (!found.isFile())
       throw new CannotStart(
-        `The key file ${file} is not a file; move it away and restore the key file, or set POSTERN_KEY_FILE.`,
+        `The key file ${file} is not a file. Move it away and restore the key file, or set POSTERN_KEY_FILE.`,
       )
     if ((mode & 0o077) !== 0 && process.platform !== 'win32')
       throw new CannotStart(
-        `The key file ${file} can be read by others (mode ${(mode & 0o777).toString(8)}); run chmod 600 on it.`,
+        `The key file ${file} can be read by others (mode ${(mode & 0o777).toString(8)}). Run: chmod 600 ${file}`,
       )
     return readFileSync(descriptor, 'utf8')
   } catch (error) {
@@ -122,7 +122,8 @@ function parse(file: string, text: string): KeyRingFile {
     if (bytes !== undefined) lasting.set(id, bytes)
     keys.delete(id)
   }
-  if (keys.size === 0) throw new CannotStart(`The key file ${file} holds no key.`)
+  if (keys.size === 0)
+    throw new CannotStart(`The key file ${file} contains no key. Restore it, or set POSTERN_KEY_FILE.`)
   return { keys: [...keys].map(([id, bytes]) => ({ id, bytes })), lasting }
 }
 
@@ -144,12 +145,13 @@ export function seal(ring: KeyRing, text: string, owner: string, field: string):
 export function unseal(ring: KeyRing, sealed: string, owner: string, field: string): string {
   const [version, id, encoded, ...rest] = sealed.split('.')
   if (version !== 'v1' || id === undefined || encoded === undefined || rest.length > 0)
-    throw new Error('The sealed text is malformed.')
+    throw new Error('The encrypted text is malformed.')
   const key = ring.get(id)
-  if (key === undefined) throw new Error(`The sealed text names the key ${id}, which is not in the key file.`)
+  if (key === undefined)
+    throw new Error(`The text is encrypted with the key ${id}, which is not in the key file.`)
   const bytes = Buffer.from(encoded, 'base64url')
   // Node reads other writings of the same bytes, with other characters between them
-  if (bytes.toString('base64url') !== encoded) throw new Error('The sealed text is malformed.')
+  if (bytes.toString('base64url') !== encoded) throw new Error('The encrypted text is malformed.')
   return decrypt(key, bytes, placeOf(owner, field))
 }
 

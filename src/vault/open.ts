@@ -22,7 +22,7 @@ export async function openVault(store: ConfigStore, keyFile: string): Promise<Va
   if (canary === undefined) await store.write((writer) => writer.setMeta(CANARY, vault.canary()))
   else if (!vault.opensCanary(canary))
     throw new CannotStart(
-      `The key file ${keyFile} does not hold the key ${keyIdOf(canary)} that the secrets are sealed with; restore the right file, or set POSTERN_KEY_FILE.`,
+      `The key file ${keyFile} does not contain the key ${keyIdOf(canary)}, with which the secrets are encrypted. Restore the right file, or set POSTERN_KEY_FILE.`,
     )
   else if (await isRotationUnfinished(store.read, vault))
     await store.write(async (writer) => {
@@ -69,7 +69,7 @@ function keyStore(file: string): KeyStore {
     save: (ring) =>
       attempt(
         () => saveKeys(file, ring),
-        `The key file ${file} cannot be replaced; make its directory writable, or put a new key first in it by hand and start again`,
+        `The key file ${file} cannot be replaced. Make its directory writable, or add a new key as its first line and start again`,
       ),
   }
 }

@@ -89,13 +89,13 @@ export function createSecretSources(
     try {
       const answer = await remote.read(path)
       const data = isPlain(answer['data']) ? answer['data']['data'] : undefined
-      if (!isPlain(data)) throw new FetchFailure('the answer is no secret of version 2', 404)
+      if (!isPlain(data)) throw new FetchFailure('the response is not a secret of version 2', 404)
       const lease = Number(answer['lease_duration'])
       const keptMs = lease > 0 ? Math.min(lease * 1000, KEPT_MS) : KEPT_MS
       const now = clock.monotonic()
       Object.assign(entry, { fields: data, due: now + keptMs, until: now + keptMs + OUTAGE_MS, reason: '' })
     } catch (error) {
-      entry.reason = error instanceof FetchFailure ? error.message : 'it cannot be asked'
+      entry.reason = error instanceof FetchFailure ? error.message : 'it cannot be reached'
       entry.due = clock.monotonic() + RETRY_MS
       // A secret that was deleted is no outage.
       if (error instanceof FetchFailure && error.status === 404) entry.fields = null
@@ -144,10 +144,10 @@ function fromFile(directory: string | null, name: string): Found {
   try {
     const home = realpathSync(directory)
     const file = realpathSync(join(home, name))
-    if (!file.startsWith(home + sep)) return missing(`the file ${name} leads out of the secrets directory`)
+    if (!file.startsWith(home + sep)) return missing(`the file ${name} is outside of the secrets directory`)
     const facts = statSync(file)
     if (!facts.isFile() || facts.size > FILE_BYTES_MAX)
-      return missing(`the file ${name} is no file of at most ${FILE_BYTES_MAX} bytes`)
+      return missing(`${name} is not a file of at most ${FILE_BYTES_MAX} bytes`)
     const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
     return text === '' ? missing(`the file ${name} is empty`) : { ok: true, text }
   } catch (error) {
@@ -310,7 +310,7 @@ function createRemoteVault(url: string, proof: VaultProof, clock: Clock, fetchJs
 function tokenFrom(auth: unknown, now: number): VaultToken {
   const { client_token: text, lease_duration, renewable } = isPlain(auth) ? auth : {}
   if (typeof text !== 'string' || !/^[!-~]{1,8192}$/.test(text))
-    throw new FetchFailure('the answer holds no token')
+    throw new FetchFailure('the response contains no token')
   const leaseMs = Number(lease_duration) > 0 ? Number(lease_duration) * 1000 : Number.POSITIVE_INFINITY
   return {
     text: new Secret(text),

@@ -179,9 +179,9 @@ test('keys that people took from the file are not lost by a rotation: it is refu
       (error) => error instanceof CannotRotate && pattern.test(error.message),
     )
   writeFileSync(file, `other ${Buffer.alloc(32, 7).toString('base64')}\n`)
-  cannot(/does not hold the key k[0-9a-f]{8} any more/)
+  cannot(/no longer contains the key k[0-9a-f]{8}/)
   rmSync(file)
-  cannot(/edited.key is missing.*restore it/)
+  cannot(/edited.key is missing.*Restore it/)
   writeFileSync(file, `${good}by-hand ${Buffer.alloc(32, 7).toString('base64')}\n`, { mode: 0o600 })
   vault.addKey()
   assert.deepEqual(
@@ -211,11 +211,13 @@ test('a key file that is missing, wrong, open to others or malformed refuses sta
         error instanceof CannotStart && pattern.test(error.message) && !error.message.includes('\n'),
     )
   writeFileSync(file, `k1 ${Buffer.alloc(32, 7).toString('base64')}\n`)
-  await start(/does not hold the key k[0-9a-f]{8} that .* restore the right file, or set POSTERN_KEY_FILE/)
+  await start(
+    /does not contain the key k[0-9a-f]{8}, with which .* Restore the right file, or set POSTERN_KEY_FILE/,
+  )
   writeFileSync(file, 'k1 short\n')
   await start(/malformed at line 1/)
   writeFileSync(file, '\n')
-  await start(/holds no key/)
+  await start(/contains no key/)
   writeFileSync(file, good)
   chmodSync(file, 0o640)
   await start(/mode 640.*chmod 600/)

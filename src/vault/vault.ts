@@ -105,7 +105,9 @@ export function createVault(ring: KeyRingFile, store: KeyStore): Vault {
     const kept = store.load()
     const missing = keys.find(({ id }) => !kept.keys.some((key) => key.id === id))
     if (missing !== undefined)
-      throw new CannotRotate(`The key file does not hold the key ${missing.id} any more; restore it there.`)
+      throw new CannotRotate(
+        `The key file no longer contains the key ${missing.id}. Restore the key in the file.`,
+      )
     const next = to(kept.keys)
     store.save({ keys: next, lasting })
     keys = next

@@ -27,7 +27,7 @@ export function tlsConnectionOptions({
 }
 
 const UNTRUSTED = 'no trusted authority has issued the certificate of the upstream'
-const REFUSED = 'the upstream refused our certificate'
+const REFUSED = 'the upstream refused the client certificate'
 
 const FAULTS: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'the certificate of the upstream has expired',
@@ -41,13 +41,13 @@ const FAULTS: Readonly<Record<string, string>> = {
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
   INVALID_CA: UNTRUSTED,
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'the upstream wants a certificate of ours',
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'the upstream requires a client certificate',
   ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: REFUSED,
   ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE: REFUSED,
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: REFUSED,
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN: REFUSED,
-  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'the upstream speaks no version of TLS that is allowed',
-  ERR_SSL_UNSUPPORTED_PROTOCOL: 'the upstream speaks no version of TLS that is allowed',
+  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'the upstream supports no allowed version of TLS',
+  ERR_SSL_UNSUPPORTED_PROTOCOL: 'the upstream supports no allowed version of TLS',
   ERR_SSL_WRONG_VERSION_NUMBER: 'the upstream does not speak TLS',
 }
 

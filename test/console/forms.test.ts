@@ -113,7 +113,7 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
     assert.equal(await limit.getByLabel('Cost').isVisible(), false)
     const review = page.getByRole('button', { name: 'Review the change' })
     await review.click()
-    await limit.getByText('one call would cost more than there is: at most 4').waitFor()
+    await limit.getByText('the cost of one call exceeds the limit: at most 4').waitFor()
     assert.equal(await limit.getByLabel('Cost').getAttribute('aria-invalid'), 'true')
     await limit.getByLabel('Cost').fill('')
     // What the new kind does not take stays until it is cleared

@@ -59,7 +59,7 @@ suite('settings and access, in a browser', { skip: SKIPPED }, () => {
     await fill(dialog.getByRole('textbox', { name: 'Permissions', exact: false }).first(), 'nothing:update')
     await dialog.getByRole('button', { name: 'Review the change' }).click()
     await dialog
-      .getByText(/nothing by which something is changed/)
+      .getByText(/not a permission for changes/)
       .first()
       .waitFor()
     await fill(dialog.getByRole('textbox', { name: 'Permissions', exact: false }).first(), '*:delete')

@@ -87,7 +87,7 @@ test('a contract that cannot be used, or leads to a schema that cannot, stops ca
     for (let i = 0; i < 2; i++) {
       const { status, code, detail, reason, stoppedAt } = await post(path)
       assert.deepEqual([status, code, stoppedAt], [500, 'route_unavailable', 14], path)
-      assert.match(detail, /^The contract of the endpoint cannot be used.*Operators see .*the log/)
+      assert.match(detail, /^The contract of the endpoint cannot be used.*Operators find .*the process log/)
       assert.match(
         reason,
         path === '/whole' ? /enum must have non-empty array/ : /the shared schema "Size" cannot be used/,

@@ -157,7 +157,7 @@ test('the client alone suffices when one profile fits, and is ambiguous when sev
   const answer = await refusal({ headers: ids('acme') })
   assert.equal(answer.json['code'], 'profile_ambiguous')
   assert.equal(answer.status, 401)
-  assert.equal(answer.reason, 'fits the profiles acme:open, acme:office')
+  assert.equal(answer.reason, 'matches the profiles acme:open, acme:office')
   assert.equal((await refusal({ headers: ids('rival') })).json['code'], 'credentials_missing')
 })
 
@@ -288,7 +288,7 @@ test('a collection may be hidden from whom it is not assigned to: nothing tells 
   const { code, stoppedAt, reason } = await served.record(index)
   assert.deepEqual(
     [code, stoppedAt, reason],
-    ['route_not_found', 11, 'collection_not_assigned, which is hidden'],
+    ['route_not_found', 11, 'collection_not_assigned, shown to the caller as route_not_found'],
   )
 })
 

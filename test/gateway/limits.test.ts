@@ -118,7 +118,7 @@ test('callers of a limit with a weight are told how many requests are left, and 
     const { json } = await ask()
     assert.equal(
       json['detail'],
-      'The client is limited to 7 units in 60 s, of which a request takes 3, by limit "weighed" of policy "client".',
+      'The client is limited to 7 units in 60 s (a request takes 3) by limit "weighed" of policy "client".',
     )
     assert.deepEqual([json['max'], json['remaining'], json['cost']], [7, 1, 3])
   })
@@ -175,11 +175,11 @@ test('a call that finds no counter is told so', async (t) => {
     assert.equal(status, 429)
     assert.match(
       String(json['detail']),
-      /^No counter is free for limit "rate" of policy "client" of the client\.$/,
+      /^No counter is free for limit "rate" of policy "client" of the client\. Wait for Retry-After\.$/,
     )
     assert.match(
       String((await served.record(i)).reason),
-      /^the counters, or the share of the client in them, are used up$/,
+      /^no counter is free, in total or in the share of the client$/,
     )
   }
   assert.ok(refused > 60, `${refused}`)

@@ -122,10 +122,10 @@ test('scopes and claims that are asked for must be there', async () => {
     { scp: 'orders.write orders.read', 'org.id': 7 },
   ])
     assert.equal((await ask(signedBy(FIRST, claims(given)))).status, 200)
-  await refused(signedBy(FIRST, claims({ scope: 'orders.read', org })), 'a required scope is absent')
+  await refused(signedBy(FIRST, claims({ scope: 'orders.read', org })), 'a required scope is missing')
   await refused(
     signedBy(FIRST, claims({ scope: 'orders.read orders.write', org: { id: '7' } })),
-    'a required claim is absent or has another value',
+    'a required claim is missing or has another value',
   )
 })
 
@@ -188,21 +188,21 @@ test('profiles that fit equally well are ambiguous: the record names them, the a
   )
   const answer = await ask(signedBy(FIRST, claims({ azp: 'app-1', groups: 'lead' })))
   assert.equal(answer.json['code'], 'profile_ambiguous')
-  assert.equal(answer.reason, 'fits the profiles acme:one, acme:two')
+  assert.equal(answer.reason, 'matches the profiles acme:one, acme:two')
   assert.ok(!answer.text.includes('acme') && !answer.text.includes('one'))
 })
 
 test('a new key is fetched when a token names it, and at most every 30 seconds', async () => {
   assert.equal((await ask(signedBy(FIRST, claims()))).status, 200)
   issuer.keys = [FIRST, SECOND]
-  await refused(signedBy(SECOND, claims()), 'no key fits the kid and algorithm of the token')
+  await refused(signedBy(SECOND, claims()), 'no key matches the kid and algorithm of the token')
   served.moveClock(31_000)
   assert.equal((await ask(signedBy(SECOND, claims()))).status, 200)
   assert.equal(issuer.times('/keys'), 2)
   for (let i = 0; i < 5; i++)
     await refused(
       signedBy(FIRST, claims({ i }), { kid: `k${i}` }),
-      'no key fits the kid and algorithm of the token',
+      'no key matches the kid and algorithm of the token',
     )
   assert.equal(issuer.times('/keys'), 2)
 })
@@ -218,7 +218,7 @@ test('keys are refreshed in the background, and what a withdrawn key has proved 
     () => 'a refresh',
   )
   assert.equal((await ask(signedBy(SECOND, claims()))).status, 200)
-  await refused(token, 'no key fits the kid and algorithm of the token')
+  await refused(token, 'no key matches the kid and algorithm of the token')
 })
 
 test('an outage is ridden out on the last good set for a day, and is 503 then', async () => {
@@ -260,7 +260,7 @@ test('a discovery document of another issuer, or with keys elsewhere over http, 
     [{ jwks_uri: 'http://keys.test/keys' }, 'the URL is not https'],
     [
       { jwks_uri: 'https://169.254.169.254/keys' },
-      '169.254.169.254 is refused: link-local, metadata, multicast and unspecified addresses are never asked',
+      '169.254.169.254 is refused: Postern never calls link-local, metadata, multicast and unspecified addresses',
     ],
     [{ jwks_uri: 7 }, 'the discovery document names no keys'],
     [{ fill: 'x'.repeat(600_000) }, 'the answer is too large'],
@@ -330,7 +330,7 @@ test('times of introspection count as numbers and as digits, and what is no time
   for (const [index, time] of ['soon', '', '-1', ' 1', true, [seconds() + 600], { at: 1 }].entries())
     for (const name of ['exp', 'nbf']) {
       opaque(`${name}-${index}`, { [name]: time })
-      await refused(`${name}-${index}`, 'the provider gives a time that is no number')
+      await refused(`${name}-${index}`, 'the provider returned a time that is not a number')
     }
   issuer.takeOver = ({ url, ...incoming }) => {
     if (url !== '/introspect') return false
@@ -339,7 +339,7 @@ test('times of introspection count as numbers and as digits, and what is no time
     )
     return true
   }
-  await refused('endless', 'the provider gives a time that is no number')
+  await refused('endless', 'the provider returned a time that is not a number')
 })
 
 test('a provider that does not answer leaves places for other sources of its profile, and for other profiles', async () => {
@@ -403,7 +403,7 @@ test('a link-local address that discovery names for introspection is not asked',
   put(oidc('main', { introspection: { credential: 'crd_asker', url: null } }))
   await refused(
     'good',
-    'introspection: 169.254.169.254 is refused: link-local, metadata, multicast and unspecified addresses are never asked',
+    'introspection: 169.254.169.254 is refused: Postern never calls link-local, metadata, multicast and unspecified addresses',
     'identity_unavailable',
   )
 })

@@ -162,10 +162,10 @@ test('asymmetric algorithms are proved by the key of the kid and of the type', a
 test('the algorithm of a token never decides how a key is used', async () => {
   const pem = RSA.key.export({ format: 'pem', type: 'pkcs8' }) as string
   const n = String(RSA.jwk['n'])
-  await refused(signedWith(pem, partner(), { alg: 'HS256', kid: 'rsa' }), 'the algorithm is not admitted')
+  await refused(signedWith(pem, partner(), { alg: 'HS256', kid: 'rsa' }), 'the algorithm is not allowed')
   await refused(
     signedWith(Buffer.from(n, 'base64url'), partner(), { kid: 'rsa' }),
-    'the algorithm is not admitted',
+    'the algorithm is not allowed',
   )
   await refused(signedBy(EC, partner(), { kid: 'rsa' }), 'wrong signature')
   await refused(signedBy(RSA, partner(), { alg: 'RS256', kid: 'ec' }), 'wrong signature')
@@ -192,9 +192,9 @@ test('what two readers could read differently is refused unread', async () => {
   for (const [token, reason] of [
     [header('{"alg":"none","alg":"ES256","kid":"ec"}'), 'the header of the token is broken'],
     [header('{"alg":"ES256","al\\u0067":"none"}'), 'the header of the token is broken'],
-    [header('{"alg":"ES256","crit":["exp"],"exp":1}'), 'the header holds crit'],
-    [header('{"alg":"ES256","b64":false}'), 'the header holds b64'],
-    [header('{"alg":"ES256","zip":"DEF"}'), 'the header holds zip'],
+    [header('{"alg":"ES256","crit":["exp"],"exp":1}'), 'the header contains crit'],
+    [header('{"alg":"ES256","b64":false}'), 'the header contains b64'],
+    [header('{"alg":"ES256","zip":"DEF"}'), 'the header contains zip'],
     [header('{"alg":"ES256","kid":7}'), 'the kid is no plain text'],
     [header('{"alg":"ES256","kid":"a\\nb"}'), 'the kid is no plain text'],
     [header('{"alg":"ES256","typ":"dpop+jwt"}'), 'the type of the token is not known'],
@@ -215,7 +215,7 @@ test('times, lifetime, audience and claims must fit', async () => {
   await refused(signedWith(SECRET, claims({ exp: seconds() - 61 })), 'expired', 'credential_expired')
   await refused(signedWith(SECRET, claims({ nbf: seconds() + 90 })), 'the token is not valid yet')
   await refused(signedWith(SECRET, claims({ iat: seconds() + 90 })), 'the token is not valid yet')
-  const long = 'the token lives longer than max_lifetime'
+  const long = 'the lifetime of the token exceeds max_lifetime'
   await refused(signedWith(SECRET, claims({ exp: seconds() + 3700 })), long)
   await refused(signedWith(SECRET, claims({ iat: undefined, exp: seconds() + 3700 })), long)
   await refused(signedWith(SECRET, claims({ iat: seconds() - 3000, exp: seconds() + 900 })), long)
@@ -224,7 +224,7 @@ test('times, lifetime, audience and claims must fit', async () => {
   await refused(signedBy(EC, partner({ aud: 'billing' })), none)
   await refused(signedBy(EC, partner({ aud: undefined })), none)
   assert.equal((await ask(signedBy(EC, partner({ aud: ['billing', 'orders'] })))).status, 200)
-  const tier = 'a required claim is absent or has another value'
+  const tier = 'a required claim is missing or has another value'
   await refused(signedBy(EC, partner({ tier: 'lead' })), tier)
   await refused(signedBy(EC, partner({ tier: undefined })), tier)
   assert.equal((await ask(signedBy(EC, partner({ tier: ['lead', 'silver'] })))).status, 200)

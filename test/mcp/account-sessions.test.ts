@@ -116,6 +116,6 @@ test('a call that waits for input of its person ends with the account, and its r
   broker.end(ANN, CRM)
   const came = await result(anns, 'tools/call', { ...call, ...retryOf(own) })
   assert.equal(came['isError'], true)
-  assert.match(JSON.stringify(came), /connect_required.*disconnected meanwhile/)
+  assert.match(JSON.stringify(came), /connect_required.*disconnected during the call/)
   assert.match(JSON.stringify(await result(bobs, 'tools/call', { ...call, ...retryOf(other) })), /red/)
 })

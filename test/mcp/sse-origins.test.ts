@@ -258,13 +258,13 @@ const CAME: Readonly<Record<Tool, string | null>> = {
   forgets_once: null,
   wrong_id: 'upstream_timeout',
   never: 'upstream_timeout',
-  cuts: 'its stream broke off',
+  cuts: 'its stream was cut off',
   ends: 'its stream has ended',
   refused: 'it answered 400 to the request',
   fails: 'it answered 500 to the request',
-  storm: 'it sends messages without end',
+  storm: 'it sends too many messages',
   too_long: 'one of its events is too long',
-  endless_taken: 'it answers a request with more than that it was taken',
+  endless_taken: 'it answers a message with more than an acknowledgement',
 }
 
 for (const era of ERAS)
@@ -315,10 +315,10 @@ const OPENINGS: Readonly<Record<Opening, string | null>> = {
   other_port: 'it names an endpoint at another server, which is refused',
   other_scheme: 'it names an endpoint at another server, which is refused',
   with_password: 'it names an endpoint at another server, which is refused',
-  no_url: 'it names an endpoint that is no URL',
-  none: 'it did not say in time where requests are posted',
-  comments: 'it did not say in time where requests are posted',
-  late: 'it did not say in time where requests are posted',
+  no_url: 'it names an endpoint that is not a URL',
+  none: 'it did not name the endpoint for requests in time',
+  comments: 'it did not name the endpoint for requests in time',
+  late: 'it did not name the endpoint for requests in time',
   too_long: 'one of its events is too long',
   ends: 'its stream has ended',
 }

@@ -99,7 +99,7 @@ test('a request of the server that may belong to either of two callers is declin
     .catch(() => null)
   await eventually(async () => {
     const answer = (await one.call('ask')) as { error?: { message: string } }
-    return answer.error?.message.includes('No caller can be found') === true
+    return answer.error?.message.includes('This request belongs to no known caller') === true
   })
   hanging.abort()
   await held
@@ -141,7 +141,7 @@ test('a request that no stream takes within five seconds is declined', async () 
   // Only when the server has asked
   await session.call('pid')
   started.move(5000)
-  assert.match(JSON.stringify(await given), /takes no requests/)
+  assert.match(JSON.stringify(await given), /accepts no requests/)
   leaving.abort()
   await held
 })

@@ -182,7 +182,7 @@ test('authorization code injection: a code that came again ends what it gave, in
   assert.equal((await list('desk', body.access_token)).status, 401)
   const [entry] = await entries('oauth.revoke')
   assert.equal(entry!.actor.name, 'ann')
-  assert.match(String(factOf(entry!, 'reason')), /used before came again/)
+  assert.match(String(factOf(entry!, 'reason')), /was used a second time/)
 })
 
 test('authorization code injection: a code in a callback that the person has not begun connects nothing, and is audited', async () => {
@@ -269,7 +269,7 @@ test('stolen refresh token: a token that was replaced ends the sign-in of the th
   assert.equal((await refresh(third.body.refresh_token)).body.error, 'invalid_grant')
   const [entry] = await entries('oauth.revoke')
   assert.deepEqual([entry!.actor.type, entry!.actor.name], ['user', 'ann'])
-  assert.match(String(factOf(entry!, 'reason')), /used before came again/)
+  assert.match(String(factOf(entry!, 'reason')), /was used a second time/)
 })
 
 test('cross-site request: a form of another session at /connect changes nothing, and is audited', async () => {

@@ -166,10 +166,10 @@ const STOPPED_AT: Record<string, number> = {
 function rejection(type: Type, what: string): string {
   if (type === 'none') return 'the client has no such profile'
   if (type !== 'token')
-    return `X-Client-ID or X-Profile-ID is not of the ${type === 'mtls' ? 'certificate' : 'token'}`
+    return `X-Client-ID or X-Profile-ID does not match the ${type === 'mtls' ? 'certificate' : 'token'}`
   return /client/.test(what)
-    ? 'X-Client-ID is not the client of the token'
-    : 'X-Profile-ID is not the profile of the token'
+    ? 'X-Client-ID does not name the client of the token'
+    : 'X-Profile-ID does not name the profile of the token'
 }
 
 /** The members of a record that say who called and what became of it. */

@@ -50,7 +50,7 @@ test('an instance is backed up while it is changed, and comes back from the arch
     assert.equal(made.code, 0, made.err)
     assert.ok(turns > 0)
     assert.deepEqual(JSON.parse(made.out).files, ['config.db', 'records.db', 'vault.key'])
-    assert.match(made.err, /holds the key that opens its secrets; keep it like a password/)
+    assert.match(made.err, /contains the key that decrypts its secrets\. Protect the archive like a password/)
     const busy = await postern(server.data, 'restore', '--from', archive, '--data', server.data, '--force')
     assert.equal(busy.code, 1)
     assert.match(busy.err, /in use by another running instance/)

@@ -32,7 +32,13 @@ test('an import whose caller hangs up ends, is in the trail, stores nothing, and
   }
   assert.deepEqual(
     entries.map(({ outcome, error, detail }) => ({ outcome, error, detail })),
-    [{ outcome: 'failed', error: 'payload_rejected', detail: 'The caller left before the work was done.' }],
+    [
+      {
+        outcome: 'failed',
+        error: 'payload_rejected',
+        detail: 'The caller disconnected before the work was done.',
+      },
+    ],
   )
   assert.equal((await server.manage('GET', '/collections/left')).status, 404)
   const next = await server.manage('POST', '/collections/import', body('next'))

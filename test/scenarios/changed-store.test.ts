@@ -76,7 +76,7 @@ async function isServedWithoutStore(told: RegExp): Promise<void> {
   }
   await assert.rejects(
     issueOffline(data, { role: 'admin', ttl: '5m' }),
-    /does not extend its mark.*postern doctor/,
+    /does not continue from its mark.*postern doctor/,
   )
 }
 
@@ -110,7 +110,7 @@ test('a forged trail without triggers, checkpoints and keyed anchor is not taken
     await file.execute('delete from audit_checkpoints; delete from audit_key_anchor')
     await file.relink(1)
   }
-  assert.match(await doctorSays(), /audit trail: .*the mark knows.*postern restore/)
+  assert.match(await doctorSays(), /audit trail: .*the mark records.*postern restore/)
   await isServedWithoutStore(/has no keyed anchor, and the mark shows that it had one/)
   const server = await isAcceptedByRestore()
   // What filters look in has been made anew: the entries were moved without it
@@ -134,7 +134,7 @@ test('a trail that was deleted whole is not begun anew over a configuration that
       await file.execute(also)
     }
     for (const file of ['audit.mark', 'serving.db']) rmSync(join(data, file))
-    assert.match(await doctorSays(), /audit trail: the keyed anchor is gone.*postern restore/, also)
+    assert.match(await doctorSays(), /audit trail: the keyed anchor is missing.*postern restore/, also)
     await assert.rejects(startTestServer({ data }), /has no keyed anchor, and the key file proves/, also)
   }
 })
@@ -148,7 +148,7 @@ test('entries that are cut off at the end close management', async () => {
     )
     await file.execute('delete from audit_checkpoints')
   }
-  assert.match(await doctorSays(), /audit trail: .*the trail ends before number \d+, which the mark knows/)
+  assert.match(await doctorSays(), /audit trail: .*the trail ends before number \d+, which the mark records/)
   await isServedWithoutStore(/The trail ends at number \d+, and the mark is at number \d+/)
 })
 
@@ -162,8 +162,8 @@ test('a last entry that is changed closes management', async () => {
 
 test('an older config.db does not bring a revoked token back; restoring it does, and is in the trail', async () => {
   copyFileSync(join(earlier, 'config.db'), join(data, 'config.db'))
-  assert.match(await doctorSays(), /the trail ends before number \d+, which the mark knows/)
-  await isServedWithoutStore(/config\.db does not extend what this instance wrote last/)
+  assert.match(await doctorSays(), /the trail ends before number \d+, which the mark records/)
+  await isServedWithoutStore(/config\.db does not contain the last changes of this instance/)
   const server = await isAcceptedByRestore()
   assert.equal(await statusOf(server, revoked), 200, 'as docs/cli.md says')
   assert.equal((await server.manage('GET', '/audit/verify')).json.ok, true)
@@ -182,7 +182,7 @@ test('with serving.db older too nothing is served, and the start names both', as
   for (const file of ['config.db', 'serving.db']) copyFileSync(join(earlier, file), join(data, file))
   await assert.rejects(
     startTestServer({ data }),
-    /config\.db does not extend .*serving\.db is older too: .*could admit what was revoked/,
+    /config\.db does not contain .*serving\.db is older too: .*could accept revoked credentials/,
   )
 })
 
@@ -225,7 +225,7 @@ test('the trail of an older version is verified once, closed with a keyed anchor
   rmSync(join(data, 'audit.mark'))
   // Nobody without the key can do that: the canary tells that the links were keyed
   await isServedWithoutStore(/has no keyed anchor, and the key file proves that it had one/)
-  assert.match(await doctorSays(), /audit trail: .*the keyed anchor is gone.*postern restore/)
+  assert.match(await doctorSays(), /audit trail: .*the keyed anchor is missing.*postern restore/)
   {
     await using file = await openAuditFile(data)
     const older = openVaultAlone(join(data, 'vault.key')).canary(true)

@@ -128,7 +128,7 @@ test('the whole of a collection, client and profile is made, used and deleted by
   assert.equal(unconfirmed.code, 2)
   assert.match(
     unconfirmed.err,
-    /there is no terminal to ask in: add --confirm with the slug of orders, or --yes/,
+    /there is no terminal for the confirmation: add --confirm with the slug of orders, or --yes/,
   )
   const gone = await postern('clients', 'delete', 'acme', '--yes', '--dry-run')
   assert.match(gone.out, /^- \(all of it\): \{"slug":"acme"/m)
@@ -252,7 +252,7 @@ test('a description is imported and published by one command', async () => {
   assert.equal(made.code, 0, made.err)
   assert.match(made.out, /^Collection shop at \/shop: 2 proxies, published\.$/m)
   // What it says to do next works as it stands
-  const [, create] = /^Let somebody call it: postern (.*)$/m.exec(made.out)!
+  const [, create] = /^Create a client that may call it: postern (.*)$/m.exec(made.out)!
   const [, url] = /^Then call it: curl -H "Authorization: Bearer \$TOKEN" '(.*)'$/m.exec(made.out)!
   const client = await postern(...create!.split(' '), '-o', 'json')
   assert.equal(client.code, 0, client.err)
@@ -355,7 +355,7 @@ test('a call goes through the gateway with a given token, and prints status, hea
 
   const followed = await postern('records', 'list', '--follow', '--from', '1h')
   assert.deepEqual([followed.code, followed.out], [2, ''])
-  assert.match(followed.err, /--from does not go with --follow/)
+  assert.match(followed.err, /--from cannot be used with --follow/)
 })
 
 test('a starter configuration is valid, is applied, and says how to go on', async (t) => {
@@ -389,7 +389,7 @@ test('what was exported and the instance are in step, and an apply says what it 
   assert.equal((await postern('export', '--out', directory)).code, 0)
   const diff = await postern('diff', directory)
   assert.equal(diff.code, 0, diff.err)
-  assert.match(diff.out, /^The documents and the instance are in step\.$/m)
+  assert.match(diff.out, /^The documents and the instance match\.$/m)
 
   const one = join(directory, 'policy/kept.yaml')
   const ask = async (question: string): Promise<string> => {

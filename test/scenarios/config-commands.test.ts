@@ -72,7 +72,7 @@ test('documents are planned, applied, edited by hand, and told apart', async () 
     [same.code, same.out],
     [
       0,
-      '0 to create, 0 to update, 0 to adopt, 0 to remove, 2 unchanged.\nThe documents and the instance are in step.\n',
+      '0 to create, 0 to update, 0 to adopt, 0 to remove, 2 unchanged.\nThe documents and the instance match.\n',
     ],
   )
   await postern('collections', 'update', 'orders', '--max-body', '5')
@@ -130,7 +130,7 @@ test('a directory is applied whenever a file of it changes; a bad file leaves wh
   const watching = runCommand(server.data, args, own)
   await until(maxOf, (max) => max === 1)
   policy('none')
-  await eventually(() => told.includes('Nothing was changed; watching on.'))
+  await eventually(() => told.includes('Nothing was changed. Still watching for changes.'))
   assert.match(told, /watched\.yaml:3 \/spec\/limits\/0\/max/)
   assert.equal(await maxOf(), 1)
   policy(2)
@@ -173,7 +173,7 @@ test('documents are judged without an instance, and by one', async () => {
   )
   assert.match((await postern('validate', bomb, '--offline')).err, /aliases expand/)
   const twice = write('twice.yaml', 'kind: policy\nkind: policy\n')
-  assert.match((await postern('validate', twice, '--offline')).err, /stands twice/)
+  assert.match((await postern('validate', twice, '--offline')).err, /occurs twice/)
 })
 
 test('what one instance has goes to another, with the values of there', async () => {

@@ -186,7 +186,7 @@ test('a person who begins again and again is told to wait, and pushes out nobody
   for (let at = 0; at < 20; at++) await callbackOf('bob', 'notes')
   const browser = browsers['bob']!
   const refused = await leaveFrom(browser, await browser.open('/connect/notes'))
-  assert.match(refused.text, /Too many connections are being made/)
+  assert.match(refused.text, /Too many accounts are being connected/)
   const shown = await browsers['ann']!.open(callback)
   assert.equal(shown.url.pathname, '/connect/notes', shown.text)
 })

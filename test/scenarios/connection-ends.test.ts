@@ -117,7 +117,7 @@ test('an administrator switches an account off and on; the person cannot connect
   assert.equal(off.status, 200, off.text)
   await asksNothing()
   const page = await browser.open('/connect/notes')
-  assert.match(page.text, /An administrator has switched your connection off/)
+  assert.match(page.text, /Your connection is inactive/)
   assert.doesNotMatch(page.text, /value="connect"/)
   const on = await server.manage('POST', '/connections/toggle', { ...at, active: true })
   assert.equal(on.status, 200, on.text)

@@ -93,7 +93,7 @@ test('a person without an account gets a link, which works for that person alone
   assert.doesNotMatch(url, /bob|usr_/)
   const another = await browsers['ann']!.open(url)
   assert.equal(another.status, 403)
-  assert.match(another.text, /made for somebody else/)
+  assert.match(another.text, /this link is for another person/)
   origins['notes']!.account = 'bob-at-notes'
   const page = await browsers['bob']!.open(url)
   assert.equal(page.status, 200, page.text)
@@ -124,7 +124,7 @@ test('an administrator is shown the authorization server and its redirect URI, w
   assert.equal(plain.status, 201, plain.text)
   const refused = await server.manage('GET', '/origins/plain/authorization')
   assert.deepEqual([refused.status, refused.json.code], [422, 'configuration_invalid'])
-  assert.match(refused.json.detail, /Set it to user_oauth or shared_oauth first/)
+  assert.match(refused.json.detail, /First set auth_mode to user_oauth or shared_oauth/)
 })
 
 test('no token of an origin reaches a client, a record or the audit trail', async () => {

@@ -79,7 +79,7 @@ test('the cookie counts in requests of the console alone', async () => {
   ]) {
     const answer = await browser.ask(origin + WHOAMI, { headers: headers as Record<string, string> })
     assert.deepEqual([answer.status, codeOf(answer)], [401, 'credentials_missing'], JSON.stringify(headers))
-    assert.match(answer.text, /counts only in requests that the console makes/)
+    assert.match(answer.text, /is accepted only in requests of the console/)
   }
 })
 
@@ -156,7 +156,7 @@ test('a sign-in belongs to the browser that began it', async () => {
   const state = new URL(foreign.headers.get('location')!).searchParams.get('state')
   const back = await own.ask(`${origin}/console/callback?code=any&state=${state}`)
   assert.equal(back.status, 400)
-  assert.match(back.text, /begun in another browser/)
+  assert.match(back.text, /started in another browser/)
   assert.equal(own.cookie(HOST, 'postern_console'), undefined)
   assert.equal(begun.status, 303)
 })
@@ -217,7 +217,7 @@ test('a code is good for one sign-in', async () => {
   browser.give(HOST, 'postern_console_sign_in', kept)
   const again = await fetched(callback)
   assert.equal(again.status, 400)
-  assert.match(again.text, /used before, or is too old/)
+  assert.match(again.text, /already used, or is too old/)
 })
 
 test('a sign-in leads to pages of the console alone', async () => {
@@ -259,7 +259,7 @@ test('the console at an address that it does not know leads to one that it knows
     sent.end()
   })
   assert.equal(status.status, 403)
-  assert.match(status.text, /is not known by this address/)
+  assert.match(status.text, /This is not the address of the console/)
   assert.equal(browser.set.length, 0)
 })
 

@@ -186,7 +186,7 @@ test('what is no new secret of its type is refused', async () => {
   ] as const)
     assert.equal((await rotate(body)).json.errors[0].pointer, pointer)
   await begin({ type: 'bearer', token: { env: 'SECRET_X' } })
-  assert.match((await rotate({ auth: { token: NEW } })).json.detail, /is read elsewhere/)
+  assert.match((await rotate({ auth: { token: NEW } })).json.detail, /is read from an external source/)
 })
 
 test('neither secret is in an answer, the trail or the log', async () => {

@@ -47,7 +47,7 @@ test('a token endpoint is asked, and what it says is said', async () => {
   const works = await tried()
   assert.equal(works.status, 200, works.text)
   assert.deepEqual([works.json.ok, works.json.steps.length], [true, 2])
-  assert.equal(works.json.summary, 'It works: the token endpoint gave a token.')
+  assert.equal(works.json.summary, 'It works: the token endpoint issued a token.')
   endpoint.status = 401
   const refused = await tried()
   assert.equal(refused.json.ok, false)
@@ -75,7 +75,7 @@ test('an upstream is called with it, where and how it was said', async () => {
   assert.equal((await tried()).json.summary, 'It failed at the call: the upstream refused it (403).')
   assert.equal(upstream.seen.at(-1)!.url, '/')
   upstream.answer = (_seen, response) => response.socket?.destroy()
-  assert.match((await tried()).json.summary, /the upstream is not reached \(unreachable: /)
+  assert.match((await tried()).json.summary, /the upstream cannot be reached \(unreachable: /)
   await put({ type: 'api_key', key: SECRET, in: 'query', name: 'key' })
   upstream.answer = (_seen, response) => response.end('{}')
   assert.equal((await tried({ path: '/a?b=1' })).json.ok, true)

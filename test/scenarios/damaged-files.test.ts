@@ -28,7 +28,7 @@ import { startUpstream, type TestUpstream } from './upstream.ts'
 /** Damages of each file. */
 const DAMAGES = IS_LONG ? 80 : 8
 const FILES = ['config.db', 'serving.db', 'records.db', 'lock.db', 'idempotency.db', 'audit.mark'] as const
-const REMEDY = /postern (restore|doctor)|restore|delete|remove|made anew|new one/i
+const REMEDY = /postern (restore|doctor)|restore|delete|remove|created again|new file/i
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-damaged-'))
 /** Of a stopped instance with a published route, records and idempotency keys. */
@@ -163,7 +163,7 @@ test('with config.db and serving.db damaged the start is refused, names both and
     assert.ok(error instanceof CannotStart)
     assert.match(
       error.message,
-      /config\.db is damaged .*serving\.db is not there, holds nothing yet, is damaged, or was written by another version\. Restore a backup/,
+      /config\.db is damaged .*serving\.db is missing, empty or damaged, or was written by another version\. Restore a backup/,
     )
     return true
   })
@@ -183,7 +183,8 @@ test('with config.db gone a serving.db that cannot be used is kept, and the star
       await assert.rejects(
         open(data),
         (error) =>
-          error instanceof CannotStart && /config\.db is gone\..*begin anew, delete/.test(error.message),
+          error instanceof CannotStart &&
+          /config\.db is missing\..*without the old configuration, delete/.test(error.message),
       )
     assert.deepEqual([existsSync(join(data, 'config.db')), existsSync(serving)], [false, true])
   }
@@ -191,11 +192,11 @@ test('with config.db gone a serving.db that cannot be used is kept, and the star
 
 test('a damaged file is named in the log with what was done about it, and by doctor with what to do', async () => {
   for (const [file, logged, found] of [
-    ['serving.db', /serving\.db is damaged .* made anew from config\.db/, /is damaged/],
-    ['idempotency.db', /idempotency\.db is damaged .* a new one begins/, /is damaged/],
+    ['serving.db', /serving\.db is damaged .* created again from config\.db/, /is damaged/],
+    ['idempotency.db', /idempotency\.db is damaged .* A new file begins/, /is damaged/],
     [
       'records.db',
-      /records\.db is damaged .* is now .*records\.db\.damaged-\d+.*new records begin/,
+      /records\.db is damaged .* is now .*records\.db\.damaged-\d+.*New records begin/,
       /is damaged/,
     ],
     ['lock.db', null, /is damaged/],
@@ -222,7 +223,7 @@ test('a restore that was cut off before config.db is told of by the start and by
   writeFileSync(join(empty, 'restore.part', 'config.db'), 'half')
   await assert.rejects(
     open(empty),
-    /restore into .* was cut off: .*restore\.part .*Run postern restore again/,
+    /restore into .* was interrupted: .*restore\.part .*Run postern restore again/,
   )
   const env = { POSTERN_LISTEN: '127.0.0.1:0', POSTERN_CONTROL_LISTEN: '127.0.0.1:0' }
   const findings = await examine({ data: empty, env, isNetworkAsked: false })
@@ -231,7 +232,7 @@ test('a restore that was cut off before config.db is told of by the start and by
   mkdirSync(join(done, 'restore.part'))
   const { keys, log } = await open(done)
   assert.deepEqual(keys.toSorted(), served)
-  assert.match(log.join('\n'), /restore\.part is left of a restore that was cut off; delete it/)
+  assert.match(log.join('\n'), /restore\.part is left from an interrupted restore\. Delete it/)
 })
 
 test('with records.db damaged a call is answered and recorded', async () => {
@@ -286,7 +287,10 @@ test('a copy of config.db that a killed process has left is used when it is whol
   assert.match(findings.find(({ check }) => check === 'config.db.new')?.fix ?? '', /next start uses it/)
   const used = await open(whole)
   assert.deepEqual(used.keys.toSorted(), served)
-  assert.match(used.log.join('\n'), /config\.db was gone: the whole copy .*config\.db\.new is used/)
+  assert.match(
+    used.log.join('\n'),
+    /config\.db was missing\. The complete copy .*config\.db\.new of a killed process is used/,
+  )
   assert.doesNotMatch(used.log.join('\n'), /cannot be changed/)
   assert.deepEqual(
     [existsSync(join(whole, 'config.db')), existsSync(join(whole, 'config.db.new'))],

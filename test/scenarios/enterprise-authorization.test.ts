@@ -185,7 +185,7 @@ test('with new_hosts hold, a client that comes with an assertion waits for an ad
   await server.manage('PATCH', '/settings/current', { new_hosts: 'hold' })
   const held = await redeem(assertionOf({ client_id: 'late' }), {}, late)
   assert.deepEqual([held.status, held.body.error], [400, 'access_denied'])
-  assert.match(held.body.error_description, /must switch it on first/)
+  assert.match(held.body.error_description, /must activate it first/)
   const { slug, active } = (await hosts()).find((one: { name: string }) => one.name === 'Late')
   assert.equal(active, false)
   await toggle(`/hosts/${slug}`, true)

@@ -160,6 +160,6 @@ export const REFUSALS: readonly Refusal[] = [
     code: 'credential_unavailable',
     number: 17,
     setting: 'credentials/exchanged',
-    reason: /shows no token that could be exchanged/,
+    reason: /sent no token that could be exchanged/,
   },
 ]

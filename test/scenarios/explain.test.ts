@@ -142,7 +142,7 @@ test('the route that wins is named, and those that lose with why', async () => {
       ['rest', false],
     ],
   )
-  assert.match(candidates[1]!.reason, /recent goes first: its segment 3 is the literal "recent"/)
+  assert.match(candidates[1]!.reason, /recent takes precedence: its segment 3 is the literal "recent"/)
   assert.deepEqual(forward, {
     method: 'GET',
     upstream: new URL(upstream.url).host,
@@ -206,7 +206,10 @@ test('checks stand in the order in which they run, and those behind a refusal na
     )
   const { checks } = await explained({ client: 'other', method: 'GET', target })
   const body = checks.find(({ name }) => name === 'declared body')
-  assert.deepEqual([body?.result, body?.reason], ['not_reached', 'the check "assignment" has refused before'])
+  assert.deepEqual(
+    [body?.result, body?.reason],
+    ['not_reached', 'the check "assignment" has already refused the request'],
+  )
 })
 
 const REPORT = {
@@ -296,7 +299,7 @@ test('a preflight is told as answered by the gateway, and whom ids name as who c
   })
   const answered = tool.json.result.structuredContent
   assert.equal(answered?.outcome, 'answered', tool.text)
-  assert.match(answered.summary, /^Answered by the gateway itself: a preflight/)
+  assert.match(answered.summary, /^The gateway responds itself: a preflight/)
   assert.equal((await server.manage('PATCH', '/collections/orders', { cors: null })).status, 200)
 
   const { code, out } = await postern(
@@ -357,7 +360,7 @@ test('a collection that hides from whom it is not assigned to is explained by bo
     [
       'route_not_found',
       'assignment',
-      'collection_not_assigned, which is hidden',
+      'collection_not_assigned, shown to the caller as route_not_found',
       'clients/other collections; collections/orders hide_unassigned',
     ],
   )
@@ -390,7 +393,7 @@ test('the command prints who wins, who loses and what decides', async () => {
   assert.equal(code, 0, err)
   assert.match(out, /^Refused by the check "address" with 403 ip_not_allowed/)
   assert.match(out, /\* orders:recent {2}GET \/orders\/v1\/orders\/recent/)
-  assert.match(out, /^ +orders:one {2}GET .*[\s\S]*recent goes first/m)
+  assert.match(out, /^ +orders:one {2}GET .*[\s\S]*recent takes precedence/m)
   assert.match(out, /REFUSE address: ip_not_allowed: .*\[profiles\/acme:live ip_allowlist\]/)
 })
 
@@ -402,8 +405,8 @@ test('a save says which routes overlap and who goes first, and which base paths 
     path: '/v1/orders/search',
   })
   assert.deepEqual(
-    proxy.json.warnings.map(({ reason }: { reason: string }) => reason.split(' where')[0]),
-    ['goes before /v1/orders/{id} of "one"', 'goes before /v1/* of "rest"'],
+    proxy.json.warnings.map(({ reason }: { reason: string }) => reason.split(' if')[0]),
+    ['takes precedence over /v1/orders/{id} of "one"', 'takes precedence over /v1/* of "rest"'],
   )
   const nested = await server.manage('POST', '/collections', {
     name: 'Inner',
@@ -442,7 +445,7 @@ test('whether a profile may call an endpoint is told by the checks that would ju
   )
   const target = '/orders/v1/orders/recent'
   const lost = await access('free:live', { endpoint: 'orders:one', target })
-  assert.deepEqual([lost['allowed'], lost['reason']], [false, 'another route wins for them'])
+  assert.deepEqual([lost['allowed'], lost['reason']], [false, 'another route takes precedence for them'])
   const rest = await access('free:live', { endpoint: 'orders:rest', method: 'POST' })
   assert.deepEqual([rest['allowed'], rest['target'], rest['method']], [true, '/orders/v1/x', 'POST'])
   const hidden = await server.manage('POST', '/proxies/orders:rest/publish', { status: 'draft' })

@@ -126,7 +126,7 @@ test('a caller that follows as often as it may leaves places to others', async (
   const refused = await Promise.any(
     waiting.map(async (one) => ((await one).status === 503 ? one : Promise.reject(new Error('not refused')))),
   )
-  assert.match(refused.json.detail, /You follow request records 16 times already/)
+  assert.match(refused.json.detail, /You already follow request records 16 times/)
   const other = await issue(['auditor'])
   assert.equal((await follow(`wait=0&cursor=${json.next_cursor}`, other.token)).status, 200)
   await called('/orders/v1/orders/greedy')

@@ -125,5 +125,5 @@ test('fields of a form with files are changed, and its files pass', async () => 
     '--x\nContent-Disposition: form-data; name="a"\n\nb\n--x--',
   )
   assert.equal(reply.status, 403)
-  assert.match(reply.json.detail, /cannot look at the request/)
+  assert.match(reply.json.detail, /cannot check the request/)
 })

@@ -284,7 +284,7 @@ test('content that cannot be looked at is a failure: blocked, or passed by failu
       using _upstream = answers(type, body)
       const reply = await get()
       assert.deepEqual([reply.status, reply.json.guardrail], [502, closed.slug], type)
-      assert.match(reply.json.detail, /cannot look at the response/)
+      assert.match(reply.json.detail, /cannot check the response/)
     }
   }
   await using passing = await rule({ ...members, failure_mode: 'pass' })

@@ -234,7 +234,7 @@ test('a binding without acts_for exchanges nothing, and one with it gets no toke
   const { accessToken } = await signInAt(desk, 'ann')
   const refused = await exchange(base, alone, { subject_token: accessToken })
   assert.equal(refused.body.error, 'unauthorized_client')
-  assert.match(refused.body.error_description, /use grant_type client_credentials, or give it acts_for/)
+  assert.match(refused.body.error_description, /use grant_type client_credentials, or set acts_for/)
   const { body } = await postForm(`${base}/oauth/token`, {
     grant_type: 'client_credentials',
     client_id: agent.id,

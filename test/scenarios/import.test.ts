@@ -76,7 +76,7 @@ test('a broken description is refused over REST with the pointer of what is wron
   assert.equal(reply.status, 422)
   assert.equal(reply.json.code, 'document_invalid')
   assert.deepEqual(reply.json.errors, [
-    { pointer: '/paths/~1x/get/parameters/0/name', reason: 'a parameter has a name' },
+    { pointer: '/paths/~1x/get/parameters/0/name', reason: 'a parameter must have a name' },
   ])
   assert.equal((await server.manage('GET', '/collections')).json.items.length, 0)
 })

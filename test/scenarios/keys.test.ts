@@ -188,7 +188,7 @@ test('keys are exchanged under load without a failed request, a lost session or 
   }
 })
 
-test('a secret that is read elsewhere reaches a thread that starts after a rotation', async () => {
+test('a secret that is read from an external source reaches a thread that starts after a rotation', async () => {
   const secrets = join(data, 'elsewhere')
   mkdirSync(secrets)
   writeFileSync(join(secrets, 'backend'), PLANTED)
@@ -293,7 +293,7 @@ test('a key file that cannot be changed refuses a rotation and says what to do; 
   renameSync(join(data, 'vault.key'), join(data, 'elsewhere'))
   const refused = await server.manage('POST', '/keys/rotate', {})
   assert.deepEqual([refused.status, refused.json.code], [503, 'key_file_unusable'])
-  assert.match(refused.json.detail, /vault\.key is missing.*restore it, or set POSTERN_KEY_FILE/)
+  assert.match(refused.json.detail, /vault\.key is missing.*Restore it, or set POSTERN_KEY_FILE/)
   renameSync(join(data, 'elsewhere'), join(data, 'vault.key'))
   const dry = await server.manage('POST', '/keys/rotate?dry_run=true', {})
   assert.deepEqual([dry.status, keyLines()], [200, before], dry.text)
@@ -314,7 +314,7 @@ test('a key file that cannot be changed refuses a rotation and says what to do; 
   assert.equal(wrong.code, 1)
   assert.match(
     wrong.stderr,
-    /does not hold the key k[0-9a-f]{8} .*restore the right file, or set POSTERN_KEY_FILE/,
+    /does not contain the key k[0-9a-f]{8}, .*Restore the right file, or set POSTERN_KEY_FILE/,
   )
   assert.ok(!wrong.stderr.includes(before[0]!.split(' ')[1]!))
 })

@@ -139,7 +139,10 @@ test('convert ends with 3 where something is left out or a draft, with a row for
   )
   const open = await runCommand(server.data, ['convert', kong({})])
   assert.equal(open.code, 3)
-  assert.match(open.err, /^different +collection +s +it had no authentication and is closed here: .+$/m)
+  assert.match(
+    open.err,
+    /^different +collection +s +it had no authentication, but callers of Postern need .+$/m,
+  )
   const plugins = [{ name: 'ip-restriction', config: { allow: ['10.0.0.0/8'] } }]
   const closed = await runCommand(server.data, ['convert', kong({ plugins, vaults: [1] })])
   assert.equal(closed.code, 3)
@@ -197,7 +200,7 @@ test('convert writes the entries of programs for the runner to standard error, a
     const file = write('package.json', JSON.stringify({ name: `com.example/tool${at}`, packages: [one] }))
     const { code, err } = await runCommand(server.data, ['convert', file, '--value', 'root=/srv/a=b'])
     assert.equal(code, 3)
-    const [notes, yaml] = err.split('For the file of postern runner:\n')
+    const [notes, yaml] = err.split('Entries for the file of postern runner:\n')
     assert.match(notes!, /to the file of postern runner/)
     const { entries } = RunnerFileSchema.parse({
       listen: { socket: '/run/x.sock' },

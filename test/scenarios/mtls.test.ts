@@ -238,7 +238,7 @@ test('explain knows the profile, and that a certificate is what it shows', async
   const asked = new URLSearchParams({ method: 'GET', target: ORDER, client: 'acme', profile: 'partner' })
   const explained = await server.manage('GET', `/requests/explain?${asked}`)
   const check = explained.json.checks.find(({ name }: { name: string }) => name === 'authenticate')
-  assert.equal(check.reason, 'the caller is taken to show a valid certificate')
+  assert.equal(check.reason, 'the caller is assumed to present a valid certificate')
 })
 
 test('failures with certificates are throttled by source and profile, and certificates that were verified pass', async () => {

@@ -51,12 +51,12 @@ test('without the setting an application can be used from its first consent on',
 test('a held application waits after its first consent, and the person comes back once it is switched on', async () => {
   await setNewHosts('hold')
   const first = await authorize(desk, 'ann', { client: 'Notes' })
-  assert.match(first.page.text, /is new here\. If you allow it, an administrator must switch it on/)
+  assert.match(first.page.text, /is new here\. If you allow it, an administrator must activate it/)
   assert.equal(await hostOf('Notes'), undefined)
   const { browser, clientId } = first
   const waiting = await browser.submit(first.page, { do: 'allow' })
   assert.equal(waiting.status, 403)
-  assert.match(waiting.text, /An administrator must switch it on before you can use it/)
+  assert.match(waiting.text, /An administrator must activate it before you can use it/)
   const host = await hostOf('Notes')
   assert.equal(host.active, false)
   // Asking again does not pass either, on this page or from the beginning
@@ -65,7 +65,7 @@ test('a held application waits after its first consent, and the person comes bac
   assert.equal(again.page.status, 403)
   const left = await browser.submit(again.page, { do: 'leave' })
   assert.equal(left.url.searchParams.get('error'), 'access_denied')
-  assert.match(left.url.searchParams.get('error_description') ?? '', /must switch it on first/)
+  assert.match(left.url.searchParams.get('error_description') ?? '', /must activate it first/)
   // A form that was shown before is judged when it is sent
   const other = await authorize(desk, 'ann', { client: 'Notes', browser })
   assert.equal(other.page.status, 403)
@@ -93,7 +93,7 @@ test('an application that an administrator has switched off is not told that it 
   await server.manage('POST', '/hosts/notes/toggle', { active: false })
   const { page, browser } = await authorize(desk, 'ann', { client: 'Notes' })
   const refused = await browser.submit(page, { do: 'allow' })
-  assert.match(refused.url.searchParams.get('error_description') ?? '', /switched this application off/)
+  assert.match(refused.url.searchParams.get('error_description') ?? '', /This application is inactive/)
 })
 
 test('a client that copies the name and the redirect host of an approved application is held', async () => {
@@ -106,7 +106,7 @@ test('a client that copies the name and the redirect host of an approved applica
   })
   const waiting = await copied.browser.submit(copied.page, { do: 'allow' })
   assert.equal(waiting.status, 403)
-  assert.match(waiting.text, /An administrator must switch it on/)
+  assert.match(waiting.text, /An administrator must activate it/)
   const { accessToken } = await signIn(desk, 'ann', { client: 'Web notes', redirect })
   assert.equal((await message(desk, accessToken, 'tools/list')).status, 200)
 })

@@ -176,7 +176,7 @@ test('the test of an origin whose thread ends is answered at once', async () => 
       answer = await tested
     }
     assert.equal(answer?.status, 503)
-    assert.equal(answer.json.detail, 'The origin cannot be asked now: the gateway thread has ended.')
+    assert.equal(answer.json.detail, 'The origin cannot be probed now: the gateway thread has ended.')
   } finally {
     silent.closeAllConnections()
     silent.close()

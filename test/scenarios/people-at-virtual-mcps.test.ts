@@ -112,7 +112,7 @@ test('switching off the host or the person, and revoking the grant, hold from th
   assert.equal(await status(), 403)
   const { page, browser } = await authorize(at('desk'), 'bob', { client: 'Switched' })
   const refused = await browser.submit(page, { do: 'allow' })
-  assert.match(refused.url.searchParams.get('error_description') ?? '', /switched this application off/)
+  assert.match(refused.url.searchParams.get('error_description') ?? '', /This application is inactive/)
   await server.manage('POST', `/hosts/${slug}/toggle`, { active: true })
   assert.equal(await status(), 200)
   await server.manage('POST', '/users/bob/toggle', { active: false })

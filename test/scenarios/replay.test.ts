@@ -198,19 +198,19 @@ test('who is gone, switched off or revoked is not acted as, and no other proxy i
     await recorded('open'),
     await recorded('open', '/orders/v1/gone'),
   ]
-  await refusedBecause(await recorded('open', '/orders/v1/nothing/there'), /was not found to be for a proxy/)
+  await refusedBecause(await recorded('open', '/orders/v1/nothing/there'), /names no proxy or no client/)
   await manage('PATCH', '/profiles/acme:open', { active: false })
-  await refusedBecause(open, /the profile is switched off/)
+  await refusedBecause(open, /the profile is inactive/)
   await manage('PATCH', '/profiles/acme:open', { active: true, auth: { type: 'token' } })
-  await refusedBecause(open, /no token had proved the caller/)
+  await refusedBecause(open, /the caller was not authenticated with a token/)
   await manage('PATCH', '/profiles/acme:open', { auth: { type: 'jwt' } })
-  await refusedBecause(open, /profile of type jwt are proved by what is not recorded/)
+  await refusedBecause(open, /profile of type jwt are not recorded/)
   await manage('PATCH', '/profiles/acme:open', { auth: { type: 'none' } })
   await manage('PATCH', '/clients/acme', { active: false })
-  await refusedBecause(live, /the client is switched off/)
+  await refusedBecause(live, /the client is inactive/)
   await manage('PATCH', '/clients/acme', { active: true })
   await manage('PATCH', '/proxies/orders:gone', { path: '/v1/elsewhere' })
-  await refusedBecause(gone, /no published proxy answers/)
+  await refusedBecause(gone, /no published proxy has/)
   await manage('POST', '/proxies', {
     collection: 'orders',
     name: 'Takes',
@@ -220,12 +220,12 @@ test('who is gone, switched off or revoked is not acted as, and no other proxy i
   await manage('POST', '/proxies/orders:takes/publish')
   await refusedBecause(gone, /the path leads to another proxy now/)
   await manage('DELETE', '/proxies/orders:gone', { confirm: 'gone' })
-  await refusedBecause(gone, /The proxy of the request is gone/)
+  await refusedBecause(gone, /The proxy of the request was deleted/)
   token = (await manage('POST', '/profiles/acme:live/rotate', { overlap: '1m' })).json.token
   const newer = await recorded('live')
   assert.equal((await replay(live)).status, 200)
   server.moveClock(61_000)
-  await refusedBecause(live, /the token of the caller has ended: retired by rotation/)
+  await refusedBecause(live, /the token of the caller is no longer valid: retired by rotation/)
   assert.equal((await replay(newer)).status, 200)
   await manage('POST', '/profiles/acme:live/revoke', { confirm: 'live' })
   await refusedBecause(newer, /the token of the caller was revoked/)

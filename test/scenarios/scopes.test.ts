@@ -111,7 +111,10 @@ test('a collection that takes over the slug of a deleted one is beyond the scope
 
 test('a grant that says nothing clear issues no token, and says why', async () => {
   const cases = [
-    [['--grant', 'modifier:proxy'], /"modifier:proxy" is no grant: after the colon stand types/],
+    [
+      ['--grant', 'modifier:proxy'],
+      /"modifier:proxy" is not a valid grant: after the colon, name one or more types/,
+    ],
     [['--grant', 'viewer@nowhere'], /there is no collection "nowhere"/],
     [['--grant', 'viewer', '--role', 'admin'], /cannot be used with option/],
   ] as const

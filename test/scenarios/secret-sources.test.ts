@@ -77,7 +77,7 @@ for (const [reference, fault] of [
     /the environment variable ORDERS may not be read \(POSTERN_SECRETS_ENV, --secrets-env\)/,
   ],
   [{ file: 'nothing' }, /the file nothing cannot be read \(ENOENT\)/],
-  [{ file: 'outside' }, /the file outside leads out of the secrets directory/],
+  [{ file: 'outside' }, /the file outside is outside of the secrets directory/],
   [{ vault: { path: 'secret/data/none', field: 'key' } }, /the vault: secret\/data\/none: answered 404/],
   [
     { vault: { path: 'secret/data/orders', field: 'none' } },

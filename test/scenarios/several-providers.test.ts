@@ -264,7 +264,7 @@ test('whoami says at which provider a person signs in', async () => {
 test('a start is refused where the file of providers, its secrets or its rules cannot be used', async () => {
   for (const [entry, expected] of [
     [{ slug: 'Partner' }, /entry 1 \("Partner"\), slug: must be lower-case letters/],
-    [{ issuer: its.company.url }, /entry 1 \("partner"\), issuer: is that of POSTERN_OIDC_ISSUER/],
+    [{ issuer: its.company.url }, /entry 1 \("partner"\), issuer: is also used by POSTERN_OIDC_ISSUER/],
     [{ client_secret_file: 'none' }, /client_secret_file: is \S+none, which cannot be read/],
     [{ role_map: ['*=publisher'] }, /role_map of "partner" in \S+: there is no role "publisher"/],
   ] as const) {

@@ -93,10 +93,10 @@ test('a key file that cannot be read, or is no key, refuses start', async () => 
   await writeFile(file('short.key'), 'key_1 c2hvcnQ=\n', { mode: 0o600 })
   await writeFile(file('empty.key'), '', { mode: 0o600 })
   for (const [name, what] of [
-    ['directory.key', 'is not a file; move it away'],
+    ['directory.key', 'is not a file. Move it away'],
     ['broken.key', 'is malformed at line 1'],
     ['short.key', 'is malformed at line 1'],
-    ['empty.key', 'holds no key'],
+    ['empty.key', 'contains no key'],
   ] as const)
     await refusesToStart(
       ['--data', data, ...FREE, '--key-file', file(name)],
@@ -237,7 +237,7 @@ for (const [what, end] of ENDS)
     assert.equal((await call('GET', `${up.controlUrl}/healthz`)).status, 200)
     end(npm)
     await eventually(() => !isGroupAlive(npm))
-    assert.match(up.output(), /letting requests end, then stopping/)
+    assert.match(up.output(), /finishing the running requests, then stopping/)
     await rm(data, { recursive: true })
   })
 

@@ -189,7 +189,7 @@ test(
       try {
         await until(
           async () => up.output(),
-          (output) => /No link to set up the administrator/.test(output),
+          (output) => /The link to set up the administrator cannot be created/.test(output),
         )
         disk.free()
         await until(

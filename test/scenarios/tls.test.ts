@@ -219,8 +219,12 @@ test('a wrong file refuses start with one sentence', async () => {
   await writeFile(file('c.key'), PRIVATE_KEY)
   const cases: [string, string, RegExp][] = [
     ['missing.pem', 'c.key', /POSTERN_TLS_CERT \(--tls-cert\) .*missing\.pem: there is no such file\.$/m],
-    ['c.key', 'c.key', /POSTERN_TLS_CERT \(--tls-cert\) .*c\.key: the file holds no certificate in PEM\.$/m],
-    ['c.pem', 'c.pem', /POSTERN_TLS_KEY \(--tls-key\) .*c\.pem: the file holds no private key in PEM/],
+    [
+      'c.key',
+      'c.key',
+      /POSTERN_TLS_CERT \(--tls-cert\) .*c\.key: the file contains no certificate in PEM\.$/m,
+    ],
+    ['c.pem', 'c.pem', /POSTERN_TLS_KEY \(--tls-key\) .*c\.pem: the file contains no private key in PEM/],
     [
       'c.pem',
       'b.key',

@@ -151,7 +151,7 @@ test('answers that are kept for others are refused, from whichever end they come
     const reply = await cache({ ttl: '1m', scope })
     assert.equal(reply.status, 422, reply.text)
     assert.equal(reply.json.errors[0].pointer, '/cache/scope')
-    assert.match(reply.json.detail, /token_exchange each caller has answers of its own/)
+    assert.match(reply.json.detail, /token_exchange, each caller gets its own responses/)
   }
   // A proxy with its own credential may
   assert.equal(
@@ -182,7 +182,7 @@ test('a trial exchanges the token that is given for it, and keeps it nowhere', a
   assert.deepEqual([without.status, without.json.errors[0].pointer], [422, '/subject_token'])
   const subject_token = of('carl')
   const tried = await server.manage('POST', '/credentials/backend/test', { subject_token })
-  assert.equal(tried.json.summary, 'It works: the token endpoint gave a token.', tried.text)
+  assert.equal(tried.json.summary, 'It works: the token endpoint issued a token.', tried.text)
   assert.equal(endpoint.asked.at(-1)!.form.get('subject_token'), subject_token)
   for (const path of ['/audit?limit=200', '/records?limit=200', '/credentials/backend/state']) {
     const { text } = await server.manage('GET', path)

@@ -69,7 +69,7 @@ test('the next request over REST is kept as the request of test_workflow, test_n
   const { id, state, next, match, count, captured: taken, proxy } = started.json
   assert.deepEqual([state, count, taken, proxy], ['waiting', 1, 0, proxyOf(path)])
   assert.deepEqual(match, { method: null, path: null, client: null, profile: null, query: {}, headers: {} })
-  assert.match(next, /^Have a client call orders:flow-\d+ before .*Z: 1 more request is taken\./)
+  assert.match(next, /^Call orders:flow-\d+ as a client before .*Z: 1 more request is captured\./)
   const reply = await server.gateway('POST', `${path}?on=a&on=b&at=now`, {
     token,
     headers: { 'X-Tenant': 'north', Cookie: 'sid=planted' },
@@ -450,7 +450,10 @@ test('a capture waits for as long as its ttl, and a request is kept for an hour'
   root = await admin()
   const over = await show(short)
   assert.deepEqual([over.state, over.requests], ['expired', []])
-  assert.match(over.next, /^Nothing is kept: no request that fits came before .* Start another capture\.$/)
+  assert.match(
+    over.next,
+    /^No request is stored: no matching request arrived before .* Start another capture\.$/,
+  )
   await server.gateway('GET', path, { token })
   assert.deepEqual((await show(short)).requests, [])
   const refused = await tried({ definition: ECHO, capture: short })
@@ -521,7 +524,10 @@ test('all captures keep or wait for at most 10 requests, and a cancelled one kee
   await armed(path, { count: 3, match: { method: 'GET' } })
   const full = await arm(path)
   assert.deepEqual([full.status, full.json.code], [422, 'configuration_invalid'])
-  assert.match(full.json.detail, /At most 10 requests are kept or waited for together, and 0 more can be/)
+  assert.match(
+    full.json.detail,
+    /All captures together can have at most 10 stored or expected requests; there is room for 0 more/,
+  )
   await post(path, { order: 1 })
   await until(
     () => show(first),
@@ -560,7 +566,7 @@ test('a capture ends with its proxy, and what it has kept is deleted', async () 
   for (const id of [kept, waiting]) {
     const view = await show(id)
     assert.deepEqual([view.state, view.requests], ['cancelled', []])
-    assert.match(view.next, /The proxy orders:flow-\d+ was deleted, and what was captured with it/)
+    assert.match(view.next, /The proxy orders:flow-\d+ was deleted, together with its captured requests/)
   }
   const gone = await arm(path)
   assert.equal(gone.status, 404)
@@ -656,7 +662,9 @@ test('captures need records:read_body for the proxy, starting them workflows:tes
   assert.ok(reads.some(({ actor }: { actor: { name: string } }) => actor.name === 'auditor'))
   const made = await entries('workflows.start_capture')
   assert.ok(made.some(({ outcome }: { outcome: string }) => outcome === 'denied'))
-  assert.ok(made.some(({ detail }: { detail: string | null }) => /Waits for 1 of/.test(detail ?? '')))
+  assert.ok(
+    made.some(({ detail }: { detail: string | null }) => /Waiting for 1 request to/.test(detail ?? '')),
+  )
   const looked = await manage('POST', '/guardrails/test', guard)
   assert.equal(looked.status, 200, looked.text)
   const noted = await entries('guardrails.test')

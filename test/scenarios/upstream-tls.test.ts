@@ -129,7 +129,7 @@ test('settings that cannot be used are refused at save, and the member is named'
   const targets = [{ url: origin.url }]
   const cases: [object, string, RegExp][] = [
     [{ ca: 'nothing' }, '/upstream/tls/ca', /no CERTIFICATE in PEM/],
-    [{ ca: CERTIFICATE + PRIVATE_KEY }, '/upstream/tls/ca', /should hold CERTIFICATE alone/],
+    [{ ca: CERTIFICATE + PRIVATE_KEY }, '/upstream/tls/ca', /must contain only CERTIFICATE/],
     [
       { ca: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----' },
       '/upstream/tls/ca',
@@ -176,7 +176,7 @@ test('collections with different settings share no connection', async () => {
 test('a client certificate opens an upstream that refuses calls without one', async () => {
   await use(closed, { ca: CERTIFICATE })
   const before = closed.seen.length
-  assert.match(await reasonOf(await order()), /wants a certificate of ours/)
+  assert.match(await reasonOf(await order()), /requires a client certificate/)
   assert.equal(closed.seen.length, before)
   const made = await server.manage('PUT', '/credentials/ours', mtls(OTHER_CERTIFICATE, OTHER_PRIVATE_KEY))
   assert.equal(made.status, 201, made.text)

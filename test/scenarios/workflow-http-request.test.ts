@@ -476,7 +476,7 @@ test('a credential that would be made of the token of the caller is never fetche
   const before = other.seen.length
   const reply = await get(path, jwt)
   assert.deepEqual([reply.status, reply.json.code], [500, 'credential_unavailable'], reply.text)
-  assert.match(await reasonOf(reply), /the caller shows no token that could be exchanged/)
+  assert.match(await reasonOf(reply), /the caller sent no token that could be exchanged/)
   assert.deepEqual([tokens.seen.length, other.seen.length - before], [0, 0])
 })
 

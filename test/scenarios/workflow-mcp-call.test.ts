@@ -79,7 +79,7 @@ for (const era of ERAS) {
       {},
     )
     assert.equal(handled.status, 422)
-    assert.deepEqual(handled.json.error, { kind: 'tool_error', message: 'it says that it failed' })
+    assert.deepEqual(handled.json.error, { kind: 'tool_error', message: 'its response reports a failure' })
     assert.match(handled.json.content[0].text, /intentionally returns an error/)
   })
 
@@ -272,7 +272,7 @@ test('a tool that the origin withdraws or changes, and an origin that is switche
 
     const off = await server.manage('POST', '/origins/own/toggle', { active: false })
     assert.equal(off.status, 200, off.text)
-    assert.equal((await post(free, {})).json.error.message, 'the origin "own" is switched off')
+    assert.equal((await post(free, {})).json.error.message, 'the origin "own" is inactive')
   } finally {
     await own[Symbol.asyncDispose]()
   }

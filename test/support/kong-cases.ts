@@ -330,7 +330,7 @@ const LEFT: readonly KongCase[] = [
   {
     name: 'a plugin of a consumer at the service',
     more: { plugins: [{ name: 'rate-limiting', service: 'ID', consumer: 'ID', config: { minute: 1 } }] },
-    named: /holds for a part/,
+    named: /applies to only a part/,
     calls: CLOSED,
   },
   {
@@ -383,7 +383,7 @@ const LEFT: readonly KongCase[] = [
   {
     name: 'defaults of decK that close',
     more: { _info: { defaults: { route: { protocols: ['https'] } } } },
-    named: /https alone/,
+    named: /only https/,
     calls: CLOSED,
   },
   ...[
@@ -427,7 +427,7 @@ const LEFT: readonly KongCase[] = [
   {
     name: 'a service without authentication, with consumers',
     plugins: [],
-    named: /different collection \S+: it had no authentication and is closed here/,
+    named: /different collection \S+: it had no authentication, but callers of Postern need/,
     // The client may call it, and sends its key as a bearer token
     calls: [{ status: 401 }, { status: 200, headers: { apikey: '', authorization: 'Bearer KEY' } }],
   },
@@ -455,7 +455,7 @@ const LEFT: readonly KongCase[] = [
     name: 'a key of a consumer that has other credentials too',
     plugins: [{ name: 'basic-auth' }],
     consumer: { basicauth_credentials: [{ username: 'u-ID', password: 'PLANTED' }] },
-    named: /different consumer \S+: profile \S+ may call what took keys alone/,
+    named: /different consumer \S+: profile \S+ may call only what accepted keys/,
     calls: [{ status: 403, headers: { apikey: '', authorization: 'Bearer KEY' } }],
   },
   ...[

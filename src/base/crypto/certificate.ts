@@ -41,8 +41,7 @@ function derItems({ tag, content }: Der): Der[] {
 
 /** Content of a value as hexadecimal text, when it has the tag. Throws a RangeError otherwise. */
 function derHex(value: Der | undefined, tag: number): string {
-  if (value?.tag !== tag || value.content.length === 0)
-    throw new RangeError('another type of value stands here')
+  if (value?.tag !== tag || value.content.length === 0) throw new RangeError('a value has an unexpected type')
   return Buffer.from(value.content).toString('hex')
 }
 
@@ -55,7 +54,7 @@ function derTime({ tag, content }: Der): number {
       : tag === DER.generalizedTime
         ? /^(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})Z$/.exec(text)
         : null
-  if (match === null) throw new RangeError('no time as RFC 5280 writes it')
+  if (match === null) throw new RangeError('a time is not in the form of RFC 5280')
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1).map(Number)
   const full = tag === DER.utcTime ? (year < 50 ? 2000 : 1900) + year : year
   return Date.UTC(full, month - 1, day, hour, minute, second)
@@ -88,15 +87,15 @@ const BLOCK = /-----BEGIN ([A-Z0-9 ]{1,40})-----([A-Za-z0-9+/=\s]*)-----END \1--
 export function readPem(text: string, label: string): Buffer[] {
   const blocks: Buffer[] = []
   const rest = text.replace(BLOCK, (_whole, name: string, body: string) => {
-    if (name !== label) throw new RangeError(`holds a ${name}, and should hold ${label} alone`)
+    if (name !== label) throw new RangeError(`contains a ${name}, but must contain only ${label}`)
     blocks.push(Buffer.from(body, 'base64'))
     return ''
   })
   // Certificates are shown to everyone who may read the resource
   if (rest.includes('PRIVATE KEY'))
-    throw new RangeError(`holds a PRIVATE KEY, and should hold ${label} alone`)
-  if (rest.includes('-----')) throw new RangeError('holds a block that is cut off')
-  if (blocks.length === 0) throw new RangeError(`holds no ${label} in PEM`)
+    throw new RangeError(`contains a PRIVATE KEY, but must contain only ${label}`)
+  if (rest.includes('-----')) throw new RangeError('contains a block that is cut off')
+  if (blocks.length === 0) throw new RangeError(`contains no ${label} in PEM`)
   return blocks
 }
 
@@ -215,7 +214,7 @@ function readExtensions(wrapped: Der | undefined): Map<string, Extension> {
     const oid = derHex(items[0], DER.oid)
     const value = items.at(-1)
     if (value?.tag !== DER.octetString || items.length > 3) throw new RangeError('an extension is malformed')
-    if (extensions.has(oid)) throw new RangeError('an extension stands there twice')
+    if (extensions.has(oid)) throw new RangeError('an extension occurs twice')
     const critical = items.length === 3 && derHex(items[1], DER.boolean) === 'ff'
     extensions.set(oid, { critical, value: value.content })
   }
@@ -227,7 +226,7 @@ function faultOf(
   algorithm: string,
   extensions: ReadonlyMap<string, Extension>,
 ): string {
-  if (!SIGNATURES.has(algorithm)) return 'it is signed by an algorithm that is not admitted'
+  if (!SIGNATURES.has(algorithm)) return 'it is signed with an algorithm that is not allowed'
   const { modulusLength } = publicKey.asymmetricKeyDetails ?? {}
   if (modulusLength !== undefined && modulusLength < RSA_BITS_MIN)
     return `its RSA key has fewer than ${RSA_BITS_MIN} bits`
@@ -278,14 +277,14 @@ export function readCrl(der: Uint8Array): Crl {
   if (body === undefined || algorithm === undefined || signature?.tag !== DER.bitString)
     throw new RangeError('parts are missing')
   const digest = SIGNATURES.get(derHex(derItems(algorithm)[0], DER.oid))
-  if (digest === undefined) throw new RangeError('it is signed by an algorithm that is not admitted')
+  if (digest === undefined) throw new RangeError('it is signed with an algorithm that is not allowed')
   const fields = derItems(body)
   if (fields[0]?.tag === DER.integer) fields.shift()
   const [inner, issuer, , next, ...rest] = fields
   if (inner === undefined || !Buffer.from(inner.whole).equals(algorithm.whole) || issuer === undefined)
     throw new RangeError('parts are missing or contradict each other')
   if (next === undefined || (next.tag !== DER.utcTime && next.tag !== DER.generalizedTime))
-    throw new RangeError('it does not say when the next one comes (nextUpdate)')
+    throw new RangeError('it does not say when the next list is due (nextUpdate)')
   refuseCritical(rest.find(({ tag }) => tag === 0xa0))
   const entries = rest.find(({ tag }) => tag === DER.sequence)
   return {
@@ -307,5 +306,5 @@ function serialOf(entry: Der): string {
 /** Deltas, lists for a part of the certificates and lists of several issuers are marked so. */
 function refuseCritical(extensions: Der | undefined): void {
   for (const { critical } of readExtensions(extensions).values())
-    if (critical) throw new RangeError('it has a critical extension; a complete list of one issuer is needed')
+    if (critical) throw new RangeError('it has a critical extension; give a complete list of one issuer')
 }

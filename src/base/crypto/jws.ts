@@ -95,7 +95,7 @@ export function signingKeyOf<K extends NamedKey>(
     if (++tried > TRIED_MAX) break
     if (verifyJws(alg, key.key, signed, signature)) return key
   }
-  return tried === 0 ? 'no key fits the kid and algorithm of the token' : 'wrong signature'
+  return tried === 0 ? 'no key matches the kid and algorithm of the token' : 'wrong signature'
 }
 
 /** Proves a signature (RFC 7515 section 5.2). False for a key that does not fit the algorithm. Never throws. */
@@ -197,8 +197,8 @@ export function readJwk(jwk: Plain): PublicJwk {
   if (use !== undefined && use !== 'sig') throw new RangeError('the key is not for signatures')
   if (Array.isArray(key_ops) && !key_ops.includes('verify')) throw new RangeError('the key is not to verify')
   if (kid !== undefined && (typeof kid !== 'string' || kid === '' || kid.length > KID_MAX))
-    throw new RangeError(`a kid is text of 1 to ${KID_MAX} characters`)
-  if (alg !== undefined && typeof alg !== 'string') throw new RangeError('alg is text')
+    throw new RangeError(`a kid must be text of 1 to ${KID_MAX} characters`)
+  if (alg !== undefined && typeof alg !== 'string') throw new RangeError('alg must be text')
   const parts: Record<string, string> = {}
   for (const name of names) {
     const part = jwk[name]
@@ -224,8 +224,8 @@ function toKey(parts: JsonWebKey): KeyObject {
   }
   const { modulusLength: bits, publicExponent: exponent } = key.asymmetricKeyDetails ?? {}
   if (bits !== undefined && (bits < RSA_BITS_MIN || bits > RSA_BITS_MAX))
-    throw new RangeError(`an RSA key has ${RSA_BITS_MIN} to ${RSA_BITS_MAX} bits`)
+    throw new RangeError(`an RSA key must have ${RSA_BITS_MIN} to ${RSA_BITS_MAX} bits`)
   if (exponent !== undefined && (exponent < 3n || exponent > EXPONENT_MAX || exponent % 2n === 0n))
-    throw new RangeError('the exponent of the RSA key is no safe one')
+    throw new RangeError('the exponent of the RSA key is not safe')
   return key
 }

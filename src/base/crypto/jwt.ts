@@ -59,13 +59,13 @@ export function looksLikeJwt(text: string): boolean {
 export function readJwt(text: string, types: readonly string[] = TYPES): Jwt | string {
   if (text.length > LENGTH_MAX) return 'the token is too long'
   const parts = text.split('.')
-  if (parts.length !== 3) return 'the token has not three parts'
+  if (parts.length !== 3) return 'the token does not have three parts'
   const [head, body, tail] = parts as [string, string, string]
   const header = readPart(head)
   if (header === null) return 'the header of the token is broken'
   const { alg, kid, typ } = header
   if (typeof alg !== 'string' || !isAlgorithm(alg)) return 'the algorithm is not known'
-  for (const name of REFUSED) if (Object.hasOwn(header, name)) return `the header holds ${name}`
+  for (const name of REFUSED) if (Object.hasOwn(header, name)) return `the header contains ${name}`
   if (kid !== undefined && !isText(kid, KID_MAX)) return 'the kid is no plain text'
   const type = typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : ''
   if (typ !== undefined && !types.includes(type)) return 'the type of the token is not known'

@@ -117,7 +117,7 @@ export function isImported({ lookup }: Pick<TokenPrint, 'lookup'>): boolean {
 export function importFault(text: string): string | null {
   if (text.length < IMPORTED_CHARS_MIN) return `it has fewer than ${IMPORTED_CHARS_MIN} characters`
   if (text.length > IMPORTED_CHARS_MAX) return `it has more than ${IMPORTED_CHARS_MAX} characters`
-  if (!/^[!-~]+$/.test(text)) return 'it has a character that no header carries, such as a space'
+  if (!/^[!-~]+$/.test(text)) return 'it has a character that a header cannot contain, such as a space'
   if (text.startsWith('pst_')) return 'it has the form of a token of Postern'
   // Such a token is judged by its signature
   if (looksLikeJwt(text)) return 'it has the form of a JWT'

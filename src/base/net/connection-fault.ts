@@ -26,7 +26,7 @@ export function connectionFault(error: unknown): string {
     return `The certificate is for other host names (${code}). Use a host name that the certificate contains.`
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID')
     return `The certificate has expired or is not valid yet (${code}). Replace it on the server, or correct the clock.`
-  if (NO_TLS.has(code)) return `The port does not speak TLS (${code}). Use http in place of https.`
+  if (NO_TLS.has(code)) return `The port does not speak TLS (${code}). Use http instead of https.`
   return code
 }
 

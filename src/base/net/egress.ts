@@ -260,7 +260,7 @@ function sentence(verdict: Verdict, { host, port }: Destination): string | null 
     case null:
       return null
     case 'never':
-      return `${host} is refused: link-local, metadata, multicast and unspecified addresses are never asked`
+      return `${host} is refused: Postern never calls link-local, metadata, multicast and unspecified addresses`
     case 'own':
       return `${host}:${port} is refused: it is the control listener of this Postern`
     case 'inside':

@@ -84,7 +84,7 @@ test('only https is asked, or this machine, and never a link-local address', asy
   const fetchResolved = createFetchJson(EGRESS, { timeoutMs: 300, bytesMax: 1000 }, resolve)
   await assert.rejects(
     fetchResolved({ url: 'https://id.test/', from: 'typed', form: null, authorization: '' }),
-    /^FetchFailure: id\.test is refused: link-local/,
+    /^FetchFailure: id\.test is refused: Postern never calls link-local/,
   )
   assert.deepEqual(asked, ['id.test'])
 })

@@ -56,7 +56,7 @@ function createClosedConnections(
       if (now < nextAt) return
       nextAt = now + EVERY_MS
       log(
-        `closed ${count} new connection${count === 1 ? '' : 's'}, the last from ${peer}: more than ${max} of one source (POSTERN_CONNECTIONS_PER_SOURCE_MAX)`,
+        `closed ${count} new connection${count === 1 ? '' : 's'}, the last from ${peer}: the limit is ${max} connections of one source (POSTERN_CONNECTIONS_PER_SOURCE_MAX)`,
       )
       count = 0
     },

@@ -88,7 +88,7 @@ export function createConsoleMcp<State>(options: ConsoleMcpOptions<State>): Cons
         )
       handOn(incoming, resource).catch((error: unknown) => {
         options.fault(error)
-        refuse(incoming, 'internal_error', 'The message could not be handed on.')
+        refuse(incoming, 'internal_error', 'The message could not be forwarded. Try again.')
       })
     },
     finished: (incoming) => void waiting.delete(incoming),

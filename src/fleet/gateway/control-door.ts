@@ -125,7 +125,7 @@ export function createControlDoor<State>(options: ControlDoorOptions<State>): Co
   const visits = new Map<Incoming<State>, Visit<State>>()
 
   function overloaded(incoming: Incoming<State>): void {
-    refuse(incoming, 'overloaded', 'The control plane has too many requests under way. Try again.', RETRY)
+    refuse(incoming, 'overloaded', 'The control plane has too many pending requests. Try again.', RETRY)
   }
 
   function authenticated(visit: Visit<State>, principal: string): void {
@@ -156,7 +156,7 @@ export function createControlDoor<State>(options: ControlDoorOptions<State>): Co
       refuse(
         incoming,
         'concurrency_exceeded',
-        `This address has ${options.pendingMax} requests without a valid access token under way. Wait until one of them has ended.`,
+        `This address has ${options.pendingMax} pending requests without a valid access token. Wait until one of them has ended.`,
         RETRY,
       )
       return

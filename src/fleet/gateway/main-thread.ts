@@ -142,7 +142,7 @@ export function createConnectionClient(
 const LATE_ACCESS: ConnectionAnswer = {
   ok: false,
   code: 'credential_unavailable',
-  reason: 'The token of the account did not come in time.',
+  reason: 'The token of the account was not available in time. Try again.',
   page: null,
 }
 

@@ -34,7 +34,7 @@ test('an expired certificate does not replace one that is in force, and is named
   assert.deepEqual(fingerprintsOf(watched.current), before)
   assert.match(
     log.join(),
-    /^error POSTERN_TLS_CERT .*server\.pem: the certificate expired at .*The certificates in force stay\.$/,
+    /^error POSTERN_TLS_CERT .*server\.pem: the certificate expired at .*The current certificates stay in use\.$/,
   )
   write(20)
   watched.reload()

@@ -97,7 +97,7 @@ export function createCertificates(
         `${settingName(names.certificate)}: ${files.length === 1 ? 'the certificate was' : `${files.length} certificates were`} read again`,
       )
     } catch (error) {
-      log('error', `${(error as Error).message} The certificates in force stay.`)
+      log('error', `${(error as Error).message} The current certificates stay in use.`)
     }
   }
 
@@ -137,7 +137,7 @@ function expiredOf(files: readonly TlsFiles[], { pairs }: TlsOptions, names: Nam
   for (const [index, { certificate }] of pairs.entries()) {
     const { validTo } = new X509Certificate(certificate)
     if (Date.parse(validTo) < Date.now())
-      return `${settingName(names.certificate)} ${files[index]!.certificate}: the certificate expired at ${validTo}. Replace it: callers that verify it refuse it.`
+      return `${settingName(names.certificate)} ${files[index]!.certificate}: the certificate expired at ${validTo}. Replace it: clients refuse an expired certificate.`
   }
   return null
 }
@@ -153,11 +153,11 @@ function readPair(files: TlsFiles, names: Names): TlsOptions['pairs'][number] {
   const key = readText(keyName, files.key)
   const leaf = attempt(() => new X509Certificate(certificate))
   if (leaf === null)
-    throw new CannotStart(`${certificateName} ${files.certificate}: the file holds no certificate in PEM.`)
+    throw new CannotStart(`${certificateName} ${files.certificate}: the file contains no certificate in PEM.`)
   const secret = attempt(() => createPrivateKey(key))
   if (secret === null)
     throw new CannotStart(
-      `${keyName} ${files.key}: the file holds no private key in PEM that opens without a password.`,
+      `${keyName} ${files.key}: the file contains no private key in PEM without a password.`,
     )
   if (!leaf.checkPrivateKey(secret))
     throw new CannotStart(
@@ -179,7 +179,7 @@ function readAuthorities(path: string): string {
   const parsed = attempt(() => readPem(text, 'CERTIFICATE').map(readCertificate))
   if (parsed === null || parsed.some(({ ca }) => ca === null))
     throw new CannotStart(
-      `${settingName('TLS_CLIENT_CA')} ${path}: the file must hold certificates of authorities in PEM, and no other block.`,
+      `${settingName('TLS_CLIENT_CA')} ${path}: the file must contain certificates of authorities in PEM, and no other block.`,
     )
   return text
 }

@@ -93,13 +93,13 @@ test('while a write blocks the main thread, the other threads show the store as 
 })
 
 test('a fault of the key file shows, and the log says what to do', async () => {
-  const missing = new StoreUnavailable('missing', '/data/vault.key is gone')
+  const missing = new StoreUnavailable('missing', '/data/vault.key is missing')
   const { log, ready } = instance({ vaultKey: { fault: missing, probe: async () => {} } })
   await turn()
   assert.deepEqual([ready().status, ready().stores.key], ['warn', 'missing'])
   assert.match(
     log.join(),
-    /key file cannot be used \(missing\): \/data\/vault\.key is gone.*next start is refused/,
+    /key file cannot be used \(missing\): \/data\/vault\.key is missing.*next start is refused/,
   )
 })
 

@@ -161,25 +161,25 @@ export function keepHealth(
 
 /** For damage that a check finds, in a file that is still in use. */
 const REMEDY: Readonly<Record<StoreName, string>> = {
-  config: 'Traffic is served. Stop, restore a backup (postern restore --force), and start.',
-  records: 'Stop, move the file away or restore a backup that has the records, and start.',
+  config: 'Traffic is served. Stop Postern, restore a backup (postern restore --force), and start Postern.',
+  records: 'Stop Postern, move the file away or restore a backup that has the records, and start Postern.',
   idempotency:
     'Restart Postern, which begins a new file. A repeated request then reaches its upstream again.',
-  serving: 'Restart Postern, which makes the file anew from config.db.',
-  key: 'Put the key file back from your copy of it.',
+  serving: 'Restart Postern, which creates the file again from config.db.',
+  key: 'Restore the key file from your copy.',
 }
 
 const EFFECT: Readonly<Record<StoreName, string>> = {
   config: 'Traffic is served; management answers 503 store_unavailable until the file can be used again.',
   records: 'Traffic is served; request records wait in memory, and are dropped and counted when it is full.',
-  idempotency: 'Traffic is served; idempotency keys are kept in memory alone and do not survive a restart.',
-  key: 'Secrets can be opened until this process ends; the next start is refused. Put the key file back from your copy of it.',
+  idempotency: 'Traffic is served; idempotency keys are kept only in memory and do not survive a restart.',
+  key: 'Secrets can be decrypted until this process ends, but the next start is refused. Restore the key file from your copy.',
   serving: 'Traffic is served; a restart without config.db would not find the last known configuration.',
 }
 
 /** For the log. @param ms of one write */
 function slowly(ms: number): string {
-  return `a write took ${Math.round(ms)} ms. Traffic is served; changes wait, and their callers may give up.`
+  return `a write took ${Math.round(ms)} ms. Traffic is served; changes wait, and their callers may time out.`
 }
 
 /** Milliseconds from the time that has passed to the clock. */

@@ -61,7 +61,7 @@ function isWayAround({ identity, collection, proxy, path }: Routed, bit: number)
 /** Of a collection that hides itself, the record alone says what it was. */
 function refused(exchange: Located, code: RefusalCode): RefusalCode {
   if (exchange.collection.fragment.hide_unassigned !== true) return code
-  exchange.reason = `${code}, which is hidden`
+  exchange.reason = `${code}, shown to the caller as route_not_found`
   return 'route_not_found'
 }
 
@@ -145,8 +145,8 @@ export const explainUpgrade: Explain<Located> = (exchange, asked, check) => {
   if (proxy === null) return open('depends on the route')
   const described =
     proxy.fragment.features?.websocket === undefined
-      ? pass('no upgrade is asked for')
-      : open('depends on the offer to upgrade', `${proxyName(collection, proxy)} kind: websocket`)
+      ? pass('the proxy requires no upgrade')
+      : open('depends on the header Upgrade', `${proxyName(collection, proxy)} kind: websocket`)
   return byHead(exchange, asked, check, described)
 }
 

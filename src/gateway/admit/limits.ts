@@ -117,10 +117,10 @@ function refusedBy(exchange: Exchange, { limit, attachedTo }: PlannedLimit, inde
   const waitMs = Math.max(1, Math.ceil(counters.resetMs(index)))
   exchange.retryAfterMs = waitMs
   const name = `limit "${fragment.name}" of policy "${policy.slug}"`
-  if (counters.wasFull) exchange.reason = 'the counters, or the share of the client in them, are used up'
+  if (counters.wasFull) exchange.reason = 'no counter is free, in total or in the share of the client'
   exchange.facts = {
     detail: counters.wasFull
-      ? `No counter is free for ${name} of the ${nounOf(attachedTo)}.`
+      ? `No counter is free for ${name} of the ${nounOf(attachedTo)}. Wait for Retry-After.`
       : `The ${nounOf(attachedTo)} is limited to ${amountOf(limit)} by ${name}.`,
     members: {
       policy: policy.slug,
@@ -145,7 +145,7 @@ function limitRefusal({ fragment: { kind } }: LinkedLimit): RefusalCode {
 function amountOf(limit: LinkedLimit): string {
   const { max, cost } = limit
   if (cost === 1) return `${max} ${max === 1 ? 'request' : 'requests'} ${spanOf(limit)}`
-  return `${max} units ${spanOf(limit)}, of which a request takes ${cost},`
+  return `${max} units ${spanOf(limit)} (a request takes ${cost})`
 }
 
 function spanOf({ algorithm, windowMs, burst }: LinkedLimit): string {

@@ -23,7 +23,7 @@ export const contractOfAnswer: AnswerRow = {
       : -1,
   judge(exchange, status, fields, body) {
     if (exchange.proxy.fragment.features!.response_validation !== 'enforce') return null
-    if (body === null) return 'the answer is too long to be judged'
+    if (body === null) return 'the response is too long to be checked'
     const fault = answerFault(exchange, status, fields, body)
     if (fault === null || typeof fault === 'string') return fault
     return `${fault.pointer === '' ? 'the body' : fault.pointer} ${fault.reason}`.slice(0, 500)
@@ -59,12 +59,13 @@ function answerFault(
     if (judges.length === 0) return null
     const type = mediaTypeOf(fieldValue(fields, 'content-type') ?? '')
     if (type === null || !isJsonType(type.essence))
-      return { pointer: '', reason: `is no JSON but ${type?.essence ?? 'untyped'}` }
+      return { pointer: '', reason: `is not JSON but ${type?.essence ?? 'untyped'}` }
     const coding = fieldValue(fields, 'content-encoding')
     const isReported = exchange.proxy.fragment.features!.response_validation === 'report'
     let plain: Uint8Array | null = body
     if (isEncoded(coding)) {
-      if (!isReported) return { pointer: '', reason: 'is compressed although nobody asked for it' }
+      if (!isReported)
+        return { pointer: '', reason: 'is compressed, although the request did not ask for compression' }
       plain = decodedAtOnce(body, coding, REPORTED_BYTES_MAX)
       // Its decoded bytes are looked at beside those that came
       if (plain === null || !exchange.lane.looks.mayRead(plain.length)) return null

@@ -23,7 +23,7 @@ export function judgeGathered(
   if (other !== null) return other
   if (isUnheld) {
     exchange.facts = UNHELD
-    exchange.reason = 'no room for the answer'
+    exchange.reason = 'no memory is left for the response'
     return 'overloaded'
   }
   const body = truncated ? null : answer.body

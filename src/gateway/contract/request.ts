@@ -100,7 +100,7 @@ function unusable(exchange: Exchange, mode: Mode, error: unknown): RefusalCode |
 }
 
 const UNUSABLE =
-  'The contract of the endpoint cannot be used, so no call is let through. Operators see the reason in the log of the process and in the record of the call.'
+  'The contract of the endpoint cannot be used, so every call is refused. Operators find the reason in the process log and in the request record.'
 
 /** The refusal of a request that breaks its contract; null when it is only noted. */
 function broken(
@@ -164,7 +164,7 @@ export const explainContract: Explain<Located> = (exchange, asked, check) => {
   const { contract } = proxy.fragment
   const described =
     contract === null
-      ? pass('nothing is asked of parameters and body')
+      ? pass('the proxy has no contract for parameters and body')
       : open(
           'depends on parameters and body',
           `${proxyName(collection, proxy)} request_validation: ${contract.mode}`,
@@ -268,7 +268,7 @@ export const explainGather: Explain<Located> = (exchange) => {
   if (proxy === null) return open('depends on the route')
   const hasFeatures = proxy.fragment.features !== null
   return pass(
-    'changes nothing but the way of the bodies',
+    'never refuses; it only decides whether bodies are buffered',
     hasFeatures ? `${proxyName(collection, proxy)} streaming` : null,
   )
 }

@@ -27,7 +27,7 @@ const NO_BODY = new Uint8Array(0)
 const ENDED: NotConnected = {
   ok: false,
   code: 'connect_required',
-  reason: 'The account was disconnected meanwhile.',
+  reason: 'The account was disconnected during the call.',
   page: null,
 }
 

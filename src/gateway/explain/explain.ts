@@ -34,8 +34,8 @@ export function explain(lane: Lane, snapshot: Snapshot, now: number, asked: Hypo
       continue
     }
     const judged = ofRow(exchange, asked, check)
-    if (judged.result === 'refuse') end = `the check "${name}" has refused before`
-    else if (judged.result === 'answer') end = 'the gateway itself has answered'
+    if (judged.result === 'refuse') end = `the check "${name}" has already refused the request`
+    else if (judged.result === 'answer') end = 'the gateway has already responded itself'
     checks.push({ name, ...judged })
   }
   return tell(exchange, checks, head.query)
@@ -115,10 +115,10 @@ function tell(exchange: Exchange, checks: CheckResult[], query: string): Explana
     refused !== undefined
       ? `Refused by the check "${refused.name}" with ${PROBLEMS[code!].status} ${code}: ${refused.reason}.`
       : answered !== undefined
-        ? `Answered by the gateway itself: ${answered.reason}.`
+        ? `The gateway responds itself: ${answered.reason}.`
         : isOpen
-          ? 'The route is found. Add a client or profile to judge the rest.'
-          : 'Forwarded, unless a limit is used up by then.'
+          ? 'The route is found. Add a client or profile to evaluate the other checks.'
+          : 'Forwarded, unless a limit is exceeded when the request is made.'
   return {
     outcome,
     code,
@@ -163,7 +163,7 @@ function candidatesOf(exchange: Exchange): Candidate[] {
         wins: false,
         reason:
           winner !== null && takesFrom(winner, collection)
-            ? `${winner.fragment.slug} at ${winner.fragment.base_path} goes first: a longer base path, or one that names the host`
+            ? `${winner.fragment.slug} at ${winner.fragment.base_path} takes precedence: its base path is longer, or it names the host`
             : `answers on ${collection.fragment.hosts.join(', ')} only, not on "${host}"`,
       })
   }
@@ -207,12 +207,12 @@ function byMethod(a: LinkedProxy, b: LinkedProxy, bit: number): number {
 }
 
 function outcomeOf(proxy: LinkedProxy, winner: LinkedProxy | null, bit: number, method: string): string {
-  if (proxy === winner) return 'the first that fits the path and answers the method'
+  if (proxy === winner) return 'the first route that matches the path and the method'
   if ((proxy.methods & bit) === 0) return `does not answer ${method}`
-  if (winner === null) return 'was not looked at'
+  if (winner === null) return 'was not evaluated'
   if (comparePatterns(winner.fragment.path, proxy.fragment.path) === 0)
-    return `${winner.fragment.slug} names ${method} itself`
-  return `${winner.fragment.slug} goes first: ${reasonFor(winner.fragment.path, proxy.fragment.path)}`
+    return `${winner.fragment.slug} lists ${method} itself`
+  return `${winner.fragment.slug} takes precedence: ${reasonFor(winner.fragment.path, proxy.fragment.path)}`
 }
 
 /** The head of a request that was not made, as the gateway would read it. */
@@ -251,11 +251,11 @@ function readTarget(asked: Hypothetical): ExplainedHead | UnreadableHead {
   const { authority = '', rest = asked.url } = ABSOLUTE.exec(asked.url)?.groups ?? {}
   const sent = asked.host ?? authority
   const host = sent === '' ? '' : canonicalAuthority(sent)
-  if (host === null) return notCanonical('the host is no authority')
+  if (host === null) return notCanonical('the host is not valid')
   const canonical = canonicalTarget(rest.startsWith('/') ? rest : `/${rest}`)
   if (canonical === null)
     return notCanonical(
-      'the path or query can be read in two ways: dot or empty segments, an escaped slash, a control character or the like',
+      'the path or query is ambiguous, for example because of dot or empty segments, an encoded slash or a control character',
     )
   return { ...canonical, host, pass: '', withheld: '', taken: [], bodyBytes: 0, upgrade: false }
 }
@@ -270,7 +270,11 @@ function readLines(asked: Hypothetical, lines: readonly string[]): ExplainedHead
   const text = [`${asked.method} ${asked.url} HTTP/1.1`, ...host, ...lines, ''].join('\r\n')
   const bytes = Buffer.from(text)
   if (bytes.length > DEFAULT_LIMITS.headBytesMax)
-    return { code: 'headers_too_large', check: 'wire', reason: 'the head is too long' }
+    return {
+      code: 'headers_too_large',
+      check: 'wire',
+      reason: 'the request line and the header are too long',
+    }
   const head = new RequestHead(compileRules(FIELD_RULES), DEFAULT_LIMITS)
   const code = head.parse(bytes, 0, bytes.length)
   if (code === 'request_not_canonical') return notCanonical(head.inner)

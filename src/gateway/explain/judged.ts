@@ -49,7 +49,7 @@ export const answer = (reason: string, setting: string | null): Judged => ({
 })
 
 /** Said of a check that needs a caller where none was given. */
-export const NO_CALLER = open('no client or profile was given; add one to judge this check')
+export const NO_CALLER = open('no client or profile was given; add one to evaluate this check')
 
 /** The words of {@link asIs}; the settings are the names under which the deciding values are configured. */
 export interface Words {
@@ -66,7 +66,7 @@ export function asIs(exchange: Exchange, check: Check, words: () => Words = () =
   const { reason, setting = null, deciding } = words()
   if (verdict === null || verdict === ADMITTED) return pass(reason ?? 'no restriction applies', setting)
   if (verdict === ANSWERED) return answer('a preflight of a browser', setting)
-  if (typeof verdict === 'object') return open('so far it fits; the rest depends on the body', setting)
+  if (typeof verdict === 'object') return open('no violation so far; the rest depends on the body', setting)
   const detail = exchange.facts.detail?.replace(/\.$/, '')
   const said = exchange.reason || detail || PROBLEMS[verdict].title
   return refuse(verdict, said, deciding === undefined ? setting : deciding(verdict))
@@ -76,7 +76,7 @@ export function asIs(exchange: Exchange, check: Check, words: () => Words = () =
 export function byHead(exchange: Exchange, asked: Hypothetical, check: Check, described: Judged): Judged {
   if (described.result !== 'not_judged' || asked.headers === null) return described
   return asIs(exchange, check, () => ({
-    reason: exchange.reason === '' ? undefined : `only noted: ${exchange.reason}`,
+    reason: exchange.reason === '' ? undefined : `only reported: ${exchange.reason}`,
     setting: described.setting,
   }))
 }

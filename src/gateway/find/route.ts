@@ -61,13 +61,13 @@ export function heldBackRoute(exchange: Located): RefusalCode | null {
   if (proxy.isOpen && mayBeShortened(path) && isShortened(exchange, proxy)) {
     if (isHidden(exchange)) return null
     exchange.reason =
-      'a server that drops parameters, dots or spaces of a segment reads the path of another route'
+      'a server that drops parameters, dots or spaces of a segment would read the path as that of another route'
     return 'request_not_canonical'
   }
   if (proxy.target === null || isCanonical(proxy, path.slice(fragment.base_path.length))) return null
   // The check of assignments says that there is nothing
   if (isHidden(exchange)) return null
-  exchange.reason = 'target_path makes a path of it that can be read in two ways'
+  exchange.reason = 'the upstream path from target_path is ambiguous'
   return 'request_not_canonical'
 }
 

@@ -97,7 +97,7 @@ const REFUSED_MAX = 3
 const CONNECTED_SINCE: NotConnected = {
   ok: false,
   code: 'credential_unavailable',
-  reason: 'The origin refused it again. Another one has come since: make the call again.',
+  reason: 'The origin refused the token again. A new token is available now: repeat the call.',
   page: null,
 }
 
@@ -120,7 +120,7 @@ function take(exchange: Exchange, came: Connection): RefusalCode | null {
 export function connectionFacts(origin: string, { code, reason, page }: NotConnected): RefusalFacts {
   if (code === 'credential_unavailable')
     return { detail: `The token of the account is not available. ${reason}` }
-  const advice = page === null ? '' : ` Open ${page} to connect the account, then make the call again.`
+  const advice = page === null ? '' : ` Open ${page} to connect the account, then repeat the call.`
   return {
     detail: `The origin "${origin}" needs a connected account. ${reason}${advice}`,
     members: { origin, ...(page === null ? {} : { connect_url: page }) },

@@ -154,7 +154,7 @@ test('the same token is not sent again after it was refused', async () => {
   const old = await connect('usr_ann')
   const renewing = connections.instead('usr_ann', 'ori_a', 'cli_a', old, false, null)
   questions[1]!.give({})
-  assert.match(reasonOf(await renewing), /refuses it/)
+  assert.match(reasonOf(await renewing), /refuses the token/)
 })
 
 test('the main thread is told that a token was refused that had replaced a refused one', async () => {

@@ -97,7 +97,7 @@ const unavailable = (reason: string): NotConnected => ({
   page: null,
 })
 
-const NO_OTHER = unavailable('The origin refuses it, and there is no other one yet.')
+const NO_OTHER = unavailable('The origin refuses the token, and no new token is available yet.')
 
 export function createConnections({ ask, hasEnded, epoch, clock }: ConnectionsTools): Connections {
   const kept = new Lru<string, Kept>(KEPT_MAX)

@@ -51,7 +51,7 @@ function misplaced(exchange: Routed, { id, certificate, grant }: LinkedCredentia
 }
 
 const nothingToExchange = (id: string): string =>
-  `credential ${id}: the caller shows no token that could be exchanged`
+  `credential ${id}: the caller sent no token that could be exchanged`
 
 function certified(exchange: Routed, credential: LinkedCredential): RefusalCode | null {
   const fault = misplaced(exchange, credential)

@@ -54,7 +54,10 @@ export function explainTarget(exchange: Located): Judged {
   const targets = upstreamOf(exchange as Routed)?.targets ?? []
   if (targets.length < 2) return pass('the upstream has one server')
   const names = targets.map(({ fragment }) => fragment.authority).join(', ')
-  return open(`depends on how its servers are: ${names}`, `${collectionName(exchange.collection)} upstream`)
+  return open(
+    `depends on the state of its servers: ${names}`,
+    `${collectionName(exchange.collection)} upstream`,
+  )
 }
 
 function targetFault(exchange: Routed): RefusalCode | null {

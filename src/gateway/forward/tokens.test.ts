@@ -99,10 +99,10 @@ test('a token of a short life is used for three quarters of it', async () => {
 
 test('what is no bearer token is not sent', async () => {
   for (const [answer, reason] of [
-    [{}, /holds no access token/],
-    [{ access_token: 7 }, /holds no access token/],
-    [{ access_token: 'a\r\nX: 1' }, /holds no access token/],
-    [{ access_token: '' }, /holds no access token/],
+    [{}, /contains no access token/],
+    [{ access_token: 7 }, /contains no access token/],
+    [{ access_token: 'a\r\nX: 1' }, /contains no access token/],
+    [{ access_token: '' }, /contains no access token/],
     [{ access_token: 'a', token_type: 'mac' }, /a type other than Bearer/],
   ] as const) {
     const { get, state } = starting()
@@ -150,7 +150,7 @@ test('an endpoint that is silent takes the places of its own credential alone', 
   const { promise, resolve } = Promise.withResolvers<Plain>()
   state.answer = promise
   const waiting = Array.from({ length: 64 }, (_, i) => tokens.of(grant, `caller ${i}`, {}))
-  assert.match(textOf(await tokens.of(grant, 'one more', {})), /too many questions/)
+  assert.match(textOf(await tokens.of(grant, 'one more', {})), /too many token requests/)
   state.answer = { access_token: 't2' }
   assert.equal(textOf(await tokens.of(grantOf(), '', {})), 't2')
   resolve({ access_token: 't1' })

@@ -80,7 +80,7 @@ export function createTokens(clock: Clock, fetchJson: FetchJson): Tokens {
     if (cached.flight !== null) return cached.flight
     const others = flights.get(grant) ?? 0
     if (others >= FLIGHTS_MAX) {
-      cached.failure = 'too many questions are under way'
+      cached.failure = 'too many token requests are pending'
       cached.failedAt = clock.monotonic()
       return Promise.resolve()
     }
@@ -179,7 +179,7 @@ export async function fetchToken(
   })
   const { access_token, token_type, expires_in } = answer
   if (typeof access_token !== 'string' || !/^[!-~]{1,16384}$/.test(access_token))
-    throw new RangeError('the answer holds no access token')
+    throw new RangeError('the response contains no access token')
   if (typeof token_type === 'string' && !/^(bearer|n_a)$/i.test(token_type))
     throw new RangeError('the token is of a type other than Bearer')
   const seconds = Number(expires_in)

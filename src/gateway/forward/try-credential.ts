@@ -117,7 +117,7 @@ function call(
       .call({ ...asked, fields: asked.fields + signature }, (result: CallResult) => {
         clearTimeout(timer)
         if (result.ok) resolve(result.status)
-        else reject(new Error(`the upstream is not reached (${result.failure}: ${result.inner})`))
+        else reject(new Error(`the upstream cannot be reached (${result.failure}: ${result.inner})`))
       })
   })
 }

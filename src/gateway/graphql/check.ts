@@ -33,7 +33,7 @@ export function operationFits(exchange: Routed): Verdict | Promise<Verdict> {
   if (exchange.bodyBytes === 0) return refused(exchange, 'body_invalid', '', 'is required')
   // A GET parameter beside the body could be what the upstream reads.
   if (queriesIn(exchange.query).length > 0)
-    return refused(exchange, 'parameter_invalid', '/query/query', 'must not stand beside a body')
+    return refused(exchange, 'parameter_invalid', '/query/query', 'must not be sent together with a body')
   const bytes = bodyOf(exchange)
   return bytes instanceof Promise
     ? bytes.then((read) => judgePost(exchange, limits, read))
@@ -54,11 +54,11 @@ export const explainOperation: Explain<Located> = (exchange, asked, check) => {
 function judgeGet(exchange: Exchange, limits: GraphqlLimits): Verdict {
   const queries = queriesIn(exchange.query)
   if (queries.length !== 1 || queries[0] === null) {
-    const reason = queries.length === 0 ? 'is required' : 'must stand once, in percent-encoded UTF-8'
+    const reason = queries.length === 0 ? 'is required' : 'must occur once, in percent-encoded UTF-8'
     return refused(exchange, 'parameter_invalid', '/query/query', reason)
   }
   if (exchange.bodyBytes !== 0)
-    return refused(exchange, 'body_invalid', '', 'must not stand beside the query')
+    return refused(exchange, 'body_invalid', '', 'must not be sent together with the query')
   return judge(exchange, limits, queries[0]!, 'parameter_invalid', '/query/query', true)
 }
 
@@ -67,13 +67,18 @@ function judgePost(exchange: Exchange, limits: GraphqlLimits, bytes: Uint8Array 
   const read = readJsonBody(bytes)
   if (!read.ok) return refused(exchange, 'body_invalid', '', read.reason)
   if (!isPlain(read.value))
-    return refused(exchange, 'body_invalid', '', 'must be one object; batches are not taken')
+    return refused(exchange, 'body_invalid', '', 'must be one object; batches are not supported')
   const other = Object.keys(read.value).find((name) => name !== 'query' && name.toLowerCase() === 'query')
   if (other !== undefined)
     return refused(exchange, 'body_invalid', `/${other}`, 'is read as query by some servers')
   const { query } = read.value
   if (typeof query !== 'string')
-    return refused(exchange, 'body_invalid', '/query', 'must be the document; stored ones are not taken')
+    return refused(
+      exchange,
+      'body_invalid',
+      '/query',
+      'must be the document; stored documents are not supported',
+    )
   return judge(exchange, limits, query, 'body_invalid', '/query', false)
 }
 

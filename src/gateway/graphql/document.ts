@@ -50,10 +50,10 @@ class Parser {
         const word = this.#name()
         if (word === 'fragment') {
           const name = this.#name()
-          if (name === 'on') throw new Unreadable('a fragment cannot be called on')
+          if (name === 'on') throw new Unreadable('a fragment cannot have the name on')
           this.#typeCondition()
           this.#directives()
-          if (fragments.has(name)) throw new Unreadable(`fragment ${name.slice(0, 80)} stands twice`)
+          if (fragments.has(name)) throw new Unreadable(`fragment ${name.slice(0, 80)} is defined twice`)
           if (fragments.size === FRAGMENTS_MAX) throw new Unreadable(`more than ${FRAGMENTS_MAX} fragments`)
           fragments.set(name, this.#selectionSet())
         } else if (word === 'query' || word === 'mutation' || word === 'subscription')
@@ -61,10 +61,10 @@ class Parser {
         else throw new Unreadable(`${word.slice(0, 80)} is no operation`)
       }
     }
-    if (operations.length === 0) throw new Unreadable('there is no operation in it')
+    if (operations.length === 0) throw new Unreadable('the document has no operation')
     const names = new Set(operations.map(({ name }) => name))
     if (operations.length > 1 && (names.size < operations.length || names.has('')))
-      throw new Unreadable('several operations need names that differ')
+      throw new Unreadable('several operations must have different names')
     return { operations, fragments }
   }
 
@@ -144,7 +144,7 @@ class Parser {
   }
 
   #typeCondition(): void {
-    if (this.#name() !== 'on') throw new Unreadable('a fragment says on which type it is')
+    if (this.#name() !== 'on') throw new Unreadable('a fragment must name its type')
     this.#name()
   }
 

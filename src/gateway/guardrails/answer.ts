@@ -111,7 +111,7 @@ function judge(
 }
 
 /** Why an answer with status 206 cannot be looked at. */
-export const PART = 'the content is a part of another one'
+export const PART = 'the content is only a part (status 206)'
 
 function asGiven(
   exchange: Routed,

@@ -64,7 +64,7 @@ function lookAtRest(
 }
 
 const UNUSABLE =
-  'A guardrail of the endpoint cannot be used, so no call is let through. Operators see the reason in the log of the process and in the record of the call.'
+  'A guardrail of the endpoint cannot be used, so every call is refused. Operators find the reason in the process log and in the request record.'
 
 function blocked(exchange: Routed, stop: Stop): Verdict {
   exchange.facts = stopFacts(stop, 'request')
@@ -78,7 +78,7 @@ function tunnelStop({ request, response }: PlacedGuardrails, { tally }: Exchange
     [request, 'request'],
     [response, 'response'],
   ] as const) {
-    const { stop } = failed(chain ?? [], null, leg, tally, 'messages of a WebSocket pass as they are')
+    const { stop } = failed(chain ?? [], null, leg, tally, 'WebSocket messages are not checked')
     if (stop !== null) return stop
   }
   return null

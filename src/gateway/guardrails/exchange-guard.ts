@@ -26,7 +26,7 @@ export class ExchangeGuard {
 /** What a caller is told of a content that a rule does not let pass. It names the rule, and never the content. */
 export function stopFacts(stop: Stop, what: 'request' | 'response'): RefusalFacts {
   const { rule, cause, reason } = stop
-  const why = cause === 'failed' ? `cannot look at the ${what}: ${reason}` : `blocks the ${what}`
+  const why = cause === 'failed' ? `cannot check the ${what}: ${reason}` : `blocks the ${what}`
   return { detail: `The guardrail "${rule.slug}" ${why}.`, members: { guardrail: rule.slug } }
 }
 

@@ -118,11 +118,11 @@ export function createWebhooks(pools: Pools, clock: Clock): Webhooks {
         return failed('the webhook has failed several times')
       const held = memory.open(holder)
       if (!flights.mayTake(holder) || !held.take(question.request.body!.length))
-        return failed('too many questions to webhooks are under way')
+        return failed('too many webhook requests are pending')
       flights.take(holder)
       held.answers()
       const asked = answered(question, rule.webhook!.timeout_ms, held)
-      const answer = await asked.catch(() => failed('the webhook cannot be asked'))
+      const answer = await asked.catch(() => failed('the webhook cannot be called'))
       flights.give(holder)
       held.release()
       if (answer.kind === 'failed')
@@ -211,7 +211,7 @@ function answerIn(result: CallResult | null, { rule, texts }: Question): Webhook
     )
   const { status, truncated, isUnheld, body } = result
   if (status !== 200) return failed(`the webhook has answered ${status}`)
-  if (truncated || isUnheld) return failed('the answer of the webhook is too long')
+  if (truncated || isUnheld) return failed('the response of the webhook is too long')
   return readWebhookAnswer(rule.webhook!, texts, body)
 }
 

@@ -70,7 +70,7 @@ function fingerprintOf(exchange: Routed, body: Uint8Array | string): string {
 }
 
 const CHANGED =
-  'The request was made, but guardrails of the endpoint have changed since, so its answer cannot be given again.'
+  'The first request was forwarded, but guardrails of the endpoint have changed since then, so its response cannot be returned again.'
 
 function answerOf(
   exchange: Exchange,
@@ -93,13 +93,13 @@ function answerOf(
       exchange.facts = {
         detail:
           forgotten ??
-          'The request was made, but its answer was not kept, being too large, broken off, or not as its contract says. It cannot be given again.',
+          'The first request was forwarded, but its response was not stored: it was too large, was cut off, or did not match the contract. It cannot be returned again.',
       }
       return 'idempotency_conflict'
     case 'cut_off':
       exchange.facts = {
         detail:
-          'The first request with this key was cut off when the gateway ended, so that nobody can tell whether it took effect. Look there, and use a new key if it has not.',
+          'The gateway stopped during the first request with this key, so it is unknown whether the request took effect. Check this at the upstream. If it did not take effect, use a new key.',
       }
       return 'idempotency_conflict'
     case 'unavailable':

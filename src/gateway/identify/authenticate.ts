@@ -41,7 +41,7 @@ export function authenticate(exchange: Exchange): RefusalCode | null | Promise<R
   if (token === null) return authenticateOther(exchange)
   const { id } = token.fragment
   if (!isSecretOf(exchange, token)) return failed(exchange, 'wrong secret')
-  if (token.profile.fragment.auth !== 'token') return failed(exchange, 'the profile takes no tokens')
+  if (token.profile.fragment.auth !== 'token') return failed(exchange, 'the profile accepts no tokens')
   const end = endOf(token, exchange.now)
   if (end !== null) return expired(exchange, end)
   exchange.identity.credentialId = id
@@ -50,9 +50,9 @@ export function authenticate(exchange: Exchange): RefusalCode | null | Promise<R
 }
 
 export function explainAuthentication({ identity: { profile } }: Exchange): Judged {
-  if (profile?.fragment.auth === 'none') return pass('the profile asks for no credential')
-  const proof = profile?.fragment.auth === 'mtls' ? 'show a valid certificate' : 'hold a valid credential'
-  return open(`the caller is taken to ${proof}`)
+  if (profile?.fragment.auth === 'none') return pass('the profile requires no credential')
+  const proof = profile?.fragment.auth === 'mtls' ? 'present a valid certificate' : 'send a valid credential'
+  return open(`the caller is assumed to ${proof}`)
 }
 
 /** True when the token proves its caller now. It is one comparison of hashes, and counts no failure. */
@@ -152,7 +152,7 @@ class Flights {
     const source = networkOf(ip)
     const sources = this.#sources.get(id) ?? new PoolShare(PROFILE_FLIGHTS_MAX)
     if (!this.#profiles.mayTake(id) || !sources.mayTake(source))
-      return Promise.reject(new Error('too many questions are under way'))
+      return Promise.reject(new Error('too many introspection requests are pending'))
     this.#profiles.take(id)
     sources.take(source)
     this.#sources.set(id, sources)
@@ -225,7 +225,7 @@ function judge(exchange: Known, answer: Plain): RefusalCode | null {
   const ends = timeIn(exp)
   const begins = timeIn(nbf)
   if (ends === undefined || begins === undefined)
-    return failed(exchange, 'the provider gives a time that is no number')
+    return failed(exchange, 'the provider returned a time that is not a number')
   const until = ends === null ? now + KEPT_MS : ends + fragment.skew_ms
   if (now >= until) return failed(exchange, 'the token has expired')
   if (begins !== null && now < begins - fragment.skew_ms)
@@ -305,7 +305,9 @@ function knownProof(exchange: Exchange): 'good' | 'bad' | 'unknown' {
 }
 
 export const explainFailures = (): Judged =>
-  open('only a source that has failed too often waits, unless its credential is known')
+  open(
+    'refuses only sources with too many failed authentications, and accepts known valid credentials even from them',
+  )
 
 /** A stale process sends expired tokens: they must not use up the verifications of others. */
 function hasExpired(expires: number | null, skewMs: number, now: number): boolean {

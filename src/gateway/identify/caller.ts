@@ -33,7 +33,7 @@ export function identifyCaller(exchange: Exchange): RefusalCode | null {
   exchange.identity = identity
   const places = exchange.collection?.keyPlaces ?? null
   if (places !== null && !takeKeys(exchange, places)) {
-    exchange.reason = 'two places have different keys'
+    exchange.reason = 'two places of the request have different keys'
     return 'credential_invalid'
   }
   const { authorization } = exchange
@@ -58,9 +58,9 @@ export function identifyCaller(exchange: Exchange): RefusalCode | null {
   identity.client = profile.client
   identity.profile = profile
   if (!agreesOnClient(exchange.clientRef, profile.client))
-    return rejected(exchange, 'X-Client-ID is not the client of the token')
+    return rejected(exchange, 'X-Client-ID does not name the client of the token')
   if (!agreesOnProfile(exchange.profileRef, profile))
-    return rejected(exchange, 'X-Profile-ID is not the profile of the token')
+    return rejected(exchange, 'X-Profile-ID does not name the profile of the token')
   return null
 }
 
@@ -198,7 +198,7 @@ function identifyBearer(exchange: Exchange): RefusalCode | null | undefined {
   const fitting = candidates.filter((profile) => agrees(exchange, profile))
   if (fitting.length === 0) {
     nameLone(exchange, candidates)
-    exchange.reason = 'X-Client-ID or X-Profile-ID is not of the token'
+    exchange.reason = 'X-Client-ID or X-Profile-ID does not match the token'
     return 'identity_rejected'
   }
   const best = identity.jwt === null ? fitting : mostSpecific(identity.jwt, fitting)
@@ -287,7 +287,7 @@ export const explainAddress: Explain = (exchange, asked, check) => {
   if (profile.networks === null) return asIs(exchange, check, () => ({ reason: 'all addresses are allowed' }))
   const setting = `${profileName(exchange)} ip_allowlist`
   if (asked.ip === null) return open('no address was given', setting)
-  const reason = `${exchange.ip} lies in the list of the profile`
+  const reason = `${exchange.ip} is in the allow list of the profile`
   return asIs(exchange, check, () => ({ reason, setting }))
 }
 
@@ -301,7 +301,7 @@ export function proofStands(exchange: Called): RefusalCode | null {
   const { auth } = profile.fragment
   if (auth === 'none') return null
   if (auth !== 'token') {
-    exchange.reason = `callers of a profile of type ${auth} are proved by what is not recorded`
+    exchange.reason = `credentials of a profile of type ${auth} are not recorded, so the caller cannot be authenticated again`
     return 'credential_invalid'
   }
   const token = profile.client.tokens.find(
@@ -309,12 +309,14 @@ export function proofStands(exchange: Called): RefusalCode | null {
   )
   if (token === undefined) {
     exchange.reason =
-      replayed!.credentialId === '' ? 'no token had proved the caller' : 'the token of the caller was revoked'
+      replayed!.credentialId === ''
+        ? 'the caller was not authenticated with a token'
+        : 'the token of the caller was revoked'
     return 'credential_invalid'
   }
   const end = endOf(token, now)
   if (end !== null) {
-    exchange.reason = `the token of the caller has ended: ${end}`
+    exchange.reason = `the token of the caller is no longer valid: ${end}`
     return 'credential_expired'
   }
   exchange.identity.credentialId = token.fragment.id
@@ -335,4 +337,4 @@ export function sameProxy(exchange: Exchange): RefusalCode | null {
 }
 
 /** Requests that were not made are explained as over REST, where these checks are not made. */
-export const explainReplayOnly = (): Judged => open('only a recorded request that is made again is checked')
+export const explainReplayOnly = (): Judged => open('applies only to replays of recorded requests')

@@ -34,7 +34,7 @@ export function identifyCertificate(
   if (fitting.length === 0) {
     const profiles = new Set(candidates.map(({ profile }) => profile))
     nameLone(exchange, [...profiles])
-    exchange.reason = 'X-Client-ID or X-Profile-ID is not of the certificate'
+    exchange.reason = 'X-Client-ID or X-Profile-ID does not match the certificate'
     return 'identity_rejected'
   }
   const active = fitting.filter(({ profile }) => profile.fragment.active && profile.client.fragment.active)
@@ -54,7 +54,7 @@ export function proveCertificate(exchange: Exchange): RefusalCode | null {
   const { identity, now, lane } = exchange
   const { bound } = identity
   if (bound === null)
-    return failed(exchange, exchange.reason || 'no profile has a binding that the certificate fits')
+    return failed(exchange, exchange.reason || 'the certificate matches no binding of a profile')
   const { fault, from, until, listedUntil, binding } = bound
   if (fault !== '') return failed(exchange, fault)
   if (binding.retiresAt !== null && now >= binding.retiresAt)
@@ -271,6 +271,6 @@ export function ambiguous(exchange: Exchange, profiles: readonly LinkedProfile[]
     .slice(0, NAMED_MAX)
     .map(({ client, fragment }) => `${client.fragment.slug}:${fragment.slug}`)
   const more = profiles.length - names.length
-  exchange.reason = `fits the profiles ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+  exchange.reason = `matches the profiles ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
   return 'profile_ambiguous'
 }

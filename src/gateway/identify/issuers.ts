@@ -156,7 +156,7 @@ function usableKeys({ keys, goodAt, reason }: Source, now: number): Keys {
 function usableKeysWith(source: Source, kid: string, now: number): Keys {
   const found = usableKeys(source, now)
   if (!found.ok || source.isFresh || found.keys.some((key) => key.kid === kid)) return found
-  return { ok: false, reason: `the issuer cannot be asked for a key: ${source.reason}` }
+  return { ok: false, reason: `the keys of the issuer cannot be fetched: ${source.reason}` }
 }
 
 /** Takes over a set. What cannot be used for signatures is left out; a key that has gone proves nothing any more. */

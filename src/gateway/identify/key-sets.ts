@@ -127,7 +127,7 @@ async function fetchSource(source: string, fetchJson: FetchJson): Promise<Omit<G
 
 async function fetchKeys(url: string, from: UrlSource, fetchJson: FetchJson): Promise<Plain[]> {
   const { keys } = await get(fetchJson, url, from)
-  if (!Array.isArray(keys)) throw new Error('the answer is no key set')
+  if (!Array.isArray(keys)) throw new Error('the response is not a key set')
   return keys.slice(0, KEYS_MAX).filter(isPlain)
 }
 

@@ -40,7 +40,7 @@ export function identifySignIn(exchange: Exchange, jwt: Jwt): RefusalCode | null
     return undefined
   }
   if (!agrees(exchange, profile)) {
-    exchange.reason = 'X-Client-ID or X-Profile-ID is not of the token'
+    exchange.reason = 'X-Client-ID or X-Profile-ID does not match the token'
     return 'identity_rejected'
   }
   identity.jwt = jwt
@@ -190,9 +190,9 @@ function faultOf(
   if (!host.fragment.active) return HOST_INACTIVE
   if (profile !== null && profile.binding !== null)
     return faultOfBinding(person, profile, profile.binding, signIn, place)
-  if (person === undefined) return 'the token is of no person'
+  if (person === undefined) return 'the token belongs to no person'
   if (profile !== null && profile.id !== host.id && !mayUseProfile(person, profile, place.snapshot))
-    return 'the user may not use the profile by signing in any more'
+    return 'the user may no longer sign in to the profile'
   return null
 }
 
@@ -207,13 +207,14 @@ function faultOfBinding(
   const token = keys === undefined ? snapshot.hostTokens.get(credential) : undefined
   const isProof =
     token === undefined ? credential === keys : token.profile.id === id && endOf(token, now) === null
-  if (!isProof) return 'the token or the keys of the binding have ended'
-  if (acts_for === undefined) return user === (person?.id ?? null) ? null : 'the binding is for somebody else'
+  if (!isProof) return 'the token or the keys of the binding are no longer valid'
+  if (acts_for === undefined)
+    return user === (person?.id ?? null) ? null : 'the binding is for another person'
   if (person === undefined || !isAmong(person, acts_for, snapshot.teams))
     return 'the binding does not name the user'
   return subjectHost === undefined || isOpenTo(person, snapshot.hosts.get(subjectHost), virtual_mcp)
     ? null
-    : 'the application of the person is switched off'
+    : 'the host of the person is inactive'
 }
 
 /** True where a person may use an application at a virtual MCP: neither is switched off there. */

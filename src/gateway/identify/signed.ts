@@ -22,7 +22,7 @@ type Proved = RefusalCode | null | Promise<RefusalCode | null>
 /** `authenticate` for a signed token. A promise only when keys must be fetched, or another process is asked. */
 export function proveSigned(exchange: Known, jwt: Jwt): Proved {
   const { keys, source, algs } = exchange.identity.profile.verifier!
-  if (!algs.has(jwt.alg)) return failed(exchange, 'the algorithm is not admitted')
+  if (!algs.has(jwt.alg)) return failed(exchange, 'the algorithm is not allowed')
   if (keys !== null) return prove(exchange, jwt, keys)
   const found = exchange.lane.issuers.keysOf(source, jwt.kid)
   return found instanceof Promise
@@ -49,7 +49,7 @@ function prove(exchange: Known, jwt: Jwt, keys: readonly VerifyKey[]): Proved {
   const longest = verifier.fragment.lifetime_ms_max
   const begun = issuedAt === null ? exchange.now + skew : Math.min(issuedAt * 1000, exchange.now + skew)
   if (longest !== null && expires * 1000 - begun > longest)
-    return failed(exchange, 'the token lives longer than max_lifetime')
+    return failed(exchange, 'the lifetime of the token exceeds max_lifetime')
   const fault = faultOf(verifier, jwt.claims)
   if (fault !== null) return failed(exchange, fault)
   const endsAt = Math.min(until, key.retiresAt ?? until)
@@ -86,20 +86,20 @@ function acceptClaimed(exchange: Known, verified: Verified, claimed: Claimed): R
     case 'again':
       return failed(exchange, 'the token was used before')
     case 'unavailable':
-      return unavailable(exchange, 'the use of the token cannot be remembered')
+      return unavailable(exchange, 'the use of the token cannot be recorded')
   }
 }
 
 /** What keeps proved claims from being those of the profile, or null. */
 export function faultOf({ fragment, required, match }: LinkedVerifier, claims: Plain): string | null {
   if (!fragment.accept_id_tokens && isIdToken(claims)) return 'an ID token is no access token'
-  if (!match.every((rule) => rule(claims))) return 'a match rule does not hold'
-  if (!required.every((rule) => rule(claims))) return 'a required claim is absent or has another value'
+  if (!match.every((rule) => rule(claims))) return 'a rule in match is not met'
+  if (!required.every((rule) => rule(claims))) return 'a required claim is missing or has another value'
   if (fragment.required_scopes.length === 0) return null
   const scopes = scopesOf(claims)
   return fragment.required_scopes.every((scope) => scopes.includes(scope))
     ? null
-    : 'a required scope is absent'
+    : 'a required scope is missing'
 }
 
 /** Marks that ID tokens have and access tokens do not (OpenID Connect Core section 2, and what providers add). */

@@ -33,7 +33,7 @@ export const explainWorkflow: Explain<Located> = (exchange) => {
   if (proxy === null) return open('depends on the route')
   if (proxy.direct === null) return pass('the proxy has no workflow')
   return open(
-    'the workflow answers; which calls it makes depends on the request',
+    'the workflow responds; its calls depend on the request',
     `${proxyName(collection, proxy)} workflow`,
   )
 }

@@ -93,7 +93,11 @@ test('a number of branches is enough for a join that asks for no more; one that 
   })
   assert.equal((await run(graph(2))).ok, true)
   const end = await run(graph(3))
-  assert.deepEqual(end, { ok: false, code: 'workflow_failed', reason: 'node "join": only 2 branches came' })
+  assert.deepEqual(end, {
+    ok: false,
+    code: 'workflow_failed',
+    reason: 'node "join": only 2 branches arrived',
+  })
 })
 
 test('a join that waits too long fails by its timeout, and a run that takes too long ends', async (t) => {

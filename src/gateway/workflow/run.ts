@@ -308,7 +308,8 @@ export class WorkflowRun {
     if (isEnough) {
       this.#started[place] = true
       this.#attempt(place, 1)
-    } else if (isLast) this.#giveUpJoin(place, new NodeFailure('incomplete', `only ${arrived} branches came`))
+    } else if (isLast)
+      this.#giveUpJoin(place, new NodeFailure('incomplete', `only ${arrived} branches arrived`))
     else if (isFirst)
       this.#later(timeoutMs, () =>
         this.#giveUpJoin(place, new NodeFailure('timeout', 'the branches took too long')),
@@ -369,7 +370,8 @@ function complaintIn({
   outputs,
   complaint,
 }: NodeResult): { readonly kind: string; readonly message: string; readonly isFailure: boolean } | null {
-  if (complaint !== undefined) return { kind: complaint, message: 'it says that it failed', isFailure: true }
+  if (complaint !== undefined)
+    return { kind: complaint, message: 'its response reports a failure', isFailure: true }
   const status = handle === 'success' ? outputs['status'] : undefined
   if (typeof status !== 'number' || status < 400) return null
   return { kind: String(status), message: `it answered ${status}`, isFailure: status >= 500 }

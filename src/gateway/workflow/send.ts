@@ -306,7 +306,7 @@ function askService(
   done: (answer: unknown) => void,
 ): () => void {
   const { services } = exchange.lane
-  if (services === null) throw new NodeFailure('lost', 'no server can be asked here')
+  if (services === null) throw new NodeFailure('lost', 'servers cannot be called here')
   const credential = id === null ? null : credentialOf(exchange, id)
   const before = (): LinkedCredential | null => {
     const previous = beforeRotation(credential?.previous ?? null, exchange.lane.clock.now())
@@ -345,7 +345,7 @@ function answerOf(exchange: Routed, result: ServiceResult): unknown {
   }
   // Answers are kept until the run has ended
   if (!budgetOf(exchange).take(result.json.length))
-    return new NodeFailure('memory', 'there is no room for the answer', 'overloaded')
+    return new NodeFailure('memory', 'no memory is left for the response', 'overloaded')
   return JSON.parse(result.json) as unknown
 }
 

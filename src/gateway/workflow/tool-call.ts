@@ -49,12 +49,15 @@ function locate(
   given: unknown,
 ): CalledTool {
   const origin = snapshot.origins.get(id)
-  if (origin === undefined) throw new NodeFailure('origin', 'the origin is not there any more')
+  if (origin === undefined) throw new NodeFailure('origin', 'the origin was deleted')
   const { slug, active, connection, verdict } = origin.fragment
-  if (!active) throw new NodeFailure('origin', `the origin "${slug}" is switched off`)
+  if (!active) throw new NodeFailure('origin', `the origin "${slug}" is inactive`)
   if ((connection === 'user') !== (account === 'user')) {
     const has = connection === 'user' ? 'an account for each person' : 'one account for all callers'
-    throw new NodeFailure('account', `the origin "${slug}" has ${has}, and the node is set to as ${account}`)
+    throw new NodeFailure(
+      'account',
+      `the origin "${slug}" has ${has}, but the node has the setting as: ${account}`,
+    )
   }
   if (verdict === null)
     throw new NodeFailure('origin', `the origin "${slug}" has not listed its tools yet; see origins test`)

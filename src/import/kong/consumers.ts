@@ -32,7 +32,7 @@ export function consumersOf(document: Plain, making: Making, collections: readon
     report.told(
       'plugin',
       `${shared.name} of all services`,
-      `it is the policy ${making.policy(shared)}: give it to every client that you make`,
+      `it is the policy ${making.policy(shared)}: set it for every client that you create`,
     )
   const callableBy = new Map<string, readonly string[]>()
 
@@ -53,7 +53,7 @@ export function consumersOf(document: Plain, making: Making, collections: readon
         report.different(
           'consumers',
           '',
-          `they may call the first ${CALLABLE_MAX} collections only, which is the most that a client may`,
+          `they may call the first ${CALLABLE_MAX} collections only, the maximum for a client`,
         )
       found = open.slice(0, CALLABLE_MAX).map(({ slug }) => slug)
       callableBy.set(key, found)
@@ -76,7 +76,7 @@ export function consumersOf(document: Plain, making: Making, collections: readon
     making.count(plugins.length)
     const { policy, addresses } = settingsOf(plugins, making, closed, name)
     if (policy !== undefined && collections.some(({ spec }) => spec['policy'] !== undefined))
-      report.different('consumer', name, 'the limits of collections hold beside its own')
+      report.different('consumer', name, 'the limits of collections also apply')
     const tags = tagsOf(consumer)
     const limit = policy ?? shared
     const collectionsOf = callable(consumer)
@@ -103,7 +103,7 @@ export function consumersOf(document: Plain, making: Making, collections: readon
       report.different(
         'consumer',
         name,
-        `profile ${slug}:${PROFILE} may call what took keys alone: make another profile for what took other credentials`,
+        `profile ${slug}:${PROFILE} may call only what accepted keys: create another profile for what accepted other credentials`,
       )
     if (closed.size > 0) report.closed('consumer', name, [...closed].join('; '))
     else report.kept('consumer', name, `client ${slug}, profile ${slug}:${PROFILE}`)
@@ -151,7 +151,7 @@ function settingsOf(
     )
       addresses = effect.allow
     else if (effect.kind === 'observes')
-      making.report.leftOut('plugin', `${name} of consumer ${consumer}`, 'it decides about no request')
+      making.report.leftOut('plugin', `${name} of consumer ${consumer}`, 'it does not decide about requests')
     else if (effect.kind === 'closes') closed.add(effect.reason)
     else closed.add(`plugin ${name} of a consumer is not carried over`)
     if (one.ignored.length > 0)
@@ -208,8 +208,8 @@ function groupsIn(document: Plain, making: Making): Groups {
     if (oddLists(group, ['consumers'], (item) => refOf(item) !== null).length > 0)
       making.report.leftOut('consumers', `of group ${name}`, 'they are not a list of consumers')
     if (own.length === 0)
-      making.report.told('consumer group', name, 'it has no plugins, so nothing is made of it')
-    else making.report.leftOut('consumer group', name, 'its members are switched off')
+      making.report.told('consumer group', name, 'it has no plugins, so it is not converted')
+    else making.report.leftOut('consumer group', name, 'its members are inactive')
     const keys = [group['name'], group['id']].filter((key) => typeof key === 'string')
     for (const key of keys) addTo(reasons, key, own)
     const consumers = Array.isArray(group['consumers']) ? group['consumers'] : []

@@ -12,9 +12,9 @@ interface Entity {
 }
 
 const LEFT_TLS = 'TLS of the listener is a setting of Postern (POSTERN_TLS_CERT)'
-const LEFT_CREDENTIAL = 'Postern cannot check it: give its consumer a token'
-const LEFT_ADMIN = 'it is about the administrators of Kong: see roles and grants of Postern'
-const LEFT_PORTAL = 'it is about the portal of Kong'
+const LEFT_CREDENTIAL = 'Postern cannot check it: issue a token for its consumer'
+const LEFT_ADMIN = 'it concerns the administrators of Kong: use roles and grants of Postern'
+const LEFT_PORTAL = 'it concerns the portal of Kong'
 
 export const ENTITIES: Readonly<Record<string, Entity>> = {
   services: { is: 'read', here: 'collections, one for each path; without an http or https URL left out' },
@@ -24,7 +24,7 @@ export const ENTITIES: Readonly<Record<string, Entity>> = {
   consumers: { is: 'read', here: 'clients with a profile of type token' },
   consumer_groups: {
     is: 'read',
-    here: 'nothing; members of a group with plugins become clients that are switched off',
+    here: 'nothing; members of a group with plugins become inactive clients',
   },
   consumer_group_consumers: { is: 'read', here: 'as consumers of a consumer group' },
   consumer_group_plugins: { is: 'read', here: 'as plugins of a consumer group' },
@@ -41,19 +41,19 @@ export const ENTITIES: Readonly<Record<string, Entity>> = {
   certificates: { is: 'left out', here: LEFT_TLS },
   ca_certificates: {
     is: 'left out',
-    here: 'authorities of callers are of a profile of type mtls, those of servers of the upstream (tls.ca)',
+    here: 'set authorities for callers in a profile of type mtls, and authorities for servers in the upstream (tls.ca)',
   },
   snis: { is: 'left out', here: LEFT_TLS },
   keys: { is: 'left out', here: 'no part that is carried over uses it' },
   key_sets: { is: 'left out', here: 'no part that is carried over uses it' },
   vaults: { is: 'left out', here: 'references such as {vault://…} are not read: see secrets of credentials' },
-  partials: { is: 'left out', here: 'a plugin with partials closes what it protects' },
+  partials: { is: 'left out', here: 'what a plugin with partials protects becomes a draft' },
   filter_chains: { is: 'left out', here: 'its service or route becomes a draft' },
-  custom_entities: { is: 'left out', here: 'it is of a plugin that is not carried over' },
-  degraphql_routes: { is: 'left out', here: 'it is of the plugin degraphql' },
+  custom_entities: { is: 'left out', here: 'it belongs to a plugin that is not carried over' },
+  degraphql_routes: { is: 'left out', here: 'it belongs to the plugin degraphql' },
   graphql_ratelimiting_cost_decorations: {
     is: 'left out',
-    here: 'it is of the plugin graphql-rate-limiting-advanced',
+    here: 'it belongs to the plugin graphql-rate-limiting-advanced',
   },
   licenses: { is: 'left out', here: 'Postern has no licence key' },
   event_hooks: { is: 'left out', here: LEFT_ADMIN },
@@ -107,12 +107,12 @@ export const PLUGINS: Readonly<Record<string, Plugin>> = {
     here: 'key_places of the collection, for the names in key_names in headers and the query; keys go on working',
   },
   acl: { is: 'read', here: 'collections that each client may call' },
-  'rate-limiting': { is: 'read', here: 'policy, where one counter counts the same calls' },
+  'rate-limiting': { is: 'read', here: 'policy, if one counter counts the same calls' },
   'rate-limiting-advanced': {
     is: 'read',
     here: 'as rate-limiting, with sliding windows of at most 30 days',
   },
-  cors: { is: 'read', here: 'cors of the collection; where it cannot be said exactly, none' },
+  cors: { is: 'read', here: 'cors of the collection; none if it cannot be expressed exactly' },
   'request-size-limiting': { is: 'read', here: 'max_body of the collection' },
   'ip-restriction': {
     is: 'read',
@@ -223,8 +223,8 @@ export function pluginCalled(name: string): Plugin | undefined {
 const BY_KIND: Readonly<Record<Plugin['is'], string>> = {
   read: '',
   auth: 'callers need the token of a profile',
-  observes: 'left out: it decides about no request',
-  closes: 'its route, service or the whole becomes a draft; at a consumer the client is switched off',
+  observes: 'left out: it does not decide about requests',
+  closes: 'its route, its service or everything becomes a draft; at a consumer, the client is inactive',
 }
 
 /** The tables as Markdown, by name. */

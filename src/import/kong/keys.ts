@@ -36,10 +36,10 @@ export class Keys {
         taken++
         continue
       }
-      this.#report.leftOut('key', name, 'another key has the same text')
+      this.#report.leftOut('key', name, 'another key has the same value')
       if (known === null) continue
       this.#byText.set(text, null)
-      this.#report.leftOut('key', known.name, 'another key has the same text')
+      this.#report.leftOut('key', known.name, 'another key has the same value')
     }
     return taken
   }
@@ -58,7 +58,7 @@ function faultOf(credential: Plain): string | null {
   if (unknown.length > 0) return `it has ${unknown.join(', ')}, which is not carried over`
   const { key, ttl } = credential
   if (ttl != null && ttl !== 0) return 'it has a ttl, and the file does not say when it ends'
-  if (typeof key !== 'string' || key === '') return 'its text is not in the file'
-  if (REFERENCE.test(key)) return 'it is a reference in the place of a key'
+  if (typeof key !== 'string' || key === '') return 'its value is not in the file'
+  if (REFERENCE.test(key)) return 'it is a reference, not a key'
   return importFault(key)
 }

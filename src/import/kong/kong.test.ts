@@ -79,7 +79,7 @@ test('what has no counterpart is said', () => {
     /service broken is left out: it has no http/,
     /^keys: import them after the apply, with postern import-keys/m,
     /collection orders is a draft: the rate limit of service orders would be counted for each of its paths/,
-    /route orders-write at \/orders\/ is left out: another route answers there before/,
+    /route orders-write at \/orders\/ is left out: an earlier route has this path/,
   ])
     assert.match(notes, part)
 })
@@ -106,9 +106,7 @@ test('a service that was open without authentication is named as closed, with an
   for (const more of [{}, { consumers: [{ username: 'c' }] }]) {
     const { notes, exact } = converted({ services, ...more })
     assert.ok(
-      notes.some((note) =>
-        /^collection s: it had no authentication and is closed here: callers need/.test(note),
-      ),
+      notes.some((note) => /^collection s: it had no authentication, but callers of Postern need/.test(note)),
     )
     assert.equal(exact, false)
   }
@@ -397,7 +395,7 @@ test('a consumer with what cannot be carried over is switched off', () => {
     ),
   ]) {
     assert.equal(specOf(off, 'client', 'c')['active'], false)
-    assert.ok(off.notes.some((note) => note.startsWith('consumer c is switched off: ')))
+    assert.ok(off.notes.some((note) => note.startsWith('consumer c is inactive: ')))
   }
 })
 

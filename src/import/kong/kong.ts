@@ -74,7 +74,7 @@ class Conversion implements Making {
     this.#partsLeft -= parts
     if (this.#partsLeft >= 0) return
     throw refuse('document_invalid', {
-      detail: `It would become more than ${PARTS_MAX} parts, as plugins, hosts and consumers are repeated for each collection. Convert it in pieces.`,
+      detail: `It would become more than ${PARTS_MAX} parts, because plugins, hosts and consumers are repeated for each collection. Convert it in pieces.`,
       errors: [{ pointer: '', reason: `more than ${PARTS_MAX} parts` }],
     })
   }
@@ -85,10 +85,10 @@ class Conversion implements Making {
       this.report.leftOut(
         member,
         '',
-        Object.hasOwn(ENTITIES, member) ? ENTITIES[member]!.here : 'it is not known what they say',
+        Object.hasOwn(ENTITIES, member) ? ENTITIES[member]!.here : 'their meaning is unknown',
       )
     for (const member of oddLists(document, LISTS))
-      this.report.leftOut(member, '', 'what is not an object in it, or all of it where it is no list')
+      this.report.leftOut(member, '', 'items that are not objects, or the whole member if it is not a list')
     for (const one of this.plugins.global.values()) this.#noteLeftOut(one)
     const routes = Map.groupBy(listIn(document, 'routes'), (route) => refOf(route['service']))
     for (const service of listIn(document, 'services')) {
@@ -143,7 +143,7 @@ class Conversion implements Making {
     if (isOff) report.told('service', name, 'it is disabled: its collections are drafts')
     if (sources.length === 0) report.leftOut('service', name, 'it has no routes')
     if (oddLists(source, ['routes']).length > 0)
-      report.different('service', name, 'what is not an object in its routes is left out')
+      report.different('service', name, 'routes that are not objects are left out')
     const ofService = this.plugins.of(source, 'service', [])
     for (const one of ofService.values()) this.#noteLeftOut(one)
     const routes = sources.map((route): MadeRoute => {
@@ -176,7 +176,7 @@ class Conversion implements Making {
         const why =
           path.base === null
             ? 'a collection needs a plain base path that is not reserved'
-            : 'another service answers there'
+            : 'another service has this path'
         this.report.leftOut('path', `${path.text.slice(0, 200)} of route ${name}`, why)
         if (!service.isOff) this.#shadowOf({ ...route, paths: [path] }, null)
         continue
@@ -238,11 +238,11 @@ class Conversion implements Making {
     const methods = route.methods.filter((method) => !taken.has(method))
     if (methods.length < route.methods.length) {
       const place = `${collection.base}${path}`.slice(0, 200)
-      this.report.leftOut('route', `${route.name} at ${place}`, 'another route answers there before')
+      this.report.leftOut('route', `${route.name} at ${place}`, 'an earlier route has this path')
       for (const other of others)
         if (other.route.namesMethods === route.namesMethods && !isAlike(other.route.plugins, route.plugins))
           for (const one of [other.route, route])
-            one.closed.add('another route with other plugins answers the same')
+            one.closed.add('another route with other plugins matches the same requests')
     }
     const own = collection.proxies.some((one) => one.path === path && one.route === route)
     if (methods.length > 0 && !own) collection.proxies.push({ route, path, methods })
@@ -264,7 +264,7 @@ class Conversion implements Making {
         else if (effect.kind === 'acl' && isShared) collection.acl = effect
         else if (effect.kind === 'size' && isShared) collection.spec['max_body'] = effect.bytes
         else if (effect.kind === 'acl' || effect.kind === 'size')
-          route.closed.add(`plugin ${name} would have to hold for this route alone`)
+          route.closed.add(`plugin ${name} would have to apply to this route only`)
       }
   }
 
@@ -274,7 +274,8 @@ class Conversion implements Making {
     const [first] = all
     if (all.every((one) => one?.plugin === first?.plugin)) {
       if (first?.effect.kind === 'cors') collection.spec['cors'] = withKeys(first.effect.cors, collection)
-    } else this.report.leftOut('CORS', `of collection ${collection.slug}`, 'its routes differ in it')
+    } else
+      this.report.leftOut('CORS', `of collection ${collection.slug}`, 'its routes have different settings')
   }
 
   /** A limit is carried over where one counter counts the same calls as before. */
@@ -361,7 +362,7 @@ class Conversion implements Making {
         this.report.different(
           'collection',
           slug,
-          'it had no authentication and is closed here: callers need the token of a profile, or the id of a profile of type none',
+          'it had no authentication, but callers of Postern need the token of a profile, or the id of a profile of type none',
         )
       const status = closed.size > 0 || service.isOff ? 'draft' : 'published'
       this.#documents.push({ kind: 'collection', slug, spec: { ...spec, status } })
@@ -394,10 +395,10 @@ class Conversion implements Making {
   #noteLeftOut(inForce: PluginInForce): void {
     const { effect, name, owner, ignored } = inForce
     const called = `${name} of ${owner}`
-    if (effect.kind === 'observes') this.report.leftOut('plugin', called, 'it decides about no request')
+    if (effect.kind === 'observes') this.report.leftOut('plugin', called, 'it does not decide about requests')
     else if (effect.kind === 'left out') this.report.leftOut('plugin', called, effect.reason)
     else if (effect.kind === 'auth' && name !== 'key-auth')
-      this.report.different('plugin', called, 'callers prove themselves by the token of their profile')
+      this.report.different('plugin', called, 'callers authenticate with the token of their profile')
     else if (effect.kind === 'auth')
       this.report.told('plugin', called, 'callers send their key as before; the upstream does not get it')
     else if (effect.kind === 'closes' || effect.kind === 'addresses')
@@ -450,7 +451,7 @@ const KEPT = {
   acl: 'collections of clients',
   cors: 'cors of collections',
   size: 'max_body of collections',
-  limit: 'a policy, where a collection or client has it',
+  limit: 'a policy, if a collection or client has it',
 } as const
 
 /** Callers may send keys where any route of the collection takes them: a place opens nothing by itself. */

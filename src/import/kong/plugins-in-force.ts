@@ -105,7 +105,7 @@ export class Plugins {
       const judged: Judged =
         isJoint || known !== undefined
           ? {
-              effect: { kind: 'closes', reason: `plugin ${name} holds for a part of ${owner} alone` },
+              effect: { kind: 'closes', reason: `plugin ${name} applies to only a part of ${owner}` },
               ignored: [],
             }
           : this.#effectOf(plugin)

@@ -34,7 +34,7 @@ export class Report {
   closed(part: string, name: string, reason: string): void {
     this.#isExact = false
     this.#add(part, name, 'closed', reason)
-    this.#note(`${named(part, name)} is ${part === 'consumer' ? 'switched off' : 'a draft'}: ${reason}`)
+    this.#note(`${named(part, name)} is ${part === 'consumer' ? 'inactive' : 'a draft'}: ${reason}`)
   }
 
   /** It is not carried over. @param name empty for all parts of a kind */

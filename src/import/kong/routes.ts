@@ -56,7 +56,7 @@ export function readRoute(route: Plain, isRegexPlain: boolean): ReadRoute {
     if (route[member] != null && route[member] !== usual) notes.push(`${member} is left out`)
 
   const protocols = route['protocols'] == null ? ['http', 'https'] : listedTexts(route['protocols'])
-  if (!protocols.includes('http')) reasons.push('it answers https alone, which a collection cannot say')
+  if (!protocols.includes('http')) reasons.push('it accepts only https, which a collection cannot express')
   const isHttp = protocols.includes('http') || protocols.includes('https')
 
   const namedHosts = listedTexts(route['hosts'])
@@ -88,8 +88,8 @@ export function readRoute(route: Plain, isRegexPlain: boolean): ReadRoute {
   }
 
   function leftOutOf(): string | null {
-    if (matchers.length > 0) return `it goes by ${matchers.join(', ')}`
-    if (!isHttp) return `it speaks ${protocols.join(', ') || 'no protocol'}`
+    if (matchers.length > 0) return `it matches by ${matchers.join(', ')}`
+    if (!isHttp) return `its protocols are ${protocols.join(', ') || 'empty'}`
     if (named.length === 0) return 'it has no paths'
     if (namedHosts.length > 0 && hosts.length === 0) return 'it has no host that can be carried over'
     if (hosts.length > HOSTS_MAX) return `it has more than ${HOSTS_MAX} hosts`

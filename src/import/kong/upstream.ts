@@ -28,14 +28,14 @@ export function upstreamOf(service: Plain, pools: ReadonlyMap<unknown, Plain>): 
   const unknown = unknownMembers(service, SERVICE_MEMBERS)
   if (unknown.length > 0) reasons.push(`${unknown.join(', ')} is not carried over`)
   if (url.protocol === 'https:' && service['tls_verify'] === false)
-    notes.push('certificates of its upstream are verified here')
+    notes.push('Postern verifies the certificates of its upstream')
   const path = withoutEndSlashes(url.pathname)
   const pool = pools.get(url.hostname)
   const { targets, ...balance } =
     pool === undefined
       ? { targets: [{ url: `${url.origin}${path}` }] }
       : poolOf(pool, url.protocol, path, reasons, notes)
-  if (targets.length === 0) return { spec: null, reasons: ['its upstream has no target that is used'], notes }
+  if (targets.length === 0) return { spec: null, reasons: ['its upstream has no target in use'], notes }
   const ms = (member: string): Plain => {
     const value = service[member]
     return typeof value === 'number' && value >= 1 && value !== TIMEOUT_MS
@@ -47,7 +47,7 @@ export function upstreamOf(service: Plain, pools: ReadonlyMap<unknown, Plain>): 
   if (Object.keys(ms('write_timeout')).length > 0) notes.push('write_timeout is left out')
   const { retries } = service
   const isCounted = typeof retries === 'number' && retries !== 5
-  if (isCounted && retries > 3) notes.push('retries are at most 3 here')
+  if (isCounted && retries > 3) notes.push('retries are at most 3 in Postern')
   const spec = {
     targets,
     ...balance,
@@ -82,7 +82,9 @@ function poolOf(
   const unknown = unknownMembers(pool, POOL_MEMBERS)
   if (unknown.length > 0) reasons.push(`${unknown.join(', ')} of upstream ${name} is not carried over`)
   if (checksHealth(pool['healthchecks']))
-    notes.push(`the health checks of upstream ${name} are left out; here servers are judged by their answers`)
+    notes.push(
+      `the health checks of upstream ${name} are left out; Postern judges servers by their responses`,
+    )
   if (oddLists(pool, ['targets']).length > 0)
     reasons.push(`the targets of upstream ${name} are not a list of objects`)
   const listed = listIn(pool, 'targets')
@@ -118,7 +120,7 @@ function balanceOf(pool: Plain, name: string | undefined, notes: string[]): Plai
   if (algorithm === 'consistent-hashing' && on === 'ip') return { balance: 'hash', hash_key: 'ip' }
   if (algorithm === 'consistent-hashing' && on === 'header' && typeof header === 'string')
     return { balance: 'hash', hash_key: `header:${header}` }
-  notes.push(`upstream ${name} takes its targets in turn here`)
+  notes.push(`upstream ${name} uses its targets in turn in Postern`)
   return {}
 }
 

@@ -61,7 +61,7 @@ export function programOf(server: Plain, name: string): Program | string {
   if (!command.startsWith('/')) notes.push(`check that the program is at ${program}`)
   if (!isPinned)
     notes.push(
-      `${base} takes the newest version: write an exact one, such as name@1.2.3; the runner asks for it`,
+      `${base} starts the newest version: write an exact version, such as name@1.2.3. The runner requires it`,
     )
   const env = environmentOf(server['env'], name, notes)
   if (typeof env === 'string') return env

@@ -99,7 +99,7 @@ test('each server becomes an origin with a virtual MCP of its own', () => {
   const notes = made.notes.join('\n')
   assert.match(notes, /server Issue Tracker becomes a draft, .* Left out: X-Toolsets/)
   assert.match(notes, /server files is a program: add the entry files to the file of postern runner/)
-  assert.match(notes, /npx takes the newest version/)
+  assert.match(notes, /npx starts the newest version/)
   assert.deepEqual(specOf(made, 'origin', 'files'), {
     name: 'files',
     kind: 'stdio',
@@ -109,7 +109,7 @@ test('each server becomes an origin with a virtual MCP of its own', () => {
   assert.doesNotMatch(JSON.stringify(made), /PLANTED/)
 })
 
-test('what proves the caller is read elsewhere, and no literal of it is told', () => {
+test('what proves the caller is read from an external source, and no literal of it is told', () => {
   const made = converted(SERVERS)
   assert.deepEqual(authOf(made, 'issue-tracker'), {
     type: 'bearer',
@@ -192,7 +192,7 @@ test('an address that must not be asked, or cannot be, is left out with the reas
     ['file:///etc/passwd', /no http:\/\/ or https:\/\/ URL/],
     ['javascript:alert(1)', /no http:\/\/ or https:\/\/ URL/],
     ['', /no http:\/\/ or https:\/\/ URL/],
-    ['https://$\u007benv:HOST}/mcp', /something to fill in/],
+    ['https://$\u007benv:HOST}/mcp', /a placeholder/],
     ['https://a.example/mcp?a=PLANTED&b=2', /several query parameters/],
     ['https://a.example//mcp', /no plain path/],
     ['https://a.example/*', /no plain path/],

@@ -317,18 +317,18 @@ interface Place {
 /** Where the calls of a server go, or a sentence why none can. */
 function placeOf(text: string): Place | string {
   const [address] = text.split('?', 1)
-  if (/\$\{/.test(address!)) return 'its URL has something to fill in: write the URL out'
+  if (/\$\{/.test(address!)) return 'its URL has a placeholder: give the complete URL'
   const url = URL.parse(text)
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:'))
     return 'it has no http:// or https:// URL'
   if (url.username !== '' || url.password !== '')
-    return 'its URL holds a user or a password: say them in a header'
+    return 'its URL contains a user or a password: put them in a header'
   if (isRefusedHost(url.hostname)) return 'its URL leads to a link-local, metadata or multicast address'
   const query = [...url.searchParams]
   if (query.length > 1) return 'its URL has several query parameters, which cannot be sent with each call'
   const [[name, value] = ['', '']] = query
   if (query.length === 1 && (value === '' || name === '' || name.length > 128))
-    return 'its URL has a query that no credential can be made of'
+    return 'its URL has a query that cannot become a credential'
   const path = url.pathname.replace(/%[0-9a-f]{2}/gi, canonical)
   if (!PathPattern.safeParse(path).success || /[*{]/.test(path)) return 'the path of its URL is no plain path'
   return { origin: url.origin, path, proof: query.length === 0 ? null : { in: 'query', name, value } }
@@ -350,7 +350,7 @@ interface Remote {
 }
 
 const SSE =
-  'it speaks HTTP with SSE as of 2024-11-05, whose first message names an address at the server itself; if it has a Streamable HTTP endpoint, give that with type "http"'
+  'it speaks HTTP with SSE as of 2024-11-05, which a collection cannot forward; if it has a Streamable HTTP endpoint, give its URL with type "http"'
 const STDIO =
   'it is a program that its client starts (stdio), so there is no HTTP to forward; run it behind an HTTP endpoint'
 
@@ -375,8 +375,7 @@ function remoteOf(server: unknown, isOrigin: boolean): Remote | typeof PROGRAM |
     return typeof bridged === 'string' ? bridged : { ...bridged, isOff }
   }
   if (type === 'sse' && !isOrigin) return SSE
-  if (type !== '' && type !== 'sse' && !/^(streamable)?http$/.test(type))
-    return 'its type is none that is forwarded'
+  if (type !== '' && type !== 'sse' && !/^(streamable)?http$/.test(type)) return 'its type is not supported'
   if (url === undefined) return 'it has neither a URL nor a command'
   if (!isOrigin && type === '' && httpUrl === undefined && /\/sse\/?([?#]|$)/.test(url)) return SSE
   const headers = isPlain(server['headers']) ? Object.entries(server['headers']) : []

@@ -46,7 +46,7 @@ const npm = (more: Plain = {}): Plain => ({
 })
 const notesOf = (document: Plain, values = {}): string => convert(document, values).notes.join('\n')
 
-test('a remote becomes an origin that is switched off, a draft, and a credential that is read elsewhere', () => {
+test('a remote becomes an origin that is switched off, a draft, and a credential that is read from an external source', () => {
   const made = convert(entry({ remotes: [remote({ headers: [token] })] }))
   assert.deepEqual(made.documents, [
     {
@@ -190,7 +190,7 @@ test('headers that an origin does not send are named', () => {
   const text = notes.join('\n')
   assert.equal(exact, false)
   for (const part of [
-    /header X-Tenant is left out: an origin sends no header/,
+    /header X-Tenant is left out: an origin sends only the header of its credential/,
     /X-Other is left out: an origin sends one credential/,
     /header X-Maybe is optional/,
     /belongs to the gateway/,
@@ -257,8 +257,8 @@ test('packages without an exact version, and those that cannot be started, are l
     [{ identifier: 'https://evil.example/x.tgz' }, /no exact version/],
     [{ identifier: '--call=evil' }, /no exact version/],
     [{ registryBaseUrl: 'https://evil.example' }, /usual registry/],
-    [{ registryType: 'mcpb' }, /registry that is not known/],
-    [{ registryType: '__proto__' }, /registry that is not known/],
+    [{ registryType: 'mcpb' }, /unknown registry/],
+    [{ registryType: '__proto__' }, /unknown registry/],
     [{ transport: { type: 'streamable-http', url: 'http://localhost:1/' } }, /serves HTTP itself/],
     [{ environmentVariables: [{ name: 'A-B' }] }, /without a name/],
     [{ environmentVariables: [{ name: 'A', isRequired: true }] }, /needs a value for A/],

@@ -82,7 +82,7 @@ class Making {
     }
     if (status === 'deprecated') this.#note(`server ${label} is deprecated by its registry`)
     if (typeof $schema === 'string' && $schema !== SCHEMA)
-      this.#note(`server ${label} has another schema than that of 2025-12-11, by which it is read`)
+      this.#note(`server ${label} has another version of the schema; it is read as version 2025-12-11`)
     const base = typeof name === 'string' ? slugOf(name.split('/').at(-1)!) : ''
     const slug = this.#slugs(base || slugOf(label) || 'mcp-server')
     const faults: string[] = []
@@ -234,20 +234,20 @@ function programOf(given: unknown, name: string, values: GivenValues): Program |
   if (!isPlain(given)) return 'is no object'
   const { registryType, registryBaseUrl, identifier, version, transport } = given
   const type = isPlain(transport) ? transport['type'] : undefined
-  if (type !== 'stdio') return 'serves HTTP itself: start it, and create an origin with its URL'
+  if (type !== 'stdio') return 'serves HTTP itself: start it yourself, and create an origin with its URL'
   const starter =
     typeof registryType === 'string' && Object.hasOwn(STARTERS, registryType) ? STARTERS[registryType]! : null
   if (starter === null || typeof identifier !== 'string')
-    return 'is of a registry that is not known (known: npm, pypi and oci)'
+    return 'comes from an unknown registry (known: npm, pypi and oci)'
   const isUsual =
     registryBaseUrl === undefined ||
     (typeof registryBaseUrl === 'string' && starter.registries.includes(registryBaseUrl.replace(/\/$/, '')))
-  if (!isUsual) return 'is not of the usual registry of its kind'
+  if (!isUsual) return 'does not come from the usual registry of its type'
   const notes: string[] = []
   const env = environmentOf(given, name, values, notes)
   if (typeof env === 'string') return env
   const first = starter.arguments(identifier, typeof version === 'string' ? version : '', Object.keys(env))
-  if (first === null) return 'has no exact version, so that anything could be run in its name'
+  if (first === null) return 'has no exact version, so another program could be run under its name'
   const own = argumentsOf(given['packageArguments'], values, notes)
   if (typeof own === 'string') return own
   if (registryType === 'oci' && !first.at(-1)!.includes('@'))

@@ -61,13 +61,13 @@ export function remoteOf(remote: unknown, given: GivenValues, urlFault: UrlFault
     else if (value.kind === 'text' && isTelling(own, value.text))
       proofs.push({ in: 'header', name: own, prefix: '', called: own, isRequired })
     else if (value.kind === 'absent' && !isRequired) left.push(`header ${own} is optional, and left out`)
-    else left.push(`header ${own} is left out: an origin sends no header but that of its credential`)
+    else left.push(`header ${own} is left out: an origin sends only the header of its credential`)
   }
   const proof = proofs.find((one) => one.isRequired) ?? proofs[0] ?? null
   for (const other of proofs)
     if (other !== proof) left.push(`${other.name} is left out: an origin sends one credential`)
   if (proof !== null && Object.hasOwn(given, proof.called))
-    left.push(`the value given for ${proof.called} is not taken: it is a secret`)
+    left.push(`the value given for ${proof.called} is not used: it is a secret`)
   return { url: place.url, proof, left }
 }
 

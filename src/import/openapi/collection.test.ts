@@ -62,7 +62,7 @@ test('queries and fragments in paths are left out, and what then collides is ski
     result.warnings.map(({ pointer, reason }) => `${pointer}: ${reason}`),
     [
       '/paths/~1x?action=a: imported without "?action=a"',
-      '/paths/~1x?action=b/get: left out, it is the same route as /paths/~1x?action=a/get; requests are held to what both ask',
+      '/paths/~1x?action=b/get: left out, it is the same route as /paths/~1x?action=a/get; requests must meet both contracts',
       '/paths/~1x?action=b: imported without "?action=b"',
       '/paths/~1y#z: imported without "#z"',
       '/paths/~1search{?q,limit}: imported without {?q,limit}',
@@ -297,7 +297,7 @@ test('names, slugs and ids are readable, different and the same every time', () 
   assert.equal(result.collection.slug, 'my-shop')
   assert.deepEqual(result.proxies[0]?.tags, ['big-orders'])
   assert.equal(result.proxies[4]?.name, 'GET /e/{id}')
-  assert.match(JSON.stringify(result.warnings), /stands twice; only the first keeps it/)
+  assert.match(JSON.stringify(result.warnings), /occurs twice; only the first operation keeps it/)
   assert.deepEqual(imported(document, {}, { name: 'My shop' }), result)
 })
 

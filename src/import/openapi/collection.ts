@@ -63,7 +63,7 @@ function read({ document, sourceOf, notes }: Description, options: ImportOptions
   const placement = placeEndpoints(document, endpoints, options.upstream, warn)
   const name = toName([options.name, info['title'], nameOfPath(options.base_path ?? placement.path), 'API'])
   if (options.name === undefined && toName([info['title'], '-']) === '-')
-    warn('/info/title', `missing; the collection is called "${name}"`)
+    warn('/info/title', `missing; the collection gets the name "${name}"`)
   const slug = options.slug ?? (slugOf(name) || 'api')
   const upstream = usableUpstream(placement, options)
   const schemas = createSchemas(document, options.broken_refs ?? 'refuse', warn, leave)
@@ -130,9 +130,9 @@ function endpointsOf(document: Plain, warn: Warn): DescribedEndpoint[] {
 function basePathOf({ path }: Placement, slug: string): string {
   const found = [path, `/${slug}`].find((one) => BasePath.safeParse(one).success)
   if (found !== undefined) return found
-  const reason = 'needed: neither the servers of the description nor the slug make a path that is free'
+  const reason = 'required: neither the servers of the description nor the slug give a free path'
   throw refuse('input_invalid', {
-    detail: 'Say under which base_path it is published.',
+    detail: 'Give the base_path under which it is published.',
     errors: [{ pointer: '/base_path', reason }],
   })
 }
@@ -145,7 +145,7 @@ function usableUpstream(placement: Placement, options: ImportOptions): { targets
       detail:
         'The description names no usable host, so it cannot be published without the URL of the upstream.',
       errors: [
-        { pointer: '/upstream', reason: 'needed to publish, since the description names no usable host' },
+        { pointer: '/upstream', reason: 'required to publish, because the description names no usable host' },
       ],
     })
   return null
@@ -160,11 +160,11 @@ function targetOf(
   if (elsewhere)
     warn(
       endpoint.pointer,
-      'the description serves it from another host; it stays a draft, its calls go to the upstream',
+      'the description serves it from another host; it stays a draft, because its calls would go to the upstream',
     )
   const target = placement.targetOf(endpoint)
   if (target === null || PathPattern.safeParse(target).success) return { target, elsewhere }
-  warn(endpoint.pointer, 'the path of its server cannot be used; its calls go to the path itself')
+  warn(endpoint.pointer, 'the path of its server cannot be used; its calls use only its own path')
   return { target: null, elsewhere }
 }
 
@@ -239,7 +239,10 @@ function uniqueOperationId(
     taken.add(id)
     return id
   }
-  warn(pointerTo(pointer, 'operationId'), `"${id.slice(0, 80)}" stands twice; only the first keeps it`)
+  warn(
+    pointerTo(pointer, 'operationId'),
+    `"${id.slice(0, 80)}" occurs twice; only the first operation keeps it`,
+  )
   return null
 }
 
@@ -249,7 +252,7 @@ function noteSecurity(document: Plain, warn: Warn): void {
   if (document['security'] === undefined && (!isPlain(schemes) || Object.keys(schemes).length === 0)) return
   warn(
     document['security'] === undefined ? '/components/securitySchemes' : '/security',
-    'not taken over: callers authenticate by their profile; set a credential for what the upstream wants',
+    'not imported: callers authenticate with their profile; set a credential for the upstream',
   )
 }
 
@@ -391,7 +394,7 @@ export function extensionWarnings({ document }: Description): FieldError[] {
   return [
     {
       pointer: `/${EXTENSION}`,
-      reason: 'is not read by an import; plan and apply take this file as documents',
+      reason: 'is ignored by an import; use plan and apply for documents with it',
     },
   ]
 }

@@ -108,7 +108,7 @@ function extensionOf(description: Plain): { slug: string; spec: Plain } {
   if (extension === undefined)
     throw invalid(
       at,
-      'missing; a description counts as a document when it says which collection it is of: {"kind": "collection", "slug": "orders", "spec": {"base_path": "/orders"}}',
+      'missing; a description is a document only if it names its collection: {"kind": "collection", "slug": "orders", "spec": {"base_path": "/orders"}}',
     )
   if (!isPlain(extension)) throw invalid(at, 'must be an object of kind, slug and spec')
   const { kind, slug, spec } = extension
@@ -117,7 +117,8 @@ function extensionOf(description: Plain): { slug: string; spec: Plain } {
   if (!isPlain(spec)) throw invalid(`${at}/spec`, 'required, with the base_path')
   const unknown = Object.keys(extension).find((name) => !['kind', 'slug', 'spec'].includes(name))
   if (unknown !== undefined) throw invalid(pointerTo(at, unknown), 'unknown member')
-  if (spec['schemas'] !== undefined) throw invalid(`${at}/spec/schemas`, 'stand in the description')
+  if (spec['schemas'] !== undefined)
+    throw invalid(`${at}/spec/schemas`, 'are read from the description; remove them here')
   return { slug, spec }
 }
 
@@ -129,7 +130,8 @@ function settingsOf(operation: Plain, pointer: string): Plain {
   if (!isPlain(settings)) throw invalid(at, 'must be an object of members of the proxy')
   for (const name of Object.keys(settings)) {
     if (!Object.hasOwn(ProxySpec.shape, name)) throw invalid(pointerTo(at, name), 'unknown member of a proxy')
-    if (DESCRIBED.has(name)) throw invalid(pointerTo(at, name), 'stands in the description')
+    if (DESCRIBED.has(name))
+      throw invalid(pointerTo(at, name), 'is read from the description; remove it here')
   }
   return settings
 }

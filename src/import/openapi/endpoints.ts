@@ -82,7 +82,7 @@ export function listEndpoints(document: Plain, warn: Warn): DescribedEndpoint[] 
       if (ambiguous !== null) {
         warn(
           endpoint.pointer,
-          `left out, {${ambiguous.slice(0, 80)}} stands twice in its path and is described in two ways`,
+          `left out, {${ambiguous.slice(0, 80)}} occurs twice in its path, with two descriptions`,
         )
         continue
       }
@@ -91,7 +91,7 @@ export function listEndpoints(document: Plain, warn: Warn): DescribedEndpoint[] 
       if (first !== undefined) {
         warn(
           endpoint.pointer,
-          `left out, it is the same route as ${first.pointer}; requests are held to what both ask`,
+          `left out, it is the same route as ${first.pointer}; requests must meet both contracts`,
         )
         first.twins.push({ ...endpoint, path: withNamesOf(first.path, path) })
         continue
@@ -140,7 +140,7 @@ function readItem(document: Plain, value: unknown, place: string, warn: Warn): R
         warn(pointer, notForwarded(member.toUpperCase()))
       continue
     }
-    if (!isPlain(operation)) throw broken(pointer, 'an operation is an object')
+    if (!isPlain(operation)) throw broken(pointer, 'an operation must be an object')
     if (method === null) {
       warn(pointer, notForwarded('TRACE'))
       continue
@@ -179,9 +179,9 @@ export function firstServer(owner: Plain, pointer: string, warn: Warn): Server |
   if (list.length === 0) return undefined
   const server: unknown = list[0]
   const first = pointerTo(place, 0)
-  if (!isPlain(server)) throw broken(first, 'a server is an object')
+  if (!isPlain(server)) throw broken(first, 'a server must be an object')
   const url = server['url']
-  if (typeof url !== 'string') throw broken(pointerTo(first, 'url'), 'a server has a url')
+  if (typeof url !== 'string') throw broken(pointerTo(first, 'url'), 'a server must have a url')
   return serverOf(withDefaults(url, server['variables'], first, warn), pointerTo(first, 'url'), warn)
 }
 

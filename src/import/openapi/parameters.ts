@@ -51,7 +51,7 @@ export function takeParameters(
     for (const { parameter, pointer } of readList(reading, list)) {
       const key = `${parameter.in} ${parameter.in === 'header' ? parameter.name.toLowerCase() : parameter.name}`
       if (own.has(key))
-        warn(pointer, `parameter "${parameter.name.slice(0, 80)}" stands twice; the first is kept`)
+        warn(pointer, `parameter "${parameter.name.slice(0, 80)}" occurs twice; the first is kept`)
       else merged.set(key, parameter)
       own.add(key)
     }
@@ -159,17 +159,17 @@ export function matrixPrefixes(
 function unusableReason(parameter: Plain): string | null {
   if (parameter['name'] === '') return 'a parameter without a name'
   // OpenAPI 3.2 section 4.12.2: the whole query string as one value
-  return parameter['in'] === 'querystring' ? 'the query string is not looked at as a whole' : null
+  return parameter['in'] === 'querystring' ? 'the query string is not checked as a whole' : null
 }
 
 function readParameter(reading: Reading, value: Plain, pointer: string): ParameterInput {
   const { document } = reading
   const name = value['name']
   if (typeof name !== 'string' || name === '')
-    throw broken(pointerTo(pointer, 'name'), 'a parameter has a name')
+    throw broken(pointerTo(pointer, 'name'), 'a parameter must have a name')
   const place = PLACES.find((item) => item === value['in'])
   if (place === undefined)
-    throw broken(pointerTo(pointer, 'in'), 'a parameter is in path, query, header or cookie')
+    throw broken(pointerTo(pointer, 'in'), 'a parameter must be in path, query, header or cookie')
   const schema = schemaOf(document, value)
   const parameter: ParameterInput = { name, in: place, type: typeOf(schema) }
   if (value['required'] === true) parameter.required = true
@@ -201,7 +201,7 @@ function formOf(reading: Reading, value: Plain, parameter: ParameterInput, point
     const { mediaType, schema } = content
     const type = MediaType.safeParse(mediaType.split(';')[0]!.trim().toLowerCase())
     const isJson = type.success && /[/+]json$/.test(type.data)
-    if (!isJson) leave(pointerTo(pointer, 'content'), 'content', 'only JSON is looked into')
+    if (!isJson) leave(pointerTo(pointer, 'content'), 'content', 'only JSON is checked')
     return {
       ...form,
       content_type: isJson ? type.data : 'application/octet-stream',
@@ -224,7 +224,7 @@ function formOf(reading: Reading, value: Plain, parameter: ParameterInput, point
     leave(
       pointerTo(pointer, 'schema'),
       'schema',
-      'the members of an object of style form are parameters of their own, which are not looked at together',
+      'the members of an object of style form are separate parameters, which are not checked together',
     )
   return {
     ...form,
@@ -348,7 +348,7 @@ export function toPattern(
   pointer: string,
   prefixes: ReadonlyMap<string, string> = NO_PREFIXES,
 ): ReadPath | Unusable {
-  if (!path.startsWith('/')) throw broken(pointer, 'a path starts with /')
+  if (!path.startsWith('/')) throw broken(pointer, 'a path must start with /')
   if (path.length > 4096) return { unusable: 'longer than 1024 characters' }
   const notes: string[] = []
   const slots: Slot[] = []
@@ -384,7 +384,7 @@ export function toPattern(
     const ours = toName(name, taken)
     if (slots.some((slot) => slot.name === name))
       notes.push(
-        `parameter {${name.slice(0, 80)}} stands twice in the path; the later one is called {${ours}}`,
+        `parameter {${name.slice(0, 80)}} occurs twice in the path; the later one is called {${ours}}`,
       )
     else if (ours !== name) notes.push(`parameter {${name.slice(0, 80)}} is called {${ours}}`)
     slots.push({ name, ours })

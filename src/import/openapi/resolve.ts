@@ -20,12 +20,12 @@ export function resolve(document: Plain, value: unknown, pointer: string, what: 
   let current = value
   let place = pointer
   for (let hops = 0; hops <= HOPS_MAX; hops++) {
-    if (!isPlain(current)) throw broken(place, `${what} is an object`)
+    if (!isPlain(current)) throw broken(place, `${what} must be an object`)
     found = { value: current, pointer: place }
     const reference = current['$ref']
     if (typeof reference !== 'string') {
       if (reference === undefined) return found
-      throw broken(pointerTo(place, '$ref'), 'a reference is text')
+      throw broken(pointerTo(place, '$ref'), 'a reference must be text')
     }
     const tokens = localTokens(reference)
     if (tokens === null)
@@ -39,5 +39,5 @@ export function resolve(document: Plain, value: unknown, pointer: string, what: 
     current = target
     place = pointerTo('', ...tokens)
   }
-  throw broken(pointerTo(pointer, '$ref'), 'a reference that leads back to itself')
+  throw broken(pointerTo(pointer, '$ref'), 'a reference leads back to itself')
 }

@@ -127,7 +127,7 @@ export function createSchemas(
     if (left-- === 0) throw broken(pointer, `references expand to more than ${TAKEN_MAX} schemas`)
     if (typeof schema === 'boolean') return schema
     if (!isPlain(schema)) {
-      warn(pointer, 'a schema is an object; any value is allowed')
+      warn(pointer, 'a schema must be an object; any value is allowed')
       return true
     }
     const result: Plain = {}

@@ -158,7 +158,7 @@ function fromThreeTwo(document: Plain, notes: FieldError[]): Plain {
       if (isPlain(media) && media['itemSchema'] !== undefined)
         notes.push({
           pointer: pointerTo(place, 'content', type, ...(media === value ? ['itemSchema'] : [])),
-          reason: 'itemSchema: the items of a stream are not looked into',
+          reason: 'itemSchema: the items of a stream are not checked',
         })
       return [type, media] as const
     })

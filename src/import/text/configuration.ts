@@ -105,7 +105,7 @@ export function readText(text: string, bytesMax: number): unknown {
 function readObject(given: string | Readonly<Record<string, unknown>>): Plain {
   if (typeof given !== 'string') return toPlain(given) as Plain
   const read = readText(given, DOCUMENT_BYTES_MAX)
-  if (!isPlain(read)) throw broken('', 'an object is needed')
+  if (!isPlain(read)) throw broken('', 'an object is required')
   return read
 }
 

@@ -27,7 +27,7 @@ export function readJson(text: string): unknown {
       const name = stringOf(literal)!
       if (literal.includes('\\')) hasEscapes = true
       level.token = name
-      if (level.names!.has(name)) throw broken(pointer(), 'this member stands twice')
+      if (level.names!.has(name)) throw broken(pointer(), 'this member occurs twice')
       level.names!.add(name)
     },
     separated() {

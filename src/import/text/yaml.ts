@@ -220,7 +220,7 @@ function createConverter(total: Aliased): (node: unknown) => unknown {
       const value = convert(pair.value, place, depth + 1)
       if (key === '__proto__') continue
       if (key === '<<' && pair.key.type === 'PLAIN') Object.assign(merged, ...mergeList(value, place))
-      else if (Object.hasOwn(result, key)) throw broken(place, 'this member stands twice')
+      else if (Object.hasOwn(result, key)) throw broken(place, 'this member occurs twice')
       else result[key] = value
     }
     return { ...merged, ...result }

@@ -101,7 +101,7 @@ export function createDocs(gateway: GatewayPort): Docs {
           uri: `docs://${slug}/${OVERVIEW}`,
           name: `${slug}-overview`,
           title: `${name}: overview`,
-          description: `What ${name} is for, and its endpoints; each has a page of its own`,
+          description: `Purpose and endpoints of ${name}. Each endpoint has its own page`,
           mimeType: MARKDOWN,
         },
       ]),

@@ -193,7 +193,8 @@ function createViews(tools: CallTools & { readonly meta: string }): Relay<Sender
     const waitMs = gateway.admitDiscovery(sender.caller)
     if (waitMs > 0) {
       const members = { limit_name: 'discovery', retry_after_ms: waitMs }
-      const detail = 'Too many descriptions are read; keep what was read.'
+      const detail =
+        'Too many descriptions are being read. Use those that you have already read, or try again later.'
       return done(refusal(request, sender, 'rate_limit_exceeded', { detail, members }))
     }
     const content = docs.read(catalogueOf(gateway.endpoints(sender.caller)), uri)

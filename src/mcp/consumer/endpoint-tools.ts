@@ -86,7 +86,8 @@ export function createEndpointTools(
         if (waitMs > 0)
           return done(
             refused('rate_limit_exceeded', requestId, {
-              detail: 'Too many discovery calls; keep what was listed and go on with execute_call.',
+              detail:
+                'Too many discovery calls. Use the results that you already have, and call endpoints with execute_call.',
               members: { limit_name: 'discovery', retry_after_ms: waitMs },
             }),
           )

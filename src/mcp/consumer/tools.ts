@@ -6,20 +6,20 @@ import type { Tool } from '../protocol/door.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 
 export const INSTRUCTIONS =
-  'APIs behind this gateway, as far as you may call them. list_collections and list_endpoints show what there is; ' +
+  'APIs behind this gateway that you may call. list_collections and list_endpoints list them; ' +
   'inspect_contract shows parameters, schemas, limits and a ready call_example; execute_call runs it. ' +
   'An endpoint is named by its id, by "METHOD /path" (a template or a concrete path), or by its name. ' +
   'Large answers are cut: narrow them with fields or the paging parameters of the endpoint.'
 
 export const EXPANDED_INSTRUCTIONS =
-  'APIs behind this gateway, as far as you may call them. Each tool calls one endpoint with one method; its name begins with the ' +
+  'APIs behind this gateway that you may call. Each tool calls one endpoint with one method; its name begins with the ' +
   'collection that the endpoint belongs to. Arguments are the parameters of the endpoint, and body is the request body. ' +
   'A result has the HTTP status and the body of the answer; large bodies are cut.'
 
 /** What every refusal looks like (RFC 9457). Results have all members optional, so that both fit one schema. */
 const PROBLEM = {
   status: { type: 'integer', description: 'HTTP status' },
-  code: { type: 'string', description: 'Why it was refused; absent on success' },
+  code: { type: 'string', description: 'Reason for the refusal; absent on success' },
   title: { type: 'string' },
   detail: { type: 'string' },
   request_id: { type: 'string' },
@@ -30,11 +30,11 @@ const PROBLEM = {
       properties: { pointer: { type: 'string' }, reason: { type: 'string' } },
     },
   },
-  example: { type: 'object', description: 'A call that would be right, where the arguments are wrong' },
+  example: { type: 'object', description: 'A valid example call, if the arguments are invalid' },
   candidates: {
     type: 'array',
     items: { type: 'object' },
-    description: 'Endpoints that fit an ambiguous name',
+    description: 'Endpoints that match an ambiguous name',
   },
 }
 
@@ -96,7 +96,7 @@ const SEARCH: Tool = {
         },
       },
     },
-    matched: { type: 'integer', description: 'Endpoints that fit, shown or not' },
+    matched: { type: 'integer', description: 'Number of matching endpoints, including those not shown' },
     hint: { type: 'string' },
   }),
   annotations: READS,
@@ -135,7 +135,7 @@ export const TOOLS: readonly Tool[] = [
       type: 'object',
       properties: {
         collection: text('Only this collection: id, slug or name'),
-        tags: { ...strings, description: 'Only endpoints that have all these tags' },
+        tags: { ...strings, description: 'Only endpoints with all these tags' },
         limit: { type: 'integer', minimum: 1, maximum: 500, default: 100 },
         cursor: text('next_cursor of the previous page'),
       },
@@ -205,7 +205,7 @@ export const TOOLS: readonly Tool[] = [
         params: {
           type: 'object',
           description:
-            'Parameters of the call. Names that the contract declares may also stand here directly, without path, query, headers or cookies.',
+            'Parameters of the call. Names that the contract declares can also be given here directly, without path, query, headers or cookies.',
           properties: {
             path: { type: 'object', description: 'Values of the {parameters} in the path' },
             query: {
@@ -233,7 +233,7 @@ export const TOOLS: readonly Tool[] = [
           description: 'Largest body to return; more is cut',
         },
         idempotency_key: text('Sent as Idempotency-Key, so that a repeated call takes effect once'),
-        reason: text('Why you call; kept in the request record'),
+        reason: text('Reason for the call; stored in the request record'),
       },
       required: ['endpoint'],
       additionalProperties: false,

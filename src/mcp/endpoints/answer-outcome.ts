@@ -254,7 +254,7 @@ function fitJson(
     return {
       json: 'null',
       truncated: false,
-      hint: `None of the fields is there. ${topOf(value)}`,
+      hint: `The response has none of the fields. ${topOf(value)}`,
       blocks: [],
     }
   const json = JSON.stringify(selected)

@@ -373,7 +373,7 @@ const EMPTY = 'must not be empty'
 
 function faultOf(value: string): string | null {
   if (value === '') return EMPTY
-  if (/[/\\]/.test(value)) return 'must not hold a slash or backslash'
-  if (/[\x00-\x1f\x7f]/.test(value)) return 'must not hold control characters'
+  if (/[/\\]/.test(value)) return 'must not contain a slash or backslash'
+  if (/[\x00-\x1f\x7f]/.test(value)) return 'must not contain control characters'
   return value.isWellFormed() ? null : 'must be valid Unicode'
 }

@@ -76,7 +76,9 @@ export function readReply(answer: OriginAnswer, id: RpcId, hasSession: boolean):
     const reply = replyIn(read, id, status)
     if (reply !== null) return reply
   }
-  return none(status === 200 ? 'the answer holds no response to the request' : `it answered ${status}`)
+  return none(
+    status === 200 ? 'the response contains no JSON-RPC response to the request' : `it answered ${status}`,
+  )
 }
 
 /** The reply that a message is, where that is a plain result; else null. */

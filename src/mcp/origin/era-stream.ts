@@ -173,7 +173,7 @@ export class StandingAnswers {
       this.#answers = 0
     }
     if (++this.#answers > ANSWERS_MAX) return
-    const error = { code: METHOD_NOT_FOUND, message: 'Nothing is asked on this stream' }
+    const error = { code: METHOD_NOT_FOUND, message: 'Requests are not supported on this stream' }
     const content = asked['method'] === 'ping' ? { result: {} } : { error }
     void this.#send(
       originResponse(this.#version, session, { jsonrpc: '2.0', id: writableId(id), ...content }),

@@ -165,7 +165,7 @@ class Probe {
     // A server that answers any method with some result has not said that it knows this one
     if (reply.kind === 'result' && Array.isArray(reply.result['supportedVersions'])) {
       const isServed = reply.result['supportedVersions'].includes(version)
-      this.#took('discover', discovered, isServed ? null : 'it names no revision that Postern speaks')
+      this.#took('discover', discovered, isServed ? null : 'it supports no revision that Postern supports')
       if (!isServed) return null
       return this.#toVerdict('modern', version, reply.result)
     }
@@ -203,7 +203,7 @@ class Probe {
     }
     const version = reply.result['protocolVersion']
     if (typeof version !== 'string' || !isLegacyVersion(version)) {
-      this.#took('initialize', asked, 'it names no revision that Postern speaks')
+      this.#took('initialize', asked, 'it supports no revision that Postern supports')
       return null
     }
     this.#took('initialize', asked, null)
@@ -273,7 +273,7 @@ class Probe {
       this.#took(type, last, error)
       for (const warning of warnings) this.#warn(warning)
       if (error === null) catalogue[type] = items
-      else if (isAbsent) this.#warn(`${method} is declared and not there: ${error}`)
+      else if (isAbsent) this.#warn(`${method} is declared, but does not exist: ${error}`)
       else {
         this.#warn(`${method} cannot be read, so its last result is used: ${error}`)
         unread.push(type)
@@ -314,7 +314,7 @@ class Probe {
       const given = reply.kind === 'result' ? reply.result[member] : undefined
       // An empty list, as some languages write it
       const listed = given === null ? [] : given
-      if (given === null) warn(`${method} answers null, which is read as an empty list`)
+      if (given === null) warn(`${method} answers null, which counts as an empty list`)
       if (reply.kind !== 'result' || !Array.isArray(listed)) {
         const error = reply.kind === 'result' ? `its answer has no ${member}` : reasonOf(reply)
         return { type, method, items: [], last, error, isAbsent, warnings }

@@ -93,7 +93,7 @@ export class OriginReader {
   #read(data: string): void {
     if (this.#reply !== null) return
     if (++this.#messages > MESSAGES_MAX) {
-      this.#reply = this.#none('it sends messages without end')
+      this.#reply = this.#none('it sends too many messages')
       return
     }
     const message = withoutMark(Buffer.from(data))

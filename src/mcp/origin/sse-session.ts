@@ -103,7 +103,7 @@ export class SseSession {
   /** Asks for the stream. */
   begin({ read, waitMs }: SseTools): void {
     this.#timer = setTimeout(
-      () => this.#end('it did not say in time where requests are posted'),
+      () => this.#end('it did not name the endpoint for requests in time'),
       timerMs(waitMs),
     )
     const handle = read(OPENING, {
@@ -113,14 +113,14 @@ export class SseSession {
       },
       piece: (bytes, from, to) => {
         if (this.#listener === null && this.#opened === null) this.#idleBytes += to - from
-        if (this.#idleBytes > IDLE_BYTES_MAX) this.#end('it goes on while nobody asks')
+        if (this.#idleBytes > IDLE_BYTES_MAX) this.#end('it sends too much data while no request is pending')
         if (this.#isStream && !this.#events.add(bytes, from, to)) this.#end('one of its events is too long')
         return this.#isStream && !this.#isOver
       },
       over: (fault) => {
         if (this.#status !== null && !this.#isStream) this.#end(`it answered ${this.#status} to GET`)
         else if (fault !== null && this.#status === null) this.#end(fault)
-        else this.#end(fault === null ? 'its stream has ended' : 'its stream broke off')
+        else this.#end(fault === null ? 'its stream has ended' : 'its stream was cut off')
       },
     })
     if (this.#isOver) handle.abort()
@@ -149,14 +149,14 @@ export class SseSession {
   }
 
   close(): void {
-    this.#end('its session was given up')
+    this.#end('its session was abandoned')
   }
 
   #named(data: string): void {
     if (this.#opened === null) return
     const url = this.#url
     const named = data.length <= ENDPOINT_CHARS_MAX && URL.canParse(data, url) ? new URL(data, url) : null
-    if (named === null) this.#end('it names an endpoint that is no URL')
+    if (named === null) this.#end('it names an endpoint that is not a URL')
     else if (named.origin !== new URL(url).origin || named.username !== '' || named.password !== '')
       this.#end('it names an endpoint at another server, which is refused')
     else {
@@ -171,7 +171,7 @@ export class SseSession {
     const listener = this.#listener
     if (listener === null) return
     if (++this.#messages > MESSAGES_MAX) {
-      this.#end('it sends messages without end')
+      this.#end('it sends too many messages')
       return
     }
     const read = readJson(withoutMark(Buffer.from(data)))
@@ -249,7 +249,7 @@ export function askOverSse(
     const timer = setTimeout(() => none('no response came in time'), timerMs(waitMs))
     const stop = session.listen({ id, heard() {}, replied: end, broke: none }, NO_BOUND)
     if (session.isOver) {
-      none('its session is over')
+      none('its session has ended')
       return
     }
     void send({ ...request, at: session.at }).then((answer) => {

@@ -24,7 +24,7 @@ test('a server that asks on a stream that stands gets 50 answers a minute: to pi
   assert.equal(sent.length, 50)
   assert.equal(
     sent[0],
-    'session {"jsonrpc":"2.0","id":"a","error":{"code":-32601,"message":"Nothing is asked on this stream"}}',
+    'session {"jsonrpc":"2.0","id":"a","error":{"code":-32601,"message":"Requests are not supported on this stream"}}',
   )
   assert.equal(sent[1], 'session {"jsonrpc":"2.0","id":0,"result":{}}')
   now = 59_999

@@ -191,6 +191,6 @@ export function askByStream(
 }
 
 function withdrawal(requestId: string | null): string {
-  const params = { requestId, reason: 'Nobody waits for the answer any more' }
+  const params = { requestId, reason: 'No call waits for this answer any more' }
   return JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params })
 }

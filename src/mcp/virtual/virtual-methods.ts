@@ -245,7 +245,7 @@ export function createVirtualRelay(
   function tooMany(sender: Sender, request: RelayedRequest): RelayedAnswer | null {
     const waitMs = gateway.admitDiscovery(sender.caller)
     if (waitMs <= 0) return null
-    const detail = 'Too many lists are asked for.'
+    const detail = 'Too many list requests are pending. Try again later.'
     const members = { limit_name: 'discovery', retry_after_ms: waitMs }
     return refusal(request, sender, 'rate_limit_exceeded', { detail, members })
   }
@@ -272,7 +272,7 @@ export function createVirtualRelay(
         else if (isHeld(capabilitiesFor(own), own, found.name, subject)) {
           // For the record alone: the caller gets the answer of every hidden name
           received.refusal = 'capability_held'
-          received.reason = 'its change waits for an approval'
+          received.reason = 'its change waits for approval'
         }
         return done(invalid(found.pointer, `Unknown ${noun}: ${found.name.slice(0, 128)}`))
       case 'invalid':

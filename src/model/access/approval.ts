@@ -42,7 +42,7 @@ const Pattern = z
     const [resource] = text.split(':')
     const own = permissionsMeant(`${resource}:*`)
     const there = own.length > 0 ? own : [...new Set(APPROVABLE.map((one) => `${one.split(':')[0]}:*`))]
-    context.addIssue(`"${text}" is nothing by which something is changed; there are ${there.join(', ')}`)
+    context.addIssue(`"${text}" is not a permission for changes; use one of ${there.join(', ')}`)
   })
 
 const NAMES_MAX = 100

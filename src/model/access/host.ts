@@ -38,7 +38,7 @@ export type HostSpec = z.output<typeof HostSpec>
 /** What an agent may call with tokens: one virtual MCP. */
 export const BindingSpec = z.strictObject({
   ...head,
-  host: Ref.describe('The host that holds the tokens; cannot change'),
+  host: Ref.describe('The host that uses the tokens; cannot change'),
   virtual_mcp: Ref.describe('The virtual MCP that its tokens give access to; cannot change'),
   user: Ref.nullable()
     .default(null)

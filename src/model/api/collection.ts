@@ -41,7 +41,7 @@ export const Cors = z
   })
   .refine((cors) => !(cors.credentials && cors.origins.includes('*')), {
     path: ['credentials'],
-    error: 'credentials need origins by name: with * every page of the web could act for its visitors',
+    error: 'credentials need named origins: with *, every web page could act for its visitors',
   })
 export type Cors = z.output<typeof Cors>
 
@@ -118,7 +118,7 @@ export const CollectionSpec = z.strictObject({
   key_places: KeyPlaces.nullable()
     .default(null)
     .describe(
-      'Where callers may also send the token of their profile, such as {"headers":["apikey"]}; null: in Authorization alone. The upstream does not get it',
+      'Where callers may also send the token of their profile, such as {"headers":["apikey"]}; null: only in Authorization. The upstream does not get the token',
     ),
   credential: Ref.nullable().default(null).describe('Credential for the upstream'),
   policy: Ref.nullable().default(null).describe('Policy with limits, counted per client'),

@@ -12,6 +12,6 @@ test('only an answer of the path that was asked for says that a credential works
   assert.equal(called(200), 'It works: the upstream answered 200.')
   assert.equal(
     called(404),
-    'It was not refused, but the upstream answered 404: a path that exists there says more.',
+    'The upstream did not refuse it, but answered 404. Test it with a path that exists at the upstream.',
   )
 })

@@ -18,7 +18,7 @@ export function toCredentialTest(steps: readonly CredentialStep[]): CredentialTe
       : called !== undefined
         ? answered(called.status)
         : steps.some(({ step }) => step === 'token')
-          ? 'It works: the token endpoint gave a token.'
+          ? 'It works: the token endpoint issued a token.'
           : 'Its secret can be read; no call was made.'
   return { ok: failed === undefined, summary, steps: [...steps] }
 }
@@ -26,7 +26,7 @@ export function toCredentialTest(steps: readonly CredentialStep[]): CredentialTe
 /** 401, 403 and 5xx are failures; what is left from 400 up says little about the credential. */
 function answered(status: number | null): string {
   if (status !== null && status >= 400)
-    return `It was not refused, but the upstream answered ${status}: a path that exists there says more.`
+    return `The upstream did not refuse it, but answered ${status}. Test it with a path that exists at the upstream.`
   return `It works: the upstream answered ${status}.`
 }
 

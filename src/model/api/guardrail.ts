@@ -271,13 +271,13 @@ export function* guardrailFaults({
   if (detector.type === 'schema' && action !== 'block' && action !== 'log')
     yield ['action', 'content that does not fit a schema cannot be changed: use block or log']
   if (detector.type === 'schema' && legs.includes('list'))
-    yield ['legs', 'a schema does not look at lists: use request and response']
+    yield ['legs', 'the detector schema does not check lists: use request and response']
   const isSigned = detector.type === 'webhook' && detector.format === 'signed'
   if (isSigned && action !== 'decide' && action !== 'log')
-    yield ['action', 'a webhook of format signed says what is done: use decide or log']
+    yield ['action', 'a webhook of format signed decides the action: use decide or log']
   if (!isSigned && action === 'decide') yield ['action', 'only a webhook of format signed can decide']
   if (detector.type === 'webhook' && legs.includes('list'))
-    yield ['legs', 'a webhook does not look at lists: use request and response']
+    yield ['legs', 'the detector webhook does not check lists: use request and response']
 }
 
 /** A sample that a guardrail with a webhook is tried on. */

@@ -36,7 +36,7 @@ export const InjectedHeaders = z
       if (value === undefined && !isAlone)
         context.issues.push({
           code: 'custom',
-          message: 'the name of a secret header stands once',
+          message: 'a secret header must not occur twice',
           path: [index, 'name'],
           input: names[index],
         })

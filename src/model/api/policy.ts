@@ -35,7 +35,7 @@ const LimitKey = z
   )
   .refine(
     (key) => !key.startsWith('header:') || !NO_KEYS.test(key.slice(7).toLowerCase()),
-    'this header cannot be a key: the gateway keeps it to itself',
+    'this header cannot be a key: the gateway reserves it',
   )
 
 const StatusRange = z
@@ -67,7 +67,7 @@ export const Limit = z
       .max(BURST_MAX)
       .optional()
       .describe(
-        'For a rate: use a bucket that holds burst and is refilled with max per window, instead of a sliding window',
+        'For a rate: use a bucket with the size burst that is refilled with max per window, instead of a sliding window',
       ),
     rolling: z.boolean().optional().describe('For a quota: any trailing window instead of a calendar period'),
     timezone: z
@@ -130,14 +130,14 @@ function* faultsOf(limit: LimitForm): Generator<readonly [string, string]> {
   yield* alone('timezone', 'quota')
   yield* alone('wait', 'concurrency')
   if (rolling && limit.timezone !== undefined)
-    yield ['timezone', 'a rolling quota follows no calendar, so it has no time zone']
+    yield ['timezone', 'a rolling quota has no calendar period, so it has no time zone']
   if ((limit.cost ?? 1) > (limit.burst ?? limit.max))
-    yield ['cost', `one call would cost more than there is: at most ${limit.burst ?? limit.max}`]
+    yield ['cost', `the cost of one call exceeds the limit: at most ${limit.burst ?? limit.max}`]
   if (limit.wait !== undefined && DURATION_PATTERN.test(limit.wait) && toMs(limit.wait) > WAIT_MS_MAX)
     yield ['wait', 'at most 1s']
   if (kind === 'concurrency') {
     if (window !== undefined) yield ['window', 'a concurrency limit has no window']
-    if (limit.count !== undefined) yield ['count', 'a concurrency limit counts every call under way']
+    if (limit.count !== undefined) yield ['count', 'a concurrency limit counts every running call']
     return
   }
   if (window === undefined) {

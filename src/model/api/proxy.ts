@@ -76,7 +76,7 @@ const LITERAL = /^(?:[A-Za-z0-9._~!$&'()+,;=:@-]|%[0-9A-F]{2})*$/
 
 /** What is wrong with a pattern, as a sentence, or null. */
 export function patternFault(pattern: string): string | null {
-  if (!pattern.startsWith('/')) return 'a path starts with /'
+  if (!pattern.startsWith('/')) return 'a path must start with /'
   const names = new Set<string>()
   const segments = pattern.slice(1).split('/')
   for (const [index, segment] of segments.entries()) {
@@ -88,7 +88,7 @@ export function patternFault(pattern: string): string | null {
     }
     if (segment === '.' || segment === '..') return 'no dot segments'
     for (const match of segment.matchAll(PATH_PARAMETER)) {
-      if (names.has(match[1]!)) return `parameter {${match[1]}} stands twice`
+      if (names.has(match[1]!)) return `parameter {${match[1]}} occurs twice`
       names.add(match[1]!)
     }
     if (/\}\{/.test(segment)) return 'two parameters in one segment need a literal between them'

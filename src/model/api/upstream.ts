@@ -71,7 +71,7 @@ function serverOf(text: string): string {
 }
 
 const Target = z.strictObject({
-  url: UpstreamUrl.describe('Where the API runs'),
+  url: UpstreamUrl.describe('URL of the API'),
   weight: z
     .int()
     .min(1)

@@ -66,7 +66,7 @@ const TOOL_NAME = /^[A-Za-z0-9_-]{1,64}$/
 /** What people are told of the name that clients get, which stays as it is; null where model APIs take it. */
 export function nameFinding(type: CapabilityType, name: string): string | null {
   if (type !== 'tools' || TOOL_NAME.test(name)) return null
-  return 'listed as it is named, though model APIs take names of 1 to 64 letters, digits, _ and - alone'
+  return 'listed under its name, although model APIs accept only names of 1 to 64 letters, digits, _ and -'
 }
 
 /** Names of items of which one finding tells. */
@@ -107,7 +107,7 @@ const property: Shape = (value, findings, at) => {
     return {}
   }
   if (value !== false) return findings.unfit(`has no schema at ${at}`)
-  findings.repaired(`${at} is written as a schema that nothing fits`)
+  findings.repaired(`${at} is replaced with a schema that no value matches`)
   return { not: {} }
 }
 
@@ -147,7 +147,7 @@ const objectSchema: Shape = (value, findings, at) => {
 const inputSchema = {
   shape: ((value, findings, at) => {
     if (value !== true) return objectSchema(value, findings, at)
-    findings.repaired(`${at} is written as an object`)
+    findings.repaired(`${at} is replaced with an object`)
     return IS_OBJECT
   }) satisfies Shape,
   missing: () => IS_OBJECT,
@@ -161,7 +161,7 @@ function outputSchema(era: Era): Shape {
     if (!isPlain(schema)) return schema
     const fault = schemaFault(schema)
     if (fault === null) return schema
-    findings.repaired(`${at} is left out, since clients cannot compile it: it ${fault}`)
+    findings.repaired(`${at} is left out, because clients cannot compile it: it ${fault}`)
     return undefined
   }
 }

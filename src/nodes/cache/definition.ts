@@ -5,7 +5,7 @@ import { type NodeType, ONWARD } from '../node-type.ts'
 export const cacheNode: NodeType = {
   name: 'cache_node',
   phase: 'store',
-  summary: 'Keeps JSON values for a while, for all gateway threads',
+  summary: 'Stores JSON values for a limited time, for all gateway threads',
   config: z.discriminatedUnion('op', [
     z.strictObject({
       op: z.literal('get'),

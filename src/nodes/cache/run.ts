@@ -45,7 +45,7 @@ function writing({ ttl, keep_stale }: Plain): Execute {
 
 /** @throws NodeFailure for what is no JSON, or too long */
 function jsonOf(value: unknown): string {
-  if (value === undefined) throw new NodeFailure('value', 'there is no value to keep')
+  if (value === undefined) throw new NodeFailure('value', 'the input value is missing')
   if (!mayFit(value, VALUE_BYTES_MAX)) throw new NodeFailure('value', TOO_LONG)
   const json = JSON.stringify(value, (_name, inner: unknown) => {
     if (inner instanceof Uint8Array)

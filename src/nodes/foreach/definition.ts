@@ -8,8 +8,13 @@ export const foreachNode: NodeType = {
   summary: 'Runs a shared workflow for each item of a list',
   config: z.strictObject({
     workflow: Ref.describe('Shared workflow, by id or slug'),
-    concurrency: z.int().min(1).max(10).default(1).describe('Items whose runs go on side by side'),
-    max_items: z.int().min(1).max(1000).default(100).describe('A longer list is a failure'),
+    concurrency: z.int().min(1).max(10).default(1).describe('Number of items that run at the same time'),
+    max_items: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(100)
+      .describe('Maximum number of items; a longer list is a failure'),
   }),
   inputs: { items: 'list: each item is the body of the request that the workflow sees' },
   outputs: { items: 'list of status, headers and body, in the order of the items' },

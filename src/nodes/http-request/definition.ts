@@ -7,7 +7,7 @@ const Config = z
   .strictObject({
     method: HttpMethod.default('GET'),
     url: fixedUrl('; use the inputs path and query').describe(
-      'Server, with a path that stands before the input path. No expressions and no query',
+      'URL of the server. Its path precedes the input path. Without expressions and query',
     ),
     credential: Ref.nullable().default(null).describe('Sent to the server'),
     tls: ServerTls,
@@ -21,7 +21,7 @@ const Config = z
 export const httpRequestNode: NodeType = {
   name: 'http_request_node',
   phase: 'call',
-  summary: 'Request to any HTTP server. Nothing of the caller is sent but what the inputs say',
+  summary: 'Request to any HTTP server. It gets only the inputs, and nothing else of the call',
   config: Config,
   inputs: { 'path?': 'string', 'query?': 'object', 'headers?': 'object', 'body?': 'any' },
   outputs: ANSWER,

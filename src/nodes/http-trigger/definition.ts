@@ -18,7 +18,7 @@ const REQUEST = {
 export const httpTrigger: NodeType = {
   name: 'http_trigger',
   phase: 'trigger',
-  summary: 'A call of the proxy',
+  summary: 'Starts the run with a call of the proxy',
   config: NONE,
   inputs: {},
   outputs: { request: `object: ${Object.keys(REQUEST).join(', ')}` },

@@ -31,14 +31,20 @@ const Config = z
       .enum(['max_tokens', 'max_completion_tokens'])
       .default('max_tokens')
       .describe('Member of the request for max_tokens. Reasoning models of OpenAI need the second'),
-    temperature: z.number().min(0).max(2).nullable().default(null).describe('null: that of the server'),
+    temperature: z
+      .number()
+      .min(0)
+      .max(2)
+      .nullable()
+      .default(null)
+      .describe('null: the default of the server'),
     schema: NodeSchema.nullable()
       .default(null)
       .describe('JSON Schema of the answer; an answer that does not conform is a failure'),
     strict: z
       .boolean()
       .default(false)
-      .describe('The server enforces schema, which must then be of the part that the server supports'),
+      .describe('The server enforces schema; schema can then use only the keywords that the server supports'),
     max_body: MaxBody,
   })
   .refine(({ base_url, tls }) => tls === null || base_url.startsWith('https:'), {

@@ -18,13 +18,15 @@ export const mcpCallNode: NodeType = {
     as: z
       .enum(['shared', 'user'])
       .default('shared')
-      .describe('Account at the origin. shared: one for all callers; user: that of the person who calls'),
+      .describe(
+        'Account at the origin. shared: one for all callers; user: the account of the calling person',
+      ),
     pin: z
       .string()
       .regex(/^[\w-]{43}(\.([\w-]{43})?)?$/, 'a hash as get_origin_catalog shows it')
       .optional()
       .describe(
-        'Hash of the tool as it was approved, with its metadata: the node fails once the origin has changed the tool. 43 characters, as earlier versions showed it: without the metadata',
+        'Hash of the tool as it was approved, with its metadata: the node fails if the origin changes the tool. A hash of 43 characters, from an earlier version, does not cover the metadata',
       ),
   }),
   inputs: { 'arguments?': 'object; none when absent or null' },

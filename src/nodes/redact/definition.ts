@@ -22,7 +22,7 @@ export const redactNode: NodeType = {
       detectors: z
         .array(z.enum(REDACT_DETECTORS))
         .default([])
-        .describe('Look at every text and number of the value'),
+        .describe('Check every text and number of the value'),
       paths: z
         .array(Text.regex(/^\//, 'a JSON pointer, such as /customer/name'))
         .max(200)
@@ -33,7 +33,7 @@ export const redactNode: NodeType = {
         .default('mask')
         .describe('hash needs the input hash_key'),
       text: z.string().max(1024).optional().describe('For replace'),
-      names: z.boolean().default(false).describe('Look at the names of members too'),
+      names: z.boolean().default(false).describe('Also check the names of members'),
     })
     .refine(({ action, text }) => (action === 'replace') === (text !== undefined), {
       error: 'belongs to the action replace, which needs it',

@@ -71,7 +71,7 @@ export const redactRun: NodeRun = {
   },
 }
 
-const UNREADABLE = `value ${UNREAD_BODY}, so it cannot be looked at`
+const UNREADABLE = `value ${UNREAD_BODY}, so it cannot be checked`
 
 /** The key of a hash is an input, so that no secret stands in the definition. */
 function hashWith(inputs: Plain): Act {

@@ -4,7 +4,7 @@ import { type NodeType, Text } from '../node-type.ts'
 export const responseNode: NodeType = {
   name: 'response_node',
   phase: 'end',
-  summary: 'The answer, which ends the run',
+  summary: 'Sends the response and ends the run',
   config: z.strictObject({
     status: z.int().min(200).max(599).default(200),
     content_type: Text.default('application/json'),

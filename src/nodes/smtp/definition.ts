@@ -8,7 +8,9 @@ const Config = z.strictObject({
   starttls: z
     .boolean()
     .default(true)
-    .describe('With tls: TLS begins by STARTTLS, as on port 587. false: with the first byte, as on port 465'),
+    .describe(
+      'With tls: true starts TLS with STARTTLS, as on port 587; false starts TLS immediately, as on port 465',
+    ),
   credential: LoginRef.nullable().default(null),
   from: z.string().refine(isAddress, 'an e-mail address such as shop@example.com').describe('Sender'),
   from_name: z

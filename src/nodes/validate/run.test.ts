@@ -17,7 +17,10 @@ test('a body that was not read conforms to no schema, also within a value', () =
       const { handle, outputs } = judged(schema, value)
       assert.equal(handle, 'invalid')
       assert.deepEqual(outputs['errors'], [
-        { pointer: '', reason: 'is or has a body that is neither text nor JSON as its media type promises' },
+        {
+          pointer: '',
+          reason: 'is or has a body that is neither text nor the JSON that its media type declares',
+        },
       ])
     }
 })

@@ -168,7 +168,7 @@ export function createAuthorization(
     const key = hashToken(state)
     if (!(await links.put(key, sealed.seal(JSON.stringify(flow), FLOW, key), FLOW_MS, by)))
       throw refuse('overloaded', {
-        detail: 'Too many connections are being made at this moment. Try again in ten minutes.',
+        detail: 'Too many accounts are being connected at the moment. Try again in ten minutes.',
       })
     return url
   }
@@ -350,7 +350,7 @@ function labelIn(claims: Plain): string {
 
 export function switchedOff(origin: ConnectedOrigin): Refusal {
   return refuse('permission_denied', {
-    detail: `An administrator has switched off this connection to ${origin.name}. Ask an administrator to switch it on.`,
+    detail: `Your connection to ${origin.name} is inactive. Ask an administrator to activate it.`,
   })
 }
 

@@ -424,6 +424,6 @@ test('of accounts that end together, few are revoked at the same time, and a bou
   assert.equal(server.times('/revoke'), 200)
   assert.deepEqual(all.warned, [])
   const many = Array.from({ length: 6000 }, () => all.federation.revoke({ ...row, sealed: '' }))
-  assert.match(all.warned.join(), /^Too many accounts end at once[^,]*$/)
+  assert.match(all.warned.join(), /^Too many accounts were disconnected[^,]*$/)
   await Promise.all(many)
 })

@@ -122,7 +122,7 @@ export function createBroker(parts: Parts): Broker {
   ): ConnectionAnswer | null {
     const kind = origin.mode === 'user_key' ? 'key' : 'oauth'
     if (row?.active === false) {
-      const reason = `An administrator has switched off this connection to ${origin.name}.`
+      const reason = `The connection to ${origin.name} is inactive. An administrator can activate it.`
       return { ok: false, code: 'credential_unavailable', reason, page: null }
     }
     if (row === undefined || row.kind !== kind)
@@ -432,7 +432,7 @@ function earlyOf({ obtainedAt }: KeptTokens, end: number): number {
 
 /** What was entered or agreed to for one server goes to no other. */
 function movedSentence({ name }: ConnectedOrigin): string {
-  return `${name} has moved to another host since the account was connected.`
+  return `The URL of ${name} has another host than when the account was connected.`
 }
 
 function notAllowed(reason: string): ConnectionAnswer {

@@ -70,7 +70,7 @@ export function createDiscovery({ fetch: send, clock }: DiscoveryParts): Discove
   /** @param until monotonic */
   function asker(origin: ConnectedOrigin, until: number) {
     return async (url: string, isPost = false): ReturnType<GuardedFetch> => {
-      if (clock.monotonic() > until) throw new FetchFailure(`takes longer than ${LONG_MS / 1000} s`)
+      if (clock.monotonic() > until) throw new FetchFailure(`took longer than ${LONG_MS / 1000} s`)
       const from = sourceOf(origin, url)
       return isPost
         ? send({ url, from, method: 'POST', headers: QUESTION_HEADERS, body: QUESTION }, isChallenge)

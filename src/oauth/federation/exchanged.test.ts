@@ -160,7 +160,7 @@ test('a refusal is told without tokens, and is not asked for again for five seco
     ok: false,
     code: 'credential_unavailable',
     reason:
-      'There is no token for Desk: of the authorization server, it answered invalid_grant: unknown person.',
+      'There is no token for Desk. The authorization server: it answered invalid_grant: unknown person.',
     page: null,
   })
   await answer()

@@ -99,7 +99,7 @@ export function createExchanged(parts: Parts): Broker {
     const of = JSON.stringify([origin.url, origin.mode, origin.oauth])
     const row = await parts.connections.one(user, origin.id)
     if (row?.active === false)
-      return unavailable(`An administrator has switched off this connection to ${origin.name}.`)
+      return unavailable(`The connection to ${origin.name} is inactive. An administrator can activate it.`)
     const known = kept.get(key)
     const isKnown = known?.of === of && isMarker(row) && row.id === known.answer.connection
     const current = isKnown ? known : undefined
@@ -182,7 +182,7 @@ export function createExchanged(parts: Parts): Broker {
     }
     const before = await parts.writeConnections(async (writer) => {
       const found = await writer.one(user, origin.id)
-      if (found?.active === false) throw none(`An administrator has switched off this connection.`)
+      if (found?.active === false) throw none(`The connection is inactive. An administrator can activate it.`)
       if (!isMarker(found) || !isSame) await writer.put(row)
       // The catalogue of an origin is read with the account that was used last
       else if (now >= found.updated_at + USED_MS) await writer.put({ ...found, updated_at: now })
@@ -201,7 +201,7 @@ export function createExchanged(parts: Parts): Broker {
     user: string,
     origin: ConnectedOrigin,
   ): Promise<{ readonly issuer: string; readonly tokens: Tokens }> {
-    if (identity === null) throw none(`${origin.name} needs an identity provider, and none is set up.`)
+    if (identity === null) throw none(`${origin.name} needs an identity provider, but none is configured.`)
     const person = await identity.tokensOf(user)
     if (person === null)
       throw new NoToken({
@@ -296,7 +296,7 @@ function isMarker(row: StoredConnection | undefined): row is StoredConnection {
 
 function granted({ name }: ConnectedOrigin, who: string, outcome: TokenOutcome): Tokens {
   if (outcome.kind === 'tokens') return outcome.tokens
-  throw none(`There is no token for ${name}: of the ${who}, ${outcome.reason}.`)
+  throw none(`There is no token for ${name}. The ${who}: ${outcome.reason}.`)
 }
 
 const resourceOf = ({ oauth }: ConnectedOrigin, { resource }: Discovered): Record<string, string> =>

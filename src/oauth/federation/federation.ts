@@ -109,7 +109,9 @@ export function createFederation(parts: FederationParts): Federation {
     async revoke(ended) {
       if (revocations >= REVOCATIONS_MAX) {
         if (!isOverfull)
-          parts.warn('Too many accounts end at once: not all tokens are revoked at their servers.')
+          parts.warn(
+            'Too many accounts were disconnected at the same time: not all tokens are revoked at their servers.',
+          )
         isOverfull = true
         return
       }
@@ -142,7 +144,9 @@ export function createFederation(parts: FederationParts): Federation {
         if (origin === null || !origin.active) return unavailable('The MCP server is not active.')
         const subject = origin.mode === 'shared_oauth' ? SHARED : user
         if (subject === SHARED && origin.mode !== 'shared_oauth')
-          return unavailable(`Calls to ${origin.name} need a person, whose account they use.`)
+          return unavailable(
+            `Calls to ${origin.name} use the account of a person. Call with a token that acts for a person.`,
+          )
         if (refused !== null) discovery.forget(id)
         const from = isExchanging(origin.mode) ? exchanged : broker
         return await from.answer(subject, origin, refused)
@@ -174,7 +178,7 @@ function checkOAuth(user: string, origin: ConnectedOrigin): void {
 
 function wrongMode({ name, mode }: ConnectedOrigin) {
   return refuse('configuration_invalid', {
-    detail: `${name} has the auth_mode ${mode}, in which no such connection is made.`,
+    detail: `${name} has the auth_mode ${mode}, which does not use this kind of connection.`,
   })
 }
 

@@ -12,8 +12,8 @@ export function heldPage({ path, csrf, client, formAction }: HeldView): Page {
   return {
     title: 'Waiting for an administrator',
     formAction,
-    content: html`<p><strong>${client.name ?? client.id}</strong> is new here. An administrator must switch it on before you can use it.</p>
-<p>Nothing is shared with the application yet. When an administrator has switched it on, connect again from the application.</p>
+    content: html`<p><strong>${client.name ?? client.id}</strong> is new here. An administrator must activate it before you can use it.</p>
+<p>Nothing is shared with the application yet. When an administrator has activated it, connect again from the application.</p>
 <p><a href="${path}">Check again</a></p>
 <form method="post" action="${path}">
 <input type="hidden" name="csrf" value="${csrf}">

@@ -54,7 +54,7 @@ export function connectListPage({
     title: 'Connected accounts',
     content: html`${notices(fault, done)}${signedInAs(account)}
 <p>Postern sends the tokens of these accounts only to the server of each account. AI applications never get them.</p>
-${own.length === 0 ? html`<p>Nothing that is shared with you needs an account.</p>` : own.map((row) => section(row, csrf, null))}
+${own.length === 0 ? html`<p>No MCP server that is shared with you needs an account.</p>` : own.map((row) => section(row, csrf, null))}
 ${shared.length === 0 ? null : html`<h2>Accounts for all callers</h2>${shared.map((row) => section(row, csrf, null))}`}
 <h2>Applications that act for you</h2>
 ${
@@ -99,7 +99,7 @@ export function agreePage({ csrf, account, origin, offer, isShared, isChanged, b
   const { host } = new URL(url)
   return {
     title: `Connect ${origin.name}?`,
-    content: html`${isChanged ? notices(`${origin.name} asks for something else than before. Read it again.`, null) : null}${signedInAs(account)}
+    content: html`${isChanged ? notices(`${origin.name} requests other access than before. Read this page again.`, null) : null}${signedInAs(account)}
 <p>Postern gets an access token and sends it to this MCP server, ${isShared ? 'for all callers' : 'when your applications call it'}.</p>
 <dl>
 <dt>MCP server</dt><dd><strong>${origin.name}</strong> <code>${url}</code></dd>
@@ -111,14 +111,14 @@ ${elsewhere.map(({ use, host: other }) => html`<dt>${use}</dt><dd><code>${other}
 ${
   elsewhere.length === 0
     ? null
-    : html`<p class="warning">The authorization server uses other hosts than its own. Go on only if you know that they belong together.</p>`
+    : html`<p class="warning">The authorization server uses other hosts than its own. Continue only if you know that they belong together.</p>`
 }
 ${
   isOwnServer && resource !== null
     ? null
-    : html`<p class="warning">The token may work at other services of <strong>${new URL(issuer).host}</strong>, too. <strong>${host}</strong> can then use it there. Go on only if you trust <strong>${host}</strong> with your account.</p>`
+    : html`<p class="warning">The token may work at other services of <strong>${new URL(issuer).host}</strong>, too. <strong>${host}</strong> can then use it there. Continue only if you trust <strong>${host}</strong> with your account.</p>`
 }
-<form method="post" action="/connect/${origin.slug}"><input type="hidden" name="csrf" value="${csrf}"><input type="hidden" name="agreed" value="${offer.digest}">${back === null ? null : html`<input type="hidden" name="back" value="${back}">`}<button name="do" value="agree">Go on to ${signInHost}</button></form>
+<form method="post" action="/connect/${origin.slug}"><input type="hidden" name="csrf" value="${csrf}"><input type="hidden" name="agreed" value="${offer.digest}">${back === null ? null : html`<input type="hidden" name="back" value="${back}">`}<button name="do" value="agree">Continue to ${signInHost}</button></form>
 <p><a href="/connect/${origin.slug}${back === null ? '' : `?back=${encodeURIComponent(back)}`}">Cancel</a></p>`,
   }
 }
@@ -137,9 +137,9 @@ export function leavePage(name: string, to: URL): Page {
 export function otherPersonPage(account: string, again: string): Page {
   return {
     title: 'This link is for another person',
-    content: html`<p class="fault" role="alert">You are signed in as <strong>${account}</strong>, and this link was made for somebody else.</p>
-<p>Do not go on if you got this link from another person.</p>
-<p><a href="${again}">Sign in as somebody else</a></p>`,
+    content: html`<p class="fault" role="alert">You are signed in as <strong>${account}</strong>, but this link is for another person.</p>
+<p>Do not continue if you got this link from another person.</p>
+<p><a href="${again}">Sign in as another person</a></p>`,
   }
 }
 
@@ -175,12 +175,13 @@ function connectForm(
   if (isExchanging(mode)) return null
   if (mode !== 'user_key')
     return html`<form method="post" action="/connect/${slug}">${hidden}<button name="do" value="connect">Connect ${name}${isThere ? ' again' : ''}</button></form>`
-  return html`<form method="post" action="/connect/${slug}">${hidden}<label>${isThere ? 'New key' : 'Key'} for ${name} <input name="key" type="password" autocomplete="off" required></label><button name="do" value="key">Keep the key</button></form>`
+  return html`<form method="post" action="/connect/${slug}">${hidden}<label>${isThere ? 'New key' : 'Key'} for ${name} <input name="key" type="password" autocomplete="off" required></label><button name="do" value="key">Save the key</button></form>`
 }
 
 function stateText({ active, mode }: OriginRow['origin'], connection: ShownConnection): string {
-  if (!active) return 'An administrator has switched this server off.'
-  if (isExchanging(mode)) return 'Your identity provider vouches for you: there is nothing to connect.'
+  if (!active) return 'This MCP server is inactive. An administrator can activate it.'
+  if (isExchanging(mode))
+    return 'Your identity provider signs you in at this server. You do not need to connect an account.'
   return connectionText(connection)
 }
 
@@ -196,11 +197,11 @@ export function connectionText({
   const since = connectedAt === null ? '' : ` since ${new Date(connectedAt).toISOString().slice(0, 10)}`
   switch (state) {
     case 'connected':
-      return `Connected${as}${since}.${isBound === false ? ' The token does not say that it is for this server alone.' : ''}${lacked.length === 0 ? '' : ` A call needs more scopes: ${lacked.join(' ')}. Connect again to allow them.`}`
+      return `Connected${as}${since}.${isBound === false ? ' The token does not state that it is only for this server.' : ''}${lacked.length === 0 ? '' : ` A call needs more scopes: ${lacked.join(' ')}. Connect again to allow them.`}`
     case 'refresh_failed':
       return `The connection${as} has ended. Connect again.`
     case 'switched_off':
-      return 'An administrator has switched your connection off.'
+      return 'Your connection is inactive. An administrator can activate it.'
     case 'none':
       return 'Not connected.'
   }

@@ -33,8 +33,8 @@ interface ConsentScope {
 
 const MEANINGS: ReadonlyMap<string, string> = new Map([
   ['management:read', 'see what you may see'],
-  ['management:write', 'change what you may change, apart from access'],
-  ['management:admin', 'do everything that you may do, access and keys included'],
+  ['management:write', 'change what you may change, except access'],
+  ['management:admin', 'do everything that you may do, including access and keys'],
   ['mcp:tools', 'call tools'],
   ['mcp:prompts', 'use prompts'],
   ['mcp:resources', 'read resources'],
@@ -74,10 +74,10 @@ ${servers.length === 0 ? null : html`<dt>MCP servers behind it</dt>${servers.map
 </dl>
 ${
   isLocal
-    ? html`<p class="warning">This client is a program on your computer, and any program there could give its name. Go on only if you have just started it.</p>`
+    ? html`<p class="warning">This client is a program on your computer. Any program on your computer could use this name. Continue only if you have just started it.</p>`
     : null
 }
-${isHeld ? html`<p class="warning">This application is new here. If you allow it, an administrator must switch it on before you can use it.</p>` : null}
+${isHeld ? html`<p class="warning">This application is new here. If you allow it, an administrator must activate it before you can use it.</p>` : null}
 <form method="post" action="${path}">
 <input type="hidden" name="csrf" value="${csrf}">
 ${offer?.kind === 'profiles' ? profileChoice(offer.profiles) : null}

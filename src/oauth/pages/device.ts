@@ -25,7 +25,7 @@ export function deviceConfirmPage({ action, xsrf, code }: DeviceForm, client: st
     title: 'Is this your device?',
     content: html`<p><strong>${client}</strong> shows this code:</p>
 <p><code>${code}</code></p>
-<p class="warning">Go on only if you see it on your own device, and asked for it there.</p>
+<p class="warning">Continue only if you see this code on your own device and requested it there.</p>
 <form method="post" action="${action}">
 <input type="hidden" name="xsrf" value="${xsrf}">
 <input type="hidden" name="user_code" value="${code}">
@@ -37,5 +37,5 @@ export function deviceConfirmPage({ action, xsrf, code }: DeviceForm, client: st
 
 export const DEVICE_DONE: Page = {
   title: 'Device connected',
-  content: html`<p>You can close this page and go on there.</p>`,
+  content: html`<p>You can close this page and continue on the device.</p>`,
 }

@@ -209,7 +209,7 @@ export function createConnectPages(parts: ConnectParts): ConnectPages {
         })
       default:
         return showPlace(visit, session, place, back, {
-          fault: 'This page does not know this request. Open the page again.',
+          fault: 'This page does not support this request. Open the page again.',
         })
     }
   }
@@ -290,7 +290,7 @@ export function createConnectPages(parts: ConnectParts): ConnectPages {
     if (place === undefined) return missing(visit)
     const back = backOf(url.searchParams.get('back'))
     const said =
-      verdict === 'expired' ? { fault: 'The link has expired. You can connect here all the same.' } : {}
+      verdict === 'expired' ? { fault: 'The link has expired. You can still connect on this page.' } : {}
     return showPlace(visit, session, place, back, said)
   }
 
@@ -303,7 +303,7 @@ export function createConnectPages(parts: ConnectParts): ConnectPages {
         return show(
           visit,
           405,
-          errorPage('invalid_request', 'This page does not know this request. Open the page again.'),
+          errorPage('invalid_request', 'This page does not support this request. Open the page again.'),
         )
       if (pathname === SIGNED_IN_PATH) return sessions.comeBack(visit, url.searchParams.get('state') ?? '')
       if (pathname === SWITCH_PATH)
@@ -346,7 +346,7 @@ function backOf(given: string | null): string | null {
 }
 
 function missing(visit: Visit): void {
-  const text = 'There is nothing at this address for which you could connect an account.'
+  const text = 'No MCP server that is shared with you has this address.'
   show(visit, 404, errorPage('invalid_request', text))
 }
 

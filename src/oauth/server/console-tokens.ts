@@ -61,7 +61,7 @@ const NOT_SHARED = {
   ok: false,
   code: 'not_found',
   detail:
-    'This virtual MCP is not shared with you, or not published. Share it with you or a team of yours, or test with the token of a profile.',
+    'This virtual MCP is not shared with you, or not published. Share it with yourself or one of your teams, or test with the token of a profile.',
 } as const
 
 export function createConsoleTokens(
@@ -81,7 +81,7 @@ export function createConsoleTokens(
         return {
           ok: false,
           code: 'client_inactive',
-          detail: `The host ${host.slug}, as which the console calls, is ${host.isHeld ? 'new, and waits for an administrator' : 'switched off'}. Switch the host on, then try again.`,
+          detail: `The host ${host.slug}, which the console uses for calls, is ${host.isHeld ? 'new, and waits for an administrator' : 'inactive'}. Activate the host, then try again.`,
         }
       const audience = resources.nameOf(resource)
       const scope = MCP_SCOPES.join(' ')

@@ -194,11 +194,11 @@ test('nothing inside is fetched for who names a URL', async () => {
     'https://[::ffff:10.0.0.1]/client.json',
     'https://agent.example/client.json',
   ])
-    await assert.rejects(fetchOf(url), /not https|not public|never asked/, url)
+    await assert.rejects(fetchOf(url), /not https|not public|never calls/, url)
   for (const address of ['127.0.0.1', '169.254.169.254', '100.64.0.1'])
     await assert.rejects(
       fetchOf('https://agent.example/x.json', address),
-      /agent\.example is refused: .*(not public|never asked)/,
+      /agent\.example is refused: .*(not public|never calls)/,
     )
 })
 

@@ -94,7 +94,7 @@ export function createClientDocuments(parts: ClientDocumentsParts): ClientDocume
     },
     pinned: (url) => (mode === 'auto' || mode === 'pinned-only' ? known.get(url) : undefined),
     async fetch(url, ip) {
-      if (!mayFetch) throw new FetchFailure('nothing is fetched here')
+      if (!mayFetch) throw new FetchFailure('Postern fetches no metadata documents (POSTERN_CIMD)')
       if (url.length > URL_MAX) throw new FetchFailure('the URL is too long')
       const before = await kept(url)
       if (before?.isFresh === true) return before.document

@@ -65,7 +65,7 @@ async function redeem(
   const { assertions } = parts
   if (assertions === null) throw new errors.UnsupportedGrantType()
   if (client.clientAuthMethod === 'none')
-    throw new errors.UnauthorizedClient('only a client that proves itself redeems assertions')
+    throw new errors.UnauthorizedClient('the client must authenticate to redeem an assertion')
   const { assertion } = params
   if (typeof assertion !== 'string') throw new errors.InvalidRequest('assertion is missing')
   const proved = await unlessRefused(assertions.prove(assertion), 'the assertion')
@@ -96,7 +96,7 @@ function resourceOf({ claims }: IdentityAssertion, asked: unknown, resources: Pr
   return found
 }
 
-const NO_RESOURCE = 'the assertion is for none of the resources here'
+const NO_RESOURCE = 'the assertion is for no resource of this server'
 
 /**
  * The profile that the person uses at an MCP endpoint with the client as host; null at a virtual MCP. Refuses an endpoint that is not
@@ -127,8 +127,8 @@ async function profileAt(
   })
   throw new errors.AccessDenied(
     host.isHeld
-      ? 'this application is new here: an administrator must switch it on first'
-      : 'an administrator has switched this application off',
+      ? 'this application is new here: an administrator must activate it first'
+      : 'this application is inactive: an administrator can activate it',
   )
 }
 
@@ -139,7 +139,7 @@ function scopeOf({ claims }: IdentityAssertion, asked: string | undefined): stri
   const permitted = broadest === null ? [] : SCOPES.slice(0, SCOPES.indexOf(broadest) + 1)
   const words = (asked ?? String(given)).split(' ')
   const scope = permitted.filter((one) => words.includes(one)).join(' ')
-  if (scope === '') throw new errors.InvalidScope('the assertion holds none of the scopes', asked ?? '')
+  if (scope === '') throw new errors.InvalidScope('the assertion contains none of the scopes', asked ?? '')
   return scope
 }
 
@@ -149,7 +149,7 @@ function mcpScopeOf({ claims }: IdentityAssertion, asked: string | undefined): s
   const permitted = typeof given === 'string' ? given.split(' ') : []
   const words = asked?.split(' ') ?? permitted
   const scope = MCP_SCOPES.filter((one) => permitted.includes(one) && words.includes(one)).join(' ')
-  if (scope === '') throw new errors.InvalidScope('the assertion holds none of the scopes', asked ?? '')
+  if (scope === '') throw new errors.InvalidScope('the assertion contains none of the scopes', asked ?? '')
   return scope
 }
 

@@ -404,11 +404,11 @@ const NOTHING_SHARED = {
 }
 const HOST_INACTIVE = {
   error: 'access_denied',
-  error_description: 'An administrator has switched this application off.',
+  error_description: 'This application is inactive. An administrator can activate it.',
 }
 const HOST_HELD = {
   error: 'access_denied',
-  error_description: 'This application is new here. An administrator must switch it on first.',
+  error_description: 'This application is new here. An administrator must activate it first.',
 }
 
 /** Id of the virtual MCP, or of the profile; undefined where none was picked. */

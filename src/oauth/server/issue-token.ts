@@ -66,9 +66,9 @@ export async function unlessRefused<T>(asked: Promise<T>, token: string): Promis
     if (!(error instanceof Refusal)) throw error
     if (error.code === 'identity_unavailable')
       throw Object.assign(
-        new errors.TemporarilyUnavailable('the corporate issuer cannot be asked for its keys'),
+        new errors.TemporarilyUnavailable('the keys of the corporate issuer cannot be fetched'),
         { status: 503, statusCode: 503 },
       )
-    throw new errors.InvalidGrant(`${token} proves nobody`)
+    throw new errors.InvalidGrant(`${token} identifies no person`)
   }
 }

@@ -154,7 +154,7 @@ function listenToTokens(provider: Provider, parts: ListenParts, note: Note): voi
 }
 
 /** Why a token request ends a grant (RFC 9700 section 4.14.2, RFC 6749 section 4.1.2). */
-const USED_AGAIN = 'a code or refresh token that was used before came again'
+const USED_AGAIN = 'a code or refresh token was used a second time'
 
 async function userOf(id: string | undefined, { accounts }: ListenParts): Promise<Happening['actor']> {
   if (id === undefined) return NOBODY

@@ -170,7 +170,7 @@ function configurationOf(parts: ProviderParts): Configuration {
     extraTokenClaims: (_context, token) => parts.claimsOf(token),
     formats: { customizers: { jwt: nameService(parts) } },
     renderError: (context, out) =>
-      answerPage(context, errorPage(out.error, out.error_description ?? 'The request could not be used.')),
+      answerPage(context, errorPage(out.error, out.error_description ?? 'The request is not valid.')),
     fetch: async (url) => Response.json(await documents.fetch(String(url), Provider.ctx?.ip ?? '')),
     features: featuresOf(parts),
     discovery: { service_documentation: undefined },
@@ -256,7 +256,7 @@ const mayRevoke: RevocationPolicy = (_context, client, token) => {
   if (token.clientId !== client.clientId) return false
   // The grant of an agent's token is that of the person
   if (token.kind === 'ClientCredentials' || isAgentId(token.clientId))
-    throw new errors.UnsupportedTokenType('this token ends by itself')
+    throw new errors.UnsupportedTokenType('this token cannot be revoked; it expires')
   return true
 }
 
@@ -274,7 +274,7 @@ async function describeResource(
     const agent = await agents.find(client)
     if (grantType === 'client_credentials' && agent?.actsForPeople === true)
       throw new errors.UnauthorizedClient(
-        'the binding has acts_for, so it opens nothing for itself: exchange the access token of a person (grant_type urn:ietf:params:oauth:grant-type:token-exchange)',
+        'the binding has acts_for, so its own token gives no access: exchange the access token of a person (grant_type urn:ietf:params:oauth:grant-type:token-exchange)',
       )
     if (agent?.resource !== found)
       throw new errors.InvalidTarget('the binding of the agent is for another resource')
@@ -293,7 +293,7 @@ async function describeResource(
 /** What to name in the place of an origin. */
 function severalResources({ nameOf }: Pick<ProtectedResources, 'nameOf'>): string {
   const gateway = nameOf('/mcp')
-  return `this origin has several resources: name the URL of the MCP server that you call. Resources: ${nameOf('mcp')} (Management MCP), ${nameOf('rest')} (Management REST), ${gateway} (published APIs), ${gateway}/{slug} (a virtual MCP)`
+  return `this server has several resources: set resource to the URL that you call. Resources: ${nameOf('mcp')} (Management MCP), ${nameOf('rest')} (Management REST), ${gateway} (published APIs), ${gateway}/{slug} (a virtual MCP)`
 }
 
 /** Of secrets only hashes are kept. */
@@ -395,7 +395,7 @@ type DevicePages = Pick<
 const DEVICE_PAGES: DevicePages = {
   userCodeInputSource(context, _form, out) {
     if (out !== undefined && forgetNewSession(context)) return answerPage(context, UNKNOWN_SESSION)
-    const fault = out === undefined ? null : 'This code is not known, used or too old.'
+    const fault = out === undefined ? null : 'This code is unknown, was already used, or has expired.'
     answerPage(context, deviceCodePage(deviceForm(context, codeOf(context)), fault))
   },
   userCodeConfirmSource(context, _form, client, _device, code) {
@@ -415,7 +415,7 @@ function takeCode(context: Pick<EngineContext, 'query' | 'state'>): void {
 
 const UNKNOWN_SESSION = errorPage(
   'session_not_found',
-  'This page has expired, or this browser keeps no cookies. Open the address that your device shows once more.',
+  'This page has expired, or this browser stores no cookies. Open the address that your device shows again.',
 )
 
 /**

@@ -278,7 +278,7 @@ test('pages cannot be framed, run nothing, and take forms of their own alone', a
   const wrong = await browser.submit(page, { name: 'ann', password: 'wrong', do: 'password' })
   assert.equal(wrong.status, 401)
   const agreement = await browser.submit(wrong, { name: 'ann', password: PASSWORD, do: 'password' })
-  assert.match(agreement.text, /any program there could give its name/)
+  assert.match(agreement.text, /Any program on your computer could use this name/)
   for (const named of [
     '<strong>&#60;script&#62;alert(1)&#60;/script&#62;</strong>',
     '<code>127.0.0.1:9</code>',
@@ -440,7 +440,7 @@ test('a token that is too narrow is told the scopes it takes, over REST and MCP,
   assert.equal(overRest.status, 403)
   assert.equal(
     overRest.headers.get('www-authenticate'),
-    `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/management/v1", ${needed}, error="insufficient_scope", error_description="This needs the permission policies:create, which the account has and this token does not reach. Ask for the scopes management:read management:write."`,
+    `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/management/v1", ${needed}, error="insufficient_scope", error_description="This needs the permission policies:create. The account has it, but this token does not include it. Request a token with the scopes management:read management:write."`,
   )
   const { access_token: mcp } = await tokensFor(origin, browser, client, { scope })
   const overMcp = await callTool(mcp, 'create_policy', body)
@@ -475,7 +475,7 @@ test('a device gets a token when its user has entered the code, looked at it and
   assert.equal((await poll(device_code)).error, 'authorization_pending')
   const browser = server.browser()
   const wrong = await browser.submit(await browser.open(verification_uri), { user_code: 'BBBB-BBBB' })
-  assert.match(wrong.text, /not known/)
+  assert.match(wrong.text, /is unknown, was already used, or has expired/)
   const filled = await browser.open(verification_uri_complete)
   assert.ok(filled.text.includes(`value="${user_code}"`) && !/<script/.test(filled.text))
   assert.match(filled.headers.get('content-security-policy')!, /frame-ancestors 'none'/)
@@ -521,7 +521,7 @@ test('the form of a device without the session of its page is refused with what 
     const answer = await fetch(`${origin}/oauth/device`, { method: 'POST', headers, body })
     assert.equal(answer.status, 400)
     assert.match(answer.headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/)
-    assert.match(await answer.text(), /Open the address that your device shows once more/)
+    assert.match(await answer.text(), /Open the address that your device shows again/)
     assert.equal(answer.headers.get('set-cookie'), null)
   }
   assert.deepEqual(server.faults, [])

@@ -60,12 +60,12 @@ async function exchange(
       'subject_token must be the token of a workload, of the type jwt or id_token',
     )
   if (wanted !== undefined && wanted !== ACCESS_TOKEN)
-    throw new errors.InvalidRequest('only access tokens are given')
+    throw new errors.InvalidRequest('only access tokens are issued')
   const resource = resources.find(String(params.resource ?? params['audience'] ?? resources.nameOf('mcp')))
   if (resource === null || isConsumer(resource)) throw new errors.InvalidTarget('there is no such resource')
   const principal = await workloads.verify(subject).catch((error: unknown) => {
     if (!(error instanceof Refusal)) throw error
-    throw new errors.InvalidGrant('the subject_token proves nobody')
+    throw new errors.InvalidGrant('the subject_token is not valid')
   })
   const audience = resources.nameOf(resource)
   const words = (params.scope ?? DEFAULT_SCOPE).split(' ')
@@ -139,7 +139,7 @@ async function exchangeForPerson(
   const { params } = context.oidc
   if (!agent.actsForPeople)
     throw new errors.UnauthorizedClient(
-      'the binding has no acts_for, so it acts for nobody by exchange: use grant_type client_credentials, or give it acts_for',
+      'the binding has no acts_for, so it cannot exchange tokens of people: use grant_type client_credentials, or set acts_for',
     )
   const { subject_token: token, subject_token_type: type, requested_token_type: wanted } = params
   if (typeof token !== 'string' || !SUBJECT_TYPES.has(type))
@@ -147,9 +147,9 @@ async function exchangeForPerson(
       'subject_token must be an access token of the person, of the type access_token or jwt',
     )
   if (wanted !== undefined && wanted !== ACCESS_TOKEN)
-    throw new errors.InvalidRequest('only access tokens are given')
+    throw new errors.InvalidRequest('only access tokens are issued')
   if (params['actor_token'] !== undefined)
-    throw new errors.InvalidRequest('actor_token is not taken: the client that proves itself is the actor')
+    throw new errors.InvalidRequest('actor_token is not supported: the authenticated client is the actor')
   const named = params.resource ?? params['audience']
   const { resource } = agent
   if (named !== undefined && parts.resources.find(String(named)) !== resource)
@@ -177,12 +177,12 @@ async function subjectOf(token: string, { resource }: Agent, parts: ActingParts)
     const jwt = readJwt(token)
     const claims = typeof jwt === 'string' ? {} : jwt.claims
     if (user === null || grant === null || claims['act'] !== undefined)
-      throw new errors.InvalidGrant('the subject_token is of an agent')
+      throw new errors.InvalidGrant('the subject_token belongs to an agent')
     if (!(await agents.mayPersonUse(String(claims[HOST_CLAIM]), resource, user)))
-      throw new errors.InvalidGrant('the subject_token proves nobody')
+      throw new errors.InvalidGrant('the subject_token is not valid')
     return { user, grant, scopes, until }
   }
-  if (direct?.claims(token) !== true) throw new errors.InvalidGrant('the subject_token proves nobody')
+  if (direct?.claims(token) !== true) throw new errors.InvalidGrant('the subject_token is not valid')
   const { id, expiresAt } = await unlessRefused(direct.verify(token, resource), 'the subject_token')
   return { user: id, grant: null, scopes: MCP_SCOPES, until: expiresAt ?? 0 }
 }
@@ -201,7 +201,7 @@ async function demandPermission(
       ? 'the virtual MCP is not shared with the user'
       : (await agents.mayPersonUse(host.id, resource, user))
         ? null
-        : 'the user is switched off at the host'
+        : 'the user is inactive at the host'
   if (fault === null) return
   await audit({
     operation: 'issue_token',
@@ -219,7 +219,8 @@ function scopeOf({ scopes }: Subject, asked: string | undefined): string {
   const scope = MCP_SCOPES.filter(
     (one) => scopes.includes(one) && (words === undefined || words.includes(one)),
   ).join(' ')
-  if (scope === '') throw new errors.InvalidScope('the subject_token holds none of the scopes', asked ?? '')
+  if (scope === '')
+    throw new errors.InvalidScope('the subject_token contains none of the scopes', asked ?? '')
   return scope
 }
 

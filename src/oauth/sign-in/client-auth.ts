@@ -51,10 +51,10 @@ export function readClientKey(text: string): ClientKey {
       kid = typeof jwk['kid'] === 'string' ? jwk['kid'] : null
     } else key = createPrivateKey(trimmed)
   } catch {
-    throw new Error('it holds no private key in PEM or JWK form without a passphrase')
+    throw new Error('it contains no private key in PEM or JWK form without a passphrase')
   }
   if (signingAlgorithm(key) === null)
-    throw new Error('its key is of a kind that signs nothing here; use RSA, P-256, P-384 or Ed25519')
+    throw new Error('its key has an unsupported type; use RSA, P-256, P-384 or Ed25519')
   return { key, kid }
 }
 

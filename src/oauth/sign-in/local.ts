@@ -169,9 +169,9 @@ export function createSignInThrottle(throttle: Throttle, networkOf: (ip: string)
       if (attempted.admitted) return attempted.attempt
       const [ofName = 0, ofSource = 0] = attempted.waitsMs
       throw refuse('auth_throttled', {
-        detail: 'Too many attempts have failed. Wait before the next one.',
+        detail: 'Too many attempts have failed. Wait before you try again.',
         members: { retry_after_ms: Math.ceil(Math.max(ofName, ofSource)) },
-        inner: ofName > 0 ? 'too many failures for the name' : 'too many failures from there',
+        inner: ofName > 0 ? 'too many failures for the name' : 'too many failures from the address',
       })
     },
   }
@@ -215,9 +215,9 @@ export function createPasswords(): Passwords {
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (waiting >= WAITING_MAX)
       throw refuse('auth_throttled', {
-        detail: 'Too many sign-ins at this moment. Try again in a second.',
+        detail: 'Too many sign-ins at the moment. Try again in a second.',
         members: { retry_after_ms: 1000 },
-        inner: 'too many passwords wait for their turn',
+        inner: 'too many passwords are being checked',
       })
     waiting++
     return line.run('', work).finally(() => {

@@ -240,7 +240,7 @@ const UNAVAILABLE: Readonly<Record<string, readonly [breaks: (issuer: Issuer) =>
     ],
     'has its token endpoint at a link-local address': [
       (one) => Object.assign(one, { discovery: { token_endpoint: 'https://169.254.169.254/token' } }),
-      '169.254.169.254 is refused: link-local, metadata, multicast and unspecified addresses are never asked',
+      '169.254.169.254 is refused: Postern never calls link-local, metadata, multicast and unspecified addresses',
     ],
     'has its token endpoint at another private server': [
       (one) =>
@@ -409,7 +409,7 @@ test('what is no private key is told without its text', () => {
   for (const text of ['', 'hunter2', '{"kty":"oct","k":"aHVudGVyMg"}', publicPem, small])
     assert.throws(
       () => readClientKey(text),
-      /^Error: (it holds no private key|its key is of a kind)(?!.*hunter2)/,
+      /^Error: (it contains no private key|its key has an unsupported type)(?!.*hunter2)/,
     )
 })
 

@@ -372,7 +372,7 @@ export interface ClaimReading {
 export function faultOfRoleMap(rules: readonly RoleRule[]): string | null {
   for (const { grant } of rules) {
     const parsed = parseGrant(grant)
-    if (typeof parsed === 'string') return `"${grant}" is no grant: ${parsed}`
+    if (typeof parsed === 'string') return `"${grant}" is not a valid grant: ${parsed}`
   }
   return null
 }

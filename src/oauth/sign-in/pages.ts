@@ -145,7 +145,11 @@ export function createSignInPages(parts: SignInPagesParts): (request: Request) =
     if (error instanceof Refusal && error.status < 500)
       return faultPage(error.status, 'The request failed', error.message)
     parts.fault(error, requestId)
-    return faultPage(500, 'Something went wrong', `The log of the server says more: ${requestId}.`)
+    return faultPage(
+      500,
+      'Something went wrong',
+      `The log of the server has the cause, under the request id ${requestId}.`,
+    )
   }
 }
 
@@ -189,7 +193,7 @@ function chosen(form: Form, names: readonly string[]): string {
 }
 
 function notAllowed(): Response {
-  const response = faultPage(405, 'The request failed', 'This page takes GET and POST.')
+  const response = faultPage(405, 'The request failed', 'This page supports GET and POST.')
   response.headers.set('allow', 'GET, HEAD, POST')
   return response
 }

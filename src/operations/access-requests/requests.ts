@@ -109,7 +109,7 @@ export const approveAccessRequest = define({
   handle: async ({ id }, context) => {
     const request = await findOpen(id, context)
     await assign(request.client, { collections: { add: request.collections } }, context)
-    context.change.finding = `Approved ${id}, which ${request.requester_name} asked for.`
+    context.change.finding = `Approved ${id}, requested by ${request.requester_name}.`
     return decide(request, 'applied', context)
   },
 })
@@ -127,12 +127,12 @@ export const rejectAccessRequest = define({
     const isOwn = request.requester === principal.id
     if (!isOwn && options.reason === undefined)
       throw refuse('input_invalid', {
-        detail: 'Say why: the requester reads the reason.',
+        detail: 'Give a reason: the requester reads it.',
         errors: [{ pointer: '/reason', reason: 'required to reject a request of another user' }],
       })
     change.finding = isOwn
-      ? `${request.requester_name} took ${id} back.`
-      : `Rejected ${id}, which ${request.requester_name} asked for.`
+      ? `${request.requester_name} withdrew ${id}.`
+      : `Rejected ${id}, requested by ${request.requester_name}.`
     return decide(request, 'rejected', context)
   },
 })
@@ -193,7 +193,7 @@ export const createAccessRequest = define({
     const assigned = client.spec['collections'] as readonly string[]
     const collections = [...found.keys()].filter((id) => !assigned.includes(id))
     if (collections.length === 0)
-      throw refuse('already_exists', { detail: `The client "${client.slug}" may call them already.` })
+      throw refuse('already_exists', { detail: `The client "${client.slug}" already has access to them.` })
     await refuseOpen(client, collections, context)
     const now = clock.now()
     const request = {
@@ -222,7 +222,7 @@ function refuseUnaskable(collections: readonly Resource[]): void {
   const errors = collections.flatMap(({ slug, spec }, index): FieldError[] =>
     spec['requestable'] === true
       ? []
-      : [{ pointer: `/collections/${index}`, reason: `"${slug}" cannot be asked for` }],
+      : [{ pointer: `/collections/${index}`, reason: `access to "${slug}" cannot be requested` }],
   )
   if (errors.length > 0)
     throw refuse('configuration_invalid', {
@@ -247,11 +247,13 @@ async function refuseOpen(
     (one) => one.client === client.id && collections.every((id) => one.collections.includes(id)),
   )
   if (same !== undefined)
-    throw refuse('already_exists', { detail: `You have asked for that already: ${same.id} is open.` })
+    throw refuse('already_exists', {
+      detail: `You have already requested this: the access request ${same.id} is open.`,
+    })
   if (open.length >= OPEN_MAX)
     throw refuse('configuration_invalid', {
-      detail: `You have ${OPEN_MAX} open access requests already. Reject one that is no longer wanted first.`,
-      errors: [{ pointer: '', reason: `at most ${OPEN_MAX} open ones of a requester` }],
+      detail: `You already have ${OPEN_MAX} open access requests, which is the maximum. First withdraw one with reject.`,
+      errors: [{ pointer: '', reason: `at most ${OPEN_MAX} open access requests of one requester` }],
     })
 }
 

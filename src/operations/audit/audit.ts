@@ -256,15 +256,15 @@ export const verifyAudit = define({
 
 function goneFault(seq: number, gone: number) {
   return refuse('input_invalid', {
-    detail: `Number ${seq} was removed by retention, as everything up to ${gone}: nothing can be compared with it.`,
+    detail: `Number ${seq} cannot be compared, because retention has removed all entries up to number ${gone}. Give a saved link with a higher number.`,
     errors: [{ pointer: '/seq', reason: `above ${gone}` }],
   })
 }
 
 function anchorFault(pointer: string) {
   return refuse('input_invalid', {
-    detail: 'A kept link has both a number and a hash; give both.',
-    errors: [{ pointer, reason: 'required beside the other' }],
+    detail: 'A saved link has a number and a hash: give both.',
+    errors: [{ pointer, reason: 'required together with the other' }],
   })
 }
 

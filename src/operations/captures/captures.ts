@@ -109,16 +109,16 @@ function nextOf(
   switch (state) {
     case 'waiting': {
       const left = count - requests.length
-      return `Have a client call ${name} before ${toTime(until)}: ${left} more ${left === 1 ? 'request is' : 'requests are'} taken. Then get the capture again.`
+      return `Call ${name} as a client before ${toTime(until)}: ${left} more ${left === 1 ? 'request is' : 'requests are'} captured. Then get the capture again.`
     }
     case 'captured':
       return `Give capture "${id}" to test_workflow, test_node or test_guardrail, or save request as the request of a test. It is deleted at ${toTime(requests[0]!.keptUntil)}.`
     case 'expired':
-      return `Nothing is kept: no request that fits came before ${toTime(until)}, or it was deleted after 1 hour. Start another capture.`
+      return `No request is stored: no matching request arrived before ${toTime(until)}, or the captured requests were deleted after 1 hour. Start another capture.`
     case 'cancelled':
       return end === 'proxy_deleted'
-        ? `The proxy ${name} was deleted, and what was captured with it. Start a capture for another proxy.`
-        : 'The capture was cancelled, and what it had taken is deleted. Start another one.'
+        ? `The proxy ${name} was deleted, together with its captured requests. Start a capture for another proxy.`
+        : 'The capture was cancelled, and its requests were deleted. Start another capture.'
   }
 }
 
@@ -327,7 +327,7 @@ export const startCapture = define({
       ttlMs: toMs(ttl),
       startedBy: principal.name,
     })
-    change.finding = `Waits for ${count} of the requests to ${collection.slug}:${proxy.slug}.`
+    change.finding = `Waiting for ${count} ${count === 1 ? 'request' : 'requests'} to ${collection.slug}:${proxy.slug}.`
     return viewOf(capture, context)
   },
 })
@@ -353,7 +353,7 @@ function refuseUnpublished(proxy: Resource, collection: Resource): void {
 function refuseFull(room: number, count: number): void {
   if (count <= room) return
   throw refuse('configuration_invalid', {
-    detail: `At most ${CAPTURED_MAX} requests are kept or waited for together, and ${room} more can be. Cancel captures that are not needed: list_trigger_captures shows them.`,
+    detail: `All captures together can have at most ${CAPTURED_MAX} stored or expected requests; there is room for ${room} more. Cancel captures that you do not need: list_trigger_captures shows them.`,
     errors: [{ pointer: '/count', reason: `at most ${room} now` }],
   })
 }

@@ -71,12 +71,12 @@ export const approveChangeRequest = define({
     const approved = toDecided(request, 'approved', context)
     await change.writer.putChangeRequest(approved)
     if (request.repeats) {
-      change.finding = `${request.operation}: carried out when "${request.requester.name}" repeats the call.`
+      change.finding = `${request.operation} runs when "${request.requester.name}" repeats the call.`
       change.tell({ op: 'replace', path: '/state', from: 'open', value: 'approved' })
       return viewOfRequest(approved, now)
     }
     const revision = await context.carryOut.carryOut(approved, prepared)
-    change.finding = `${request.operation} was carried out, as "${request.requester.name}" had asked for.`
+    change.finding = `${request.operation} was carried out, as requested by "${request.requester.name}".`
     change.tell({ op: 'replace', path: '/state', from: 'open', value: 'applied' })
     return viewOfRequest({ ...approved, state: 'applied', config_revision: revision }, now)
   },
@@ -104,7 +104,7 @@ export const rejectChangeRequest = define({
     demandState(request, ['open', 'approved'], now)
     const rejected = { ...toDecided(request, 'rejected', context), sealed: null }
     await change.writer.putChangeRequest(rejected)
-    change.finding = `${request.operation}, which "${request.requester.name}" had asked for.`
+    change.finding = `${request.operation}, requested by "${request.requester.name}".`
     change.tell({ op: 'replace', path: '/state', from: request.state, value: 'rejected' })
     return viewOfRequest(rejected, now)
   },
@@ -120,12 +120,13 @@ const ENTRIES = 100
 async function demandAnotherPerson(request: ChangeRequestFacts, context: OperationContext): Promise<void> {
   const { principal, whole } = context
   await demandApprover(request, context)
-  if (!isUser(principal)) throw notAnother('Only a user approves: sign in under a name of your own.')
+  if (!isUser(principal)) throw notAnother('Only a user can approve: sign in as a user.')
   const { requester } = request
-  if (request.asker === askerOf(principal)) throw notAnother('Another person than whoever asked approves it.')
+  if (request.asker === askerOf(principal))
+    throw notAnother('You cannot approve your own change request: another person must approve it.')
   if (requester.id.startsWith('svc_') && (await hadAHandIn(requester.id, principal, whole)))
     throw notAnother(
-      `You have made or changed "${requester.name}", which asked for it, and could act as it: another person approves it.`,
+      `You have created or changed the requester "${requester.name}" and could act as it: another person must approve it.`,
     )
 }
 
@@ -136,7 +137,7 @@ async function demandApprover(
 ): Promise<void> {
   if (await reaches(principal, () => 'config:approve', request, whole)) return
   throw refuse('permission_denied', {
-    detail: 'This needs the permission config:approve for everything that the change request touches.',
+    detail: 'This needs the permission config:approve for everything that the change request affects.',
     members: { permission: 'config:approve' },
   })
 }
@@ -232,7 +233,7 @@ export async function expireChangeRequests(store: ConfigStore, clock: Clock): Pr
             action: 'UPDATE',
             resource: { type: 'change_request', id: request.id, slug: null, collection: null },
             diff: [{ op: 'replace', path: '/state', from: request.state, value: 'expired' }],
-            detail: `${request.operation}, which "${request.requester.name}" had asked for.`,
+            detail: `${request.operation}, requested by "${request.requester.name}".`,
           }),
         )
       }

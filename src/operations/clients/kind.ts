@@ -194,7 +194,7 @@ function assignedTo({ spec }: Resource, type: Assigned): readonly string[] {
 function refuseNone(...lists: readonly (readonly string[])[]): void {
   if (lists.some((list) => list.length > 0)) return
   throw refuse('input_invalid', {
-    detail: 'Name a collection or a virtual MCP.',
+    detail: 'Give collections or virtual_mcps.',
     errors: [{ pointer: '/collections', reason: 'name one here, or in virtual_mcps' }],
   })
 }

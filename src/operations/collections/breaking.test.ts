@@ -26,7 +26,7 @@ const query = (more: object = {}): Part => ({
 })
 
 const BREAKING: readonly (readonly [string, Part, Part, string[]])[] = [
-  ['a method that goes', { methods: ['GET', 'POST'] }, {}, ['/methods GET is no longer answered']],
+  ['a method that goes', { methods: ['GET', 'POST'] }, {}, ['/methods GET no longer exists']],
   ['another path', {}, { path: '/b/{id}' }, ['/path was /a/{id}']],
   [
     'a new parameter that is required',
@@ -57,7 +57,7 @@ const BREAKING: readonly (readonly [string, Part, Part, string[]])[] = [
     'a parameter that goes where others are refused',
     { ...query(), strict_query: true },
     { strict_query: true },
-    ['/parameters query parameter "q" is no longer taken'],
+    ['/parameters query parameter "q" is no longer accepted'],
   ],
   [
     'a body that becomes required',
@@ -69,7 +69,7 @@ const BREAKING: readonly (readonly [string, Part, Part, string[]])[] = [
     'a media type that goes',
     { request_types: ['text/plain', 'application/json'] },
     { request_types: ['application/json'] },
-    ['/request_types text/plain is no longer taken'],
+    ['/request_types text/plain is no longer accepted'],
   ],
   [
     'a member that becomes required',
@@ -82,8 +82,8 @@ const BREAKING: readonly (readonly [string, Part, Part, string[]])[] = [
     request(object({ a: {} })),
     request(object({}, [], { additionalProperties: false })),
     [
-      '/request_schema/additionalProperties other members are no longer taken',
-      '/request_schema/properties/a is no longer taken',
+      '/request_schema/additionalProperties other members are no longer accepted',
+      '/request_schema/properties/a is no longer accepted',
     ],
   ],
   [
@@ -96,7 +96,7 @@ const BREAKING: readonly (readonly [string, Part, Part, string[]])[] = [
     'what is not taken apart',
     request({ oneOf: [{ type: 'string' }] }),
     request({ oneOf: [{ type: 'string' }, { type: 'null' }] }),
-    ['/request_schema/oneOf changed in a way that is not compared; judge it yourself'],
+    ['/request_schema/oneOf was changed in a way that is not compared; check it yourself'],
   ],
   [
     'an answer without a member',
@@ -177,7 +177,7 @@ test('a schema costs its size, however deep it lies, and a name that many use it
     return whole
   }
   assert.deepEqual(told(request(deep(wide('one'))), request(deep(wide('other')))), [
-    `/request_schema${'/properties/a'.repeat(60)}/properties/m4939 too deep to compare; judge it yourself`,
+    `/request_schema${'/properties/a'.repeat(60)}/properties/m4939 too deep to compare; check it yourself`,
   ])
   const users = Object.fromEntries(
     Array.from({ length: 20_000 }, (_, at) => [`U${at}`, { $ref: '#/$defs/Value' }]),

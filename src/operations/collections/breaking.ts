@@ -120,14 +120,14 @@ export function breakingChanges(was: Contract, is: Contract, shared: Shared): Fi
     if (found.length < FOUND_MAX) found.push({ pointer, reason })
   }
   for (const method of was.methods)
-    if (!is.methods.includes(method)) tell('/methods', `${method} is no longer answered`)
+    if (!is.methods.includes(method)) tell('/methods', `${method} no longer exists`)
   if (shapeOf(was.path) !== shapeOf(is.path)) tell('/path', `was ${was.path}`)
   compareParameters(was, is, shared, tell)
   if (is.request_schema !== null && is.request_required && !requiresBody(was))
     tell('/request_required', 'a body has become required')
   for (const type of was.request_types)
     if (is.request_types.length > 0 && !is.request_types.includes(type) && !is.request_types.includes('*/*'))
-      tell('/request_types', `${type} is no longer taken`)
+      tell('/request_types', `${type} is no longer accepted`)
   if (is.request_schema !== null)
     new Comparison(shared, 'request', tell).run(
       was.request_schema ?? true,
@@ -182,7 +182,7 @@ function compareParameters(was: Contract, is: Contract, shared: Shared, tell: Te
   }
   if (!is.strict_query) return
   for (const { in: place, name } of before.values())
-    if (place === 'query') tell('/parameters', `query parameter "${name}" is no longer taken`)
+    if (place === 'query') tell('/parameters', `query parameter "${name}" is no longer accepted`)
 }
 
 function keyOf({ in: place, name }: Parameter): string {
@@ -250,7 +250,7 @@ function saidTypes({ type }: Plain): string {
 function lostValues(from: Plain, to: Plain): string[] {
   const [before, after] = [valuesOf(from), valuesOf(to)]
   if (after === null) return []
-  if (before === null) return ['takes certain values only']
+  if (before === null) return ['accepts only certain values now']
   const kept = new Set(after.map(json))
   const lost = before.map(json).filter((value) => !kept.has(value))
   return lost.length === 0 ? [] : [`is never ${lost.slice(0, 10).join(', ').slice(0, 200)} any more`]
@@ -284,7 +284,7 @@ class Comparison {
     if (this.#shared.isSame(was, is)) return
     const isOver = --this.#shared.left.pairs < 0
     if (--this.#left < 0 || isOver || depth > DEPTH_MAX) {
-      if (!this.#isTold || depth > DEPTH_MAX) this.#tell(pointer, 'too deep to compare; judge it yourself')
+      if (!this.#isTold || depth > DEPTH_MAX) this.#tell(pointer, 'too deep to compare; check it yourself')
       this.#isTold = true
       return
     }
@@ -301,7 +301,10 @@ class Comparison {
       this.#tell(pointer, reason)
     for (const keyword of NOT_JUDGED)
       if (old[keyword] !== young[keyword] && json(old[keyword]) !== json(young[keyword]))
-        this.#tell(pointerTo(pointer, keyword), 'changed in a way that is not compared; judge it yourself')
+        this.#tell(
+          pointerTo(pointer, keyword),
+          'was changed in a way that is not compared; check it yourself',
+        )
     this.#members(old, young, pointer, depth)
     if (old['items'] !== undefined || (isRequest && young['items'] !== undefined))
       this.run(old['items'] ?? true, young['items'] ?? true, pointerTo(pointer, 'items'), depth + 1)
@@ -316,7 +319,7 @@ class Comparison {
         if (!wasRequired.includes(name))
           this.#tell(pointerTo(pointer, 'required'), `"${name}" has become required`)
       if (young['additionalProperties'] === false && old['additionalProperties'] !== false)
-        this.#tell(pointerTo(pointer, 'additionalProperties'), 'other members are no longer taken')
+        this.#tell(pointerTo(pointer, 'additionalProperties'), 'other members are no longer accepted')
     } else
       for (const name of wasRequired)
         if (is.has(name) && !isRequired.includes(name))
@@ -325,7 +328,7 @@ class Comparison {
       const place = pointerTo(pointer, 'properties', name)
       if (is.has(name)) this.run(schema, is.get(name), place, depth + 1)
       else if (!isRequest) this.#tell(place, 'is no longer described')
-      else if (young['additionalProperties'] === false) this.#tell(place, 'is no longer taken')
+      else if (young['additionalProperties'] === false) this.#tell(place, 'is no longer accepted')
     }
   }
 }

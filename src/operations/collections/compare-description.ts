@@ -212,7 +212,7 @@ function missing(resource: KnownProxy, isHidden: boolean): ProxyChange {
     proxy: resource.slug,
     route: routeOf(specOf(resource)),
     members: gone ? ['status'] : [],
-    breaking: gone ? [{ pointer: '/status', reason: 'is no longer answered' }] : [],
+    breaking: gone ? [{ pointer: '/status', reason: 'no longer exists' }] : [],
   }
 }
 

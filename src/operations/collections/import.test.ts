@@ -130,7 +130,7 @@ test('an existing slug or base path is refused, and nothing is stored', async ()
     {
       code: 'already_exists',
       message:
-        'There is already a collection with the slug "orders". Give another slug. To read a newer version of a description into that collection, use reimport.',
+        'There is already a collection with the slug "orders". Give another slug. To import a newer version of a description into that collection, use reimport.',
     },
   )
   await assert.rejects(
@@ -163,7 +163,7 @@ test('without a base path it answers where the description says, or under its sl
   })
   await assert.rejects(placed('https://none.example/mcp', 'MCP'), {
     code: 'input_invalid',
-    message: 'Say under which base_path it is published.',
+    message: 'Give the base_path under which it is published.',
   })
 })
 
@@ -173,8 +173,8 @@ test('a broken document is refused with its pointer, and nothing is stored', asy
   await assert.rejects(run('collections.import', { document, base_path: '/broken', upstream }), {
     code: 'document_invalid',
     facts: {
-      detail: 'The document is broken at /paths/orders: a path starts with /.',
-      errors: [{ pointer: '/paths/orders', reason: 'a path starts with /' }],
+      detail: 'The document is broken at /paths/orders: a path must start with /.',
+      errors: [{ pointer: '/paths/orders', reason: 'a path must start with /' }],
     },
   })
   await assert.rejects(run('collections.import', { document: 'no', base_path: '/mcp', upstream }), {
@@ -205,7 +205,7 @@ test('a dry run shows what would be made and makes nothing', async () => {
     { document: `${orders}\nx-postern: {}\n`, base_path: '/dry', slug: 'dry', upstream },
     { dryRun: true },
   )
-  assert.match(JSON.stringify(output['warnings']), /"\/x-postern","reason":"is not read by an import/)
+  assert.match(JSON.stringify(output['warnings']), /"\/x-postern","reason":"is ignored by an import/)
   assert.ok(Number(output['proxies']) > 5)
   assert.ok(diff?.some((entry) => entry.path.startsWith('/proxies/')))
   assert.equal(await store.read.revision(), revision)

@@ -114,7 +114,7 @@ function withRemedy(error: unknown, isDefaultPath: boolean): unknown {
   const pointer = errors?.[0]?.pointer
   const remedy =
     pointer === '/slug'
-      ? 'To read a newer version of a description into that collection, use reimport.'
+      ? 'To import a newer version of a description into that collection, use reimport.'
       : pointer === '/base_path' && isDefaultPath
         ? 'The base path comes from the description: give another base_path.'
         : null

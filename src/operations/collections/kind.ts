@@ -125,7 +125,7 @@ async function check(fields: CollectionSpec, self: Self, context: OperationConte
   await collectionKeepsApart(spec, self, context)
   if (spec.schemas !== null && (await context.whole.schema(spec.schemas)) === undefined)
     throw refuse('input_invalid', {
-      detail: 'The schemas are not stored here; only an import sets them.',
+      detail: 'The schemas with this hash are not stored in this instance. Only an import stores schemas.',
       errors: [{ pointer: '/schemas', reason: 'not stored here' }],
     })
 }
@@ -221,7 +221,7 @@ function warnOfTls({ spec }: Resource<'collections'>, { clock }: OperationContex
     warnings.push({
       pointer: '/upstream/tls/verify',
       reason:
-        'the certificate of the upstream is not checked: anybody in between can read calls and answer them',
+        'the certificate of the upstream is not checked, so an attacker on the network can read calls and respond to them',
     })
   for (const { validToDate } of tls.ca === null ? [] : certificatesOf(tls.ca))
     warnings.push(...endWarnings('/upstream/tls/ca', validToDate.toISOString(), clock.now()))

@@ -168,7 +168,7 @@ function refuseBreaking(changes: readonly ProxyChange[], wish: 'refuse' | 'allow
   )
   if (wish === 'allow' || errors.length === 0) return
   throw refuse('configuration_invalid', {
-    detail: `The description has ${errors.length === 1 ? 'a change' : `${errors.length} changes`} that could break callers, such as ${errors[0]!.pointer}: ${errors[0]!.reason}. Send breaking: "allow" (--allow-breaking) to take it all the same, with dry_run (--dry-run) to see it all first.`,
+    detail: `The description has ${errors.length === 1 ? 'a change' : `${errors.length} changes`} that could break callers, such as ${errors[0]!.pointer}: ${errors[0]!.reason}. To import it anyway, send breaking: "allow" (--allow-breaking). To see all changes first, add dry_run (--dry-run).`,
     errors: errors.slice(0, TOLD_MAX),
   })
 }

@@ -110,7 +110,7 @@ export const applyConfig = define({
 async function refuseOptions({ options, whole }: OperationContext): Promise<void> {
   if (options.mode === 'draft')
     throw refuse('input_invalid', {
-      detail: 'Documents say what is live; leave mode out.',
+      detail: 'Documents always describe the live configuration: leave out mode.',
       errors: [{ pointer: '/mode', reason: 'documents have no drafts' }],
     })
   const revision = await whole.revision()
@@ -128,7 +128,7 @@ async function planOf(id: string, fingerprint: string, { change }: OperationCont
   if (plan.documents !== fingerprint)
     throw refuse('revision_conflict', {
       detail:
-        'These are not the documents, variables and settings that were planned. Plan again, or send those.',
+        'The documents, variables or settings differ from those of the plan. Plan again, or send those of the plan.',
       members: { moved: ['documents'] },
     })
   return plan
@@ -146,7 +146,7 @@ function refuseManyRemovals(
   for (const { managed_by } of resources) if (managed_by === owner) owned++
   if (removals <= (allowed ?? Math.min(REMOVALS_FREE, Math.ceil(owned * REMOVALS_SHARE)))) return
   throw refuse('deletions_unconfirmed', {
-    detail: `This would remove ${removals} of the ${owned} resources that "${owner}" owns. If that is meant, send allow_deletes: ${removals}.`,
+    detail: `This would remove ${removals} of the ${owned} resources that "${owner}" owns. To remove them, send allow_deletes: ${removals}.`,
     errors: [{ pointer: '/allow_deletes', reason: `must be at least ${removals}` }],
   })
 }
@@ -275,7 +275,7 @@ async function refuseOccupied(resource: Resource, context: OperationContext): Pr
     const seen = (await context.reader.all(type, resource.id)).slice(0, 20)
     const names = seen.map((one) => `${type}/${one.slug}`)
     throw refuse('in_use', {
-      detail: `"${resource.slug}" holds ${[...names, ...(below.length > seen.length ? ['others'] : [])].join(', ')}, which the set does not own.`,
+      detail: `"${resource.slug}" contains ${[...names, ...(below.length > seen.length ? ['others'] : [])].join(', ')}, which the set does not own. Add them to the set, or delete them first.`,
       members: { used_by: names },
     })
   }

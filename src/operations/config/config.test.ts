@@ -217,7 +217,7 @@ test('many removals need a word, and what others need is not removed', async () 
   await apply([shop], { managed_by: 's' })
   await control.run('proxies.create', { collection: 'shop', name: 'Buy', methods: ['POST'], path: '/buy' })
   const held = await refused(apply([], { managed_by: 's', prune: true }), 'in_use')
-  assert.match(held.message, /holds proxies\/buy, which the set does not own/)
+  assert.match(held.message, /contains proxies\/buy, which the set does not own/)
 })
 
 test('what is given up by one document may be taken by another in the same apply', async () => {

@@ -74,7 +74,7 @@ async function importOne(
   const leftOut = (reason: string) => ({ ...item, result: 'left_out' as const, reason })
   const profile = await profileOf(item.profile, context)
   if (profile === null) return leftOut('there is no such profile: apply the converted documents first')
-  if (profile.managed_by !== owner) return leftOut(`the profile is not of the set ${owner}`)
+  if (profile.managed_by !== owner) return leftOut(`the set ${owner} does not manage the profile`)
   const parent = await context.whole.byId('clients', profile.parent ?? '')
   // The file may have changed since it was converted: a key is never given to another client
   if (parent?.spec.name !== clientName)
@@ -105,7 +105,7 @@ export const keysOfDocument: Job<Asked, MadeKey[]> = {
     const read = await readConfiguration(readUnread(document))
     if (!isKong(read))
       throw refuse('document_invalid', {
-        detail: 'It is no declarative configuration of Kong (_format_version is missing).',
+        detail: 'It is not a declarative configuration of Kong (_format_version is missing).',
         errors: [{ pointer: '', reason: '_format_version is missing' }],
       })
     const { keys = [] } = fromKong(read)

@@ -48,7 +48,7 @@ export async function inDependence(steps: readonly Step[], state: State): Promis
       if (!isNeeded) return
       const circle = [...open].slice([...open].indexOf(step)).map(({ item }) => item)
       throw refuse('input_invalid', {
-        detail: `These refer to one another in a circle: ${circle.join(', ')}.`,
+        detail: `These resources refer to each other in a circle: ${circle.join(', ')}.`,
       })
     }
     open.add(step)

@@ -132,7 +132,7 @@ function readOne(
   if (!slug.success) fault('/slug', filled['slug'] === undefined ? 'required' : slug.error.issues[0]!.message)
   const { spec } = filled
   if (!isPlain(spec)) fault('/spec', spec === undefined ? 'required' : 'must be an object')
-  else if (spec['slug'] !== undefined) fault('/spec/slug', 'stands beside the spec, not in it')
+  else if (spec['slug'] !== undefined) fault('/spec/slug', 'belongs beside spec, not in it')
   if (errors.length > before || kind === undefined || !slug.success || !isPlain(spec)) return null
   return { kind, slug: slug.data, spec, place, specPlace, isDescribed }
 }

@@ -122,21 +122,23 @@ export function createDiffBound(): (diff: readonly DiffEntry[]) => DiffEntry[] {
 export const ReportRows = z
   .array(
     z.object({
-      part: z.string().describe('What it is there, such as service or plugin'),
+      part: z.string().describe('Kind of the part, such as service or plugin'),
       name: z.string().describe('Empty for all parts of the kind'),
       result: z
         .enum(REPORT_RESULTS)
-        .describe('closed: a draft or switched off, until a person publishes it or switches it on'),
-      reason: z.string().describe('What it becomes, or why it does not'),
+        .describe('closed: a draft or inactive, until a person publishes or activates it'),
+      reason: z.string().describe('What it becomes, or why it is left out'),
     }),
   )
-  .describe('What became of each part; empty for other programs than Kong, whose notes say all')
+  .describe(
+    'What each part became. Empty for other programs than Kong, because notes then contains everything',
+  )
 
 const ImportedKey = z.object({
-  key: z.string().describe('Which key, by its place; nothing of the key itself'),
+  key: z.string().describe('Place of the key in the document, without the key itself'),
   profile: z.string().meta(refersTo('profiles')).describe('CLIENT:PROFILE'),
   result: z.enum(['imported', 'present', 'left_out']),
-  reason: z.string().describe('Why it is left out; otherwise empty'),
+  reason: z.string().describe('Reason why it is left out; otherwise empty'),
 })
 export type ImportedKey = z.output<typeof ImportedKey>
 

@@ -122,7 +122,7 @@ export function toDesired(documents: readonly ReadDocument[]): readonly Desired[
       const one = judge(document)
       const twin = desired.get(one.address)
       if (twin === undefined) desired.set(one.address, one)
-      else errors.push({ pointer: document.place, reason: `${one.address} stands at ${twin.place} already` })
+      else errors.push({ pointer: document.place, reason: `${one.address} also occurs at ${twin.place}` })
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       for (const { pointer, reason } of error.facts.errors ?? [])

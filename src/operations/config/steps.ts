@@ -71,7 +71,7 @@ export async function toSteps(
     if (before !== null) await context.demand(`${one.kind.type}:read`, before)
     if (before?.managed_by != null && before.managed_by !== owner && !takeOver)
       throw refuse('managed_elsewhere', {
-        detail: `${one.address} is managed by "${before.managed_by}". Take it out there, take it over (take_over), or apply as that set (name).`,
+        detail: `${one.address} is managed by "${before.managed_by}". Remove it from that set, take it over (take_over), or apply as that set (name).`,
         errors: [{ pointer: one.place, reason: `managed by "${before.managed_by}"` }],
       })
     const wanted = await inWordsOf(one, before, named, state, { errors, sought })
@@ -200,7 +200,7 @@ async function compare(
       else if (stored === undefined)
         errors.push({
           pointer: `${place}/spec/auth/${field}`,
-          reason: 'no secret is stored that could stay; say where it is read: {"env"}, {"file"} or {"vault"}',
+          reason: 'no secret is stored yet; give its source: {"env"}, {"file"} or {"vault"}',
         })
       continue
     }
@@ -356,7 +356,7 @@ export async function refuseMoved(planned: StoredPlan['steps'], steps: readonly 
   if (moved.length === 0) return
   const named = moved.slice(0, 20)
   throw refuse('revision_conflict', {
-    detail: `Since it was planned these have changed: ${named.join(', ')}${moved.length > named.length ? ` and ${moved.length - named.length} more` : ''}. Plan again.`,
+    detail: `These resources have changed since the plan: ${named.join(', ')}${moved.length > named.length ? ` and ${moved.length - named.length} more` : ''}. Plan again.`,
     members: { moved: named },
   })
 }

@@ -81,7 +81,7 @@ async function userOf(
   if (isUser(context.principal) && (ref === undefined || ref === id || ref === name)) return id
   if (ref === undefined)
     throw refuse('input_invalid', {
-      detail: 'Name the user, or shared: a service identity has no accounts of its own.',
+      detail: 'Give user or shared: a service identity has no accounts of its own.',
       errors: [{ pointer: '/user', reason: 'is required' }],
     })
   context.require(permission)

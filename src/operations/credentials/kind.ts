@@ -266,7 +266,7 @@ function warnOfUnknownAge({ spec }: Resource): Warning[] {
   return [
     {
       pointer: '/rotate_every',
-      reason: 'its secret is read from an outside source, so Postern does not know when it is due',
+      reason: 'its secret is read from an external source, so Postern does not know when to rotate it',
     },
   ]
 }
@@ -338,7 +338,7 @@ async function refuseSharing(
 
 function refusal(proxy: string, pointer: string) {
   return refuse('configuration_invalid', {
-    detail: `With a credential of type token_exchange each caller has answers of its own, and ${proxy} keeps them for others; set the scope of its cache to profile.`,
-    errors: [{ pointer, reason: `${proxy} keeps answers for others than the caller` }],
+    detail: `With a credential of type token_exchange, each caller gets its own responses, but ${proxy} caches them for other callers. Set the scope of its cache to profile.`,
+    errors: [{ pointer, reason: `${proxy} caches responses for other callers` }],
   })
 }

@@ -117,7 +117,7 @@ export async function tried(trial: CredentialTrial, context: OperationContext): 
     return await context.credentials.test(trial)
   } catch (error) {
     throw refuse('not_ready', {
-      detail: `The trial cannot be made now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
+      detail: `The test cannot run now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
     })
   }
 }
@@ -161,7 +161,7 @@ export const rotateCredential = define({
     const credential = await change.act('credentials', id)
     if (credential.revision !== revision)
       throw refuse('revision_conflict', {
-        detail: `"${credential.slug}" was changed meanwhile. Rotate again.`,
+        detail: `"${credential.slug}" was changed during the rotation. Rotate again.`,
       })
     const before = { auth: await withSecret(credential, context), expires_at: credential.spec['expires_at'] }
     const stored = await patchResource(context, credentialKind, credential, { auth, expires_at })
@@ -189,9 +189,9 @@ function nextOf({ slug, spec }: Resource, patch: Fields): CredentialAuth {
     })
   for (const field of secretFieldsOf(auth)) {
     if (isReference(auth[field]))
-      throw fault(`The ${field} of "${slug}" is read elsewhere: change it there.`, {
+      throw fault(`The ${field} of "${slug}" is read from an external source: change it there.`, {
         pointer: '/id',
-        reason: 'its secret is read from an outside source',
+        reason: 'its secret is read from an external source',
       })
     if (patch[field] === undefined)
       throw fault(`Give the new ${field}.`, { pointer: `/auth/${field}`, reason: 'required' })
@@ -220,7 +220,7 @@ async function isTested(
   const { ok, summary } = await tried(trial, context)
   if (!ok)
     throw refuse('configuration_invalid', {
-      detail: `Nothing was changed. ${summary} Say where to try it, or rotate with untested.`,
+      detail: `Nothing was changed. ${summary} Give a target for the test, or rotate with untested.`,
       errors: [{ pointer: '/auth', reason: summary }],
     })
   return true
@@ -257,8 +257,8 @@ export const revertCredential = define({
     const text = kept && (await change.secrets.open(credential, kept.field))
     if (text === undefined)
       throw refuse('configuration_invalid', {
-        detail: `"${credential.slug}" was not rotated, or the overlap has passed: there is nothing to go back to.`,
-        errors: [{ pointer: '/id', reason: 'nothing to go back to' }],
+        detail: `"${credential.slug}" was not rotated, or the overlap has passed: it cannot be reverted.`,
+        errors: [{ pointer: '/id', reason: 'cannot be reverted' }],
       })
     const spec = credentialKind.spec.parse({ ...credential.spec, ...JSON.parse(text) })
     await replaceResource(context, credentialKind, credential, spec)
@@ -287,7 +287,7 @@ export const getCredentialState = define({
       ),
     reason: z.string().nullable().describe('Cause of the state unresolved or failing'),
     expires_at: z.string().nullable(),
-    secret_changed_at: z.string().nullable().describe('null if it is read from elsewhere'),
+    secret_changed_at: z.string().nullable().describe('null if it is read from an external source'),
     rotation_due_at: z
       .string()
       .nullable()

@@ -129,7 +129,7 @@ test('a credential that is attached is not deleted', async () => {
   await control.close()
 })
 
-test('a secret that is read elsewhere leaves none in the store, and a method of another secret forgets the first', async () => {
+test('a secret that is read from an external source leaves none in the store, and a method of another secret forgets the first', async () => {
   const control = await startControl()
   // A change that leaves the fragment as it was publishes none
   const fragment = () => control.published.flatMap(({ put }) => put).at(-1)!.fragment as CredentialFragment

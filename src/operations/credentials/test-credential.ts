@@ -31,12 +31,12 @@ export const testCredential = define({
     const at = await placeOf({ id, slug, ...credential }, fragment.type, input, context)
     if (at === null && !isFetched(fragment.type))
       throw refuse('configuration_invalid', {
-        detail: `No published collection uses "${slug}"; say where to try it.`,
+        detail: `No published collection uses "${slug}": give a target for the test.`,
         errors: [{ pointer: '/collection', reason: 'required' }],
       })
     if (fragment.type === 'token_exchange' && input.subject_token === undefined)
       throw refuse('configuration_invalid', {
-        detail: 'A token exchange is tried with the token of a caller.',
+        detail: 'A test of a token exchange needs the token of a caller.',
         errors: [{ pointer: '/subject_token', reason: 'required' }],
       })
     const subjectToken = input.subject_token ?? null

@@ -77,7 +77,7 @@ test('a caller has one place and a line of bounded length, and another caller do
   await new Promise((resolve) => setImmediate(resolve))
   await assert.rejects(ask('alice', 'alice 9', 3000), {
     code: 'overloaded',
-    message: /8 of your requests wait/,
+    message: /8 of your requests are still being processed/,
   })
   await Promise.all([...mine, others])
   assert.deepEqual(
@@ -184,7 +184,7 @@ test('the job of a caller who has left ends with its thread, and the next caller
   assert.equal(workers.length, 1)
   const ended = once(workers[0]!, 'exit')
   left.abort()
-  await assert.rejects(first, { code: 'payload_rejected', message: /caller left/ })
+  await assert.rejects(first, { code: 'payload_rejected', message: /caller disconnected/ })
   await ended
   assert.equal(workers.length, 2)
   workers[1]!.emit('messageerror', new Error('done'))

@@ -111,7 +111,7 @@ export class Apart {
     const line = this.#lines.get(caller) ?? []
     if (line.length >= WAITING_MAX)
       throw refuse('overloaded', {
-        detail: `${WAITING_MAX} of your requests wait for work that takes long. Send the request again when one has been answered.`,
+        detail: `${WAITING_MAX} of your requests are still being processed. Repeat the request when one of them has ended.`,
         members: { retry_after_ms: 1000 },
       })
     const answer = Promise.withResolvers<Sent>()
@@ -219,7 +219,7 @@ export class Apart {
 
 /** Of a job that ends because its caller has left: only the trail reads it. */
 function nobodyWaits(): Refusal {
-  return refuse('payload_rejected', { detail: 'The caller left before the work was done.' })
+  return refuse('payload_rejected', { detail: 'The caller disconnected before the work was done.' })
 }
 
 /** One for the process, so that several interfaces do not take all memory and all cores. */

@@ -51,13 +51,13 @@ test('rules that nobody could approve are warned of, and the data directory is t
   requestOf(await control.run('clients.update', { id: 'acme', description: 'local' }))
   await past([])
   const [entry] = await entriesOf('settings.update')
-  assert.match(entry?.detail ?? '', /^Past the rules for approval \(Two of us\)/)
+  assert.match(entry?.detail ?? '', /^Without the approval that Two of us requires/)
   for (const [permission, why] of [
     [
       'proxies:read',
-      /"proxies:read" is nothing .* there are proxies:create, proxies:update,.* proxies:publish$/,
+      /"proxies:read" is not a permission for changes; use one of proxies:create, proxies:update,.* proxies:publish$/,
     ],
-    ['nothing:at', /there are collections:\*, proxies:\*/],
+    ['nothing:at', /use one of collections:\*, proxies:\*/],
     ['proxies update', /a permission such as/],
   ] as const) {
     const approvals = [{ name: 'x', permissions: [permission] }]
@@ -88,5 +88,5 @@ test('approving an access request is an assignment: it waits, and assigns when s
   assert.deepEqual(await now(), ['applied', ['orders']])
   const [entry] = await entriesOf('access_requests.approve')
   assert.deepEqual([entry?.actor.name, entry?.approver?.name], ['bob', 'cleo'])
-  assert.match(entry?.detail ?? '', /which ada asked for/)
+  assert.match(entry?.detail ?? '', /requested by ada/)
 })

@@ -151,7 +151,7 @@ export async function refuseNamed({ id, type, slug }: Resource, reader: ConfigRe
   const rule = approvals.find((one) => idsIn(one).includes(id))
   if (rule !== undefined)
     throw refuse('in_use', {
-      detail: `The ${inWords(NOUNS[type])} "${slug}" is named by the rule for approval "${rule.name}". Take it out of the rule first.`,
+      detail: `The ${inWords(NOUNS[type])} "${slug}" is named in the approval rule "${rule.name}". First remove it from the rule.`,
       members: { used_by: [`settings/${rule.name}`] },
     })
 }

@@ -90,7 +90,7 @@ export function passes(
     }
     return {
       answer: {},
-      notes: [`As change request ${approved.id} asked for.`],
+      notes: [`Applied from the change request ${approved.id}.`],
     }
   }
   const waits =
@@ -101,7 +101,9 @@ export function passes(
   if (isWayOut)
     return {
       answer: {},
-      notes: [`Past the rules for approval (${shown.rules.join(', ')}), by whoever has the data directory.`],
+      notes: [
+        `Without the approval that ${shown.rules.join(', ')} requires, through access to the data directory.`,
+      ],
     }
   if (options.dryRun !== true) throw new MustWait(shown, resource)
   return { answer: { approval: shown.rules }, notes: [] }
@@ -112,7 +114,7 @@ function whatMoved({ touches }: ChangeRequestFacts, now: ShownChange): string {
     if (revision === null) continue
     const found = now.touches.find((one) => one.type === type && one.id === id)
     const name = `${inWords(type)}${slug === null ? '' : ` "${slug}"`}`
-    if (found === undefined) return `it would not touch ${name} any more.`
+    if (found === undefined) return `it would no longer affect ${name}.`
     if (found.revision !== revision) return `${name} is at revision ${found.revision} now, not ${revision}.`
   }
   return 'it would change something else now.'
@@ -124,17 +126,17 @@ export function openRequest(
   { vault, registry }: { readonly vault: Pick<Vault, 'openArguments'>; readonly registry: Registry },
 ): Omit<Asked, 'principal'> {
   const operation = registry.operations.find((one) => `${one.resource}.${one.action}` === name)
-  if (sealed === null || operation === undefined) throw outdated('what was asked for is not kept any more.')
+  if (sealed === null || operation === undefined) throw outdated('the requested change is no longer stored.')
   let text: string
   try {
     text = vault.openArguments(sealed, id).reveal()
   } catch {
-    throw outdated('no key opens what was asked for.')
+    throw outdated('the requested change cannot be decrypted.')
   }
   // Only ask seals these.
   const { input, options } = JSON.parse(text) as Pick<Asked, 'input' | 'options'>
   const parsed = operation.input.safeParse(input)
-  if (!parsed.success) throw outdated('this version does not understand what was asked for.')
+  if (!parsed.success) throw outdated('this version does not support the requested change.')
   // As ask stored it.
   return { operation, input: parsed.data, options, via: via as unknown as Via }
 }
@@ -270,7 +272,7 @@ function toEntry(
 function refuseTooMuch(count: number, size: number): void {
   if (count < PENDING_MAX && size <= SIZE_MAX) return
   throw refuse('configuration_invalid', {
-    detail: `You have as many change requests as may wait: ${PENDING_MAX}, or what they have sent is ${SIZE_MAX} bytes. Take some of them back first.`,
+    detail: `You have too many pending change requests: the maximum is ${PENDING_MAX}, or ${SIZE_MAX} bytes of input in total. First withdraw some of them with reject.`,
     errors: [{ pointer: '', reason: `at most ${PENDING_MAX} change requests of one requester may wait` }],
   })
 }

@@ -90,7 +90,9 @@ export const WriteOptionsInput = z.object({
     .string()
     .max(130)
     .optional()
-    .describe('Slug of the resource, required for changes that cannot be undone'),
+    .describe(
+      'Slug of the resource, required for changes that cannot be undone. For a rollback the number of the revision, for a replay the id of the record',
+    ),
   mode: z
     .enum(['live', 'draft'])
     .optional()

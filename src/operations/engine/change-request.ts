@@ -239,7 +239,7 @@ export async function requesterOf(
   const account = await reader.byId(id.startsWith('svc_') ? 'service_identities' : 'users', id)
   if (account?.spec['active'] !== true)
     throw outdated(
-      `"${requester.name}", who asked for it, is ${account === undefined ? 'gone' : 'inactive'}.`,
+      `the requester "${requester.name}" ${account === undefined ? 'was deleted' : 'is inactive'}.`,
     )
   const grants = await grantsOf(reader, id, now)
   const own = { id, type, name: account.slug, authMethod: auth_method, expiresAt: null }

@@ -320,7 +320,7 @@ export const checkLarge: Job<CollectionFragment, FieldError[]> = {
   name: 'fragments.check',
   tooMuch: () =>
     refuse('configuration_invalid', {
-      detail: 'The collection takes too much to compile. Split it into several smaller ones.',
+      detail: 'The collection takes too long to compile. Split it into several smaller ones.',
     }),
   run: (fragment) => [...checkFragment(fragment)],
 }

@@ -120,7 +120,7 @@ export function createInvoke(deps: InvokeDeps): Invoke {
     const vain = operation.without?.find((name) => asked[name] !== undefined && asked[name] !== false)
     if (vain !== undefined)
       throw refuse('input_invalid', {
-        detail: `${operation.resource}.${operation.action} happens once, to what is there now: it takes no ${vain}.`,
+        detail: `${operation.resource}.${operation.action} acts once on the current state, so it does not support ${vain}.`,
         errors: [{ pointer: `/${vain}`, reason: 'not for this operation' }],
       })
     demandInputSize(input, operation.large === true)

@@ -35,7 +35,7 @@ export function fromCursor(cursor: string, form: RegExp): string {
   const position = Buffer.from(cursor, 'base64url').toString()
   if (!form.test(position))
     throw refuse('input_invalid', {
-      detail: 'The cursor is not one that a list has answered.',
+      detail: 'The cursor is not valid: send next_cursor of the previous page.',
       errors: [{ pointer: '/cursor', reason: 'not a cursor of this list' }],
     })
   return position
@@ -48,7 +48,7 @@ export function textFilter(where: string) {
     .min(1)
     .max(200)
     .optional()
-    .describe(`Only those with this text in the ${where}; case does not matter`)
+    .describe(`Only items with this text in the ${where}, ignoring case`)
 }
 
 /** True if one of the texts contains the part, in any case of letters, or if the part is undefined. */

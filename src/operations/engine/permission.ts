@@ -114,7 +114,7 @@ export function accessOf(principal: Principal, whole: ConfigReader): ScopedAcces
 function denialTo(principal: Principal, permission: Permission): Refusal {
   if (!permits(principal, permission)) return denial(permission)
   return refuse('permission_denied', {
-    detail: `This needs the permission ${permission} beyond the scope in which it is granted.`,
+    detail: `This needs the permission ${permission} outside of the scope of your grant.`,
     members: { permission },
   })
 }
@@ -289,7 +289,7 @@ export function asStepUp<E>(error: E, { scopes, grants, unnarrowed }: Principal)
   if (!permits({ grants: unnarrowed }, permission)) return error
   const scope = scopesFor(permission, scopes)
   return refuse('insufficient_scope', {
-    detail: `This needs the permission ${permission}, which the account has and this token does not reach. Ask for the scopes ${scope}.`,
+    detail: `This needs the permission ${permission}. The account has it, but this token does not include it. Request a token with the scopes ${scope}.`,
     members: { permission, scope },
   })
 }

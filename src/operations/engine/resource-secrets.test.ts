@@ -213,7 +213,7 @@ test('a rollback leaves the secrets of headers as they are, and says which are g
   assert.equal(sent(), `X-Key: ${OTHER}\r\n`)
   await update([])
   const { output } = await back()
-  assert.match(JSON.stringify(output), /the secret of header X-Key is gone/)
+  assert.match(JSON.stringify(output), /the secret of header X-Key was deleted/)
   assert.equal(sent(), 'header X-Key: the secret is not set')
 })
 

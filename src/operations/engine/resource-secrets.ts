@@ -220,7 +220,7 @@ export async function splitHeaders(
       if (given.has(field))
         errors.push({
           pointer,
-          reason: 'a draft cannot hold the text of a secret; give a reference, or use mode live',
+          reason: 'a draft cannot contain the text of a secret; give a reference, or use mode live',
         })
   const stored = before === null ? [] : await change.writer.secretsOf([before.id])
   for (const { field, pointer } of sealedHeadersOf(settled))
@@ -230,7 +230,7 @@ export async function splitHeaders(
   return { spec: withoutHeaderTexts(settled), texts }
 }
 
-export const NOTHING_STAYS = 'no secret is stored that could stay; give a value or a secret'
+export const NOTHING_STAYS = 'no secret is stored yet; give a value or a secret'
 
 /** Forgets secrets of headers that neither the live version nor the draft has any more. */
 export async function forgetHeaders(

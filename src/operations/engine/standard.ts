@@ -193,7 +193,7 @@ function refuseOtherSlug(slug: string, spec: Fields): void {
   if (spec['slug'] === undefined || spec['slug'] === slug) return
   throw refuse('input_invalid', {
     detail:
-      'The slug in the body is not the one in the path. To rename, change the slug alone (PATCH), or put by id.',
+      'The slug in the body is not the one in the path. To rename, send only the new slug with PATCH, or use PUT with the id.',
     errors: [{ pointer: '/slug', reason: `must be "${slug}" or absent` }],
   })
 }
@@ -225,7 +225,7 @@ export function toggleOf(
       const wanted = active ?? (status === undefined ? undefined : status === 'active')
       if (wanted === undefined || (status !== undefined && wanted !== (status === 'active')))
         throw refuse('input_invalid', {
-          detail: 'Say the state: status "active" or "inactive", or active true or false.',
+          detail: 'Give the state: status "active" or "inactive", or active true or false.',
           errors: [{ pointer: '/status', reason: wanted === undefined ? 'required' : 'contradicts active' }],
         })
       const resource = await context.change.act(kind.type, id)
@@ -296,9 +296,7 @@ const Text = z
   .string()
   .min(1)
   .max(200)
-  .describe(
-    'Only those with this text in the name, slug, path, base path or email address; case does not matter',
-  )
+  .describe('Only items with this text in the name, slug, path, base path or email address, ignoring case')
 
 const Order = z
   .enum(LIST_ORDERS)
@@ -317,7 +315,7 @@ function listOf(kind: Kind): Operation {
     ...Object.fromEntries(
       parentFields(kind).map(({ field }) => [
         field,
-        Ref.optional().describe(`Only those of the ${inWords(field)}`),
+        Ref.optional().describe(`Only items of the ${inWords(field)}`),
       ]),
     ),
     ...Object.fromEntries(Object.entries(kind.filters).map(([name, schema]) => [name, schema.optional()])),

@@ -163,7 +163,7 @@ export const downloadExport = define({
       const file = context.exports.read(id)
       if (file === undefined)
         throw refuse('not_found', {
-          detail: `The export "${id}" is ${state}: there is no file.${error === null ? '' : ` ${error}`}`,
+          detail: `The export "${id}" is ${state}, so it has no file.${error === null ? '' : ` ${error}`}`,
         })
       return { ...file, mediaType: MEDIA_TYPES[format], fileName: `postern-${of}-${id}.${format}` }
     },

@@ -149,7 +149,7 @@ test('after a restart what was ready is there, what ran has failed, and what bel
   const failed = again.find('exp_ran')!
   assert.deepEqual(
     [failed.state, failed.error],
-    ['failed', 'Postern was stopped before it was done. Ask again.'],
+    ['failed', 'Postern stopped before the export was finished. Create the export again.'],
   )
   assert.deepEqual(
     readdirSync(exports).sort(),
@@ -161,7 +161,7 @@ test('one runs at a time, three wait at most for one principal, and a stop ends 
   const { promise, resolve } = Promise.withResolvers<Page>()
   const jobs = start(() => promise)
   const ids = [order(jobs), order(jobs), order(jobs)].map(({ id }) => id)
-  assert.match(jobs.faultOf('tok_1') ?? '', /^3 exports of yours/)
+  assert.match(jobs.faultOf('tok_1') ?? '', /^3 of your exports/)
   assert.equal(jobs.faultOf('tok_2'), null)
   const fourth = order(jobs)
   assert.deepEqual([fourth.state, fourth.error], ['failed', jobs.faultOf('tok_1')])
@@ -173,7 +173,10 @@ test('one runs at a time, three wait at most for one principal, and a stop ends 
   resolve(pageOf(['a'], null))
   await stopped
   for (const id of ids)
-    assert.equal(jobs.find(id)?.error, 'Postern was stopped before it was done. Ask again.')
+    assert.equal(
+      jobs.find(id)?.error,
+      'Postern stopped before the export was finished. Create the export again.',
+    )
   assert.ok(readdirSync(join(directory, 'exports')).every((name) => name.endsWith('.json')))
 })
 

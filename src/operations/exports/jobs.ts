@@ -60,11 +60,13 @@ export function createExportJobs(deps: ExportJobsDeps): ExportJobs {
   function faultOf(owner: string): string | null {
     const open = values().filter((one) => !isDone(one))
     if (open.filter((one) => one.owner === owner).length >= UNFINISHED_OWN_MAX)
-      return `${UNFINISHED_OWN_MAX} exports of yours are not done yet. Wait for one, or cancel it.`
+      return `${UNFINISHED_OWN_MAX} of your exports are not finished yet. Wait for one, or cancel it.`
     if (open.length >= UNFINISHED_MAX)
-      return `${UNFINISHED_MAX} exports are not done yet. Wait until fewer are.`
+      return `${UNFINISHED_MAX} exports are not finished yet. Try again later.`
     const bytes = values().reduce((sum, one) => sum + one.bytes, 0)
-    return bytes >= TOTAL_BYTES_MAX ? 'The files of exports take 1 GiB already. Cancel some first.' : null
+    return bytes >= TOTAL_BYTES_MAX
+      ? 'The files of exports already take 1 GiB. First cancel some exports to delete their files.'
+      : null
   }
 
   async function work(): Promise<void> {
@@ -112,7 +114,7 @@ export function createExportJobs(deps: ExportJobsDeps): ExportJobs {
     if (parsed.success) kept.set(parsed.data.id, parsed.data)
   }
   for (const one of values())
-    if (!isDone(one)) fail(one, 'Postern was stopped before it was done. Ask again.')
+    if (!isDone(one)) fail(one, 'Postern stopped before the export was finished. Create the export again.')
   sweep()
 
   function sweep(): void {
@@ -177,7 +179,8 @@ export function createExportJobs(deps: ExportJobsDeps): ExportJobs {
       stopped = true
       await working
       for (const one of values())
-        if (!isDone(one)) fail(one, 'Postern was stopped before it was done. Ask again.')
+        if (!isDone(one))
+          fail(one, 'Postern stopped before the export was finished. Create the export again.')
     },
   }
 }

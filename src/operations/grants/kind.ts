@@ -67,7 +67,7 @@ async function refuseMapped(role: Resource, context: OperationContext): Promise<
   }
   if (context.mappedGrants.some(names))
     throw refuse('in_use', {
-      detail: `"${role.slug}" is named by a rule that maps claims to roles. Take it out of POSTERN_OIDC_ROLE_MAP, or out of role_map in POSTERN_OIDC_PROVIDERS_FILE, first.`,
+      detail: `"${role.slug}" is named in a rule that maps claims to roles. First remove it from POSTERN_OIDC_ROLE_MAP, or from role_map in POSTERN_OIDC_PROVIDERS_FILE.`,
       members: { used_by: [] },
     })
 }

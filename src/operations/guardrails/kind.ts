@@ -89,7 +89,7 @@ export async function checkCredential(
   const { type, in: place } = credential.spec['auth'] as { readonly type: string; readonly in?: string }
   const types = format === 'signed' ? ['bearer'] : SENT
   if (types.includes(type) && place !== 'query') return
-  throw refused([['detector/credential', `has to be of type ${types.join(', ')}, and not in the query`]])
+  throw refused([['detector/credential', `must be of type ${types.join(', ')}, and not in the query`]])
 }
 
 /** Members that do not fit together, and a schema that cannot be used. */
@@ -141,7 +141,7 @@ async function warnOfSockets(guardrail: Resource, context: OperationContext): Pr
   if (refused.length === 0) return []
   const names = await Promise.all(refused.slice(0, NAMED_MAX).map((proxy) => calledBy(context.reader, proxy)))
   const others = refused.length > names.length ? ' and others' : ''
-  const reason = `WebSockets of ${names.join(', ')}${others} are refused, since nothing looks at their messages; with failure_mode pass they open`
+  const reason = `WebSockets of ${names.join(', ')}${others} are refused, because guardrails cannot check their messages. With failure_mode pass, they open`
   return [{ pointer: '/scope', reason }]
 }
 
@@ -152,6 +152,6 @@ export async function warnOfGuardrails(proxy: Resource, context: OperationContex
   )
   if (closing.length === 0) return []
   const names = closing.slice(0, NAMED_MAX).map(({ slug }) => `"${slug}"`)
-  const reason = `its WebSockets are refused by guardrails, which cannot look at their messages: ${names.join(', ')}; with failure_mode pass they open`
+  const reason = `its WebSockets are refused, because these guardrails cannot check their messages: ${names.join(', ')}. With failure_mode pass, they open`
   return [{ pointer: '/kind', reason }]
 }

@@ -158,7 +158,7 @@ async function asked(
     return await context.guardrails.run({ fragment, text, leg, ...(type === undefined ? {} : { type }) })
   } catch (error) {
     throw refuse('not_ready', {
-      detail: `The guardrail cannot be tried now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
+      detail: `The guardrail cannot be tested now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
     })
   }
 }
@@ -195,8 +195,8 @@ export const lookAtSample: Job<Asked, GuardrailTried> = {
   msMax: 10_000,
   tooMuch: () =>
     refuse('input_invalid', {
-      detail: 'Looking at the sample takes too long. Send a shorter sample, or a simpler schema.',
-      errors: [{ pointer: '/sample', reason: 'takes too long to look at' }],
+      detail: 'Checking the sample takes too long. Send a shorter sample, or use a simpler schema.',
+      errors: [{ pointer: '/sample', reason: 'takes too long to check' }],
     }),
   run: ({ fragment, sample, type, leg }) => {
     const { rule } = linkGuardrail(fragment, () => SAMPLE_KEY)

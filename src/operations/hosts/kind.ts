@@ -122,7 +122,7 @@ async function checkHost(fields: HostSpec, { id }: Self, { whole }: OperationCon
     })
   if (before === undefined || before.spec['software'] === software) return
   throw refuse('input_invalid', {
-    detail: '/software cannot change.',
+    detail: 'software cannot change: create another host.',
     errors: [{ pointer: '/software', reason: 'cannot change' }],
   })
 }
@@ -169,7 +169,7 @@ async function checkBinding(fields: Fields, { id }: Self, { whole }: OperationCo
   const { user, acts_for } = fields
   if (user !== null && acts_for !== null)
     throw refuse('input_invalid', {
-      detail: 'A binding with a user acts for this user alone: leave out /acts_for or /user.',
+      detail: 'A binding with a user acts only for this user: leave out acts_for or user.',
       errors: [{ pointer: '/acts_for', reason: 'is for bindings without a user' }],
     })
   const before = await whole.byId('bindings', id)
@@ -177,7 +177,7 @@ async function checkBinding(fields: Fields, { id }: Self, { whole }: OperationCo
   for (const member of ['virtual_mcp', 'user'] as const)
     if (before.spec[member] !== fields[member])
       throw refuse('input_invalid', {
-        detail: `/${member} cannot change: make another binding.`,
+        detail: `${member} cannot change: create another binding.`,
         errors: [{ pointer: `/${member}`, reason: 'cannot change' }],
       })
 }

@@ -14,12 +14,14 @@ export const rotateKeys = define({
   tool: 'rotate_keys',
   group: 'manage_keys',
   summary:
-    'Encrypt every secret with a new key without downtime and remove the old keys. Also replaces the signing key of access tokens. Completes an interrupted rotation',
+    'Encrypt every secret with a new key without downtime and remove the old keys. Also replaces the signing key of access tokens. Completes an interrupted rotation. Without keep_old, only a copy of the old key file can restore an older backup',
   input: z.strictObject({
     keep_old: z
       .boolean()
       .default(false)
-      .describe('Keep the old keys in the key file, for backups that are encrypted with them'),
+      .describe(
+        'Keep the old keys in the key file, to restore older backups with it. Otherwise only a copy of the old key file can restore them',
+      ),
   }),
   output: z.object({
     key: z.string().nullable().describe('Key that encrypts from now on; null in a dry run'),

@@ -126,7 +126,7 @@ test('people read the endpoints as text, with the snippets of one application', 
     await text({ application: 'cursor' }),
     /Cursor, ~\/\.cursor\/mcp\.json: add\n {4}\{\n {6}"mcpServers"/,
   )
-  assert.equal(await text({ fields: 'slug', limit: 1 }), 'all-hands\nThere are more: add --cursor MQ')
+  assert.equal(await text({ fields: 'slug', limit: 1 }), 'all-hands\nThere are more items: add --cursor MQ')
   assert.deepEqual(sentences!({ items: [], next_cursor: null }), [
     'No MCP endpoint is shared with this user.',
   ])

@@ -179,7 +179,7 @@ function endpointsText({
     ...(applications.size > 1
       ? [`How to connect: add --application with one of ${APPLICATION_NAMES.join(', ')}.`]
       : []),
-    ...(next === null ? [] : [`There are more: add --cursor ${next}`]),
+    ...(next === null ? [] : [`There are more items: add --cursor ${next}`]),
   ]
 }
 

@@ -139,7 +139,7 @@ export function rangeOf(selection: Readonly<Record<string, unknown>>): readonly 
 
 function rangeFault(reason: string) {
   return refuse('input_invalid', {
-    detail: `The time asked for is not one: from ${reason}.`,
+    detail: `The time range is not valid: from ${reason}.`,
     errors: [{ pointer: '/from', reason }],
   })
 }

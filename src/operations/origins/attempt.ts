@@ -82,7 +82,7 @@ const REQUEST_OF: Readonly<Record<ProbeStep['step'], string>> = {
 /** What was tried last and what came back, as one sentence. */
 function failureOf(steps: OriginProbed['steps']): string {
   const failed = steps.findLast(({ ok }) => !ok)
-  if (failed === undefined) return 'The origin gave no usable answer.'
+  if (failed === undefined) return 'The origin returned no valid response.'
   const { step, status, error } = failed
   const came = [...(status === null ? [] : [`status ${status}`]), ...(error === null ? [] : [error])]
   // The error may be a sentence: the detail of a problem object

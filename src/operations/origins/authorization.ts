@@ -51,7 +51,7 @@ export const getAuthorization = define({
     const [connected] = toConnected([origin])
     if (connected === undefined || !SIGNED_IN.has(connected.mode))
       throw refuse('configuration_invalid', {
-        detail: `The auth_mode of ${origin.name} needs no client at an authorization server. Set it to user_oauth or shared_oauth first.`,
+        detail: `The auth_mode of ${origin.name} needs no client at an authorization server. First set auth_mode to user_oauth or shared_oauth.`,
       })
     const { issuer, redirectUri, registration, fault, hasIssParameter, elsewhere } =
       await context.authorizations.find(connected)

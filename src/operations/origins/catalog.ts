@@ -125,7 +125,7 @@ export const refreshCatalog = define({
     const origin = await change.act('origins', id)
     if (probedKeyOf(origin.spec) !== of)
       throw refuse('revision_conflict', {
-        detail: `The origin "${origin.slug}" was changed while it was asked. Try again.`,
+        detail: `The origin "${origin.slug}" was changed during the probe. Try again.`,
         members: { revision: origin.revision },
       })
     const view = probeView(came, origin.spec)

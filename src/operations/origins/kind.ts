@@ -167,7 +167,7 @@ function checkOrigin(fields: OriginSpec): void {
   }
   if (kind === 'http' && isRefusedHost(new URL(url!).hostname))
     refuseAt('/url', 'must not be a link-local, metadata or multicast address')
-  if (kind === 'collection' && spec.credential !== null) refuseAt('/credential', 'is that of the collection')
+  if (kind === 'collection' && spec.credential !== null) refuseAt('/credential', 'is set by the collection')
   checkAccounts(spec, refuseAt)
   if (kind === 'stdio') {
     if (spec.credential !== null)
@@ -286,7 +286,7 @@ function probing(operation: Operation, kind: Kind): Operation {
       const origin = (await context.whole.byId(kind.type, String(output['id'])))!
       if (probedKeyOf(origin.spec) !== of)
         throw refuse('revision_conflict', {
-          detail: `The origin "${origin.slug}" was changed while it was asked. Try again.`,
+          detail: `The origin "${origin.slug}" was changed during the probe. Try again.`,
           members: { revision: origin.revision },
         })
       context.change.finding = await keepFound(origin, came.found, context)

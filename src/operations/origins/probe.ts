@@ -27,13 +27,13 @@ export async function probed({ id, slug, spec }: Probed, context: OperationConte
   const origin = spec
   if (origin.kind === 'collection')
     throw refuse('configuration_invalid', {
-      detail: `An origin of kind ${origin.kind} has no server to ask: its capabilities are those of the configuration.`,
+      detail: `An origin of kind ${origin.kind} has no server to probe: its capabilities come from the configuration.`,
     })
   try {
     return await probeOf({ id, slug, spec }, context.origins, context.whole.connections)
   } catch (error) {
     throw refuse('not_ready', {
-      detail: `The origin cannot be asked now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
+      detail: `The origin cannot be probed now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
     })
   }
 }
@@ -63,7 +63,7 @@ export function refuseUnreachable(came: OriginProbed, spec: Fields): CatalogueSt
   const reason = reasonOf(came, spec)
   if (spec['kind'] === 'stdio')
     throw refuse('configuration_invalid', {
-      detail: `Postern could not read what the entry "${String(spec['entry'])}" of the runner offers. ${reason} Mend this, or save with probe false.`,
+      detail: `Postern could not read what the entry "${String(spec['entry'])}" of the runner offers. ${reason} Correct this, or save with probe false.`,
       // The runner answers 400 for parameters that the entry does not take
       errors: [{ pointer: steps.some(({ status }) => status === 400) ? '/parameters' : '/entry', reason }],
       members: { steps },

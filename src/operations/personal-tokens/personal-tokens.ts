@@ -91,11 +91,11 @@ function refuseNarrowed({ principal }: Pick<OperationContext, 'principal'>): voi
   if (principal.scopes === undefined)
     throw refuse('permission_denied', {
       detail:
-        'What proves you was given less than you may do, so that it neither makes nor ends personal tokens.',
+        'Your credential has only a part of your permissions, so it cannot create or revoke personal tokens.',
     })
   const scope = scopesFor('users:update', principal.scopes)
   throw refuse('insufficient_scope', {
-    detail: `Personal tokens are made and ended by a token that reaches all that you may do. Ask for the scopes ${scope}.`,
+    detail: `To create or revoke personal tokens, you need a token with all your permissions. Request a token with the scopes ${scope}.`,
     members: { permission: 'users:update', scope },
   })
 }
@@ -143,7 +143,7 @@ export const createPersonalToken = define({
     const others = await context.whole.personalTokens({ owner: principal.id, limit: TOKENS_MAX })
     if (others.length >= TOKENS_MAX)
       throw refuse('configuration_invalid', {
-        detail: `You have ${TOKENS_MAX} personal tokens already. Revoke one first.`,
+        detail: `You already have ${TOKENS_MAX} personal tokens, which is the maximum. First revoke one.`,
         errors: [{ pointer: '', reason: `at most ${TOKENS_MAX} of a user` }],
       })
     const expires_at = clock.now() + days * DAY_MS
@@ -167,9 +167,11 @@ export const createPersonalToken = define({
  */
 function refuseWithoutSignIn({ principal }: OperationContext): void {
   if (!isUser(principal))
-    throw refuse('permission_denied', { detail: 'Personal tokens belong to users: sign in as one.' })
+    throw refuse('permission_denied', { detail: 'Personal tokens belong to users: sign in as a user.' })
   if (principal.authMethod === 'personal_token')
-    throw refuse('permission_denied', { detail: 'A personal token makes no other ones: sign in for that.' })
+    throw refuse('permission_denied', {
+      detail: 'A personal token cannot create other personal tokens: sign in.',
+    })
   refuseNarrowed({ principal })
 }
 

@@ -38,10 +38,11 @@ function checkShortForm(spec: PolicySpec): void {
   const errors: FieldError[] = []
   for (const name of ['rate', 'quota'] as const)
     if (spec[name] != null && spec.limits.some((limit) => limit.name === name))
-      errors.push({ pointer: `/${name}`, reason: `limits has one named "${name}" already` })
+      errors.push({ pointer: `/${name}`, reason: `limits already contains the name "${name}"` })
   if (limitsOf(spec).length > LIMITS_MAX)
     errors.push({ pointer: '/limits', reason: `at most ${LIMITS_MAX}, the short form included` })
-  if (errors.length > 0) throw refuse('input_invalid', { detail: 'The limits do not fit together.', errors })
+  if (errors.length > 0)
+    throw refuse('input_invalid', { detail: 'The limits contradict each other.', errors })
 }
 
 export const policyOperations = { ...standardOf(policyKind, refuseUsed), toggle: toggleOf(policyKind) }
@@ -59,7 +60,7 @@ export async function warnOfInactivePolicy(
   return [
     {
       pointer: '/policy',
-      reason: `${await calledBy(context.reader, policy)} is inactive: it limits nothing until it is switched on`,
+      reason: `${await calledBy(context.reader, policy)} is inactive: it limits nothing until it is activated`,
     },
   ]
 }

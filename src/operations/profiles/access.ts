@@ -102,7 +102,8 @@ function judged(
   const not_judged = checks.filter(({ result }) => result === 'not_judged').map(({ name }) => name)
   if (route?.collection !== collection.slug || route.proxy !== proxy.slug) {
     const isServed = collection.status === 'published' && proxy.status === 'published'
-    const lost = route === null ? 'no route fits this path and method' : 'another route wins for them'
+    const lost =
+      route === null ? 'no route matches this path and method' : 'another route takes precedence for them'
     return {
       allowed: false,
       code: route === null ? code : 'route_not_found',

@@ -116,8 +116,8 @@ export const rotateProfile = define({
     // With an overlap the present token stays beside the new one; a third would outlive what people keep track of.
     if (overlapMs > 0 && live.length >= 2)
       throw refuse('configuration_invalid', {
-        detail: `"${profile.slug}" has two credentials that work already; rotate with overlap 0s to end both, or revoke them.`,
-        errors: [{ pointer: '/overlap', reason: 'two work already' }],
+        detail: `"${profile.slug}" already has two valid credentials. Rotate with overlap 0s to end both, or revoke one.`,
+        errors: [{ pointer: '/overlap', reason: 'already has two valid credentials' }],
       })
     for (const token of tokens)
       await context.change.secrets.putToken(profile, ...retired(token, now, overlapMs))
@@ -146,7 +146,7 @@ function issuing(profile: Resource<'profiles'>): 'token' | 'secret' {
   const fix =
     type === 'none'
       ? 'set auth to type token first'
-      : 'its keys are rotated by whoever signs; keys and bindings in the profile are changed with an update'
+      : 'the signer rotates its keys; change keys and bindings in the profile with an update'
   throw refuse('configuration_invalid', {
     detail: `"${profile.slug}" is of type ${type} and issues neither token nor secret; ${fix}.`,
     errors: [{ pointer: '/id', reason: 'the profile issues nothing' }],
@@ -218,8 +218,8 @@ function refuseNoCredential(profile: Resource<'profiles'>): void {
   if (auth.type === 'token' || auth.type === 'mtls' || (auth.type === 'jwt' && auth.mode !== 'jwks_url'))
     return
   throw refuse('configuration_invalid', {
-    detail: `"${profile.slug}" is of type ${auth.type}. Postern holds no credential of it that could be revoked; switch the profile off with toggle.`,
-    errors: [{ pointer: '/id', reason: 'the profile holds no credentials' }],
+    detail: `"${profile.slug}" is of type ${auth.type}. Postern stores no credential of it that could be revoked. Deactivate the profile with toggle.`,
+    errors: [{ pointer: '/id', reason: 'the profile has no stored credentials' }],
   })
 }
 

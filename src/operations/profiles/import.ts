@@ -36,9 +36,9 @@ export async function importInto(
   const imported = await change.secrets.importToken(profile, text, expiresAt, live.length < LIVE_MAX)
   switch (imported.outcome) {
     case 'taken':
-      return { ok: false, reason: 'it is in use already, or was revoked' }
+      return { ok: false, reason: 'it is already in use, or was revoked' }
     case 'full':
-      return { ok: false, reason: `the profile has ${LIVE_MAX} tokens that work already` }
+      return { ok: false, reason: `the profile has ${LIVE_MAX} valid tokens, which is the maximum` }
     case 'new':
       return { ok: true, id: imported.id, isNew: true, expiresAt }
     case 'present':
@@ -56,7 +56,7 @@ export const importProfileToken = define({
   effect: 'act',
   tool: 'import_profile_token',
   group: 'manage_profiles',
-  summary: 'Import a token that another gateway has issued; callers go on sending it',
+  summary: 'Import a token that another gateway has issued; callers continue to send it',
   input: z.strictObject({
     id: Ref,
     token: confidential('secret', z.string().max(4096)).describe(

@@ -117,7 +117,7 @@ test('keys of a profile show their state, and are rotated by giving the old one 
   await make(control, auth)
   assert.deepEqual(await states(control), ['valid'])
   const error = await refused(control.run('profiles.rotate', { id: 'signed' }), 'configuration_invalid')
-  assert.match(error.message, /changed with an update/)
+  assert.match(error.message, /in the profile with an update/)
   const retires_at = new Date(Date.now() + 60_000).toISOString()
   await control.run('profiles.update', { id: 'signed', auth: { keys: [{ ...KEY, retires_at }, OTHER] } })
   assert.deepEqual(await states(control), ['retiring', 'valid'])
@@ -155,7 +155,7 @@ test('keys and bindings are revoked like tokens, and a profile that holds nothin
   await make(control, { type: 'oidc', issuer: 'https://id.test', audience: 'orders' }, 'people')
   for (const id of ['people', 'open']) {
     const error = await refused(revoke(id), 'configuration_invalid')
-    assert.match(error.message, /switch the profile off with toggle/)
+    assert.match(error.message, /Deactivate the profile with toggle/)
   }
   await control.run('profiles.update', {
     id: 'sandbox',

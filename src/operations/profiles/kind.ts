@@ -190,7 +190,7 @@ function certificateFaults({ bindings, revocation }: MtlsAuth): FieldError[] {
     for (const crl of readCrls(revocation.crl)) {
       const issuers = authorities.filter(({ subject }) => subject === crl.issuer)
       if (issuers.length > 0 && !issuers.some(({ x509 }) => crl.isSignedBy(x509.publicKey)))
-        faults.push(at('revocation/crl', 'holds a list that its authority has not signed'))
+        faults.push(at('revocation/crl', 'contains a list that its authority has not signed'))
     }
   } catch (error) {
     faults.push(at('revocation/crl', faultOf(error)))
@@ -212,21 +212,22 @@ function jwtFaults(auth: JwtAuth): FieldError[] {
   if (toMs(auth.max_lifetime) > LIFETIME_MAX_MS) faults.push(at('max_lifetime', 'at most 30d'))
   const admitted: readonly string[] = mode === 'secret' ? SECRET_ALGS : KEY_ALGS
   for (const [index, alg] of algs.entries())
-    if (!admitted.includes(alg)) faults.push(at(`algs/${index}`, `mode ${mode} has ${admitted.join(', ')}`))
+    if (!admitted.includes(alg))
+      faults.push(at(`algs/${index}`, `mode ${mode} allows ${admitted.join(', ')}`))
   if (mode !== 'secret' && audience === null)
-    faults.push(at('audience', `required in mode ${mode}: the issuer signs for others too`))
-  if (mode === 'keys' && keys.length === 0) faults.push(at('keys', 'mode keys needs at least one'))
-  if (mode !== 'keys' && keys.length > 0) faults.push(at('keys', `mode ${mode} has none here`))
-  if (mode === 'jwks_url' && jwks_url === null) faults.push(at('jwks_url', 'mode jwks_url needs it'))
+    faults.push(at('audience', `required in mode ${mode}, because the issuer also signs tokens for others`))
+  if (mode === 'keys' && keys.length === 0) faults.push(at('keys', 'mode keys needs at least one key'))
+  if (mode !== 'keys' && keys.length > 0) faults.push(at('keys', `not for mode ${mode}`))
+  if (mode === 'jwks_url' && jwks_url === null) faults.push(at('jwks_url', 'required in mode jwks_url'))
   if (mode !== 'jwks_url' && jwks_url !== null)
     faults.push(at('jwks_url', `mode ${mode} does not fetch keys`))
   const kids = new Set<string>()
   for (const [index, jwk] of keys.entries()) {
     try {
       const { id, key } = readJwk(jwk)
-      if (kids.has(id)) faults.push(at(`keys/${index}`, 'another key has its kid'))
+      if (kids.has(id)) faults.push(at(`keys/${index}`, 'another key has the same kid'))
       if (algs.length > 0 && !algs.some((alg) => keyFits(key, alg)))
-        faults.push(at(`keys/${index}`, 'algs leave it out'))
+        faults.push(at(`keys/${index}`, 'algs does not contain its algorithm'))
       kids.add(id)
     } catch (error) {
       faults.push(at(`keys/${index}`, faultOf(error)))
@@ -240,7 +241,7 @@ async function oidcFaults(auth: OidcAuth, context: OperationContext): Promise<Fi
   if (id === null)
     return introspection_url === null
       ? []
-      : [at('introspection_url', 'needs introspection_credential: who asks')]
+      : [at('introspection_url', 'needs introspection_credential, with which Postern authenticates')]
   const credential = await context.whole.byId('credentials', id)
   const type = (credential?.spec['auth'] as { type?: string } | undefined)?.type ?? ''
   return INTROSPECTING.includes(type)

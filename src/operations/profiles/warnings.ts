@@ -89,7 +89,7 @@ async function sharedIssuerWarnings(
     warnings.push({
       pointer: '/auth/match',
       reason:
-        'is empty, so every token of the issuer with this audience belongs to this profile, unless a profile with more rules fits it: add rules, such as the azp or client_id of the caller',
+        'is empty, so every token of the issuer with this audience belongs to this profile, unless a profile with more rules matches it: add rules, such as the azp or client_id of the caller',
     })
   if (sameTokens.length > 0)
     warnings.push({

@@ -117,7 +117,7 @@ async function foundBy(
 ): Promise<Resource[]> {
   if ((ids === undefined) === (filter === undefined))
     throw refuse('input_invalid', {
-      detail: 'Say which proxies: ids or filter.',
+      detail: 'Name the proxies with either ids or filter.',
       errors: [{ pointer: '/ids', reason: 'either ids or filter' }],
     })
   if (ids !== undefined) return byRefs(ids, context)

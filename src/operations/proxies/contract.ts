@@ -35,24 +35,27 @@ function stepErrors(spec: ProxySpec): FieldError[] {
     if (step !== null)
       errors.push({
         pointer: '/streaming',
-        reason: `always cannot be with ${step}, which needs whole bodies`,
+        reason: `always cannot be combined with ${step}, which needs whole bodies`,
       })
   }
   if (spec.kind === 'graphql') {
     const other = spec.methods.find((method) => method !== 'GET' && method !== 'POST')
     if (other !== undefined)
-      errors.push({ pointer: '/methods', reason: `graphql is GET and POST, and ${other} is neither` })
+      errors.push({ pointer: '/methods', reason: `kind graphql allows only GET and POST, not ${other}` })
   } else if (spec.graphql !== null)
     errors.push({ pointer: '/graphql', reason: 'is for proxies of kind graphql' })
   if (spec.kind === 'websocket') {
     if (spec.methods.some((method) => method !== 'GET'))
-      errors.push({ pointer: '/methods', reason: 'websocket is opened by GET alone' })
+      errors.push({ pointer: '/methods', reason: 'kind websocket allows only GET' })
     const step = spec.streaming === 'never' ? 'streaming never' : wholeBodyStep(spec)
     if (step !== null)
-      errors.push({ pointer: '/kind', reason: `websocket cannot be with ${step}: a tunnel has no bodies` })
+      errors.push({
+        pointer: '/kind',
+        reason: `kind websocket cannot be combined with ${step}: a tunnel has no bodies`,
+      })
   }
   if (spec.cache !== null && !spec.methods.some((method) => method === 'GET' || method === 'HEAD'))
-    errors.push({ pointer: '/cache', reason: 'is for GET and HEAD, and the proxy has neither' })
+    errors.push({ pointer: '/cache', reason: 'needs GET or HEAD, but the proxy has neither' })
   for (const method of Object.keys(spec.contracts))
     if (!spec.methods.some((one) => one === method))
       errors.push({ pointer: `/contracts/${method}`, reason: 'the proxy does not answer this method' })

@@ -132,8 +132,8 @@ async function check(fields: ProxySpec, self: Self, context: OperationContext): 
     if (method === undefined) continue
     const called = await calledBy(context.reader, other)
     throw refuse('already_exists', {
-      detail: `${method} ${spec.path} is answered by ${called} already.`,
-      errors: [{ pointer: '/path', reason: `taken with ${method} by ${called}` }],
+      detail: `${method} ${spec.path} is already used by ${called}. Choose another method or path.`,
+      errors: [{ pointer: '/path', reason: `already used with ${method} by ${called}` }],
     })
   }
 }
@@ -230,8 +230,8 @@ async function proxyOverlaps(proxy: Resource, context: OperationContext): Promis
       pointer: '/path',
       reason:
         order < 0
-          ? `goes before ${theirs.path} of "${other.slug}" where both fit: ${reasonFor(path, theirs.path)}`
-          : `${theirs.path} of "${other.slug}" goes first where both fit: ${reasonFor(theirs.path, path)}`,
+          ? `takes precedence over ${theirs.path} of "${other.slug}" if both match: ${reasonFor(path, theirs.path)}`
+          : `${theirs.path} of "${other.slug}" takes precedence if both match: ${reasonFor(theirs.path, path)}`,
     })
   }
   return warnings

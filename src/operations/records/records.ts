@@ -244,7 +244,7 @@ export const purgeRecords = define({
     const said = Object.entries(input).filter(([, value]) => value !== undefined)
     if (said.length === 0)
       throw refuse('input_invalid', {
-        detail: 'Say which records: by from, to, collection, client or profile; to: now means all.',
+        detail: 'Name the records by from, to, collection, client or profile. to: now means all records.',
         errors: [{ pointer: '', reason: 'at least one of from, to, collection, client, profile' }],
       })
     const isDryRun = options.dryRun === true

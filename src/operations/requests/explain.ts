@@ -26,7 +26,7 @@ export const explainRequest = define({
       .optional()
       .describe('Path and query, or a complete URL; required without request_id'),
     host: z.string().min(1).max(300).optional().describe('Host of the request. Default: the host of the URL'),
-    client: Ref.optional().describe('Client that calls, treated as authenticated'),
+    client: Ref.optional().describe('Client that makes the request, treated as authenticated'),
     profile: Ref.optional(),
     ip: z
       .string()

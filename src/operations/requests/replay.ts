@@ -139,7 +139,7 @@ async function toAsked(
   refuseCredentials(headers)
   if (record.proxy === null || record.profile === null || record.client === null)
     throw refuse('replay_refused', {
-      detail: `${id} was not found to be for a proxy, or not known to be by a client.`,
+      detail: `The record ${id} names no proxy or no client, so the request cannot be replayed.`,
     })
   const proxy = await findNamed('proxies', record.proxy, context)
   await context.find('proxies', proxy.id)
@@ -149,12 +149,12 @@ async function toAsked(
   const changing = SAFE.has(record.method) ? headers.find((line) => OVERRIDE.test(line)) : record.method
   if (changing !== undefined && confirm !== id)
     throw refuse('input_invalid', {
-      detail: `${changing} may change something. Send confirm: "${id}".`,
+      detail: `${changing} may change data at the upstream. Send confirm: "${id}".`,
       errors: [{ pointer: '/confirm', reason: `must be "${id}"` }],
     })
   if (record.bytes_in > 0 && body === undefined)
     throw refuse('input_invalid', {
-      detail: `The first request had a body of ${record.bytes_in} bytes, which is not kept.`,
+      detail: `The recorded request had a body of ${record.bytes_in} bytes, which is not stored. Send body.`,
       errors: [{ pointer: '/body', reason: 'required' }],
     })
   return {
@@ -181,7 +181,7 @@ async function toAsked(
 async function findNamed(type: ResourceType, id: string, { whole }: OperationContext): Promise<Resource> {
   const found = await whole.byId(type, id)
   if (found === undefined)
-    throw refuse('replay_refused', { detail: `The ${NOUNS[type]} of the request is gone.` })
+    throw refuse('replay_refused', { detail: `The ${NOUNS[type]} of the request was deleted.` })
   return found
 }
 
@@ -191,7 +191,7 @@ async function makeAgain(asked: ReplayAsked, { replayer }: OperationContext): Pr
     answer = await replayer.replay(asked)
   } catch (error) {
     throw refuse('not_ready', {
-      detail: `The replay cannot be made now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
+      detail: `The request cannot be replayed now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
     })
   }
   if (answer !== null) return answer
@@ -202,12 +202,12 @@ async function makeAgain(asked: ReplayAsked, { replayer }: OperationContext): Pr
 
 /** By these the gateway says that the caller is not, or no more, who they were, or would call something else. */
 const UNLIKE: Readonly<Partial<Record<RefusalCode, string>>> = {
-  identity_rejected: 'the profile is gone',
-  client_inactive: 'the client is switched off, or its time is over',
-  profile_inactive: 'the profile is switched off',
-  credential_invalid: 'its caller proves nothing any more',
-  credential_expired: 'its caller proves nothing any more',
-  route_not_found: 'no published proxy answers the path',
+  identity_rejected: 'the profile was deleted',
+  client_inactive: 'the client is inactive, or its valid_until has passed',
+  profile_inactive: 'the profile is inactive',
+  credential_invalid: 'the credential of its caller is no longer valid',
+  credential_expired: 'the credential of its caller has expired',
+  route_not_found: 'no published proxy has the path',
 }
 
 function refuseUnlike({ code, reason, upstreamStatus }: ReplayAnswer): void {
@@ -215,7 +215,7 @@ function refuseUnlike({ code, reason, upstreamStatus }: ReplayAnswer): void {
   const why = UNLIKE[code as RefusalCode]
   if (why === undefined || upstreamStatus !== null) return
   throw refuse('replay_refused', {
-    detail: `It cannot be made again: ${reason === '' ? why : reason}.`,
+    detail: `The request cannot be replayed: ${reason === '' ? why : reason}.`,
     members: { replay_code: code },
   })
 }

@@ -156,9 +156,9 @@ test('what was switched off, revoked or deleted lets nobody in again', async () 
   await control.run('profiles.delete', { id: 'acme:old' }, { confirm: 'old' })
   const { output } = await rollback(before)
   assert.deepEqual(output['kept'], [
-    { item: 'profiles/acme:sandbox', reason: 'auth stays as it is now' },
-    { item: 'profiles/acme:open', reason: 'stays switched off' },
-    { item: 'profiles/acme:old', reason: 'was deleted and is switched off; its tokens are gone' },
+    { item: 'profiles/acme:sandbox', reason: 'auth keeps its current value' },
+    { item: 'profiles/acme:open', reason: 'stays inactive' },
+    { item: 'profiles/acme:old', reason: 'was deleted and is inactive now; its tokens were deleted' },
   ])
   assert.deepEqual((await get('profiles', 'acme:sandbox'))['auth'], { type: 'none' })
   assert.equal((await get('profiles', 'acme:open'))['active'], false)
@@ -178,7 +178,10 @@ test('a credential that was deleted with its secret comes back only as another o
   await control.run('collections.update', { id: 'orders', credential: null })
   await control.run('credentials.delete', { id: 'backend' }, { confirm: 'backend' })
   const refusal = await refused(rollback(before), 'configuration_invalid')
-  assert.match(refusal.message, /"backend" was deleted with its secret.*Create one with this slug/)
+  assert.match(
+    refusal.message,
+    /"backend" was deleted, and its secret cannot be restored.*Create a credential with this slug/,
+  )
   const other = await make('planted-two')
   const { output } = await rollback(before)
   assert.deepEqual(

@@ -177,7 +177,7 @@ async function putBack(
   const refers = [...idsOf(kind, spec), ...(draft === null ? [] : idsOf(kind, draft))]
   if ([parent, ...refers].some((one) => one !== null && one !== id && absent.has(one)))
     throw refuse('input_invalid', {
-      detail: `"${slug}" and what it refers to refer to each other, and both are gone: make one of them anew, then roll back.`,
+      detail: `"${slug}" and a resource that it refers to refer to each other, and both were deleted. Create one of them again, then roll back.`,
     })
   const placed = { type: was.type, id, parent, spec }
   const taken = await context.whole.bySlug(was.type, slug, parent ?? undefined)
@@ -200,7 +200,7 @@ async function putBack(
   if (to !== null) await forgetHeaders(context, to, stored)
   await kind.stored?.(stored, to, context)
   for (const name of await lostHeaders(context, stored))
-    rolled.kept.push({ resource: stored, reason: `the secret of header ${name} is gone; set it again` })
+    rolled.kept.push({ resource: stored, reason: `the secret of header ${name} was deleted; set it again` })
   if (to === null) rolled.restored.push(stored)
   else if (stored !== to) rolled.changed.push(stored)
   else await context.change.writer.link(id, refers)
@@ -227,12 +227,12 @@ function unproved(
   const reasons: string[] = []
   if (to !== null && 'auth' in spec && canonicalJson(spec['auth']) !== canonicalJson(to.spec['auth'])) {
     next['auth'] = to.spec['auth']
-    reasons.push('auth stays as it is now')
+    reasons.push('auth keeps its current value')
   }
   const callsAgain = was.type === 'clients' || was.type === 'profiles'
   if (callsAgain && spec['active'] === true && to?.spec['active'] !== true) {
     next['active'] = false
-    reasons.push(to === null ? 'was deleted and is switched off; its tokens are gone' : 'stays switched off')
+    reasons.push(to === null ? 'was deleted and is inactive now; its tokens were deleted' : 'stays inactive')
   }
   return { spec: next, reasons }
 }
@@ -254,8 +254,8 @@ async function standInsFor(
     const [other] = await context.whole.bySlug('credentials', from.slug)
     if (other === undefined)
       throw refuse('configuration_invalid', {
-        detail: `The credential "${from.slug}" was deleted with its secret, which cannot come back. Create one with this slug, then roll back.`,
-        errors: [{ pointer: '/id', reason: `the secret of credentials/${from.slug} is gone` }],
+        detail: `The credential "${from.slug}" was deleted, and its secret cannot be restored. Create a credential with this slug, then roll back.`,
+        errors: [{ pointer: '/id', reason: `the secret of credentials/${from.slug} was deleted` }],
       })
     standIns.set(id, other.id)
   }
@@ -269,7 +269,7 @@ async function refuseHeld(gone: readonly Moved[], context: OperationContext): Pr
     const holder = users.find(({ type }) => !RESOURCE_TYPES.some((served) => served === type))
     if (to !== null && holder !== undefined)
       throw refuse('in_use', {
-        detail: `"${to.slug}" was made since, and ${holder.type}/${holder.slug} refers to it. Change that first.`,
+        detail: `"${to.slug}" was created since then, and ${holder.type}/${holder.slug} refers to it. First change ${holder.type}/${holder.slug}.`,
       })
   }
 }

@@ -88,10 +88,7 @@ async function settled(rules: readonly ApprovalRule[], context: OperationContext
       throw invalid(`${pointer}/name`, 'another rule has this name')
     const grant = asGrant(rule)
     if (!(APPROVABLE as readonly Permission[]).some((permission) => permits({ grants: [grant] }, permission)))
-      throw invalid(
-        `${pointer}/scope`,
-        'the scope leaves none of the permissions, so that the rule never holds',
-      )
+      throw invalid(`${pointer}/scope`, 'the scope excludes all permissions, so the rule never applies')
     const idsFor = (type: ResourceType, refs: readonly string[], at: string): Promise<string[]> =>
       Promise.all(refs.map((ref, i) => idOf(type, ref, `${pointer}/${at}/${i}`, context)))
     const { scope, subjects } = rule
@@ -150,8 +147,8 @@ async function warningsFor(
   const [only] = approvers
   const reason =
     only === undefined
-      ? 'no user has the permission config:approve, so that what waits stays waiting'
-      : `only the user "${only}" has the permission config:approve, so that nobody approves what they ask for`
+      ? 'no user has the permission config:approve, so nobody can approve changes that wait'
+      : `only the user "${only}" has the permission config:approve, so nobody can approve the changes of this user`
   return [
     {
       pointer: '/approvals',

@@ -53,7 +53,7 @@ function refuseTwice({ members }: TeamSpec): void {
   if (at < 0) return
   throw refuse('input_invalid', {
     detail: 'A user can be a member only once.',
-    errors: [{ pointer: `/members/${at}/user`, reason: 'is there already' }],
+    errors: [{ pointer: `/members/${at}/user`, reason: 'is already a member' }],
   })
 }
 

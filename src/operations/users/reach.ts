@@ -269,7 +269,7 @@ export const offboardUser = define({
           name: z.string().describe('Slug, name or number'),
         }),
       )
-      .describe('Everything that the user held'),
+      .describe('Everything that the user had'),
   }),
   permission: 'users:update',
   refuses: [
@@ -302,7 +302,7 @@ export const offboardUser = define({
 })
 
 function sentence(ended: readonly { readonly part: string; readonly name: string }[]): string {
-  if (ended.length === 0) return 'Offboarded; nothing else was left to end.'
+  if (ended.length === 0) return 'Offboarded. The user had nothing else that could be ended.'
   const named = ended.slice(0, NAMED_MAX).map(({ part, name }) => `${part}/${name}`)
   const more = ended.length > NAMED_MAX ? ` and ${ended.length - NAMED_MAX} more` : ''
   return `Offboarded. Ended ${named.join(', ')}${more}.`

@@ -335,13 +335,13 @@ function placeOf(origin: string, type: string, key: string): string {
 function asListed(one: Drifted | undefined, { hash }: z.output<typeof Item>, index: number): Drifted {
   if (one === undefined)
     throw refuse('configuration_invalid', {
-      detail: `Item ${index} is as it was approved, or is not there.`,
+      detail: `Item ${index} has not changed since its approval, or does not exist.`,
       errors: [{ pointer: `/items/${index}`, reason: 'not in list_drift' }],
     })
   if (hash !== undefined && hash !== one.hash)
     throw refuse('revision_conflict', {
       detail: `Item ${index} has changed since it was listed. List the drift again.`,
-      errors: [{ pointer: `/items/${index}/hash`, reason: 'not the hash of the item as it is now' }],
+      errors: [{ pointer: `/items/${index}/hash`, reason: 'not the hash of the current item' }],
     })
   return one
 }

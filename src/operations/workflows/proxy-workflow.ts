@@ -72,7 +72,7 @@ export const updateProxyWorkflow = define({
   handle: async ({ id, definition, workflow }, context) => {
     if ((definition === undefined) === (workflow === undefined))
       throw refuse('input_invalid', {
-        detail: 'Give a definition, or the workflow that is shared.',
+        detail: 'Give either definition or workflow.',
         errors: [{ pointer: '/definition', reason: 'either definition or workflow' }],
       })
     const proxy = await context.change.act('proxies', id)

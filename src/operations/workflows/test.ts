@@ -142,7 +142,7 @@ function refuseUnpublished(proxy: Resource, collection: Resource): void {
   const isServed = status === 'published' && collection.spec['status'] === 'published'
   if (isServed && workflow !== null && workflow !== undefined) return
   throw refuse('configuration_invalid', {
-    detail: `"${proxy.slug}" is no published proxy with a workflow, so no live run of it can be made.`,
+    detail: `"${proxy.slug}" is not a published proxy with a workflow, so it cannot run live.`,
     errors: [{ pointer: '/proxy', reason: 'not published, or without a workflow' }],
   })
 }

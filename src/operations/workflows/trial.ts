@@ -91,12 +91,12 @@ export async function runTrial(given: Given, context: OperationContext): Promise
     answer = await context.trials.run(asked)
   } catch (error) {
     throw refuse('not_ready', {
-      detail: `The workflow cannot be tried now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
+      detail: `The workflow cannot be tested now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
     })
   }
   if (answer !== null) return answer
   throw refuse('upstream_timeout', {
-    detail: `The run was given up because no complete response came in time; see the record ${requestId}.`,
+    detail: `The run was cancelled because no complete response arrived in time; see the record ${requestId}.`,
   })
 }
 

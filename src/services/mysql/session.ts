@@ -155,7 +155,7 @@ class MysqlSession implements Session {
     if (!this.#isOpen) return
     this.#isOpen = false
     this.#inflow.stop()
-    this.#fail?.(new ServiceFailure('timeout', 'the question was given up'))
+    this.#fail?.(new ServiceFailure('timeout', 'the call was cancelled'))
     this.#released = this.#kill().finally(() => this.#socket.destroy())
   }
 

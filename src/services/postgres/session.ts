@@ -131,7 +131,7 @@ class PostgresSession implements Session {
     if (!this.#isOpen) return
     this.#isOpen = false
     this.#inflow.stop()
-    this.#fail?.(new ServiceFailure('timeout', 'the question was given up'))
+    this.#fail?.(new ServiceFailure('timeout', 'the call was cancelled'))
     const { processID, secretKey } = this.#client
     const { remoteAddress } = this.#socket
     if (processID === null || secretKey === null || remoteAddress === undefined) this.#socket.destroy()

@@ -324,7 +324,7 @@ function checkRoutes(fragment: CollectionFragment): FieldError[] {
   else if (UNMATCHABLE.test(fragment.base_path))
     errors.push({
       pointer: '/base_path',
-      reason: 'has an escape that no canonical path has; write the character',
+      reason: 'has an unnecessary percent-encoding; write the character itself',
     })
   for (const [index, proxy] of fragment.proxies.entries()) {
     const at = `/proxies/${index}`
@@ -334,7 +334,7 @@ function checkRoutes(fragment: CollectionFragment): FieldError[] {
       else if (UNMATCHABLE.test(proxy[field]))
         errors.push({
           pointer: `${at}/${field}`,
-          reason: 'has an escape that no canonical path has; write the character',
+          reason: 'has an unnecessary percent-encoding; write the character itself',
         })
     }
     if (errors.length > 0) continue

@@ -54,7 +54,7 @@ test('a tool with an alias is listed once and answers to both names, and a name 
   ])
   assert.deepEqual(namesFor(all, acme), ['orders_get', 'page.read', 'orders.get'])
   assert.equal(all.explain(acme, 'tools', 'orders_get').finding, null)
-  assert.match(String(all.explain(acme, 'tools', 'page.read').finding), /^listed as it is named/)
+  assert.match(String(all.explain(acme, 'tools', 'page.read').finding), /^listed under its name/)
   const alone = made([{ origin: 'shop', isOwn: true, offers: { tools: tools('orders.get') } }])
   assert.deepEqual(namesFor(alone, acme), ['orders_get'])
   const named = alone.find(acme, 'tools', 'orders_get')

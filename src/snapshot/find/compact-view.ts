@@ -85,7 +85,7 @@ function contentsOf(items: readonly Visible[], originOf: (member: string) => str
 }
 
 const TEXT = { type: 'string' }
-const NAME = { type: 'string', description: 'Name of a tool, as search_tools gives it' }
+const NAME = { type: 'string', description: 'Name of a tool, as search_tools returns it' }
 const READS = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false }
 
 function toolsOver(contents: string): readonly Plain[] {
@@ -93,7 +93,7 @@ function toolsOver(contents: string): readonly Plain[] {
     {
       name: COMPACT_TOOLS.search,
       title: 'Search tools',
-      description: `Finds tools by words, best first. Tools here: ${contents}. Search before you say that there is no tool.`,
+      description: `Finds tools by words, best first. Tools here: ${contents}. Search before you say that no tool exists.`,
       inputSchema: {
         type: 'object',
         properties: {
@@ -115,12 +115,12 @@ function toolsOver(contents: string): readonly Plain[] {
               properties: {
                 name: TEXT,
                 description: TEXT,
-                arguments: { type: 'array', items: TEXT, description: 'With ?: may be left out' },
+                arguments: { type: 'array', items: TEXT, description: 'With ?: optional' },
                 origin: TEXT,
               },
             },
           },
-          total: { type: 'integer', description: 'Tools that fit' },
+          total: { type: 'integer', description: 'Number of matching tools' },
         },
       },
       annotations: READS,
@@ -128,15 +128,14 @@ function toolsOver(contents: string): readonly Plain[] {
     {
       name: COMPACT_TOOLS.describe,
       title: 'Describe a tool',
-      description: 'Gives the full definition of a tool, with the schema of its arguments.',
+      description: 'Returns the full definition of a tool, with the schema of its arguments.',
       inputSchema: { type: 'object', properties: { name: NAME }, required: ['name'] },
       annotations: READS,
     },
     {
       name: COMPACT_TOOLS.call,
       title: 'Call a tool',
-      description:
-        'Calls a tool and gives its result. describe_tool has the schema that the arguments must fit.',
+      description: 'Calls a tool and returns its result. describe_tool returns the schema of the arguments.',
       inputSchema: {
         type: 'object',
         properties: { name: NAME, arguments: { type: 'object', description: 'Arguments of the tool' } },

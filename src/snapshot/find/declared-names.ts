@@ -45,7 +45,7 @@ interface Level {
 
 const BEYOND: SpellingFault = {
   pointer: '',
-  reason: 'The arguments or their schema are too large to be compared',
+  reason: 'The arguments or their schema are too large to compare',
 }
 
 const NO_NAMES: DeclaredNames = flatNames([])

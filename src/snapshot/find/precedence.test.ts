@@ -87,15 +87,15 @@ test('patterns that fit one path overlap', () => {
 test('the reason says what goes first and where', () => {
   assert.equal(
     reasonFor('/orders/recent', '/orders/{id}'),
-    'its segment 2 is the literal "recent", which goes before a parameter',
+    'its segment 2 is the literal "recent", which takes precedence over a parameter',
   )
   assert.equal(
     reasonFor('/orders/{id}:cancel', '/orders/{id}'),
-    'its segment 2 is a parameter in "{}:cancel", which goes before a parameter',
+    'its segment 2 is a parameter in "{}:cancel", which takes precedence over a parameter',
   )
   assert.equal(
     reasonFor('/files/{name}', '/files/*'),
-    'its segment 2 is a parameter, which goes before a wildcard',
+    'its segment 2 is a parameter, which takes precedence over a wildcard',
   )
 })
 

@@ -49,7 +49,7 @@ export function reasonFor(winner: string, loser: string): string {
   const difference = firstDifference(toSegments(winner), toSegments(loser))
   if (difference === null) return 'both have the same pattern'
   const { index, a, b } = difference
-  return `its segment ${index + 1} is ${nameOf(a)}, which goes before ${nameOf(b)}`
+  return `its segment ${index + 1} is ${nameOf(a)}, which takes precedence over ${nameOf(b)}`
 }
 
 function nameOf(segment: Segment | undefined): string {

@@ -29,7 +29,7 @@ export function toTarget(path: string, target: string): TargetTemplate | null {
       const name = segment.names[index]
       if (name === undefined) continue
       const ref = names.indexOf(name)
-      if (ref === -1) throw new RangeError(`${target} has {${name}}, which ${path} has not`)
+      if (ref === -1) throw new RangeError(`${target} has {${name}}, which ${path} does not have`)
       refs.push(ref)
       pieces.push('')
     }

@@ -203,10 +203,10 @@ function linkCertificates({ auth, certificates }: ProfileFragment): LinkedCertif
 /** Authorities in a PEM text. Throws an Error that says what is wrong with it. */
 export function readAuthorities(pem: string): Certificate[] {
   const authorities = readPem(pem, 'CERTIFICATE').map(readCertificate)
-  if (authorities.length > AUTHORITIES_MAX) throw new RangeError(`holds more than ${AUTHORITIES_MAX}`)
+  if (authorities.length > AUTHORITIES_MAX) throw new RangeError(`contains more than ${AUTHORITIES_MAX}`)
   for (const { ca, fault } of authorities) {
-    if (ca === null) throw new RangeError('holds a certificate that may not issue others')
-    if (fault !== '') throw new RangeError(`holds a certificate that cannot be used: ${fault}`)
+    if (ca === null) throw new RangeError('contains a certificate that may not issue others')
+    if (fault !== '') throw new RangeError(`contains a certificate that cannot be used: ${fault}`)
   }
   return authorities
 }

@@ -125,7 +125,7 @@ export function clientKeyFault(certificates: string, pem: string): string | null
   try {
     key = createPrivateKey(pem)
   } catch {
-    return 'holds no private key in PEM that opens without a password'
+    return 'contains no private key in PEM without a password'
   }
   if (!certificatesOf(certificates)[0]!.checkPrivateKey(key))
     return 'the key does not belong to the certificate'

@@ -106,7 +106,7 @@ function demandForm({ needs = 1 }: Fragment): void {
   // Not the other way round: what is no number is not known either
   if (!(Number.isInteger(needs) && needs <= FORM))
     throw new RangeError(
-      `it needs form ${needs} of fragments, and this version knows forms up to ${FORM}; start the newer Postern that wrote it`,
+      `it was written by a newer Postern (form ${needs}; this version supports forms up to ${FORM}). Start the newer Postern`,
     )
 }
 

@@ -74,7 +74,7 @@ function makeDirectory(path: string): void {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 })
   } catch (error) {
-    throw new CannotStart(`The data directory ${path} cannot be made: ${(error as Error).message}.`, error)
+    throw new CannotStart(`The data directory ${path} cannot be created: ${(error as Error).message}.`, error)
   }
 }
 

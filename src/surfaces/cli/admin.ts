@@ -15,9 +15,9 @@ interface Given {
 export function adminResetCommand(ports: CliPorts): Command {
   return new Command('reset')
     .description(
-      'Print a link by which an administrator is set up, or a local user chooses a new password; needs the data directory, and is audited',
+      'Print a link with which you set up an administrator, or a local user sets a new password. Requires the data directory, and is audited',
     )
-    .option('--user <name>', 'Slug or email of the local user; a new administrator when absent')
+    .option('--user <name>', 'Slug or email of the local user. Default: a new administrator')
     .option('--data <dir>', 'Data directory (POSTERN_DATA)')
     .addOption(new Option('-o, --output <format>', 'Output format').choices(FORMATS).default('table'))
     .action(async (given: Given) => {
@@ -27,11 +27,11 @@ export function adminResetCommand(ports: CliPorts): Command {
       const link = answer === null ? await ports.resetOffline(dataDir, request) : toLink(answer)
       if (printData(ports, given.output, link)) return
       ports.out(`${link.url}\n`)
-      ports.err(`Works once, until ${link.expires_at}.\n`)
+      ports.err(`The link works once, until ${link.expires_at}.\n`)
     })
 }
 
 function toLink({ url, expires_at }: Readonly<Record<string, unknown>>): SetUpLink {
   if (typeof url === 'string' && typeof expires_at === 'string') return { url, expires_at }
-  throw new Error('The running process gave no link.')
+  throw new Error('The running process did not create a link.')
 }

@@ -37,14 +37,14 @@ test('signing in at a certificate of a private authority names what to set, and 
 
 test('plain HTTP to a port with TLS, and TLS to a port without, name the other scheme', async () => {
   const answer =
-    'HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nThis port speaks TLS. Ask with https in place of http.\n'
+    'HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nThis port speaks TLS. Use https instead of http.\n'
   const port = await portOf(createTcpServer((socket) => socket.once('data', () => socket.end(answer))))
   await assert.rejects(
     discoverResource(PORTS, `http://127.0.0.1:${port}`),
-    /speaks TLS.*https in place of http/,
+    /speaks TLS.*https instead of http/,
   )
   await assert.rejects(
     discoverResource(PORTS, `https://127.0.0.1:${port}`),
-    /does not speak TLS .*http in place of https/,
+    /does not speak TLS .*http instead of https/,
   )
 })

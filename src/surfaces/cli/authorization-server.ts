@@ -32,11 +32,11 @@ export async function discoverResource(ports: CliPorts, url: string): Promise<Pr
   const metadata = await readObject(ports, metadataAt(url, API_ROOT))
   const named = String(metadata['resource'])
   if (named !== resource && !(isLoopback(named) && isLoopback(resource)))
-    throw new Error(`What answers at ${url} calls itself ${named}. Sign in there, by that address.`)
+    throw new Error(`The server at ${url} names ${named} as its URL. Sign in with that URL.`)
   const [issuer] = listedTexts(metadata['authorization_servers'])
   if (issuer === undefined)
     throw new Error(
-      `Nobody signs in at ${url}: it names no authorization server. Use postern token, or set POSTERN_TOKEN.`,
+      `You cannot sign in at ${url}: it names no authorization server. Use postern token, or set POSTERN_TOKEN.`,
     )
   return {
     resource: named,
@@ -131,8 +131,8 @@ async function readObject(ports: CliPorts, url: string, member = 'resource'): Pr
 }
 
 function foreign(url: string, fault: string, cause?: unknown): Error {
-  const why = fault === '' ? 'Is that the address of a Postern?' : fault
-  return new Error(`Nothing at ${url} tells who signs in. ${why}`, { cause })
+  const why = fault === '' ? 'Check that this is the URL of a Postern instance.' : fault
+  return new Error(`The server at ${url} does not name its authorization server. ${why}`, { cause })
 }
 
 function parsed(text: string): unknown {

@@ -48,8 +48,8 @@ export function backupCommand(ports: CliPorts): Command {
     })
     ports.err(
       given.withKey === true
-        ? 'warning: the archive holds the key that opens its secrets; keep it like a password.\n'
-        : `The key is not in it. To restore it you need ${keyFile}: keep a copy of that elsewhere.\n`,
+        ? 'warning: the archive contains the key that decrypts its secrets. Protect the archive like a password.\n'
+        : `The archive does not contain the encryption key. To restore the archive, you need ${keyFile}: keep a copy of this file elsewhere.\n`,
     )
     if (printData(ports, given.output, made)) return
     ports.out(`${made.file}: ${made.files.join(', ')} at revision ${made.revision}.\n`)
@@ -72,10 +72,10 @@ export function restoreCommand(ports: CliPorts): Command {
       keyFileElsewhere: given.keyFile === undefined ? ports.env['POSTERN_KEY_FILE'] || null : null,
       isForced: given.force === true,
     })
-    if (made.before !== null) ports.err(`What was there is now ${made.before}.\n`)
+    if (made.before !== null) ports.err(`The previous content is now in ${made.before}.\n`)
     if (printData(ports, given.output, made)) return
     ports.out(
-      `${made.data} is as it was at ${printable(made.created_at)}, at revision ${made.revision}. Start it with: postern up --data ${made.data}\n`,
+      `Restored ${made.data} to its state of ${printable(made.created_at)}, at revision ${made.revision}. Start it with: postern up --data ${made.data}\n`,
     )
   })
 }

@@ -122,7 +122,7 @@ test('a token that is refused is renewed once; what stays refused is an error of
   assert.deepEqual(refused.sent, [
     { jsonrpc: '2.0', id: 1, error: { code: -32000, message: 'Credential invalid (401). It has ended.' } },
   ])
-  assert.deepEqual(refused.warned, ['A message was not taken: Credential invalid (401). It has ended.'])
+  assert.deepEqual(refused.warned, ['A message was refused: Credential invalid (401). It has ended.'])
 })
 
 test('nothing but messages comes out, whatever goes in and whatever answers', async () => {

@@ -36,7 +36,7 @@ export async function bridge(lines: AsyncIterable<string>, options: BridgeOption
     if (line.trim() === '') continue
     const message = toMembers(line)
     if (message === null) {
-      options.send(errorLine(null, RPC.parse, 'A line must hold one JSON-RPC message.'))
+      options.send(errorLine(null, RPC.parse, 'A line must be one JSON-RPC message.'))
       continue
     }
     const carried = carry(line, message, state, options)
@@ -77,7 +77,7 @@ async function carry(text: string, message: Members, state: State, options: Brid
     const response = await post(text, fieldsFor(message, state, isModern), aborter.signal, options)
     const heard = await hand(response, method === 'initialize', state, options)
     if (method === null || id === null) {
-      if (!response.ok && !heard) options.warn(`A message was not taken: ${await reasonIn(response)}`)
+      if (!response.ok && !heard) options.warn(`A message was refused: ${await reasonIn(response)}`)
     } else if (!heard) options.send(errorLine(id, RPC.between, await reasonIn(response)))
   } catch (error) {
     if (aborter.signal.aborted) return

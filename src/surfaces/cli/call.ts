@@ -41,7 +41,7 @@ export function callCommand(ports: CliPorts): Command {
     .addOption(
       new Option('-H, --header <line>', 'Header line; repeat for more').argParser(repeated).default([]),
     )
-    .option('--client <client>', 'Client that calls (X-Client-ID)')
+    .option('--client <client>', 'Client that makes the call (X-Client-ID)')
     .option('--profile <profile>', 'Profile of the client (X-Profile-ID)')
     .option('--token-file <file>', 'File with the token of the profile (POSTERN_TOKEN); - is standard input')
     .option('-i, --include', 'Also print the headers of the response')
@@ -50,13 +50,13 @@ export function callCommand(ports: CliPorts): Command {
     .option('--mcp <path>', 'Path of the MCP server with the tool', '/mcp')
     .addHelpText(
       'after',
-      '\nStatus and headers go to standard error, the body to standard output. A status from 400 on ends with 1.\n\nExamples:\n  POSTERN_TOKEN=... postern call GET /orders/v1/orders/7\n  postern call POST /orders/v1/orders --file order.json --token-file token.txt\n  postern call --tool list_endpoints --body \'{"collection":"orders"}\' --token-file token.txt\n',
+      '\nStatus and headers go to standard error, the body to standard output. If the status is 400 or above, the exit code is 1.\n\nExamples:\n  POSTERN_TOKEN=... postern call GET /orders/v1/orders/7\n  postern call POST /orders/v1/orders --file order.json --token-file token.txt\n  postern call --tool list_endpoints --body \'{"collection":"orders"}\' --token-file token.txt\n',
     )
   return addCommonFlags(command).action(
     async (method: string | undefined, path: string | undefined, given: Given) => {
       const target = targetOf(method, path, given)
       if (given.body !== undefined && given.file !== undefined)
-        throw new UsageError('Give the body once: either --body or --file.')
+        throw new UsageError('Give either --body or --file, not both.')
       const body = given.file === undefined ? (given.body ?? null) : await readBody(given.file)
       const caller = await findCaller(ports, given, given.tokenFile)
       if (given.tool !== undefined) return callTool(ports, caller, given.tool, String(body ?? '{}'), given)
@@ -69,8 +69,7 @@ export function callCommand(ports: CliPorts): Command {
 function targetOf(method: string | undefined, path: string | undefined, { tool, mcp }: Given): string | null {
   const target = path ?? method
   if (tool !== undefined) {
-    if (target !== undefined)
-      throw new UsageError('--tool and a path are two calls: leave out one of the two.')
+    if (target !== undefined) throw new UsageError('Give either --tool or a path, not both.')
     if (!mcp.startsWith('/')) throw new UsageError('--mcp is a path, such as /mcp.')
     return null
   }

@@ -216,7 +216,7 @@ export const OWN_COMMANDS: readonly OwnCommand[] = [
   {
     name: 'promote',
     group: FILES,
-    about: 'Take the configuration of one instance to another one',
+    about: 'Copy the configuration of one instance to another',
     load: configCommand('promote'),
   },
   {
@@ -279,9 +279,9 @@ export const RESOURCE_COMMANDS: readonly CommandEntry[] = [
   { name: 'credentials', group: SERVED, about: 'Secrets that the gateway sends to upstreams' },
   { name: 'origins', group: MCP, about: 'MCP servers behind the gateway' },
   { name: 'virtual_mcps', group: MCP, about: 'MCP servers that the gateway serves' },
-  { name: 'mcp_endpoints', group: MCP, about: 'Endpoints of APIs as MCP tools' },
+  { name: 'mcp_endpoints', group: MCP, about: 'MCP endpoints to which people can sign in' },
   { name: 'hosts', group: MCP, about: 'AI applications that connect' },
-  { name: 'bindings', group: MCP, about: 'What an AI application may use' },
+  { name: 'bindings', group: MCP, about: 'Access of an AI application to virtual MCPs' },
   { name: 'connections', group: MCP, about: 'Accounts of people at MCP servers' },
   { name: 'users', group: ACCESS, about: 'People' },
   { name: 'teams', group: ACCESS, about: 'Groups of people' },
@@ -293,7 +293,7 @@ export const RESOURCE_COMMANDS: readonly CommandEntry[] = [
   { name: 'change_requests', group: ACCESS, about: 'Changes that wait for approval' },
   { name: 'audit', group: ACCESS, about: 'The audit log: list, verify' },
   { name: 'settings', group: INSTANCE, about: 'Settings that are changed while the instance runs' },
-  { name: 'revisions', group: INSTANCE, about: 'Earlier states of the configuration, and going back' },
-  { name: 'keys', group: INSTANCE, about: 'The key that seals secrets' },
-  { name: 'config', group: INSTANCE, about: 'The operations behind export, plan, apply and diff' },
+  { name: 'revisions', group: INSTANCE, about: 'Earlier states of the configuration, and rollback to them' },
+  { name: 'keys', group: INSTANCE, about: 'Keys that encrypt stored secrets' },
+  { name: 'config', group: INSTANCE, about: 'Operations of export, plan, apply and diff' },
 ]

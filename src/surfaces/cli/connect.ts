@@ -80,7 +80,7 @@ export async function findTarget(ports: CliPorts, where: Where, door: Door = 're
     // A token of one instance must not be shown to another one
     if (chosen.isAsked)
       throw new UsageError(
-        `The context ${chosen.name} is for ${target.url}, and ${asked} is asked for: leave out one of the two.`,
+        `The context ${chosen.name} is for ${target.url}, but you gave ${asked}: leave out one of the two.`,
       )
   }
   return fromDirectory(dataDirOf(ports, where), asked, own)
@@ -95,7 +95,9 @@ export async function findGateway(ports: CliPorts, where: Where): Promise<string
   const data = chosen?.credential.kind === 'local' ? chosen.credential.data : dataDirOf(ports, where)
   const local = await askLocal(data, 'GET', '/info')
   if (local !== null) return toOrigin(String(local['listen']))
-  throw new UsageError(`Nothing runs on ${data}. Say where the gateway is with --url or --context.`)
+  throw new UsageError(
+    `Nothing runs on ${data}. Give the URL of the gateway with --url, or a context with --context.`,
+  )
 }
 
 /** Where published APIs are called, and with what. */
@@ -130,7 +132,7 @@ interface Chosen {
 
 function chooseContext(ports: CliPorts, where: Where): Chosen | null {
   if (where.context !== undefined && where.data !== undefined)
-    throw new UsageError('--context and --data name two instances: leave out one of the two.')
+    throw new UsageError('Give either --context or --data, not both.')
   const asked = where.context ?? (ports.env['POSTERN_CONTEXT'] || undefined)
   if (asked === undefined && where.data !== undefined) return null
   const known = readContexts(ports)
@@ -195,7 +197,7 @@ async function localToken(data: string): Promise<string> {
     method: 'local_token',
   })
   if (typeof issued?.['token'] !== 'string')
-    throw new UsageError('The running instance gave no token. Set POSTERN_TOKEN.')
+    throw new UsageError('The running instance did not issue a token. Set POSTERN_TOKEN.')
   return issued['token']
 }
 

@@ -59,7 +59,7 @@ const EMPTY: Contexts = { version: 1, current: null, contexts: {} }
 export function noContext({ contexts }: Contexts, name: string): string {
   const nearest = nearestName(name, Object.keys(contexts))
   return nearest === null
-    ? `There is no context "${name}"; postern context list shows those there are.`
+    ? `There is no context "${name}"; postern context list shows all contexts.`
     : `There is no context "${name}". Did you mean "${nearest}"?`
 }
 
@@ -98,7 +98,9 @@ export async function changeContexts<T>(
 ): Promise<T> {
   const file = contextFileOf(ports)
   if (file === null)
-    throw new Error('There is no home directory to keep contexts in: set POSTERN_CONFIG to a file.')
+    throw new Error(
+      'There is no home directory for the file of contexts: set POSTERN_CONFIG to the path of a file.',
+    )
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   const release = await ports.lock(`${file}.lock`)
   try {
@@ -122,7 +124,7 @@ function readOwn(file: string): string | null {
     const mode = fstatSync(descriptor).mode & 0o777
     if ((mode & 0o077) !== 0 && process.platform !== 'win32')
       throw new Error(
-        `${file} holds tokens and can be read by others (mode ${mode.toString(8)}); run chmod 600 on it.`,
+        `${file} contains tokens and can be read by other users (mode ${mode.toString(8)}). Run: chmod 600 ${file}`,
       )
     return readFileSync(descriptor, 'utf8')
   } finally {
@@ -131,7 +133,10 @@ function readOwn(file: string): string | null {
 }
 
 function broken(file: string, what: string, cause: unknown): Error {
-  return new Error(`${file} is no list of contexts (${what}); mend it, or remove it and add them again.`, {
-    cause,
-  })
+  return new Error(
+    `${file} is not a valid list of contexts (${what}). Correct it, or delete it and add the contexts again.`,
+    {
+      cause,
+    },
+  )
 }

@@ -95,13 +95,13 @@ test('a file that others can read, or that is broken, is refused in a sentence a
   chmodSync(file, 0o640)
   const open = await postern('context list')
   assert.equal(open.code, 1)
-  assert.match(open.err, /can be read by others \(mode 640\); run chmod 600 on it\.$/m)
+  assert.match(open.err, /can be read by other users \(mode 640\)\. Run: chmod 600 .+$/m)
   chmodSync(file, 0o600)
   for (const text of ['{', '[]', '{"version":1,"current":null,"contexts":{"a":{"url":"x"}}}']) {
     writeFileSync(file, text)
     const broken = await postern('context use one')
     assert.equal(broken.code, 1)
-    assert.match(broken.err, /is no list of contexts \(.+\); mend it, or remove it/)
+    assert.match(broken.err, /is not a valid list of contexts \(.+\)\. Correct it, or delete it/)
     assert.equal(readFileSync(file, 'utf8'), text)
   }
   const { code } = await postern('gadgets list', { POSTERN_URL: server.url, POSTERN_TOKEN: 'admin-token' })

@@ -42,33 +42,33 @@ export function contextCommand(ports: CliPorts): Command {
     group
       .command('show')
       .description('Show a context, without its token')
-      .argument('[name]', 'Else the current one'),
+      .argument('[name]', 'Default: the current context'),
   ).action((name: string | undefined, { output }: Printing) => {
     const contexts = readContexts(ports)
     printAnswer(ports, output, shown(contexts, named(contexts, name ?? contexts.current)), COLUMNS)
   })
-  addFormat(group.command('use').description('Mean a context by all that follows').argument('<name>')).action(
-    async (name: string, { output }: Printing) => {
-      await changeContexts(ports, (contexts) => [{ ...contexts, current: named(contexts, name) }, null])
-      printResult(ports, output, { current: name }, `Commands now go to ${name}.`)
-    },
-  )
+  addFormat(
+    group.command('use').description('Use a context for the commands that follow').argument('<name>'),
+  ).action(async (name: string, { output }: Printing) => {
+    await changeContexts(ports, (contexts) => [{ ...contexts, current: named(contexts, name) }, null])
+    printResult(ports, output, { current: name }, `Commands now go to ${name}.`)
+  })
   addFormat(
     group
       .command('add')
-      .description('Add a context, or replace it; the first one becomes the current one')
+      .description('Add or replace a context. The first context becomes the current one')
       .argument('<name>')
-      .option('--url <url>', 'Where its management API is')
+      .option('--url <url>', 'URL of the management API')
       .option('--data <dir>', 'Data directory of an instance on this machine, in place of a URL')
-      .option('--token-stdin', 'Read its token from standard input and keep it')
-      .option('--token-file <file>', 'Read its token from this file with each command')
+      .option('--token-stdin', 'Read the token from standard input and store it')
+      .option('--token-file <file>', 'Read the token from this file with each command')
       .addHelpText(
         'after',
         '\nExamples:\n  postern context add staging --url https://gateway.example.com --token-stdin < token.txt\n  postern context add here --data /var/lib/postern\n',
       ),
   ).action(async (name: string, given: Adding) => {
     if (!CONTEXT_NAME.test(name))
-      throw new UsageError(`"${name}" is no name of a context: letters, digits, dots, - and _ make one.`)
+      throw new UsageError(`"${name}" is not a valid context name. Use letters, digits, dots, - and _.`)
     const context = await toContext(ports, given)
     await changeContexts(ports, (contexts) => [
       {
@@ -79,12 +79,12 @@ export function contextCommand(ports: CliPorts): Command {
       null,
     ])
     const hint = context.credential.kind === 'none' ? ` Sign in with postern login --context ${name}.` : ''
-    printResult(ports, given.output, { name }, `${name} is kept.${hint}`)
+    printResult(ports, given.output, { name }, `The context ${name} is stored.${hint}`)
   })
   addFormat(
     group
       .command('remove')
-      .description('Forget a context and its token; postern logout also revokes it')
+      .description('Delete a context and its token. postern logout also revokes the token')
       .argument('<name>'),
   ).action(async (name: string, { output }: Printing) => {
     await changeContexts(ports, (contexts) => {
@@ -93,7 +93,7 @@ export function contextCommand(ports: CliPorts): Command {
       const current = contexts.current === name ? null : contexts.current
       return [{ ...contexts, current, contexts: rest }, null]
     })
-    printResult(ports, output, { removed: name }, `${name} is forgotten.`)
+    printResult(ports, output, { removed: name }, `The context ${name} is deleted.`)
   })
   return group
 }
@@ -101,20 +101,22 @@ export function contextCommand(ports: CliPorts): Command {
 async function toContext(ports: CliPorts, given: Adding): Promise<Context> {
   const { url, data, tokenFile, tokenStdin } = given
   if ((url === undefined) === (data === undefined))
-    throw new UsageError('Say where it is: either --url or --data.')
+    throw new UsageError('Name the instance with either --url or --data.')
   if (data !== undefined) {
     if (tokenFile !== undefined || tokenStdin === true)
-      throw new UsageError('With --data the running instance gives tokens; leave out the other one.')
+      throw new UsageError(
+        'With --data, the running instance issues the token: leave out --token-stdin and --token-file.',
+      )
     return { url: null, credential: { kind: 'local', data: resolve(data) } }
   }
   if (tokenFile !== undefined && tokenStdin === true)
-    throw new UsageError('Say where the token is: either --token-stdin or --token-file.')
+    throw new UsageError('Give either --token-stdin or --token-file, not both.')
   const where = toOrigin(url!)
   if (tokenFile !== undefined)
     return { url: where, credential: { kind: 'token_file', path: resolve(tokenFile) } }
   if (tokenStdin !== true) return { url: where, credential: { kind: 'none' } }
   const token = (await ports.readStdin()).trim()
-  if (token === '') throw new UsageError('There is no token at standard input.')
+  if (token === '') throw new UsageError('Standard input contains no token.')
   return { url: where, credential: { kind: 'token', token } }
 }
 

@@ -21,9 +21,9 @@ export function doctorCommand(ports: CliPorts): Command {
     .option('--data <dir>', 'Data directory (POSTERN_DATA)')
     .option(
       '--network',
-      'Also whether each upstream can be reached, and each identity provider accepts the gateway as a client',
+      'Also check that each upstream can be reached, and that each identity provider accepts the gateway as a client',
     )
-    .addHelpText('after', '\nIt goes by the settings in the environment, as postern up does.\n')
+    .addHelpText('after', '\nIt uses the settings in the environment, like postern up.\n')
   return addFormat(command).action(async (given: Given) => {
     const findings = await ports.examine({
       data: given.data ?? null,

@@ -27,7 +27,7 @@ export function explainCommand(ports: CliPorts, operation: Operation): Command {
     .argument('[method]', 'Such as GET')
     .argument('[url]', 'Path and query, or a complete URL')
     .option('--request-id <id>', 'Explain a recorded request with the current configuration')
-    .option('--client <client>', 'Client that calls, treated as authenticated')
+    .option('--client <client>', 'Client that makes the request, treated as authenticated')
     .option('--profile <profile>', 'Profile of the client')
     .option('--ip <address>', 'Address of the caller')
     .option('--host <host>', 'Host of the request. Default: the host of the URL')

@@ -237,9 +237,9 @@ function toValue(field: Field, given: unknown): unknown {
     const value = fromText(field.itemKind, text)
     if (value === undefined) {
       const single =
-        field.kind === 'json' ? ` Single members can be given by --set ${field.name}.<member>=<value>.` : ''
+        field.kind === 'json' ? ` To set a single member, use --set ${field.name}.<member>=<value>.` : ''
       throw new UsageError(
-        `--${kebab(field.name)} wants ${EXPECTED[field.itemKind]}, not "${text}".${single}`,
+        `--${kebab(field.name)} must be ${EXPECTED[field.itemKind]}, not "${text}".${single}`,
       )
     }
     return value
@@ -262,7 +262,7 @@ function toObject(text: string, source: string): Record<string, unknown> {
     throw new UsageError(`${source} is neither YAML nor JSON: ${reason}.`)
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value))
-    throw new UsageError(`${source} must hold one object.`)
+    throw new UsageError(`${source} must contain one object.`)
   // Both parsers give plain objects
   return value as Record<string, unknown>
 }

@@ -55,7 +55,7 @@ test('the JSON of the member quota is taken too', async () => {
 test('what is no limit is refused with the flag and the reason', async () => {
   const cases: readonly (readonly [string, string, RegExp])[] = [
     ['--limit', '1000', /--limit 1000: expected max\/window, such as 1000\/1m\./],
-    ['--quota', '{"max":', /--quota wants JSON or max\/window, not "\{"max":"/],
+    ['--quota', '{"max":', /--quota must be JSON or max\/window, not "\{"max":"/],
     ['--limit', 'x/1m', /--limit x\/1m: "x" is not a whole number\./],
     ['--limit', '5/2d', /--limit 5\/2d: the window of a rate is 1s to 24h\./],
     ['--quota', '5/1m', /--quota 5\/1m: the window of a rolling quota is 1h to 30d\./],

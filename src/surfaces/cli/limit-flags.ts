@@ -42,7 +42,7 @@ export function quotaJsonIn(given: Readonly<Record<string, unknown>>): unknown {
   const text = listOf(given['quota']).findLast(isJson)
   const value = text === undefined ? null : fromText('json', text)
   if (value === undefined)
-    throw new UsageError(`--quota wants ${EXPECTED.json} or max/window, not "${text}".`)
+    throw new UsageError(`--quota must be ${EXPECTED.json} or max/window, not "${text}".`)
   return text === undefined ? undefined : value
 }
 

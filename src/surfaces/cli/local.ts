@@ -48,7 +48,7 @@ export function askLocal(
     response.on('data', (piece: Buffer) => {
       size += piece.length
       if (size > ANSWER_BYTES_MAX)
-        asked.destroy(new LocalRefusal('The running process gave too long an answer.'))
+        asked.destroy(new LocalRefusal('The response of the running process is too long.'))
       else pieces.push(piece)
     })
     response.on('end', () => {

@@ -104,7 +104,10 @@ test('a device is signed in once its code was entered', async () => {
 test('who has no browser to open is sent to another device at once, or told of that', async () => {
   const none = await postern(`login ${server.url} --context here`, { openBrowser: async () => false })
   assert.equal(none.code, 0, none.err)
-  assert.match(none.err, /^There is no browser to open here, so use another device\.\nOn any device, go to/)
+  assert.match(
+    none.err,
+    /^No browser can be opened here\. Use another device to sign in\.\nOn any device, go to/,
+  )
 
   const told = Promise.withResolvers<string>()
   let err = ''
@@ -166,17 +169,20 @@ test('logout revokes both tokens and forgets them, also where nobody answers', a
   await postern('login --context a')
   const unreachable = await postern('logout', { fetch: () => Promise.reject(new Error('no network')) })
   assert.equal(unreachable.code, 1)
-  assert.match(unreachable.err, /^warning: the tokens are forgotten here but not revoked there/)
+  assert.match(unreachable.err, /^warning: the tokens are deleted here, but the server did not revoke them/)
   assert.equal(kept().contexts.a.credential.kind, 'none')
 })
 
 test('an address that names another resource, no issuer, or nothing at all is refused with what to do', async () => {
   server.metadata = { resource: 'https://other.example/management/v1' }
   const other = await postern(`login ${server.url}`)
-  assert.match(other.err, /calls itself https:\/\/other\.example\/management\/v1\. Sign in there/)
+  assert.match(other.err, /names https:\/\/other\.example\/management\/v1 as its URL\. Sign in with that URL/)
   server.metadata = { authorization_servers: undefined }
   assert.match((await postern(`login ${server.url}`)).err, /names no authorization server/)
-  assert.match((await postern(`login ${server.url}/elsewhere`)).err, /Is that the address of a Postern\?/)
+  assert.match(
+    (await postern(`login ${server.url}/elsewhere`)).err,
+    /Check that this is the URL of a Postern instance\./,
+  )
   const nowhere = await postern('login')
   assert.deepEqual([nowhere.code, server.tokenRequests.length], [2, 0])
 })

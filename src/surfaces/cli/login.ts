@@ -29,14 +29,20 @@ interface Given {
 export function loginCommand(ports: CliPorts): Command {
   const command = new Command('login')
     .description('Sign in to an instance with a browser or another device, and store the tokens in a context')
-    .argument('[url]', 'Where it is; else the context, POSTERN_URL, or the instance on the data directory')
+    .argument(
+      '[url]',
+      'URL of the instance. Default: the URL of the context, POSTERN_URL, or the instance on the data directory',
+    )
     .option('--device', 'Show a code to enter on another device, for a machine without a browser')
-    .option('--no-browser', 'Print the address in place of opening a browser')
-    .option('--context <name>', 'Context that keeps the tokens; else one for that address (POSTERN_CONTEXT)')
-    .option('--client-id <id>', 'Client that the authorization server knows this program by', CLIENT_ID)
+    .option('--no-browser', 'Print the sign-in URL instead of opening a browser')
+    .option(
+      '--context <name>',
+      'Context that stores the tokens. Default: a context for that URL (POSTERN_CONTEXT)',
+    )
+    .option('--client-id <id>', 'OAuth client ID of the CLI at the authorization server', CLIENT_ID)
     .option(
       '--scope <scope>',
-      'What to ask for; else everything there is, of which you tick on the page what you allow',
+      'Scope to request. Default: all scopes. On the sign-in page you select those that you allow',
     )
     .option('--data <dir>', 'Data directory of the running instance (POSTERN_DATA)')
   return addFormat(command).action(async (address: string | undefined, given: Given) => {
@@ -45,7 +51,7 @@ export function loginCommand(ports: CliPorts): Command {
     const url = await urlOf(ports, contexts, address, asked, given)
     const name = asked ?? nameFor(contexts, url)
     if (!CONTEXT_NAME.test(name))
-      throw new UsageError(`"${name}" is no name of a context: letters, digits, dots, - and _ make one.`)
+      throw new UsageError(`"${name}" is not a valid context name. Use letters, digits, dots, - and _.`)
     const { resource, issuer, scopes, mcp } = await discoverResource(ports, url)
     const { oauth, server } = await discoverIssuer(ports, issuer, given.clientId)
     const scope = given.scope ?? withAdministration(scopes).join(' ')
@@ -56,7 +62,7 @@ export function loginCommand(ports: CliPorts): Command {
       const byBrowser =
         given.device === true ? null : await signInByBrowser(ports, oauth, server, wanted, given.browser)
       if (byBrowser === null && given.device !== true)
-        ports.err('There is no browser to open here, so use another device.\n')
+        ports.err('No browser can be opened here. Use another device to sign in.\n')
       answer = byBrowser ?? (await signInByDevice(ports, oauth, server, wanted))
     } catch (error) {
       throw new Error(`Not signed in: ${reasonOf(error)}`, { cause: error })
@@ -79,7 +85,7 @@ export function loginCommand(ports: CliPorts): Command {
     )
     if (hasWord(scope, ADMINISTRATION) && !hasWord(credential.scope, ADMINISTRATION))
       ports.out(
-        `Access and keys are left out. To administer them, sign in again and tick ${ADMINISTRATION} on the page.\n`,
+        `You cannot administer access and keys with this sign-in. To administer them, sign in again and select ${ADMINISTRATION} on the page.\n`,
       )
   })
 }
@@ -100,13 +106,17 @@ function hasWord(text: string, word: string): boolean {
 export function logoutCommand(ports: CliPorts): Command {
   const command = new Command('logout')
     .description('Revoke and delete the tokens of a context')
-    .option('--context <name>', 'Else the current one (POSTERN_CONTEXT)')
+    .option('--context <name>', 'Default: the current context (POSTERN_CONTEXT)')
   return addFormat(command).action(async (given: { readonly context?: string; readonly output: Format }) => {
     const { name, fault } = await changeContexts(ports, async (contexts) => {
       const name = given.context ?? (ports.env['POSTERN_CONTEXT'] || contexts.current)
       const credential = name === null ? undefined : contexts.contexts[name]?.credential
       if (name === null || credential?.kind !== 'oauth')
-        throw new UsageError(name === null ? 'No context is in use.' : `Nobody is signed in to ${name}.`)
+        throw new UsageError(
+          name === null
+            ? 'There is no current context. Name one with --context.'
+            : `You are not signed in to ${name}.`,
+        )
       const { issuer, client_id, access_token, refresh_token } = credential
       const fault = await revoke(ports, issuer, client_id, [refresh_token, access_token])
       return [withCredential(contexts, name, { kind: 'none' }), { name, fault }]
@@ -114,7 +124,9 @@ export function logoutCommand(ports: CliPorts): Command {
     if (!printData(ports, given.output, { context: name, revoked: fault === null }))
       ports.out(`Signed out of ${name}.\n`)
     if (fault === null) return
-    ports.err(`warning: the tokens are forgotten here but not revoked there: ${printable(fault)}\n`)
+    ports.err(
+      `warning: the tokens are deleted here, but the server did not revoke them: ${printable(fault)}\n`,
+    )
     throw new Failed(EXIT.error)
   })
 }
@@ -133,7 +145,7 @@ async function urlOf(
   const local = await askLocal(dataDirOf(ports, given), 'GET', '/info')
   // By the name that its certificate is for
   if (local !== null) return toOrigin(String(local['management_origin']))
-  throw new UsageError('Say where to sign in, such as postern login https://gateway.example.com.')
+  throw new UsageError('Give the URL of the instance, such as postern login https://gateway.example.com.')
 }
 
 /** The context that is for an address already, or a new one by its host. */
@@ -151,7 +163,8 @@ async function revoke(
 ): Promise<string | null> {
   try {
     const { oauth, server } = await discoverIssuer(ports, issuer, clientId)
-    if (server.serverMetadata().revocation_endpoint === undefined) return `${issuer} revokes no tokens`
+    if (server.serverMetadata().revocation_endpoint === undefined)
+      return `${issuer} does not support revocation of tokens`
     for (const token of tokens)
       if (token !== null)
         await oauth.tokenRevocation(server, token).catch((error: unknown) => {
@@ -249,7 +262,7 @@ async function listenForCode<T>(
     const current = new URL(request.url ?? '/', redirectUri)
     // Any page may send a browser here: what does not know the state changes nothing
     if (!isRedirect(request, current, state) || isTaken)
-      return page(response, 400, 'This is no answer to a sign-in that is under way.')
+      return page(response, 400, 'This response belongs to no pending sign-in. Run postern login again.')
     isTaken = true
     exchange(current).then(
       (answer) => {

@@ -21,10 +21,10 @@ const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)$/
 export function mcpCommand(ports: CliPorts): Command {
   const command = new Command('mcp')
     .description('Run an MCP server on standard input and output that forwards to the instance')
-    .option('--gateway', 'Carry it to the published APIs (/mcp) in place of the management API')
+    .option('--gateway', 'Forward to the published APIs (/mcp) instead of the management API')
     .option('--view <view>', 'Tools of management: grouped, or full for one per operation')
-    .option('--client <client>', 'With --gateway: who calls (X-Client-ID)')
-    .option('--profile <profile>', 'With --gateway: its profile (X-Profile-ID)')
+    .option('--client <client>', 'With --gateway: client that makes the calls (X-Client-ID)')
+    .option('--profile <profile>', 'With --gateway: profile of the client (X-Profile-ID)')
     .option(
       '-H, --header <line>',
       'Header to add to each request',
@@ -64,7 +64,7 @@ async function endpointOf(
     }
   }
   if (given.client !== undefined || given.profile !== undefined)
-    throw new UsageError('--client and --profile are for --gateway.')
+    throw new UsageError('--client and --profile need --gateway.')
   const { url, token, fetch } = await findTarget(ports, given, 'mcp')
   const view = given.view === undefined ? '' : `?view=${encodeURIComponent(given.view)}`
   return {
@@ -85,7 +85,8 @@ export function fieldsOf({
   if (profile !== undefined) fields['x-profile-id'] = profile
   for (const line of header) {
     const [, name, value] = FIELD.exec(line) ?? []
-    if (name === undefined) throw new UsageError(`--header "${line}" is no field such as "X-Team: payments".`)
+    if (name === undefined)
+      throw new UsageError(`--header "${line}" must be a header line such as "X-Team: payments".`)
     fields[name.toLowerCase()] = value!
   }
   return fields

@@ -31,7 +31,7 @@ export function importCommand(ports: CliPorts, operation: Operation): Command {
       '--base-path <path>',
       'Path under which it is published. Default: the path of its servers, or its slug',
     )
-    .option('--upstream <url>', 'Where the API runs')
+    .option('--upstream <url>', 'URL of the API')
     .option('--name <name>', 'Name of the collection. Default: the title of the description')
     .option('--slug <slug>', 'Slug of the collection. Default: derived from the name')
     .option('--publish', 'Publish it immediately')
@@ -48,7 +48,7 @@ export function importCommand(ports: CliPorts, operation: Operation): Command {
       ).choices(['refuse', 'skip']),
     )
     .option('--skip-broken-refs', 'Alias of --broken-refs skip')
-    .option('--dry-run', 'Show the result; store nothing')
+    .option('--dry-run', 'Show the result without storing anything')
     .option('--reason <text>', 'Reason, stored in the audit entry')
   return addCommonFlags(command).action(async (file: string, given: Given) => {
     const document = await readText(ports, file)
@@ -113,7 +113,7 @@ async function nextSteps(ports: CliPorts, client: Client, collection: Collection
   const url = new URL(gateway)
   if (hosts[0] !== undefined) url.hostname = hosts[0]
   const target = printable(`${url.origin}${base_path}${called.path}`)
-  return `Let somebody call it: postern clients create --name Acme --collections ${printable(slug)}\nThen call it: curl -H "Authorization: Bearer $TOKEN" '${target}'\n`
+  return `Create a client that may call it: postern clients create --name Acme --collections ${printable(slug)}\nThen call it: curl -H "Authorization: Bearer $TOKEN" '${target}'\n`
 }
 
 interface GivenAgain extends Where {
@@ -147,7 +147,7 @@ export function reimportCommand(ports: CliPorts, operation: Operation): Command 
       ]),
     )
     .option('--publish', 'Publish new proxies immediately')
-    .option('--dry-run', 'Show what would change; store nothing')
+    .option('--dry-run', 'Show what would change without storing anything')
     .option('--reason <text>', 'Reason, stored in the audit entry')
   return addCommonFlags(command).action(async (file: string, given: GivenAgain) => {
     const document = await readText(ports, file)

@@ -100,7 +100,7 @@ function operationCommand(
   if (following !== undefined)
     command.option(
       '--follow',
-      `Wait for more, as postern ${kebab(following.resource)} ${kebab(following.action)} does`,
+      `Wait for new items, like postern ${kebab(following.resource)} ${kebab(following.action)}`,
     )
   if (operation.revealsOnce === true)
     command.option(
@@ -108,7 +108,11 @@ function operationCommand(
       'Print only the secret that is shown once: TOKEN=$(postern ... --secret-only)',
     )
   if (operation.follows === true)
-    command.option('-n, --count <number>', 'End after so many items. Default: go on until Ctrl+C', toCount)
+    command.option(
+      '-n, --count <number>',
+      'Number of items after which the command ends. Default: it runs until Ctrl+C',
+      toCount,
+    )
   command.addHelpText('after', `\nExample:\n  ${exampleOf(operation)}\n`)
   return command.action(async (...args: unknown[]) => {
     // commander passes the arguments, then the flags, then itself
@@ -200,7 +204,8 @@ function changedBy(
 }
 
 function toCount(text: string): number {
-  if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new InvalidArgumentError('A whole number from 1 on is expected.')
+  if (!/^[1-9][0-9]{0,8}$/.test(text))
+    throw new InvalidArgumentError('It must be a whole number of at least 1.')
   return Number(text)
 }
 
@@ -229,7 +234,7 @@ function printSecrets(ports: CliPorts, body: Readonly<Record<string, unknown>>):
   for (const { value } of secrets) ports.out(`${value}\n`)
   if (secrets.length > 0) return
   ports.err(
-    'It was done, and there is no secret that is shown once. Without --secret-only you see the answer.\n',
+    'The operation succeeded, but its response contains no secret. Without --secret-only, the response is printed.\n',
   )
   throw new Failed(EXIT.error)
 }
@@ -248,24 +253,36 @@ async function confirmed(
 ): Promise<{ confirm?: string }> {
   if (!needsConfirmation(operation) || options.confirm !== undefined || id === undefined) return {}
   const isAsked = given['yes'] !== true && options.dryRun !== true
-  if (isAsked && !ports.interactive)
+  if (isAsked && !ports.interactive) {
+    const word = hasSlug(ports, operation) ? `with the slug of ${printable(id)}` : printable(id)
     throw new UsageError(
-      `This cannot be undone, and there is no terminal to ask in: add --confirm with the slug of ${printable(id)}, or --yes.`,
+      `This cannot be undone, and there is no terminal for the confirmation: add --confirm ${word}, or --yes.`,
     )
+  }
   const slug = await slugOf(ports, client, operation, id)
   if (!isAsked) return { confirm: slug }
   const question = `This cannot be undone. Type ${printable(slug)} to ${operation.action} ${operation.resource} ${printable(id)} at ${printable(client.place)}: `
   const typed = await ports.ask(question)
-  if (typed.trim() !== slug) throw new UsageError('Not confirmed; nothing was done.')
+  if (typed.trim() !== slug) throw new UsageError('Not confirmed. Nothing was changed.')
   return { confirm: slug }
 }
 
 /** The slug of what the id names, as the server has it. */
 async function slugOf(ports: CliPorts, client: Client, operation: Operation, id: string): Promise<string> {
-  const get = ports.operations.find((one) => one.resource === operation.resource && one.action === 'get')
+  const get = getOf(ports, operation)
   if (get === undefined) return id
   const { body } = await client.call(get, { id })
   return typeof body['slug'] === 'string' ? body['slug'] : id
+}
+
+/** Resources without a slug, such as revisions and records, are confirmed with the id that was given. */
+function hasSlug(ports: CliPorts, operation: Operation): boolean {
+  const output = getOf(ports, operation)?.output
+  return output !== undefined && Object.hasOwn(output.shape, 'slug')
+}
+
+function getOf({ operations }: CliPorts, { resource }: Operation): Operation | undefined {
+  return operations.find((one) => one.resource === resource && one.action === 'get')
 }
 
 /** The filters of a list for the operation that waits. Throws a usage error for one that it does not have. */
@@ -277,7 +294,7 @@ function inputOfFollow(
   const vain = Object.keys(input).find((name) => !Object.hasOwn(following.input.shape, name))
   if (vain === undefined) return input
   throw new UsageError(
-    `${flagsOf(list).get(vain) ?? vain} does not go with --follow: it shows what comes from now on.`,
+    `${flagsOf(list).get(vain) ?? vain} cannot be used with --follow, which shows only new items.`,
   )
 }
 
@@ -297,7 +314,7 @@ async function followItems(
   format: Format,
   count: number | null,
 ): Promise<void> {
-  if (format === 'table') ports.err('Waiting for calls. Ctrl+C ends this.\n')
+  if (format === 'table') ports.err('Waiting for calls. Press Ctrl+C to stop.\n')
   let left = count ?? Number.POSITIVE_INFINITY
   let isFirst = true
   let { cursor } = input
@@ -310,7 +327,7 @@ async function followItems(
     // With `--wait 0` the command shows what there is, and never asks in a busy loop
     if (input['wait'] === 0 && items.length === 0) left = 0
     if (body['missed'] === true)
-      ports.err('Some records came too fast and are left out: list them with --from.\n')
+      ports.err('Some records are left out because too many arrived at once. List them with --from.\n')
     if (format === 'json') for (const item of items) ports.out(`${JSON.stringify(item)}\n`)
     else if (format !== 'table') for (const item of items) printData(ports, format, [item])
     else if (items.length > 0) {

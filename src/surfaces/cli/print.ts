@@ -37,7 +37,7 @@ export function printAnswer(
   for (const line of warningLines(body['warnings'])) ports.err(`warning: ${line}\n`)
   for (const line of coverageLines(body)) ports.err(`${line}\n`)
   if (typeof body['next_cursor'] === 'string')
-    ports.err(`There are more: add --cursor ${printable(body['next_cursor'])}\n`)
+    ports.err(`There are more items: add --cursor ${printable(body['next_cursor'])}\n`)
 }
 
 /** The differences of the items of a list, each below the first cells of its item. */
@@ -101,7 +101,9 @@ export function printDiff(
 export function printDryRun(ports: Printer, approvalNeeded: readonly string[]): void {
   ports.err('Dry run: nothing was stored.\n')
   if (approvalNeeded.length > 0)
-    ports.err(`Done for real, it waits for approval by ${printable(approvalNeeded.join(', '))}.\n`)
+    ports.err(
+      `Without the dry run, this change waits for approval by ${printable(approvalNeeded.join(', '))}.\n`,
+    )
 }
 
 /** Prints that a write waits for another person, and how it can go on; gives the exit code of that. */

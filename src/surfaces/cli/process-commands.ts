@@ -9,7 +9,10 @@ export function runnerCommand(ports: CliPorts): Command {
     .description('Run MCP servers that speak stdio, and serve them over Streamable HTTP')
     .requiredOption('--file <file>', 'File with the servers and their secrets; only its owner may read it')
     .option('--check', 'Check the file and exit')
-    .addHelpText('after', '\nIt is no sandbox: servers run with the rights of the user that starts it.\n')
+    .addHelpText(
+      'after',
+      '\nThe runner is not a sandbox: servers run with the rights of the user that starts the runner.\n',
+    )
     .action(async ({ file, check }: { readonly file: string; readonly check?: boolean }) => {
       const entries = await ports.runner({ file, isCheck: check === true })
       if (check === true) ports.out(`${file} is valid; entries: ${entries.join(', ')}\n`)

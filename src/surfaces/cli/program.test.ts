@@ -152,6 +152,29 @@ test('what cannot be undone asks for the slug, and refuses where nobody can be a
   assert.equal(server.gadgets.size, 0)
 })
 
+test('a resource without a slug is confirmed with the id that was given', async () => {
+  const { prepare: _prepare, ...sample } = sampleOperations[0]!
+  const numbered = {
+    ...sample,
+    resource: 'states',
+    input: z.strictObject({ id: z.string() }),
+    output: z.object({ id: z.string() }),
+    subject: () => ({ type: 'gadget' as const, id: null, slug: null }),
+    handle: async () => ({ id: '3' }),
+  }
+  const operations = [
+    define({ ...numbered, action: 'get', effect: 'read' }),
+    define({ ...numbered, action: 'restore', effect: 'act', refuses: ['confirmation_required'] }),
+  ]
+  const ports = { operations, fetch: async () => Response.json({ id: '3' }) }
+  const nobody = await postern('states restore 3', { ports })
+  assert.equal(nobody.code, 2)
+  assert.match(nobody.err, /add --confirm 3, or --yes/)
+  const asked = await postern('states restore 3', { ports, answer: '3' })
+  assert.equal(asked.code, 0, asked.err)
+  assert.match(asked.asked, /Type 3 to restore/)
+})
+
 test('a dry run of what cannot be undone asks nobody, with and without a terminal', async () => {
   for (const ports of [{}, { answer: 'no' }]) {
     await postern('gadgets put gone --name Gone')

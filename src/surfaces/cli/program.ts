@@ -31,7 +31,7 @@ export async function buildProgram(
   const program = new Command('postern')
     .description('One self-hosted gateway for apps, partners and AI agents')
     .version(ports.version)
-    .showHelpAfterError('Add --help to see what there is.')
+    .showHelpAfterError('Add --help to see commands and flags.')
     .commandsGroup('More:')
     .helpCommand('help [command]', 'Print the help of a command')
     .exitOverride()
@@ -138,7 +138,7 @@ export async function runCli(ports: ProgramPorts, args: readonly string[]): Prom
 }
 
 function wrongIn({ code, message }: CommanderError): string {
-  if (code === 'commander.help') return 'A command is missing; --help shows those there are.'
+  if (code === 'commander.help') return 'A command is missing; --help lists the commands.'
   return message.replace(/^error: /, '').replaceAll('\n', ' ')
 }
 

@@ -12,14 +12,14 @@ const INDEX_MAX = 1000
  */
 export function setPath(target: Record<string, unknown>, assignment: string, schema: JsonSchema): void {
   const sign = assignment.indexOf('=')
-  if (sign < 1) throw new UsageError(`--set wants path=value, not "${assignment}".`)
+  if (sign < 1) throw new UsageError(`--set must be path=value, not "${assignment}".`)
   const path = assignment.slice(0, sign)
   const steps = toSteps(path)
   let place: Record<string, unknown> | unknown[] = target
   let at: JsonSchema = schema
   for (const [i, step] of steps.entries()) {
     if (Array.isArray(place) && typeof step !== 'number')
-      throw new UsageError(`--set ${path}: "${step}" is no place in a list.`)
+      throw new UsageError(`--set ${path}: "${step}" is not an index of a list.`)
     at = schemaOf(at, step)
     // Steps into lists are numbers, as was just checked, and into objects either; both index alike
     const slots = place as Record<string | number, unknown>
@@ -105,7 +105,7 @@ function toSteps(path: string): (string | number)[] {
 
 function toIndex(text: string, path: string): number {
   const index = Number(text)
-  if (index >= INDEX_MAX) throw new UsageError(`--set ${path}: ${text} is too far.`)
+  if (index >= INDEX_MAX) throw new UsageError(`--set ${path}: the index ${text} is too large.`)
   return index
 }
 

@@ -28,7 +28,7 @@ export async function signedInToken(
     const credential = signedIn(contexts, name)
     const stored = usable(tokenFor(credential, door), refused)
     if (stored !== null) return [null, stored]
-    if (credential.refresh_token === null) throw ended(name, 'the token has ended')
+    if (credential.refresh_token === null) throw ended(name, 'the token has expired')
     const next = await renew(ports, name, credential, credential.refresh_token, door)
     return [withCredential(contexts, name, next), tokenFor(next, door).access_token!]
   })

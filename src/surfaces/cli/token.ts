@@ -21,12 +21,13 @@ interface Given {
 export function tokenCommand(ports: CliPorts): Command {
   return new Command('token')
     .description('Print an access token for the management API; requires the data directory and is audited')
-    .addOption(new Option('--role <role>', 'What it may do, to everything (default: viewer)').choices(ROLES))
     .addOption(
-      new Option(
-        '--grant <grant...>',
-        'A role and what it is narrowed to, such as modifier:proxies@payments',
-      ).conflicts('role'),
+      new Option('--role <role>', 'Role of the token, for all resources (default: viewer)').choices(ROLES),
+    )
+    .addOption(
+      new Option('--grant <grant...>', 'A role and its scope, such as modifier:proxies@payments').conflicts(
+        'role',
+      ),
     )
     .option('--ttl <duration>', 'Lifetime, at most 24h, such as 15m', '15m')
     .option('--name <name>', 'Actor name in the audit log', 'postern token')
@@ -58,5 +59,5 @@ async function issue(ports: CliPorts, dataDir: string, request: TokenRequest): P
 function toIssued(answer: Readonly<Record<string, unknown>>): IssuedToken {
   const { token, expires_at } = answer
   if (typeof token === 'string' && typeof expires_at === 'string') return { token, expires_at }
-  throw new Error('The running process gave no token.')
+  throw new Error('The running process did not issue a token.')
 }

@@ -47,7 +47,7 @@ function identityText(body: Members, url: string, context: string | null): strin
     ...(words('operations').length > 0
       ? ['may call', ...words('operations').map((name) => `  ${name}`)]
       : []),
-    ...(grants('narrowed_from').length > 0 ? [`narrowed from ${grants('narrowed_from').join(' and ')}`] : []),
+    ...(grants('narrowed_from').length > 0 ? [`limited from ${grants('narrowed_from').join(' and ')}`] : []),
   ]
   return `${lines.join('\n')}\n`
 }

@@ -194,7 +194,7 @@ async function readJson(
 ): Promise<Record<string, unknown>> {
   const foreign = (text: string, cause?: unknown): Error =>
     new NoAnswer(
-      `What answered at ${url} (status ${response.status}) is not the management API of Postern. ${plainHttpFault(response.status, text)}`.trim(),
+      `The server at ${url} (status ${response.status}) is not the management API of Postern. ${plainHttpFault(response.status, text)}`.trim(),
       cause,
     )
   const text = await response.text().catch((error: unknown) => {

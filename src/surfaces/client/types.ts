@@ -720,7 +720,7 @@ export interface Operations {
   readonly 'profiles.toggle': { readonly input: ProfilesToggleInput; readonly output: ProfilesUpdateOutput }
   /** Issue a new token or signing secret; the old one works until the overlap ends */
   readonly 'profiles.rotate': { readonly input: ProfilesRotateInput; readonly output: ProfilesRotateOutput }
-  /** Import a token that another gateway has issued; callers go on sending it */
+  /** Import a token that another gateway has issued; callers continue to send it */
   readonly 'profiles.import': { readonly input: ProfilesImportInput; readonly output: ProfilesImportOutput }
   /** Revoke tokens, signing secrets, keys or bindings of a profile immediately: one by credential_id, or all */
   readonly 'profiles.revoke': { readonly input: ProfilesRevokeInput; readonly output: ProfilesRevokeOutput }
@@ -970,7 +970,7 @@ export interface Operations {
   readonly 'config.import_keys': { readonly input: ConfigImportKeysInput; readonly output: ConfigImportKeysOutput }
   /** List the encryption keys and the number of secrets that each one encrypts */
   readonly 'keys.list': { readonly input: KeysListInput; readonly output: KeysListOutput }
-  /** Encrypt every secret with a new key without downtime and remove the old keys. Also replaces the signing key of access tokens. Completes an interrupted rotation */
+  /** Encrypt every secret with a new key without downtime and remove the old keys. Also replaces the signing key of access tokens. Completes an interrupted rotation. Without keep_old, only a copy of the old key file can restore an older backup */
   readonly 'keys.rotate': { readonly input: KeysRotateInput; readonly output: KeysRotateOutput }
   /** Search the audit trail */
   readonly 'audit.list': { readonly input: AuditListInput; readonly output: AuditListOutput }

@@ -85,7 +85,11 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
     } catch (error) {
       parts.fault(error, requestId)
       return withHeaders(
-        faultPage(500, 'Something went wrong', `The log of the server says more: ${requestId}.`),
+        faultPage(
+          500,
+          'Something went wrong',
+          `The log of the server has the cause, under the request id ${requestId}.`,
+        ),
       )
     }
   }
@@ -165,7 +169,7 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
 
   function logIn(request: Request, url: URL, origin: string): Response {
     const fault = placeFault(request, origin)
-    if (fault !== null) return withHeaders(faultPage(403, 'You cannot sign in here', fault))
+    if (fault !== null) return withHeaders(faultPage(403, 'Sign-in is not possible here', fault))
     const state = randomBytes(32).toString('base64url')
     const verifier = randomBytes(32).toString('base64url')
     const back = Buffer.from(returnPath(url.searchParams.get('return_to'))).toString('base64url')
@@ -198,13 +202,12 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
       .map((value) => value.split('.'))
       .find(([state = '']) => isEqual(said, state))
     const [, verifier = '', back = ''] = kept ?? []
-    if (kept === undefined)
-      return again('This sign-in has expired, or it was begun in another browser.', over)
+    if (kept === undefined) return again('This sign-in has expired, or was started in another browser.', over)
     if (url.searchParams.has('error')) return again('The sign-in was not completed.', over)
     const code = url.searchParams.get('code') ?? ''
     const redirectUri = origin + CALLBACK_PATH
     const signedIn = await parts.redeem({ code, verifier, redirectUri }, asker)
-    if (signedIn === null) return again('This sign-in was used before, or is too old.', over)
+    if (signedIn === null) return again('This sign-in was already used, or is too old.', over)
     // A browser has one session: what it had before is over
     for (const before of cookieValues(request.headers.get('cookie'), names.console))
       await parts.sessions.end(before)
@@ -224,7 +227,7 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
       return problem(
         refuse('credentials_missing', {
           detail:
-            'The session cookie counts only in requests of the console: with X-Postern-Console: 1, from its own origin.',
+            'The session cookie is accepted only in requests of the console: with X-Postern-Console: 1, from its own origin.',
         }),
         asker,
       )
@@ -243,9 +246,9 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
 function placeFault(request: Request, origin: string): string | null {
   const host = request.headers.get('host')?.toLowerCase() ?? ''
   const { protocol, hostname, host: own } = new URL(origin)
-  if (host !== own) return `The console is not known by this address. Open ${origin}${ROOT}/ instead.`
+  if (host !== own) return `This is not the address of the console. Open ${origin}${ROOT}/ instead.`
   if (protocol === 'https:' || isLoopbackHost(hostname)) return null
-  return `The console came over plain HTTP to ${own}: anybody on the way could take over your session. Serve it over HTTPS: set POSTERN_CONTROL_TLS_CERT and POSTERN_CONTROL_TLS_KEY, or let a proxy terminate TLS and set POSTERN_CONTROL_ORIGIN to its https address. On the machine itself, use a loopback address.`
+  return `The console came over plain HTTP to ${own}, so anyone on the network path could take over your session. Serve it over HTTPS: set POSTERN_CONTROL_TLS_CERT and POSTERN_CONTROL_TLS_KEY, or let a proxy terminate TLS and set POSTERN_CONTROL_ORIGIN to its https address. On the machine itself, use a loopback address.`
 }
 
 /** Only pages of the console: anything else could be of another site. */

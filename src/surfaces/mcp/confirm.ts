@@ -40,19 +40,19 @@ export async function confirmedBy(
   }
   const { confirm } = reply.content
   if (reply.action !== 'accept' || (typeof confirm !== 'string' && confirm !== true))
-    throw refuse('confirmation_required', { detail: `Nothing was done: ${UNCONFIRMED[reply.action]}.` })
+    throw refuse('confirmation_required', { detail: `Nothing was changed: ${UNCONFIRMED[reply.action]}.` })
   const { confirm: _, ...others } = options
   return { options: typeof confirm === 'string' ? { ...others, confirm } : others }
 }
 
 /** Why there is no confirmation, by what came of the question. */
 const UNCONFIRMED: Readonly<Record<NonNullable<Person['reply']>['action'], string>> = {
-  accept: 'the person who was asked did not confirm it',
-  decline: 'the person who was asked did not confirm it, and declined',
-  cancel: 'the person who was asked did not confirm it, and gave no answer',
+  accept: 'the person did not confirm it',
+  decline: 'the person declined it',
+  cancel: 'the person closed the question without an answer',
   expired: 'nobody answered the question in time',
-  crowded: 'too many questions wait for an answer already; let a person answer those first',
-  ended: 'the question ended before somebody answered it',
+  crowded: 'too many questions already wait for an answer; a person must answer those first',
+  ended: 'the question ended before a person answered it',
 }
 
 /** What the call would do, as a dry run tells it. */
@@ -84,9 +84,9 @@ async function questionAbout(
   const name = slug ?? subject.slug ?? subject.id ?? ''
   const message = [
     `An agent asks to ${operation.action} the ${inWords(subject.type)}${name === '' ? '' : ` "${name}"`}. This cannot be undone.`,
-    ...namesLine('Gone with it', output['removed']),
-    ...namesLine('What is done', doneIn(output['items'])),
-    ...namesLine('Detached from it', output['detached']),
+    ...namesLine('Also deleted', output['removed']),
+    ...namesLine('Changes', doneIn(output['items'])),
+    ...namesLine('Detached', output['detached']),
   ].join(' ')
   return {
     kind: 'question',
@@ -117,12 +117,12 @@ function doneIn(items: unknown): readonly string[] {
 }
 
 function repetitionOf(slug: string): Question['form'] {
-  const confirm = { type: 'string', title: 'Slug', description: `Write ${slug} to go on` }
+  const confirm = { type: 'string', title: 'Slug', description: `Enter ${slug} to continue` }
   return { type: 'object', properties: { confirm }, required: ['confirm'] }
 }
 
 const AGREEMENT: Question['form'] = {
   type: 'object',
-  properties: { confirm: { type: 'boolean', title: 'Go on', default: false } },
+  properties: { confirm: { type: 'boolean', title: 'Continue', default: false } },
   required: ['confirm'],
 }

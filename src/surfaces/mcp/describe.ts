@@ -173,7 +173,7 @@ const EXAMPLES: Readonly<Record<string, Members>> = {
 const SAMPLES: Readonly<Record<string, unknown>> = {
   name: 'Example',
   slug: 'example',
-  description: 'What people read about it',
+  description: 'Description for people',
   base_path: '/orders',
   collection: 'orders',
   collections: ['orders'],

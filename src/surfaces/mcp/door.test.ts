@@ -414,7 +414,7 @@ describe('the Management MCP door', () => {
     assert.deepEqual(kept, ['token of widget: pst_pk_secret'])
     const full = await call('rotate_widget', { id: 'one' }, 'modifier')
     assert.deepEqual([full['token'], full['token_link']], [undefined, undefined])
-    assert.match(String(full['token_withheld']), /Rotate over REST or the CLI/)
+    assert.match(String(full['token_withheld']), /Rotate it over REST or the CLI/)
     const { json } = await plain({ tool: 'rotate_widget', id: 'one' })
     assert.doesNotMatch(JSON.stringify(json), /pst_pk_/)
     assert.equal((await call('rotate_widget', { id: 'one' }, 'admin'))['token'], 'pst_pk_secret')

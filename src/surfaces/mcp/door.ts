@@ -70,9 +70,9 @@ export interface ManagementDoor {
 const INSTRUCTIONS =
   'Administers the Postern gateway: collections, proxies, clients, profiles, policies, credentials, audit and request records. ' +
   'Each manage_* and query_* tool takes an action, the id of a resource, and arguments. ' +
-  'The action describe with the name of another action as id answers the schema of its arguments and an example. ' +
+  'The action describe with the name of another action as id returns the schema of its arguments and an example. ' +
   'Writes take dry_run to see the difference first, expected_revision to avoid overwriting, reason for the audit, and confirm (the slug) for deletions. ' +
-  'Refusals carry a code, a detail and errors with pointers.'
+  'Errors have a code, a detail, and errors with pointers.'
 
 /** Milliseconds for which a caller may keep lists: its permissions may change. */
 const LIST_TTL_MS = 60_000

@@ -26,12 +26,13 @@ export const PROMPT_TEXTS: readonly PromptText[] = [
   {
     name: 'onboard_partner',
     title: 'Onboard a partner',
-    description: 'A client with collections, limits and a credential, tried before it is handed over',
+    description:
+      'Creates a client with collections, limits and a credential, and tests it before you hand over the credential',
     arguments: [
       { name: 'partner', description: 'Name of the partner', required: true },
       {
         name: 'collections',
-        description: 'What it may call, separated by commas',
+        description: 'Collections that the partner may call, separated by commas',
         required: false,
         of: 'collections',
       },
@@ -45,23 +46,23 @@ export const PROMPT_TEXTS: readonly PromptText[] = [
         operations: ['collections.list'],
         text: ({ collections }) =>
           collections === undefined
-            ? 'List the collections and ask which of them the partner is to call.'
-            : 'Find the collections that are meant, and check that they are published.',
+            ? 'List the collections, and ask which of them the partner may call.'
+            : 'Find these collections, and check that they are published.',
       },
       {
         operations: ['policies.list'],
-        text: always('Look for a policy with the limits that are wanted.'),
+        text: always('Look for a policy with the requested limits.'),
       },
-      { operations: ['policies.create'], text: always('Make one where none fits.') },
+      { operations: ['policies.create'], text: always('If no policy matches, create one.') },
       {
         operations: ['clients.create'],
         text: always(
-          'Create the client with its collections and its policy. It comes with a profile and a token; the token reaches a person by the link in the answer.',
+          'Create the client with its collections and its policy. It comes with a profile and a token; a person gets the token from the link in the response.',
         ),
       },
       {
         operations: ['profiles.create', 'profiles.update'],
-        text: always('Narrow its profile where the partner named addresses, methods or endpoints.'),
+        text: always('If the partner named addresses, methods or endpoints, limit its profile to them.'),
       },
       {
         operations: ['requests.explain'],
@@ -72,9 +73,13 @@ export const PROMPT_TEXTS: readonly PromptText[] = [
   {
     name: 'publish_api',
     title: 'Publish an API',
-    description: 'From a description of an API to published routes, checked before anybody calls them',
+    description: 'Publishes an API from its description, and checks the routes before callers use them',
     arguments: [
-      { name: 'api', description: 'What it is, and where its description or its server is', required: true },
+      {
+        name: 'api',
+        description: 'Name of the API, and the place of its description or its server',
+        required: true,
+      },
       { name: 'base_path', description: 'Path that its routes begin with, such as /orders', required: false },
     ],
     needs: ['collections.publish'],
@@ -85,17 +90,17 @@ export const PROMPT_TEXTS: readonly PromptText[] = [
       {
         operations: ['collections.import'],
         text: always(
-          'Where there is a description (OpenAPI, Swagger 2.0, Postman, HAR), import it; leave it unpublished.',
+          'If there is a description (OpenAPI, Swagger 2.0, Postman, HAR), import it. Do not publish it yet.',
         ),
       },
       {
         operations: ['collections.create'],
-        text: always('Where there is none, create the collection with its upstream.'),
+        text: always('Without a description, create the collection with its upstream.'),
       },
-      { operations: ['proxies.create'], text: always('And a proxy for each route.') },
+      { operations: ['proxies.create'], text: always('Then create a proxy for each route.') },
       {
         operations: ['proxies.list'],
-        text: always('Go through the routes, and the warnings of the answers before.'),
+        text: always('Check the routes, and the warnings in the earlier responses.'),
       },
       {
         operations: ['collections.publish'],
@@ -110,10 +115,16 @@ export const PROMPT_TEXTS: readonly PromptText[] = [
   {
     name: 'investigate_errors',
     title: 'Investigate errors',
-    description: 'What fails, since when, for whom, and which setting or server is the cause',
+    description:
+      'Finds out which calls fail, since when and for which callers, and which setting or server is the cause',
     arguments: [
-      { name: 'collection', description: 'Only calls of this one', required: false, of: 'collections' },
-      { name: 'client', description: 'Only calls of this one', required: false, of: 'clients' },
+      {
+        name: 'collection',
+        description: 'Only calls of this collection',
+        required: false,
+        of: 'collections',
+      },
+      { name: 'client', description: 'Only calls of this client', required: false, of: 'clients' },
       { name: 'since', description: 'Such as 2026-05-01T00:00:00Z', required: false },
     ],
     needs: ['records.list'],
@@ -122,91 +133,103 @@ export const PROMPT_TEXTS: readonly PromptText[] = [
     steps: [
       {
         operations: ['metrics.error_endpoints'],
-        text: always('See which endpoints fail, and how often of how many calls.'),
+        text: always('Find the endpoints that fail, and the share of failed calls.'),
       },
-      { operations: ['metrics.over_time'], text: always('See when it began.') },
+      { operations: ['metrics.over_time'], text: always('Find the time at which the errors began.') },
       {
         operations: ['records.list'],
         text: always(
           'Search the records with status 5xx, then 4xx; group them by code, client and stopped_at.',
         ),
       },
-      { operations: ['records.get'], text: always('Read some of them whole.') },
+      { operations: ['records.get'], text: always('Read some of the records completely.') },
       {
         operations: ['requests.explain'],
-        text: always('Explain one by its request id: which check decided, by which setting.'),
+        text: always(
+          'Explain one of the requests by its request id: find the check and the setting that decided.',
+        ),
       },
-      { operations: ['collections.health'], text: always('See how the servers behind the collection are.') },
+      {
+        operations: ['collections.health'],
+        text: always('Check the health of the servers behind the collection.'),
+      },
       {
         operations: ['audit.list'],
-        text: always('See who changed what shortly before it began.'),
+        text: always('Find the changes shortly before the errors began, and who made them.'),
       },
     ],
   },
   {
     name: 'rotate_credentials',
     title: 'Rotate credentials',
-    description: 'New credentials of callers or for upstreams, without a failed call in between',
+    description: 'Replaces credentials of callers or for upstreams without failed calls',
     arguments: [
-      { name: 'client', description: 'Whose profiles', required: false, of: 'clients' },
+      { name: 'client', description: 'Client whose profiles are rotated', required: false, of: 'clients' },
       { name: 'credential', description: 'Credential for an upstream', required: false, of: 'credentials' },
     ],
     needs: ['profiles.rotate'],
     aim: ({ client, credential }) =>
       client === undefined && credential === undefined
-        ? 'Rotate the credentials that end soon.'
+        ? 'Rotate the credentials that expire soon.'
         : `Rotate ${[client && `the credentials of the client ${client}`, credential && `the credential ${credential}`].filter(Boolean).join(' and ')}.`,
     steps: [
       {
         operations: ['profiles.list', 'credentials.list'],
-        text: always('List them with their state: what has ended, what ends soon, what was last used when.'),
+        text: always(
+          'List them with their state: which have expired, which expire soon, and when each was last used.',
+        ),
       },
       {
         operations: ['profiles.rotate'],
         text: always(
-          'Rotate each profile that is meant, with an overlap in which the old token still works. The new one reaches a person by the link in the answer.',
+          'Rotate each of these profiles, with an overlap in which the old token still works. A person gets the new token from the link in the response.',
         ),
       },
       {
         operations: ['profiles.state'],
-        text: always('Later, look whether the new one is used and the old one no longer.'),
+        text: always('Later, check that only the new token is used.'),
       },
       {
         operations: ['profiles.revoke'],
-        text: always('Revoke the old one at once where it has leaked, after the person has agreed.'),
+        text: always('If the old token has leaked, revoke it immediately, after the person has agreed.'),
       },
       {
         operations: ['credentials.test', 'credentials.rotate'],
         text: always(
-          'Credentials for upstreams: the new secret comes from a person or a vault, is tried first, then takes over.',
+          'Credentials for upstreams: get the new secret from a person or a vault, test it, then rotate.',
         ),
       },
       {
         operations: ['credentials.revert'],
-        text: always('Go back where upstreams refuse the new one.'),
+        text: always('If upstreams refuse the new secret, revert the rotation.'),
       },
     ],
   },
   {
     name: 'promote_environment',
     title: 'Promote to another environment',
-    description: 'What was tried in one instance into this one, planned before it is applied',
+    description:
+      'Copies a tested configuration from another instance to this one, with a plan before the apply',
     arguments: [
-      { name: 'from', description: 'The instance with what was tried, such as staging', required: true },
-      { name: 'select', description: 'Such as collection/orders; everything when absent', required: false },
+      {
+        name: 'from',
+        description: 'Instance with the tested configuration, such as staging',
+        required: true,
+      },
+      { name: 'select', description: 'Such as collection/orders. Default: everything', required: false },
     ],
     needs: ['config.plan', 'config.apply'],
     aim: ({ from, select }) =>
-      `Bring ${select ?? 'the configuration'} from ${from} into this instance. What follows names the tools of this one; the same tools of ${from} read what was tried there.`,
+      `Copy ${select ?? 'the configuration'} from ${from} to this instance. The steps name the tools of this instance. Use the same tools of ${from} to read its configuration.`,
     steps: [
       {
         operations: ['config.export'],
-        text: always('In the other instance: export the documents that are meant. Secrets are not in them.'),
+        text: always('In the other instance: export these documents. They contain no secrets.'),
       },
       {
         operations: ['config.diff'],
         text: always(
-          'Here: see what was changed since documents were applied last, so that nothing is lost.',
+          'Here: check what was changed since documents were last applied, so that nothing is lost.',
         ),
       },
       {
@@ -219,14 +242,16 @@ export const PROMPT_TEXTS: readonly PromptText[] = [
       },
       {
         operations: ['requests.explain'],
-        text: always('Explain a call of what was promoted: it should reach the upstream of this instance.'),
+        text: always(
+          'Explain a call of the promoted configuration: it should reach the upstream of this instance.',
+        ),
       },
     ],
   },
   {
     name: 'compliance_report',
     title: 'Report for an audit',
-    description: 'Who may do what, who changed what, and whether the trail is whole',
+    description: 'Reports permissions and changes, and verifies the audit trail',
     arguments: [
       { name: 'from', description: 'Such as 2026-05-01T00:00:00Z', required: false },
       { name: 'to', description: 'Such as 2026-06-01T00:00:00Z', required: false },
@@ -237,15 +262,15 @@ export const PROMPT_TEXTS: readonly PromptText[] = [
     steps: [
       {
         operations: ['audit.verify'],
-        text: always('Verify that the trail is whole; begin the report with that.'),
+        text: always('Verify the audit trail. Begin the report with the result.'),
       },
       {
         operations: ['audit.list'],
         text: always(
-          'List deletions, denials, changes of access, and changes of credentials in that time: who, from where, why.',
+          'List deletions, denials, changes of access, and changes of credentials in that time, with actor, address and reason.',
         ),
       },
-      { operations: ['audit.get'], text: always('Read the differences of those that stand out.') },
+      { operations: ['audit.get'], text: always('Read the differences of conspicuous entries.') },
       {
         operations: ['users.list', 'grants.list', 'service_identities.list', 'roles.list'],
         text: always('List who may administer the gateway, by which roles and within which scopes.'),
@@ -253,12 +278,12 @@ export const PROMPT_TEXTS: readonly PromptText[] = [
       {
         operations: ['profiles.list'],
         text: always(
-          'List profiles without a credential, and credentials that never end or were never used.',
+          'List profiles without a credential, and credentials that never expire or were never used.',
         ),
       },
       {
         operations: ['records.list'],
-        text: always('Count refused calls: of unknown callers, and of clients beyond their rules.'),
+        text: always('Count refused calls of unknown callers, and of clients that broke their rules.'),
       },
     ],
   },
@@ -267,5 +292,5 @@ export const PROMPT_TEXTS: readonly PromptText[] = [
 /** What every task begins with. */
 export const RULES =
   'Work through the steps below in their order, with the tools of this server. Read before you write. Preview each write ' +
-  'with dry_run, tell the person what it would change, and give it a reason. Never ask for a secret to be typed here, and ' +
-  'repeat none. Say at the end what was done, with ids and revisions.'
+  'with dry_run, tell the person what it would change, and give a reason. Never ask the person to type a secret here, and ' +
+  'never repeat a secret. At the end, report what was done, with ids and revisions.'

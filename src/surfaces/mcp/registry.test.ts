@@ -308,7 +308,7 @@ describe('Management MCP over the registry and a store', () => {
         await nodding.close()
         const wary = await attended(() => ({ action: 'decline' }))
         const declined = await wary.call('manage_clients', { action: 'delete', id: 'gone', confirm: 'gone' })
-        assert.match(String(declined.structuredContent?.['detail']), /did not confirm/)
+        assert.match(String(declined.structuredContent?.['detail']), /the person declined it/)
         await wary.close()
         const sure = await attended(() => ({ action: 'accept', content: { confirm: 'gone' } }))
         assert.equal((await sure.call('delete_client', { id: 'gone' })).structuredContent?.['deleted'], true)
@@ -316,9 +316,9 @@ describe('Management MCP over the registry and a store', () => {
         assert.equal(said.length, 5)
         assert.match(
           said[0]!,
-          /^An agent asks to delete the client "gone"\. This cannot be undone\. Gone with it: profiles\/gone:/,
+          /^An agent asks to delete the client "gone"\. This cannot be undone\. Also deleted: profiles\/gone:/,
         )
-        assert.match(said[0]!, /Detached from it: policies\/gone\./)
+        assert.match(said[0]!, /Detached: policies\/gone\./)
       })
 
       test('agrees to what has no slug to be written', async () => {

@@ -42,7 +42,7 @@ const TEMPLATES: readonly Template[] = [
     uriTemplate: 'audit://entries/{id}',
     name: 'audit_entry',
     title: 'An entry of the audit trail',
-    description: 'With its difference',
+    description: 'With its differences',
     mimeType: JSON_TYPE,
     form: new RegExp(`^audit://entries/${PART}$`),
     reads: ([id]) => ({ resource: 'audit', id: id! }),
@@ -83,7 +83,7 @@ export function createResources(
       {
         uri: SCHEMA_URI,
         name: 'schema',
-        title: 'What a resource of each type may hold',
+        title: 'Members that a resource of each type can have',
         description: 'JSON Schema by type',
         mimeType: JSON_TYPE,
       },

@@ -182,7 +182,7 @@ type Content = Readonly<Record<string, unknown>>
 type LinkTo = (secret: Secret, member: string) => Promise<string | null>
 
 const WITHHELD =
-  'Created, but not shown here: a model would keep it. Rotate over REST or the CLI to get a secret that only you see.'
+  'The secret was created, but is not shown here, because the model would see it. Rotate it over REST or the CLI to get a secret that only you see.'
 const FOR_A_PERSON =
   'Give the link to the person who needs the secret: it opens in a browser, once, within 15 minutes.'
 

@@ -57,7 +57,7 @@ export function* printOpenApi(operations: readonly Operation[]): Generator<void,
       title: 'Postern management API',
       version: '1',
       description:
-        'Every change of the gateway. JSON members are snake_case; ids and slugs are interchangeable; failures are ' +
+        'Operations to read and change the gateway. JSON members are snake_case; ids and slugs are interchangeable; errors are ' +
         '`application/problem+json` (RFC 9457) with a `code` of a closed list.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
@@ -82,7 +82,7 @@ export function* printOpenApi(operations: readonly Operation[]): Generator<void,
 /** What each resource is for that is of no kind, in a sentence; a kind says it itself. The console shows these too. */
 const ABOUT: Readonly<Record<string, string>> = {
   access_requests: 'An access request asks for access of a client to a collection.',
-  change_requests: 'A change that another person must approve waits here.',
+  change_requests: 'A change request is a change that waits for the approval of another person.',
   connections:
     'A connection is the account of a person at an origin. The list shows your own accounts, and with the filter all_users the accounts of everybody.',
   exports: 'An export writes request records or audit entries to a file.',
@@ -177,7 +177,13 @@ function toOptionParameters(operation: Operation): JsonSchema[] {
   })
   return [
     ...(names.includes('expected_revision') && routeOf(operation).byId
-      ? [header('If-Match', 'ETag of the resource: refuse unless it is at this revision', { type: 'string' })]
+      ? [
+          header(
+            'If-Match',
+            'ETag of the resource: the change is refused if the resource has another revision',
+            { type: 'string' },
+          ),
+        ]
       : []),
     ...(names.includes('idempotency_key')
       ? [

@@ -21,7 +21,7 @@ export function toConfigSchema(): JsonSchema {
 export function* printConfigSchema(): Generator<void, JsonSchema> {
   const definitions: Record<string, JsonSchema> = {
     variable: {
-      description: 'A text with variables, whose values are given when it is applied',
+      description: 'A text with variables, whose values are given to plan and apply',
       type: 'string',
       pattern: '\\$\\{var\\.[A-Za-z_][A-Za-z0-9_-]*\\}',
     },
@@ -61,7 +61,7 @@ function toDocument(kind: Kind, definitions: Record<string, JsonSchema>): JsonSc
 }
 
 const SHARED_SCHEMAS: JsonSchema = {
-  description: 'Shared schemas that contracts of the collection refer to; left out, they stay',
+  description: 'Shared schemas that contracts of the collection refer to. Default: the current schemas',
   anyOf: [
     { type: 'object', additionalProperties: { type: ['object', 'boolean'] } },
     { type: 'string' },

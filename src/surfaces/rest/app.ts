@@ -180,7 +180,9 @@ export function createRestApp(given: RestPorts): Hono {
   app.all(`${API_ROOT}/*`, (c) =>
     answered(ports, c, async (via) => {
       await callerOf(ports, c.req.raw, via)
-      throw refuse('not_found', { detail: `There is no such path; ${DOORS.openApi.path} lists them.` })
+      throw refuse('not_found', {
+        detail: `This path does not exist. ${DOORS.openApi.path} lists all paths.`,
+      })
     }),
   )
   app.all('*', (c) => answered(ports, c, () => Promise.reject(refuse('not_available'))))
@@ -300,7 +302,7 @@ function liftOptions(
     if (!names.has(name)) continue
     if (options.has(name) && options.get(name) !== value)
       throw refuse('input_invalid', {
-        detail: `${name} is given twice, and differs.`,
+        detail: `${name} is given twice, with different values.`,
         errors: [{ pointer: `/${name}`, reason: 'given twice with different values' }],
       })
     options.set(name, value)
@@ -364,7 +366,7 @@ async function callerOf(ports: RestPorts, request: Request, via: Via): Promise<P
   if (values.length === 0) return ports.authenticate(bearerOf(authorization), via)
   if (!isFromConsole(request.headers))
     throw refuse('credentials_missing', {
-      detail: `The session of the console counts only in requests that the console makes: with ${CONSOLE_HEADER}: 1 and Sec-Fetch-Site: same-origin. Other programs send an access token.`,
+      detail: `The session of the console is accepted only in requests of the console: with ${CONSOLE_HEADER}: 1 and Sec-Fetch-Site: same-origin. Other programs send an access token.`,
     })
   // A browser may hold several cookies of the name: somebody else's is none
   const [first, ...others] = values

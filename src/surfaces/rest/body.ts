@@ -17,7 +17,7 @@ export const readJsonBody: Job<
   name: 'rest.body',
   isAlwaysApart: true,
   tooMuch: () =>
-    refuse('payload_rejected', { detail: 'The body takes too much to read. Send less at once.' }),
+    refuse('payload_rejected', { detail: 'The body takes too long to read. Send a smaller body.' }),
   run: ({ parts, documents }) => {
     const body = parseObject(Buffer.concat(parts))
     for (const name of documents) {

@@ -57,7 +57,7 @@ export async function answerSecretPage(
     secret = await links.open(token, request)
   } catch (error) {
     fault(error, request.requestId)
-    return page(503, request, 'Try again', html`<p>It could not be opened now, and is still there.</p>`)
+    return page(503, request, 'Try again', html`<p>The secret could not be opened. The link still works.</p>`)
   }
   if (secret === null) return gone(request)
   return page(
@@ -65,11 +65,11 @@ export async function answerSecretPage(
     request,
     'Your secret',
     html`${described(facts)}<p><code>${exact(secret.reveal())}</code></p>
-<p>Keep it now: this was the only time.</p>`,
+<p>Store it now: it cannot be shown again.</p>`,
   )
 }
 
-const OFFER = html`<p>It is shown once.</p>
+const OFFER = html`<p>The secret is shown only once.</p>
 <form method="post"><button type="submit">Show the secret</button></form>`
 
 function described({ subject, member, principal, expiresAt }: LinkFacts): Html {
@@ -82,8 +82,8 @@ function gone(request: PageRequest): PageAnswer {
   return page(
     404,
     request,
-    'This link opens nothing',
-    html`<p>It was opened before, its time is over, or it was not copied whole. If nobody you know opened it, rotate the secret.</p>`,
+    'This link does not work',
+    html`<p>The link was already used, has expired, or was not copied completely. If nobody you know has opened it, rotate the secret.</p>`,
   )
 }
 

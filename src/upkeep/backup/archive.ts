@@ -85,9 +85,9 @@ export async function listArchive(handle: FileHandle): Promise<ReadonlyMap<strin
     if (block.every((byte) => byte === 0)) return entries
     const entry = entryOf(block, at + BLOCK)
     if (entries.has(entry.name) || entries.size === ENTRIES_MAX)
-      throw new Damaged('it holds what no backup does')
+      throw new Damaged('it contains a file that is not part of a backup')
     at = entry.at + Math.ceil(entry.bytes / BLOCK) * BLOCK
-    if (at > size) throw new Damaged('it ends too early')
+    if (at > size) throw new Damaged('it is incomplete')
     entries.set(entry.name, entry)
   }
 }
@@ -106,13 +106,13 @@ function entryOf(block: Buffer, at: number): Entry {
   const bytes = octal(124, 12)
   const isOurs = text(257, 6) === 'ustar' && text(156, 1) === '0' && NAME.test(name) && text(345, 155) === ''
   if (!isOurs || octal(148, 8) !== checksumOf(block) || Number.isNaN(bytes))
-    throw new Damaged('it is no backup of Postern, or a header in it is damaged')
+    throw new Damaged('it is not a backup of Postern, or a header in it is damaged')
   return { name, at, bytes }
 }
 
 /** The bytes of a small file of an archive. */
 export async function readEntry(handle: FileHandle, { at, bytes }: Entry, bytesMax: number): Promise<Buffer> {
-  if (bytes > bytesMax) throw new Damaged('it holds what no backup does')
+  if (bytes > bytesMax) throw new Damaged('it contains a file that is not part of a backup')
   return readExactly(handle, at, bytes)
 }
 
@@ -139,7 +139,7 @@ async function readExactly(handle: FileHandle, at: number, bytes: number): Promi
   let read = 0
   while (read < bytes) {
     const { bytesRead } = await handle.read(buffer, read, bytes - read, at + read)
-    if (bytesRead === 0) throw new Damaged('it ends too early')
+    if (bytesRead === 0) throw new Damaged('it is incomplete')
     read += bytesRead
   }
   return buffer

@@ -69,7 +69,7 @@ test('a backup is taken while the store is written', async () => {
   assert.match(key_id, /^k[0-9a-f]{8}$/)
   assert.equal(told.at(-1), 1)
   assert.equal(statSync(out).mode & 0o777, 0o600)
-  await assert.rejects(backup(out), /is there already; choose another name/)
+  await assert.rejects(backup(out), /already exists\. Choose another name/)
   assert.deepEqual(
     readdirSync(directory).filter((name) => name.includes('.part-')),
     [],
@@ -77,12 +77,15 @@ test('a backup is taken while the store is written', async () => {
 })
 
 test('what no backup can be made of is told, and nothing is left of the attempt', async () => {
-  await assert.rejects(backup(fresh(), { data: join(directory, 'none') }), /is no data directory of Postern/)
+  await assert.rejects(
+    backup(fresh(), { data: join(directory, 'none') }),
+    /is not a data directory of Postern/,
+  )
   const [other, broken] = [fresh(), fresh()]
   await make(other)
   const out = fresh()
   const foreign = { withKey: true, keyFile: join(other, 'vault.key') }
-  await assert.rejects(backup(out, foreign), /does not hold the key that the secrets are sealed with/)
+  await assert.rejects(backup(out, foreign), /does not contain the key with which the secrets are encrypted/)
   mkdirSync(broken)
   writeFileSync(
     join(broken, 'config.db'),
@@ -130,9 +133,9 @@ test('a running instance, a full directory, a wrong or missing key are refused, 
   await assert.rejects(restored(full), /is not empty; choose another directory, or add --force/)
   const wrong = join(full, 'vault.key')
   for (const [own, told] of [
-    [{ from: keyless }, /holds no key; name the file with the key k\w+ with --key-file/],
-    [{ keyFile: wrong }, /does not hold the key k\w+ that the secrets are sealed with/],
-    [{ keyFileElsewhere: wrong }, /does not hold the key/],
+    [{ from: keyless }, /contains no key\. Name the file with the key k\w+ with --key-file/],
+    [{ keyFile: wrong }, /does not contain the key k\w+, with which the secrets are encrypted/],
+    [{ keyFileElsewhere: wrong }, /does not contain the key/],
     [{ keyFile: join(directory, 'none') }, /The key file .* is missing/],
     [{ from: join(directory, 'none') }, /The archive .* cannot be read/],
     [{ from: directory }, /cannot be used: it is a directory\. Nothing was changed\./],
@@ -141,7 +144,7 @@ test('a running instance, a full directory, a wrong or missing key are refused, 
     await assert.rejects(restored(to, own), told)
     assert.equal(existsSync(to), false, String(told))
   }
-  await assert.rejects(restored(full, { from: keyless, isForced: true }), /does not hold the key/)
+  await assert.rejects(restored(full, { from: keyless, isForced: true }), /does not contain the key/)
   assert.deepEqual(readFileSync(join(full, 'config.db')), before)
   assert.deepEqual(
     readdirSync(directory).filter((name) => name.includes('.restore-')),
@@ -174,7 +177,7 @@ test('with force the directory of before is kept beside the new one', async () =
   const inside = join(full, 'keys')
   copyFileSync(join(full, 'vault.key'), inside)
   const request = { from: keyless, isForced: true, keyFileElsewhere: inside }
-  await assert.rejects(restored(full, request), /is in the data directory that is to be replaced/)
+  await assert.rejects(restored(full, request), /is in the data directory that the restore replaces/)
 })
 
 test('an archive that was changed in a head, its manifest or a file, or is of a newer schema, is refused', async () => {
@@ -200,7 +203,7 @@ test('an archive that was changed in a head, its manifest or a file, or is of a 
   await backup(archive, { data: newer, keyFile: join(newer, 'vault.key'), withKey: true })
   await assert.rejects(
     restored(fresh(), { from: archive }),
-    /knows versions up to \d+; restore it with that Postern/,
+    /supports schema versions up to \d+\. Restore it with that version of Postern/,
   )
   const allowing = new DatabaseSync(join(newer, 'config.db'))
   allowing.exec(

@@ -24,8 +24,9 @@ export async function backUp(places: StorePlaces, request: BackupRequest): Promi
   const { data, out, keyFile, withKey, withRecords, progress } = request
   const { config, records } = filesIn(data, places)
   if (!existsSync(config.file))
-    throw new CannotStart(`${data} is no data directory of Postern; name it with --data.`)
-  if (existsSync(out)) throw new CannotStart(`${out} is there already; choose another name, or remove it.`)
+    throw new CannotStart(`${data} is not a data directory of Postern. Name the data directory with --data.`)
+  if (existsSync(out))
+    throw new CannotStart(`${out} already exists. Choose another name, or delete the file.`)
   const draft = await attempt(`${out} cannot be written`, () => mkdtempSync(`${out}.part-`))
   try {
     await copied(config, join(draft, CONFIG), (part) => progress('configuration and audit', part))
@@ -48,7 +49,7 @@ export async function backUp(places: StorePlaces, request: BackupRequest): Promi
       // A key that opens nothing would be found out about when it is too late
       if (!opensCanaryOf(keyFile, canary))
         throw new CannotStart(
-          `The key file ${keyFile} does not hold the key that the secrets are sealed with.`,
+          `The key file ${keyFile} does not contain the key with which the secrets are encrypted. Set POSTERN_KEY_FILE to the right file.`,
         )
       writeFileSync(join(draft, KEY), readFileSync(keyFile), { mode: 0o600 })
       names.push(KEY)

@@ -51,7 +51,7 @@ export function openPlace(data: string, locks: readonly string[], isForced: bool
   if (readdirSync(data).every((name) => leftOver.has(name))) return emptyPlace(data)
   if (!isForced)
     throw new CannotStart(
-      `${data} is not empty; choose another directory, or add --force, which keeps what is there beside it.`,
+      `${data} is not empty; choose another directory, or add --force, which moves its content to a directory beside it.`,
     )
   return fullPlace(data)
 }

@@ -68,15 +68,15 @@ async function openArchive(file: string, { first, newest }: KnownSchemas): Promi
   try {
     const entries = await listArchive(handle)
     const entry = entries.get(MANIFEST)
-    if (entry === undefined) throw new Damaged('it is no backup of Postern')
+    if (entry === undefined) throw new Damaged('it is not a backup of Postern')
     const manifest = toManifest(await readEntry(handle, entry, MANIFEST_BYTES_MAX))
     if (manifest.schema_version < first)
       throw new CannotStart(
-        `${file} is of a development version (schema ${manifest.schema_version}), which this one does not restore. Restore it with the commit that made it, then start this version on that data directory: it converts it, or names the commit to start before.`,
+        `${file} is of a development version (schema ${manifest.schema_version}), which this version does not restore. Restore it with the commit that made it, then start this version with that data directory. The start converts the directory, or names the commit that you must start first.`,
       )
     if ((manifest.compatible_from ?? manifest.schema_version) > newest)
       throw new CannotStart(
-        `${file} is of Postern ${manifest.version} with schema version ${manifest.schema_version}, and this one knows versions up to ${newest}; restore it with that Postern or a newer one.`,
+        `${file} is of Postern ${manifest.version} with schema version ${manifest.schema_version}, but this Postern supports schema versions up to ${newest}. Restore it with that version of Postern or a newer one.`,
       )
     return { manifest, entries }
   } catch (error) {
@@ -90,7 +90,7 @@ function toManifest(bytes: Buffer): Manifest {
   try {
     return Manifest.parse(JSON.parse(bytes.toString()))
   } catch (error) {
-    throw new Damaged('its manifest is damaged, or of another version', { cause: error })
+    throw new Damaged('its manifest is damaged, or has another version', { cause: error })
   }
 }
 
@@ -98,11 +98,11 @@ async function unpack({ manifest, entries }: Archive, file: string, draft: strin
   try {
     for (const { name, bytes, sha256 } of manifest.files) {
       const entry = entries.get(name)
-      if (entry === undefined || entry.bytes !== bytes) throw new Damaged(`${name} in it is not whole`)
+      if (entry === undefined || entry.bytes !== bytes) throw new Damaged(`${name} in it is incomplete`)
       if ((await extractEntry(file, entry, join(draft, name))) !== sha256)
-        throw new Damaged(`${name} in it is not what was backed up`)
+        throw new Damaged(`${name} in it differs from the file that was backed up`)
     }
-    if (!manifest.files.some(({ name }) => name === CONFIG)) throw new Damaged(`it holds no ${CONFIG}`)
+    if (!manifest.files.some(({ name }) => name === CONFIG)) throw new Damaged(`it contains no ${CONFIG}`)
   } catch (error) {
     throw cannotUse(file, error)
   }
@@ -123,15 +123,16 @@ async function placeKey(
   const kept = join(data, KEY)
   const elsewhere = keyFileElsewhere(request, kept)
   const canary = (await config.facts()).meta(CANARY)
-  if (canary === undefined) throw new CannotStart(`The archive ${from} cannot be used: it names no key.`)
+  if (canary === undefined)
+    throw new CannotStart(`The archive ${from} cannot be used: it does not name its key.`)
   const used = keyFile ?? elsewhere ?? [own, kept].find((file) => existsSync(file))
   if (used === undefined)
     throw new CannotStart(
-      `The archive ${from} holds no key; name the file with the key ${key_id} with --key-file, or set POSTERN_KEY_FILE.`,
+      `The archive ${from} contains no key. Name the file with the key ${key_id} with --key-file, or set POSTERN_KEY_FILE.`,
     )
   if (!opensCanaryOf(used, canary))
     throw new CannotStart(
-      `The key file ${used === own ? `in ${from}` : used} does not hold the key ${key_id} that the secrets are sealed with; name the right one with --key-file.`,
+      `The key file ${used === own ? `in ${from}` : used} does not contain the key ${key_id}, with which the secrets are encrypted. Name the right file with --key-file.`,
     )
   if (used === elsewhere) {
     rmSync(own, { force: true })
@@ -176,7 +177,7 @@ async function noteRestore(
         `Its audit trail ended at number ${last?.seq ?? 0} with the link ${last?.hash ?? '-'}.`,
         replaced.found === 'mark'
           ? `The mark of the replaced data directory was at number ${replaced.place.seq} with the link ${replaced.place.hash}.`
-          : 'The replaced data directory had no mark that this key opens.',
+          : 'The replaced data directory had no mark that this key can verify.',
       ].join(' '),
     })
   } finally {
@@ -189,7 +190,7 @@ function keyFileElsewhere({ data, keyFileElsewhere }: RestoreRequest, kept: stri
   if (keyFileElsewhere === null || resolve(keyFileElsewhere) === resolve(kept)) return null
   if (!isInside(keyFileElsewhere, data)) return keyFileElsewhere
   throw new CannotStart(
-    `The key file ${keyFileElsewhere} is in the data directory that is to be replaced; unset POSTERN_KEY_FILE and name it with --key-file.`,
+    `The key file ${keyFileElsewhere} is in the data directory that the restore replaces. Unset POSTERN_KEY_FILE, and name the file with --key-file.`,
   )
 }
 

@@ -110,7 +110,7 @@ test('of a sound data directory all is well but where its key is, nothing is cha
   copyFileSync(join(data, 'vault.key'), keyFile)
   chmodSync(keyFile, 0o600)
   assert.equal((await found(data, { POSTERN_KEY_FILE: keyFile }))['key file']!.state, 'ok')
-  assert.match(all['key file']!.found, /lies in the data directory/)
+  assert.match(all['key file']!.found, /is in the data directory/)
   const none = await found(join(directory, 'none'))
   assert.equal(none['data directory']!.state, 'warn')
   assert.ok(!readdirSync(directory).includes('none'))
@@ -125,13 +125,18 @@ test('what is wrong with the directory, the key, the schema, the store or the tr
     assert.match(finding.found, told)
     assert.notEqual(finding.fix, null)
   }
-  await wrong('data directory', (data) => chmodSync(data, 0o755), /open to others \(mode 755\)/, 'warn')
+  await wrong(
+    'data directory',
+    (data) => chmodSync(data, 0o755),
+    /accessible to other users \(mode 755\)/,
+    'warn',
+  )
   await wrong('key file', (data) => chmodSync(join(data, 'vault.key'), 0o644), /can be read by others/)
   await wrong('key file', (data) => rmSync(join(data, 'vault.key')), /is missing/)
   const other = `k1 ${Buffer.alloc(32, 1).toString('base64')}\n`
-  await wrong('vault', (data) => writeFileSync(join(data, 'vault.key'), other), /does not hold the key/)
+  await wrong('vault', (data) => writeFileSync(join(data, 'vault.key'), other), /does not contain the key/)
   const newer = `insert into schema_versions (version, name, applied_at) values (${SCHEMA_VERSIONS.newest + 1}, 'of tomorrow', '')`
-  await wrong('schema', (data) => change(data, newer), /knows versions up to/)
+  await wrong('schema', (data) => change(data, newer), /supports versions up to/)
   const older = 'update schema_versions set version = 25, compatible_from = 21'
   await wrong('schema', (data) => change(data, older), /version 25, of a development version/)
   const allowing = await make()
@@ -141,7 +146,7 @@ test('what is wrong with the directory, the key, the schema, the store or the tr
   )
   const { state, found: told } = (await found(allowing))['schema']!
   assert.equal(state, 'ok')
-  assert.match(told, /knows versions up to \d+; version \d+ allows it/)
+  assert.match(told, /supports versions up to \d+; version \d+ allows it/)
   await wrong('store', (data) => truncateSync(join(data, 'config.db'), 5000), /cannot be read/)
   const planted = `insert into audit_chain (seq, hash) values (1, 'x')`
   await wrong('audit trail', (data) => change(data, planted), /entry 1: an entry was removed/)
@@ -187,7 +192,10 @@ test('a certificate is told of before it ends, and with a key that is not its ow
     (now) => tlsFinding(own, now).state,
   )
   assert.deepEqual(states, ['fail', 'ok', 'warn', 'fail'])
-  assert.match(tlsFinding({ ...own, key: other.key }, Date.UTC(2030, 0)).found, /is not its key/)
+  assert.match(
+    tlsFinding({ ...own, key: other.key }, Date.UTC(2030, 0)).found,
+    /is not the key of the certificate/,
+  )
   assert.match(tlsFinding({ ...own, certificate: join(directory, 'none.pem') }, 0).found, /ENOENT/)
 })
 
@@ -199,7 +207,7 @@ test('postern doctor prints what it found, and ends with 1 where something fails
   }
   const sound = await run()
   assert.equal(sound.code, 0)
-  assert.match(sound.out, /^ok {4}vault: the key opens what is sealed$/m)
+  assert.match(sound.out, /^ok {4}vault: the key decrypts the stored secrets$/m)
   chmodSync(join(data, 'vault.key'), 0o644)
   const broken = await run()
   assert.equal(broken.code, 1)
@@ -263,5 +271,5 @@ test('the runner of the settings is asked, with its token', async () => {
   writeFileSync(token, 'two words')
   const faulty = (await found(data, settings))['runner']
   assert.equal(faulty?.state, 'fail')
-  assert.match(faulty?.found ?? '', /must hold one token/)
+  assert.match(faulty?.found ?? '', /must contain one token/)
 })

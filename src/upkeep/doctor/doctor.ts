@@ -38,10 +38,10 @@ export async function examine(
   let settings: Settings
   try {
     settings = readSettings(data === null ? [] : ['--data', data], env)
-    findings.push({ check: 'settings', state: 'ok', found: 'all are understood', fix: null })
+    findings.push({ check: 'settings', state: 'ok', found: 'all settings are valid', fix: null })
   } catch (error) {
     if (!(error instanceof CannotStart)) throw error
-    const fix = 'Correct it; docs/settings.md names those there are.'
+    const fix = 'Correct it. docs/settings.md lists all settings.'
     return [...findings, { check: 'settings', state: 'fail', found: error.message, fix }]
   }
   const checks: Readonly<Record<string, Check>> = {
@@ -60,7 +60,7 @@ export async function examine(
     try {
       findings.push(...(await look(settings)))
     } catch (error) {
-      const fix = 'See whether the file can be read, and start again.'
+      const fix = 'Check that the file can be read, and start again.'
       findings.push({ check, state: 'fail', found: (error as Error).message, fix })
     }
   }
@@ -84,8 +84,8 @@ export async function findRunner(settings: RunnerSettings | null): Promise<Findi
         {
           check,
           state: 'fail',
-          found: `the runner at ${place.text} does not know the token`,
-          fix: 'Put the SHA-256 of the token of POSTERN_RUNNER_TOKEN_FILE into listen.tokens of its file.',
+          found: `the runner at ${place.text} refuses the token`,
+          fix: 'Add the SHA-256 of the token in POSTERN_RUNNER_TOKEN_FILE to listen.tokens in the file of the runner.',
         },
       ]
     const { entries } = JSON.parse(body) as { entries?: unknown }
@@ -168,7 +168,7 @@ async function tried(
   const trial = await tryClient({ provider, origin, clock: createClock(), fetch: createGuardedFetch(egress) })
   if (typeof trial !== 'string') return toFinding(one, trial)
   const found = `${one.issuer} cannot be used: ${trial}`
-  const fix = `Check ${memberName(one, 'ISSUER')} and the network between.`
+  const fix = `Check ${memberName(one, 'ISSUER')} and the network.`
   return { check: checkOf(one), state: 'fail', found, fix }
 }
 
@@ -193,8 +193,8 @@ function toFinding(one: OidcSettings, { method, outcome, answer, instead }: Clie
       return {
         check,
         state: 'warn',
-        found: `${issuer} does not tell whether it accepts the client by ${method}: it answered ${answer}`,
-        fix: 'Sign in once to see, and look at the log.',
+        found: `${issuer} does not show whether it accepts the client by ${method}: it answered ${answer}`,
+        fix: 'Sign in once to test it, and read the log.',
       }
   }
 }
@@ -215,22 +215,22 @@ function judgedOf({ lastGood, records, keys, lock }: DataFiles): readonly Judged
     {
       place: lastGood,
       damage: () => lastGood.damage(),
-      fix: 'The next start makes it anew from config.db. Where config.db is damaged too, restore a backup with postern restore.',
+      fix: 'The next start creates it again from config.db. If config.db is damaged too, restore a backup with postern restore.',
     },
     {
       place: records,
       damage: () => damageOfRecords(records),
-      fix: 'Stop, move it away or delete it, and start: new records begin. Or restore a backup that has the records.',
+      fix: 'Stop Postern, move the file away or delete it, and start Postern, which begins a new file. Or restore a backup that has the records.',
     },
     {
       place: keys,
       damage: () => keys.damage(),
-      fix: 'The next start removes it and begins a new one. Requests that are repeated reach their upstream again.',
+      fix: 'The next start replaces it with a new file. Repeated requests then reach their upstream again.',
     },
     {
       place: lock,
       damage: () => lock.damage(),
-      fix: 'The next start empties it: it holds nothing. You can delete it.',
+      fix: 'It has no content, and the next start empties it. You can delete it.',
     },
   ]
 }
@@ -259,7 +259,7 @@ export async function findFiles(data: string, files: DataFiles): Promise<Finding
     findings.push({
       check: RESTORE_PART,
       state: isServed ? 'warn' : 'fail',
-      found: `${part} is left of a restore that was cut off`,
+      found: `${part} is left from an interrupted restore`,
       fix: isServed
         ? 'Delete it; if the start is refused, run postern restore again.'
         : 'Run postern restore again.',
@@ -270,8 +270,8 @@ export async function findFiles(data: string, files: DataFiles): Promise<Finding
       findings.push({
         check: name,
         state: 'warn',
-        found: `${join(data, name)} was put aside by a start because it was damaged, or not a file`,
-        fix: 'Keep it elsewhere if you need what is in it, then delete it.',
+        found: `${join(data, name)} was moved aside by a start, because it was damaged or not a file`,
+        fix: 'If you need its content, move it elsewhere. Otherwise delete it.',
       })
   return findings
 }
@@ -290,7 +290,7 @@ function others(data: string, { config, lastGood, records, keys, lock }: DataFil
         ? 'Move it away, and restore a backup with postern restore.'
         : file === lock.file
           ? 'Delete it while no instance runs.'
-          : 'The next start renames it and makes the file anew.'
+          : 'The next start renames it and creates the file again.'
     return [{ check, state, found: `${file} is ${kind}, not a file`, fix }]
   })
 }
@@ -301,12 +301,15 @@ function effectsWithoutAccess(
   { config, lastGood, records, keys, lock }: DataFiles,
 ): readonly (readonly [files: readonly string[], effect: string])[] {
   return [
-    [config.files, 'A start serves serving.db, and nothing can be changed.'],
-    [lastGood.files, 'A start makes it anew from config.db.'],
-    [records.files, 'A start keeps no records, and drops and counts them when memory is full.'],
-    [keys.files, 'A start keeps idempotency keys in memory only.'],
-    [lock.files, 'A start sets its mode, or serves serving.db where it belongs to another user.'],
-    [[join(data, AUDIT_MARK)], 'A start replaces it where its directory can be written.'],
+    [config.files, 'Postern would start with serving.db, and nothing could be changed.'],
+    [lastGood.files, 'Postern would create it again from config.db.'],
+    [
+      records.files,
+      'Postern would keep records only in memory, and drop and count them when memory is full.',
+    ],
+    [keys.files, 'Postern would keep idempotency keys only in memory.'],
+    [lock.files, 'Postern would set its mode, or start with serving.db if the file belongs to another user.'],
+    [[join(data, AUDIT_MARK)], 'Postern would replace it if its directory is writable.'],
   ]
 }
 
@@ -330,6 +333,6 @@ function rewritten({ config }: DataFiles): Finding[] {
   const fix = isThere
     ? 'The next start removes it.'
     : 'The next start uses it if it is whole. Otherwise restore a backup with postern restore, then delete it.'
-  const found = `${copy} was left by a process that was killed while it wrote config.db again`
+  const found = `${copy} was left by a process that was killed while it rewrote config.db`
   return [{ check: basename(copy), state: isThere ? 'warn' : 'fail', found, fix }]
 }

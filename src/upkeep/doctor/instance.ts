@@ -25,7 +25,7 @@ async function findReady(url: string, version: string, reach: typeof fetch = fet
   try {
     const answer = await reach(`${url}${DOORS.readyz.path}`, { signal: AbortSignal.timeout(ANSWER_MS_MAX) })
     const { status } = (await answer.json()) as { status?: unknown }
-    const found = `${version} runs at ${url} and says ${String(status)}`
+    const found = `${version} runs at ${url} with the status ${String(status)}`
     if (answer.ok && status === 'pass') return { check, state: 'ok', found, fix: null }
     return {
       check,
@@ -34,7 +34,7 @@ async function findReady(url: string, version: string, reach: typeof fetch = fet
       fix: `See ${url}${DOORS.readyz.path} and the log of the process.`,
     }
   } catch (error) {
-    const found = `it runs at ${url} and does not answer: ${(error as Error).message}`
+    const found = `it runs at ${url}, but does not answer: ${(error as Error).message}`
     return { check, state: 'fail', found, fix: 'See the log of the process.' }
   }
 }
@@ -49,7 +49,7 @@ async function findPort(check: string, { host, port }: ListenAddress): Promise<F
     check,
     state: fault === null ? 'ok' : 'fail',
     found: fault === null ? `${host}:${port} is free` : fault,
-    fix: fault === null ? null : 'End what listens there, or set another address.',
+    fix: fault === null ? null : 'Stop the process that listens there, or set another address.',
   }
 }
 
@@ -71,6 +71,6 @@ export async function findReachable(check: string, url: string): Promise<Finding
     check,
     state: fault === null ? 'ok' : 'warn',
     found: fault === null ? `${url} can be reached` : `${url}: ${fault}`,
-    fix: fault === null ? null : 'Check the address, and the network between.',
+    fix: fault === null ? null : 'Check the address and the network.',
   }
 }

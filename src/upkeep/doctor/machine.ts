@@ -41,16 +41,16 @@ export function findNode(version = process.versions.node): Finding {
 export function findDirectory({ data }: Settings): Finding[] {
   const check = 'data directory'
   if (!existsSync(data))
-    return [{ check, state: 'warn', found: `${data} is not there yet`, fix: 'postern up makes it.' }]
+    return [{ check, state: 'warn', found: `${data} does not exist yet`, fix: 'postern up creates it.' }]
   const fault = faultOfAccess(data, 'write')
   if (fault !== null) {
-    const found = `${fault.found}. A start serves the last known configuration from serving.db and changes nothing`
+    const found = `${fault.found}. Postern would start with the last known configuration from serving.db, and nothing could be changed`
     return [{ check, state: 'fail', found, fix: `${fault.fix}. Then start again.` }]
   }
   const mode = statSync(data).mode & 0o777
   if ((mode & 0o077) === 0 || process.platform === 'win32')
-    return [{ check, state: 'ok', found: `${data}, for its owner alone`, fix: null }]
-  const found = `${data} is open to others (mode ${mode.toString(8)})`
+    return [{ check, state: 'ok', found: `${data}, accessible only to its owner`, fix: null }]
+  const found = `${data} is accessible to other users (mode ${mode.toString(8)})`
   return [{ check, state: 'warn', found, fix: `chmod 700 ${data}` }]
 }
 
@@ -67,7 +67,7 @@ export function diskFinding(bytes: number): Finding {
     check: 'disk space',
     state: bytes < DISK_FAIL ? 'fail' : bytes < DISK_WARN ? 'warn' : 'ok',
     found: `${Math.floor(bytes / MIB)} MiB free`,
-    fix: bytes < DISK_WARN ? 'Make room: a change that cannot be written is refused.' : null,
+    fix: bytes < DISK_WARN ? 'Free disk space. Postern refuses changes that it cannot write.' : null,
   }
 }
 
@@ -76,14 +76,14 @@ export function findKeyFile(settings: Settings): Finding[] {
   const check = 'key file'
   const file = keyFileOf(settings)
   if (!existsSync(file) && !existsSync(join(settings.data, 'config.db')))
-    return [{ check, state: 'ok', found: 'made at the first start', fix: null }]
+    return [{ check, state: 'ok', found: 'created at the first start', fix: null }]
   try {
     const { keys } = loadKeys(file, false)
-    const found = `${file} holds ${keys.length === 1 ? '1 key' : `${keys.length} keys`}`
+    const found = `${file} contains ${keys.length === 1 ? '1 key' : `${keys.length} keys`}`
     if (!isInside(file, settings.data)) return [{ check, state: 'ok', found, fix: null }]
     const fix =
       'A program that can write config.db can often read the key there, and could forge the audit trail. Keep the key elsewhere, and name it with POSTERN_KEY_FILE.'
-    return [{ check, state: 'warn', found: `${found} and lies in the data directory`, fix }]
+    return [{ check, state: 'warn', found: `${found} and is in the data directory`, fix }]
   } catch (error) {
     if (!(error instanceof CannotStart)) throw error
     return [{ check, state: 'fail', found: error.message, fix: 'See docs/keys.md.' }]
@@ -105,11 +105,11 @@ export function tlsFinding({ certificate, key }: TlsFiles, now: number): Finding
       return {
         check,
         state: 'fail',
-        found: `${key} is not its key`,
-        fix: 'Name the two files that belong together.',
+        found: `${key} is not the key of the certificate`,
+        fix: 'Set the certificate and its key.',
       }
   } catch (error) {
-    const fix = 'Name files in PEM that this user may read.'
+    const fix = 'Set files in PEM that this user can read.'
     return { check, state: 'fail', found: (error as Error).message, fix }
   }
   const rest = Date.parse(read.validTo) - now
@@ -118,12 +118,17 @@ export function tlsFinding({ certificate, key }: TlsFiles, now: number): Finding
     return {
       check,
       state: 'fail',
-      found: `begins only ${new Date(read.validFrom).toISOString()}`,
+      found: `is not valid before ${new Date(read.validFrom).toISOString()}`,
       fix: 'Check the clock of this machine.',
     }
   if (rest <= 0)
-    return { check, state: 'fail', found, fix: 'Replace it; a running instance takes it on by itself.' }
-  if (rest < EXPIRY_WARN_MS) return { check, state: 'warn', found, fix: 'Replace it before that.' }
+    return {
+      check,
+      state: 'fail',
+      found,
+      fix: 'Replace it. A running instance loads the new file by itself.',
+    }
+  if (rest < EXPIRY_WARN_MS) return { check, state: 'warn', found, fix: 'Replace it before it expires.' }
   return { check, state: 'ok', found, fix: null }
 }
 
@@ -138,6 +143,6 @@ export function clockFinding(now: number): Finding {
     check: 'clock',
     state: isSane ? 'ok' : 'fail',
     found: new Date(now).toISOString(),
-    fix: isSane ? null : 'Set the clock of this machine; tokens and certificates are judged by it.',
+    fix: isSane ? null : 'Set the clock of this machine, because tokens and certificates depend on it.',
   }
 }

@@ -47,11 +47,11 @@ async function judgeServer(
   isNetworkAsked: boolean,
 ): Promise<Judged> {
   if (isExchanging(origin.mode) && !hasProvider) {
-    const found = `the auth_mode ${origin.mode} needs an identity provider, and none is set up`
+    const found = `the auth_mode ${origin.mode} needs an identity provider, but none is configured`
     return { state: 'fail', found, fix: 'Set POSTERN_OIDC_ISSUER, or change the auth_mode of the origin.' }
   }
   if (!isNetworkAsked)
-    return { state: 'ok', found: `${origin.mode}; --network asks for its authorization server`, fix: null }
+    return { state: 'ok', found: `${origin.mode}; --network checks its authorization server`, fix: null }
   const egress = createEgress({ ...NO_LISTENER, allow: egressAllow })
   const discovery = createDiscovery({ fetch: createGuardedFetch(egress), clock: createClock() })
   const { oauth } = origin
@@ -81,7 +81,7 @@ async function judgeLastAttempt(
   if (last?.outcome !== 'denied' || last.error !== 'configuration_invalid') return null
   const fault = last.diff.find(({ path }) => path === '/fault')?.value
   const found = `the last attempt to connect, at ${last.time}, failed${typeof fault === 'string' ? `: ${fault}` : ''}`
-  const fix = `Do what it says, and connect an account at /connect/${slug} again.`
+  const fix = `Correct the cause, and connect an account at /connect/${slug} again.`
   return { state: 'warn', found: found.replace(/\.$/, ''), fix }
 }
 
@@ -96,11 +96,11 @@ async function judgeAccounts(
   if (mode === 'shared_oauth' && !rows.some(({ user }) => user === SHARED))
     return { state: 'warn', found: 'no shared account is connected', fix: `Connect it at ${page}.` }
   if (ended.length === 0) return null
-  const found = `${ended.length} of ${rows.length} ${rows.length === 1 ? 'account' : 'accounts'} ended at the authorization server`
+  const found = `${ended.length} of ${rows.length} ${rows.length === 1 ? 'account' : 'accounts'} were ended by the authorization server`
   const who = mode === 'shared_oauth' ? 'An administrator connects it' : 'Their people connect them'
   return {
     state: 'warn',
     found,
-    fix: `${who} again at ${page}. The audit entries oauth.refresh_connection have the reason.`,
+    fix: `${who} again at ${page}. The audit entries oauth.refresh_connection contain the reason.`,
   }
 }

@@ -30,7 +30,7 @@ export async function findStore(
   isNetworkAsked: boolean,
 ): Promise<Finding[]> {
   const { file, files } = filesIn(settings.data, places).config
-  if (!existsSync(file)) return [{ check: 'store', state: 'ok', found: 'made at the first start', fix: null }]
+  if (!existsSync(file)) return [{ check: 'store', state: 'ok', found: 'created at the first start', fix: null }]
   let scratch: string
   try {
     scratch = mkdtempSync(join(tmpdir(), 'postern-doctor-'))
@@ -143,26 +143,26 @@ function schemaFinding(
       fix: 'Start Postern with this data directory: a start converts it, or says what to do.',
     }
   if (version > newest) {
-    const found = `version ${version}, and this Postern knows versions up to ${newest}`
+    const found = `version ${version}, but this Postern supports versions up to ${newest}`
     if (compatibleFrom <= newest)
       return { check, state: 'ok', found: `${found}; version ${version} allows it`, fix: null }
     return { check, state: 'fail', found, fix: 'Start the newer Postern that wrote it.' }
   }
-  const later = version < newest ? `; the next start brings it to ${newest}` : ''
+  const later = version < newest ? `; the next start upgrades it to ${newest}` : ''
   return { check, state: 'ok', found: `version ${version}${later}`, fix: null }
 }
 
 function sealFinding(settings: Settings, canary: string | undefined): Finding {
   const check = 'vault'
   const file = keyFileOf(settings)
-  if (canary === undefined) return { check, state: 'ok', found: 'nothing is sealed yet', fix: null }
+  if (canary === undefined) return { check, state: 'ok', found: 'no secrets are stored yet', fix: null }
   try {
     if (opensCanaryOf(file, canary))
-      return { check, state: 'ok', found: 'the key opens what is sealed', fix: null }
+      return { check, state: 'ok', found: 'the key decrypts the stored secrets', fix: null }
   } catch (error) {
     return { check, state: 'fail', found: (error as Error).message, fix: 'Restore the key file.' }
   }
-  const found = `${file} does not hold the key that the secrets are sealed with`
+  const found = `${file} does not contain the key with which the secrets are encrypted`
   return { check, state: 'fail', found, fix: 'Restore the right file, or set POSTERN_KEY_FILE.' }
 }
 
@@ -175,7 +175,7 @@ async function servedFinding(store: ConfigStore): Promise<Finding> {
   if (faults.length === 0)
     return { check, state: 'ok', found: `revision ${revision} can be served`, fix: null }
   const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : ''
-  const fix = 'Correct that resource; until then its routes are answered with route_unavailable.'
+  const fix = 'Correct this resource. Until then, its routes return route_unavailable.'
   return { check, state: 'fail', found: `${faults[0]}${more}`, fix }
 }
 
@@ -210,12 +210,12 @@ async function trailFinding(
       check,
       state: 'fail',
       found: ok
-        ? `the keyed anchor is gone, and ${wasKeyed ? 'the key file proves that there was one' : 'so is the text that the key file seals'}`
+        ? `the keyed anchor is missing, ${wasKeyed ? 'although the key file proves that it existed' : 'and so is the text that proves the key file'}`
         : `entry ${broken!.seq}: ${broken!.what}`,
-      fix: 'Another program has changed config.db, or an older file was put in its place. Keep a copy of it, then restore a backup with postern restore. To go on with the file as it is, run postern backup and restore that backup. See docs/audit.md.',
+      fix: 'Another program has changed config.db, or an older file was put in its place. Keep a copy of it, then restore a backup with postern restore. To continue with the current file, run postern backup and restore that backup. See docs/audit.md.',
     }
   if (mark.found !== 'mark' && keyed_from !== null) {
-    const fix = 'Find out why. The next start makes a new one, with an audit entry.'
+    const fix = 'Find the cause. The next start creates a new one, with an audit entry.'
     return { check, state: 'warn', found: `${found}, but audit.mark is ${mark.found}`, fix }
   }
   return { check, state: 'ok', found, fix: null }

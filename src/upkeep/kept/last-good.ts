@@ -51,8 +51,8 @@ export interface LastGoodWatch {
 /** What the log is told of a copy that is damaged, or cannot be written. */
 export function tellLastGood({ file, isWritable, log, fault }: LastGoodWatch): (error: unknown) => void {
   return (error) => {
-    if (!(error instanceof DamagedCopy)) return fault(error, 'the last known configuration cannot be kept')
-    const remedy = isWritable ? ': it is made anew from config.db' : ''
+    if (!(error instanceof DamagedCopy)) return fault(error, 'the last known configuration cannot be stored')
+    const remedy = isWritable ? ': it is created again from config.db' : ''
     log('warn', `${file} is damaged (${error.message})${remedy}`)
   }
 }

@@ -126,7 +126,7 @@ async function openVaultOf(store: ConfigStore, parts: ConfigurationParts): Promi
   } catch (error) {
     const canary = await store.read.meta(CANARY)
     if (!(error instanceof CannotStart) || canary === undefined || !isRightKey(parts, canary)) throw error
-    throw new Error('what is sealed in it cannot be opened with its key', { cause: error })
+    throw new Error('its secrets cannot be decrypted with its key', { cause: error })
   }
 }
 
@@ -145,7 +145,7 @@ function isRightKey({ settings, keyFile, fault }: ConfigurationParts, sealed: st
 async function beginTrail(parts: TrailParts): Promise<Continuity> {
   const { found, place } = parts.mark
   if (found !== 'mark' || place.seq === 0) return secureTrail(parts)
-  const detail = `A new audit trail begins. The mark knew an earlier one, which ended at number ${place.seq} with the link ${place.hash}.`
+  const detail = `A new audit trail begins. The mark records an earlier trail, which ended at number ${place.seq} with the link ${place.hash}.`
   await acceptTrail(parts, { operation: 'audit.mark', surface: 'system', actor: 'start', detail })
   return { fault: null, notes: [`audit trail: ${detail}`] }
 }
@@ -159,13 +159,13 @@ interface StoreProblem {
 }
 
 const RESTORE = 'Restore a backup (postern restore --force) and start again'
-const ANEW = 'to begin anew, delete serving.db and what is left of config.db'
+const ANEW = 'to start without the old configuration, delete serving.db and the remaining files of config.db'
 
 function gone(file: string): StoreProblem {
   return {
-    what: `${file} is gone`,
+    what: `${file} is missing`,
     fix: `${RESTORE}; ${ANEW}.`,
-    detail: 'The store is gone.',
+    detail: 'The store is missing.',
     fault: 'missing',
   }
 }
@@ -208,7 +208,7 @@ function unusable(place: ConfigPlace, error: unknown): StoreProblem {
   if (known !== null && PASSING.has(known.fault))
     return {
       what: `${file} cannot be opened (${known.fault}, ${known.facts.inner})`,
-      fix: 'Make room on the disk, or repair it, and start again.',
+      fix: 'Free disk space or repair the disk, and start again.',
       detail: 'The disk of the store is full or faulty.',
       fault: known.fault,
     }
@@ -229,8 +229,8 @@ const PASSING: ReadonlySet<StoreFault> = new Set(['disk_full', 'io_error', 'read
 
 function diverged(file: string, fault: string): StoreProblem {
   return {
-    what: `${file} does not extend what this instance wrote last, so it was replaced by an older file or changed by another program. ${fault}`,
-    fix: `Put the right config.db back, or ${RESTORE.charAt(0).toLowerCase()}${RESTORE.slice(1)}. To go on with this file as it is, run postern backup and restore that backup: the restore is recorded in the audit trail.`,
+    what: `${file} does not contain the last changes of this instance: it was replaced by an older file, or changed by another program. ${fault}`,
+    fix: `Put the right config.db back, or ${RESTORE.charAt(0).toLowerCase()}${RESTORE.slice(1)}. To continue with this file, run postern backup and restore that backup. The audit trail records the restore.`,
     detail: 'The store is older than the mark of the audit trail, or was changed by another program.',
     fault: 'changed',
   }
@@ -248,7 +248,7 @@ function withoutStore(
     const access = faultOfAccess(serving, 'read')
     const why =
       access === null
-        ? `${serving} is not there, holds nothing yet, is damaged, or was written by another version`
+        ? `${serving} is missing, empty or damaged, or was written by another version`
         : `${access.found}. ${access.fix}`
     throw new CannotStart(
       `${what}${what.endsWith('.') ? '' : '.'} There is no last known configuration to serve: ${why}. ${fix}`,
@@ -258,7 +258,7 @@ function withoutStore(
   const mark = openMarkOf(parts.settings.data, vault, parts.fault)
   if (mark.place.revision > kept.revision)
     throw new CannotStart(
-      `${what}${what.endsWith('.') ? '' : '.'} ${serving} is older too: it has revision ${kept.revision}, and the mark knows revision ${mark.place.revision}. It could admit what was revoked. ${fix}`,
+      `${what}${what.endsWith('.') ? '' : '.'} ${serving} is older too: it has revision ${kept.revision}, but the mark records revision ${mark.place.revision}. It could accept revoked credentials. ${fix}`,
     )
   return {
     vault,
@@ -268,7 +268,7 @@ function withoutStore(
     fault: {
       log: `${what}${what.endsWith('.') ? '' : ':'} The last known configuration (revision ${kept.revision}) is served and cannot be changed. ${fix}`,
       fault,
-      detail: `${detail} Traffic is served by the last known configuration, and nothing can be changed. The log of the process and postern doctor say what to do.`,
+      detail: `${detail} Traffic is served with the last known configuration, and nothing can be changed. The log of the process and postern doctor say what to do.`,
     },
     notes: [],
   }

@@ -30,7 +30,7 @@ export async function clearDamagedFiles(
     discard(lastGood)
     log(
       'warn',
-      `${lastGood.file} is damaged (${lastGoodFault}) and was removed: it is made anew from config.db`,
+      `${lastGood.file} is damaged (${lastGoodFault}) and was removed. It is created again from config.db`,
     )
   }
   const keysFault = await keys.damage()
@@ -38,7 +38,7 @@ export async function clearDamagedFiles(
     discard(keys)
     log(
       'warn',
-      `${keys.file} is damaged (${keysFault}) and was removed: a new one begins. A request that is repeated under an idempotency key of before reaches its upstream again`,
+      `${keys.file} is damaged (${keysFault}) and was removed. A new file begins. A request that is repeated with an earlier idempotency key reaches its upstream again`,
     )
   }
   const recordsFault = await records.damage()
@@ -48,7 +48,7 @@ export async function clearDamagedFiles(
       if (existsSync(file)) renameSync(file, aside + file.slice(records.file.length))
     log(
       'error',
-      `${records.file} is damaged (${recordsFault}) and is now ${aside}: new records begin, and quotas count from zero. Restore records.db from a backup that has it, or delete the damaged file`,
+      `${records.file} is damaged (${recordsFault}) and is now ${aside}. New records begin, and quotas count from zero. Restore records.db from a backup that has it, or delete the damaged file`,
     )
   }
 }
@@ -73,10 +73,7 @@ function putAsideOther(path: string, log: Log): void {
   if (kind === null) return
   const aside = asideOf(path)
   renameSync(path, aside)
-  log(
-    'error',
-    `${path} is ${kind}, not a file. It is now ${aside}: delete it, or move what is in it elsewhere`,
-  )
+  log('error', `${path} is ${kind}, not a file. It is now ${aside}. Delete it, or move its content elsewhere`)
 }
 
 /** @return the new name of something that is put aside */
@@ -93,15 +90,12 @@ async function takeRewritten({ file, files, rewritten }: ConfigPlace, log: Log):
   if (otherThanFile(copy) !== null || !existsSync(copy)) return
   if (existsSync(file)) {
     rmSync(copy)
-    log(
-      'warn',
-      `${copy} was left by a process that was killed while it wrote config.db again, and was removed`,
-    )
+    log('warn', `${copy} was left by a process that was killed while it rewrote config.db, and was removed`)
   } else if (statSync(copy).size > 0 && (await rewritten.damage()) === null) {
     // The log of the file that is gone would be read as the log of this one
     discard({ files })
     renameSync(copy, file)
-    log('warn', `${file} was gone: the whole copy ${copy} is used, which a killed process had written`)
+    log('warn', `${file} was missing. The complete copy ${copy} of a killed process is used instead`)
   } else log('error', `${copy} is an incomplete copy of config.db, left by a killed process. Delete it`)
 }
 
@@ -115,7 +109,7 @@ function refuseHalfRestore(data: string, config: ConfigPlace, keyFile: string, l
   if (!existsSync(part)) return
   if (!existsSync(config.file) || !existsSync(keyFile))
     throw new CannotStart(
-      `A restore into ${data} was cut off: ${part} is left of it. Run postern restore again, with --force if it asks for that; to begin anew, empty ${data}.`,
+      `A restore into ${data} was interrupted: ${part} is left from it. Run postern restore again, with --force if it asks for that; to begin anew, empty ${data}.`,
     )
-  log('warn', `${part} is left of a restore that was cut off; delete it`)
+  log('warn', `${part} is left from an interrupted restore. Delete it`)
 }

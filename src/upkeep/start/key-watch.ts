@@ -18,7 +18,7 @@ export function watchKeyFile(keyFile: string, vault: Pick<Vault, 'keys'>): Probe
     let stats: Stats | undefined
     try {
       stats = statSync(keyFile, { throwIfNoEntry: false })
-      if (stats === undefined) return { fault: 'missing', inner: `${keyFile} is gone` }
+      if (stats === undefined) return { fault: 'missing', inner: `${keyFile} is missing` }
       const now = [stats.dev, stats.ino, stats.mode, stats.size, stats.mtimeMs, ...ids(vault)].join()
       if (now === seen) return null
       const found = new Set(ids(openVaultAlone(keyFile)))

@@ -226,7 +226,7 @@ class NativeEngine implements Engine, Draining {
 /** What OpenSSL says of a handshake that begins as a request of HTTP does. */
 const HTTP: ReadonlySet<unknown> = new Set(['ERR_SSL_HTTP_REQUEST', 'ERR_SSL_HTTPS_PROXY_REQUEST'])
 
-const TEXT = 'This port speaks TLS. Ask with https in place of http.\n'
+const TEXT = 'This port speaks TLS. Use https instead of http.\n'
 const ANSWER = `HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: ${TEXT.length}\r\nConnection: close\r\n\r\n${TEXT}`
 
 /**

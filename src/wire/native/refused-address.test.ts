@@ -18,7 +18,7 @@ const CALL: CallRequest = {
   keepBytesMax: 0,
   readBytesMax: 100,
 }
-const NEVER = 'is refused: link-local, metadata, multicast and unspecified addresses are never asked'
+const NEVER = 'is refused: Postern never calls link-local, metadata, multicast and unspecified addresses'
 const REQUEST = 'GET /a HTTP/1.1\r\nHost: a\r\n\r\n'
 
 /** A resolver that gives the addresses that `addressesOf` names at that time. */

@@ -139,7 +139,7 @@ function listOf(value: Json | undefined): readonly JsonObject[] {
 
 /** A value that differs from the default, or none. */
 export function plainValues(schema: JsonObject, path: Path): readonly Json[] {
-  // The token of the credential is read elsewhere: a text that is stored is never answered
+  // The token of the credential is read from an external source: a text that is stored is never answered
   if (pointerOf(path).startsWith('/auth/token')) return []
   const usual = schema['default']
   const values = schema['enum']

@@ -77,7 +77,8 @@ export const TIME_FUNCTIONS: Readonly<Record<string, FunctionType>> = {
   now: {
     takes: [0],
     signatures: [`now(): ${T}`],
-    call: ({ ambient }) => new Timestamp(ambient === null ? failed('there is no clock here') : ambient.now()),
+    call: ({ ambient }) =>
+      new Timestamp(ambient === null ? failed('the time is not available here') : ambient.now()),
   },
   timestamp: { takes: [1], signatures: [], call: (run, [value]) => toTimestamp(run, value) },
   duration: { takes: [1], signatures: [], call: (run, [value]) => toSpan(text(run, value)) },

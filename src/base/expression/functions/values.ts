@@ -46,7 +46,8 @@ export const CODING_FUNCTIONS: Readonly<Record<string, FunctionType>> = {
   uuid: {
     takes: [0],
     signatures: ['uuid(): string'],
-    call: ({ ambient }) => (ambient === null ? failed('there is no chance here') : ambient.uuid()),
+    call: ({ ambient }) =>
+      ambient === null ? failed('random values are not available here') : ambient.uuid(),
   },
 }
 
@@ -71,7 +72,7 @@ function decoded(value: string, alphabet: RegExp, coding: 'base64' | 'base64url'
   try {
     return UTF_8.decode(Buffer.from(value, coding))
   } catch {
-    return failed(`${coding}.decode takes the code of text in UTF-8`)
+    return failed(`${coding}.decode takes encoded text in UTF-8`)
   }
 }
 
@@ -202,7 +203,7 @@ function extreme(name: string, isBefore: (a: number | bigint, b: number | bigint
 /** A whole number from 0 to `max` - 1, each as likely. No secret: the numbers can be guessed. */
 function random({ ambient }: Evaluation, [max]: readonly unknown[]): bigint {
   const below = wholeNumber(max, 1, RANDOM_MAX)
-  if (ambient === null) failed('there is no chance here')
+  if (ambient === null) failed('random values are not available here')
   return BigInt(Math.floor(ambient.random() * below))
 }
 
@@ -382,7 +383,7 @@ function get(run: Evaluation, [value, path, other = null]: readonly unknown[]): 
     if (name === null) failed('a path has texts and whole numbers')
     if (Array.isArray(found) && !/^(?:0|[1-9]\d{0,8})$/.test(name)) return other
     if (ArrayBuffer.isView(found))
-      failed('a body that is neither text nor JSON as its media type promises has no members')
+      failed('a body that is neither text nor the JSON that its media type declares has no members')
     if (typeof found !== 'object' || found === null || !Object.hasOwn(found, name)) return other
     found = (found as Plain)[name]
   }

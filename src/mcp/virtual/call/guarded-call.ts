@@ -22,7 +22,7 @@ type Send = (
 ) => void
 
 const UNUSABLE_GUARDRAIL =
-  'A guardrail of the virtual MCP or of its origin cannot be used, so no call is let through. Operators see the reason in the log of the process and in the record of the call.'
+  'A guardrail of the virtual MCP or of its origin cannot be used, so every call is refused. Operators find the reason in the process log and in the request record.'
 
 /** Sends as `send` does what the guardrails let pass, and gives its answer as they leave it. */
 export function guarded(

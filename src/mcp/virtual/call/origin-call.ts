@@ -334,7 +334,7 @@ export class OriginCall {
     if (method === 'ping') answer({ result: {} })
     else if (ask === null || inputFault({ asked }, this.#request.clientCapabilities) !== null) {
       if (ask !== null) this.#missing = { ...this.#missing, ...requiredBy(asked) }
-      answer({ error: { code: RPC.methodNotFound, message: 'The client does not take this request' } })
+      answer({ error: { code: RPC.methodNotFound, message: 'The client does not support this request' } })
     } else
       ask(String(method), isMembers(params) ? params : EMPTY, (result) => {
         if (result !== null) answer({ result })
@@ -416,7 +416,7 @@ export class OriginCall {
       case 'error':
         return this.#failed(reply.error, isModernOrigin)
       case 'session_gone':
-        return this.#refuse('upstream_unavailable', 'it knows no session that it has just opened')
+        return this.#refuse('upstream_unavailable', 'it does not know the session that it has just opened')
       case 'none':
         return this.#refuse(refusalFor(reply), reply.reason)
     }
@@ -429,7 +429,11 @@ export class OriginCall {
         return result['isError'] !== true || !this.#isForWant(failureText(result), isModernOrigin)
       case 'input_required':
         if (isModernOrigin) this.#needsInput(result)
-        else this.#refuse('upstream_invalid_response', 'it asks in a way that its revision does not have')
+        else
+          this.#refuse(
+            'upstream_invalid_response',
+            'it asks the client in a way that its revision does not have',
+          )
         return false
       default:
         this.#refuse('upstream_invalid_response', 'its result is of an unknown type')

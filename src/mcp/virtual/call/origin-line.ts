@@ -385,7 +385,7 @@ export class OriginLine {
         },
         piece: (_bytes, from, to) => {
           taken += to - from
-          if (taken > TAKEN_BYTES_MAX) came ??= none('it answers a request with more than that it was taken')
+          if (taken > TAKEN_BYTES_MAX) came ??= none('it answers a message with more than an acknowledgement')
           return taken <= TAKEN_BYTES_MAX
         },
         elsewhere(given, over) {
@@ -518,7 +518,7 @@ export type Handling =
 export const PASSED: Handling = { kind: 'passed' }
 export const TAKEN: Handling = { kind: 'taken' }
 /** For an answer that tells of no task. */
-export const NO_TASK: Handling = { kind: 'refused', reason: 'its answer tells of no task' }
+export const NO_TASK: Handling = { kind: 'refused', reason: 'its response names no task' }
 
 /** What is different about a request to an origin that has to do with a task. */
 export interface TaskTerms {

@@ -175,7 +175,10 @@ export class ParkedCall implements HeldCall {
     const bytes = answer.kind === 'result' ? Buffer.byteLength(answer.text) : bytesOf(answer)
     this.#kept = memory.take(bytes)
       ? ended
-      : refusal('overloaded', 'The call was made, and its answer could not be kept until it was asked for.')
+      : refusal(
+          'overloaded',
+          'The call was carried out, but its response could not be stored until the client fetched it.',
+        )
   }
 
   /** The call was given up on its way. */

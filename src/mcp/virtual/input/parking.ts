@@ -244,7 +244,14 @@ export function createParking(tools: ParkingTools): Parking {
           account('parameter_invalid')
           done(unusable('The requestState was used already'))
         } else if (claimed === 'unavailable')
-          end(ended(sender, request, 'overloaded', 'Too many answers are remembered at the moment.'))
+          end(
+            ended(
+              sender,
+              request,
+              'overloaded',
+              'Too many answers are stored at the moment. Try again later.',
+            ),
+          )
         else if (state.heldId === null) callAgain()
         else takeUp(state.heldId)
       }

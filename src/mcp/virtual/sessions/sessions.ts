@@ -127,7 +127,7 @@ export function createOriginSessions(tools: OriginSessionsTools): OriginSessions
     if (taken.kind === 'failed') return { reason: taken.reason }
     if (taken.kind === 'session') return keep(made(taken.session))
     const { serial } = taken
-    let came: Came = { reason: 'it was not asked' }
+    let came: Came = { reason: 'it was not called' }
     try {
       came = await opened()
     } finally {

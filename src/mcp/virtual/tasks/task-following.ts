@@ -117,7 +117,7 @@ function followTask(
       failures = 0
       take(task)
     } else if (reply.kind === 'error' || ++failures >= FAILURES_MAX)
-      end({ kind: 'fault', reason: 'it says no more of the task that it has begun' })
+      end({ kind: 'fault', reason: 'it no longer reports the state of the task that it has started' })
     else next = setTimeout(() => void inquire(), POLL_MS.usual).unref()
   }
 

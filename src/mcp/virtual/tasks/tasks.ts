@@ -177,7 +177,7 @@ export const NOT_DECLARED: RelayedAnswer = {
 
 /** 2025-11-25, basic/utilities: tasks (tool-level negotiation). */
 function notAsTask(tool: string): RelayedAnswer {
-  const message = `The tool is not called as a task: ${tool.slice(0, 128)}`
+  const message = `The tool cannot be called as a task: ${tool.slice(0, 128)}`
   return { kind: 'error', code: RPC.methodNotFound, message }
 }
 

@@ -94,7 +94,7 @@ function exportCommand(ports: CliPorts, operations: ConfigOperations): Command {
     .addOption(
       many(
         '--select <kind/slug>',
-        'Such as collection/orders or policy; with what lies below. Repeat for more',
+        'Such as collection/orders or policy; includes everything that belongs to it. Repeat for more',
       ),
     )
     .option(
@@ -110,7 +110,9 @@ function exportCommand(ports: CliPorts, operations: ConfigOperations): Command {
     }
     const { documents, set_elsewhere } = Exported.parse((await client.call(operations.export, input)).body)
     for (const { item, field } of set_elsewhere)
-      ports.err(`${printable(item)}: the secret ${printable(field)} is stored there alone, and left out.\n`)
+      ports.err(
+        `${printable(item)}: the secret ${printable(field)} is stored only in the instance, and is left out.\n`,
+      )
     if (given.out !== undefined) {
       writeFiles(given.out, documents, ({ kind, spec }) => parentOf(kind, spec))
       ports.err(`${documents.length} documents written to ${given.out}.\n`)
@@ -145,7 +147,7 @@ function planCommand(ports: CliPorts, operations: ConfigOperations): Command {
 
 function diffCommand(ports: CliPorts, operations: ConfigOperations): Command {
   const command = addManner(
-    new Command('diff').description(`${operations.diff.summary}; ends with 3 where they differ`),
+    new Command('diff').description(`${operations.diff.summary}; exits with code 3 if they differ`),
   ).addOption(many('--against <files>', 'Other documents to compare with, instead of the instance'))
   return addCommonFlags(command).action(async (files: string[], given: Given) => {
     const { input, sources } = await take(ports, files, given)
@@ -190,9 +192,9 @@ function applyCommand(ports: CliPorts, operations: ConfigOperations): Command {
       printDiff(ports, given.output, diff ?? [], body, approvalNeeded)
     }
     if (given.watch !== true) return once()
-    if (given.yes !== true) throw new UsageError('--watch asks nobody: add --yes.')
+    if (given.yes !== true) throw new UsageError('--watch cannot ask for confirmation: add --yes.')
     if (given.planId !== undefined || given.dryRun === true)
-      throw new UsageError('--watch applies what changes: leave --plan-id and --dry-run out.')
+      throw new UsageError('--watch applies each change of the files: leave out --plan-id and --dry-run.')
     await applyOnChange(ports, { paths: [...files, ...(given.varFile ?? [])], format: given.output }, once)
   })
 }
@@ -263,7 +265,7 @@ async function applyOnChange(
     // The stop signal also ends the wait
     await delay(LOOK_MS, undefined, { signal: stopped.signal }).catch(() => undefined)
   }
-  ports.err('Stopped; what was applied stays.\n')
+  ports.err('Stopped. Changes that were applied stay.\n')
 }
 
 /** Names, sizes and times of all files; those that go while they are looked at are not there. */
@@ -292,7 +294,7 @@ async function isSettled(ports: CliPorts, format: Format, apply: () => Promise<v
       return true
     }
     printFailure(ports, format, error)
-    ports.err('Nothing was changed; watching on.\n')
+    ports.err('Nothing was changed. Still watching for changes.\n')
     if (!(error instanceof ProblemError)) return error instanceof UsageError
     const { status } = error.problem
     return status < 500 && status !== 412 && status !== 429
@@ -318,7 +320,7 @@ function promoteCommand(ports: CliPorts, operations: ConfigOperations): Command 
     .addOption(many('--from-var <name=text>', 'Value in the source instance that a variable replaces'))
     .addOption(many('--from-var-file <file>', 'File of these values, YAML or JSON'))
     .addOption(many('--var <name=text>', 'Value of the variable in the target instance'))
-    .addOption(many('--var-file <file>', 'Such values, YAML or JSON'))
+    .addOption(many('--var-file <file>', 'File of values in the target instance, YAML or JSON'))
     .option(
       '--name, --managed-by <set>',
       'Name of the set of documents in the target instance. --name is an alias',

@@ -17,7 +17,7 @@ import { type Given, many } from './planned.ts'
 /** `postern convert`: the configuration of another program as documents, which it prints, with a report on standard error. */
 export function convertCommand(ports: CliPorts, operation: Operation): Command {
   const command = new Command('convert')
-    .description(`${operation.summary}. Ends with 3 where something is left out or a draft`)
+    .description(`${operation.summary}. Exits with code 3 if something is left out or becomes a draft`)
     .argument('<file>', 'YAML or JSON; - is standard input')
     .option('--servers <what>', 'What MCP servers become: origins (default) or collections')
     .addOption(
@@ -40,7 +40,7 @@ export function convertCommand(ports: CliPorts, operation: Operation): Command {
       else for (const note of body['notes'] as readonly string[]) ports.err(`${printable(note)}\n`)
       const runner = body['runner'] as Readonly<Record<string, unknown>>
       if (Object.keys(runner).length > 0)
-        ports.err(`For the file of postern runner:\n${toYamlText({ entries: runner }, 0)}`)
+        ports.err(`Entries for the file of postern runner:\n${toYamlText({ entries: runner }, 0)}`)
       ports.out(given.output === 'json' ? toJsonText(documents) : toYaml(documents))
       if (body['exact'] !== true) throw new Failed(EXIT.inexact)
     },
@@ -60,8 +60,8 @@ function reportText(rows: z.output<typeof ReportRows>, colour: boolean): string 
 /** `postern import-keys`: keys in the file go to the profiles that its converted documents made. */
 export function importKeysCommand(ports: CliPorts, operation: Operation): Command {
   const command = new Command('import-keys')
-    .description(`${operation.summary}. Ends with 3 where a key is left out`)
-    .argument('<file>', 'YAML or JSON, as it was converted; - is standard input')
+    .description(`${operation.summary}. Exits with code 3 if a key is left out`)
+    .argument('<file>', 'The YAML or JSON file that was converted; - is standard input')
     .requiredOption(
       '--name, --managed-by <set>',
       'Name under which the documents were applied. --name is an alias',
@@ -93,7 +93,7 @@ function valuesIn(given: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(
     given.map((one) => {
       const at = one.indexOf('=')
-      if (at < 1) throw new UsageError('--value takes a name and a text: --value tenant=acme')
+      if (at < 1) throw new UsageError('--value must be a name and a text, such as --value tenant=acme')
       return [one.slice(0, at), one.slice(at + 1)]
     }),
   )

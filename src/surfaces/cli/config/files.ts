@@ -26,7 +26,7 @@ export async function readFiles(ports: CliPorts, paths: readonly string[]): Prom
       const lineOf = (inner: string): number | null => lineIn(text, index, pointer + inner)
       const source = { name, lineOf }
       if (!isPlain(value))
-        throw new UsageError(`${placeIn(source, '')}: a document is an object of kind, slug and spec.`)
+        throw new UsageError(`${placeIn(source, '')}: a document must be an object with kind, slug and spec.`)
       documents.push(value)
       sources.push(source)
     }
@@ -109,7 +109,7 @@ export function writeFiles(
     const steps = [document.kind, ...(parent === null ? [] : [parent]), document.slug]
     // They come from the server, and name files here
     if (!steps.every((step) => /^[a-z0-9][a-z0-9_-]{0,63}$/.test(step)))
-      throw new Error(`The server answered a document that no file can be named after: ${steps.join('/')}.`)
+      throw new Error(`The server returned a document whose name cannot be a file name: ${steps.join('/')}.`)
     const file = `${join(directory, ...steps)}.yaml`
     mkdirSync(dirname(file), { recursive: true })
     writeFileSync(file, toYamlText(document, 0))

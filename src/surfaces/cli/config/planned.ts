@@ -113,7 +113,7 @@ export function tellWarnings(
 export function deletesOf({ allowDeletes }: Given): { allow_deletes?: number } {
   if (allowDeletes === undefined) return {}
   const count = fromText('integer', allowDeletes)
-  if (typeof count !== 'number' || count < 0) throw new UsageError('--allow-deletes wants a whole number.')
+  if (typeof count !== 'number' || count < 0) throw new UsageError('--allow-deletes must be a whole number.')
   return { allow_deletes: count }
 }
 
@@ -139,7 +139,7 @@ export async function planned(
     if (given.yes !== true && shown.items.length > 0) {
       if (!isTable) ports.err(planText(shown))
       const typed = await ports.ask(`Apply this to ${printable(client.place)}? Type yes: `)
-      if (typed.trim() !== 'yes') throw new UsageError('Not confirmed; nothing was done.')
+      if (typed.trim() !== 'yes') throw new UsageError('Not confirmed. Nothing was changed.')
     }
   }
   const { body } = await ask(
@@ -206,5 +206,5 @@ export function inStepText(plan: Plan, isAgainstDocuments: boolean): string {
       ? ''
       : `${length} ${length === 1 ? 'is' : 'are'} not managed by this set yet; an apply takes ${length === 1 ? 'it' : 'them'} over.\n`
   const both = isAgainstDocuments ? 'The two sets of documents' : 'The documents and the instance'
-  return `${summaryOf(plan)}\n${both} are in step.\n${managed}`
+  return `${summaryOf(plan)}\n${both} match.\n${managed}`
 }

@@ -17,20 +17,20 @@ export async function readVariables(
   const variables: Record<string, string | number | boolean> = {}
   for (const file of files) {
     const values: unknown = parse(await readText(ports, file))
-    if (!isPlain(values)) throw new UsageError(`${file} must hold one object of names and values.`)
+    if (!isPlain(values)) throw new UsageError(`${file} must contain one object with names and values.`)
     for (const [name, value] of Object.entries(values)) variables[named(name, file)] = plain(value, name)
   }
   for (const text of assignments) {
     const [, name, sign, value] = /^([^=:]*)(:?=)(.*)$/s.exec(text) ?? []
     if (name === undefined || value === undefined)
-      throw new UsageError(`--var wants NAME=text or NAME:=value, not "${text}".`)
+      throw new UsageError(`--var must be NAME=text or NAME:=value, not "${text}".`)
     variables[named(name, '--var')] = sign === '=' ? value : plain(fromJson(value, name), name)
   }
   return variables
 }
 
 function named(name: string, source: string): string {
-  if (!VARIABLE_NAME.test(name)) throw new UsageError(`${source}: "${name}" is no name of a variable.`)
+  if (!VARIABLE_NAME.test(name)) throw new UsageError(`${source}: "${name}" is not a valid variable name.`)
   return name
 }
 
@@ -43,6 +43,6 @@ function fromJson(text: string, name: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw new UsageError(`--var ${name}:= wants JSON, such as ${name}:=10.`)
+    throw new UsageError(`--var ${name}:= must be followed by JSON, such as ${name}:=10.`)
   }
 }

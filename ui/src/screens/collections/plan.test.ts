@@ -25,7 +25,7 @@ test('a first import adds the proxies of its difference', () => {
 })
 
 test('a later import has the changes that the server lists', () => {
-  const breaking = [{ pointer: '/methods', reason: 'GET is no longer answered' }]
+  const breaking = [{ pointer: '/methods', reason: 'GET no longer exists' }]
   const plan = planOf(
     {
       unchanged: 4,
