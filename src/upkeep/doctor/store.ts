@@ -30,7 +30,8 @@ export async function findStore(
   isNetworkAsked: boolean,
 ): Promise<Finding[]> {
   const { file, files } = filesIn(settings.data, places).config
-  if (!existsSync(file)) return [{ check: 'store', state: 'ok', found: 'created at the first start', fix: null }]
+  if (!existsSync(file))
+    return [{ check: 'store', state: 'ok', found: 'created at the first start', fix: null }]
   let scratch: string
   try {
     scratch = mkdtempSync(join(tmpdir(), 'postern-doctor-'))
