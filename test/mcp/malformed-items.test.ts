@@ -130,7 +130,7 @@ test('a probe tells what is repaired and what is left out', async () => {
     /tools "no_input" is repaired: \/inputSchema is missing and is added/,
     /tools "text_input" is left out: it has a schema of another type than object/,
     /tools "list_output" is left out for clients of revisions before 2026-07-28/,
-    /tools "lost_reference" is repaired: \/outputSchema is left out, since clients cannot compile it/,
+    /tools "lost_reference" is repaired: \/outputSchema is left out, because clients cannot compile it/,
     /prompts "odd" is left out/,
     /resources "a:odd" is left out/,
   ])

@@ -207,7 +207,7 @@ test('a source has at most so many connections on each listener, over all thread
   }
   assert.ok(
     bounded.log.some((line) =>
-      /closed 1 new connection, the last from 127\.0\.0\.6: more than 20 /.test(line),
+      /closed 1 new connection, the last from 127\.0\.0\.6: the limit is 20 connections /.test(line),
     ),
   )
 })

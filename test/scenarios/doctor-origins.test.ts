@@ -84,7 +84,7 @@ test('the doctor names each origin whose accounts cannot be used, and what to do
     about(lines, 'closed'),
     /^warn .*refused the registration with status 403[\s\S]*\/connect\/closed/,
   )
-  assert.match(about(lines, 'ended'), /^warn .*1 of 1 account ended[\s\S]*\/connect\/ended/)
+  assert.match(about(lines, 'ended'), /^warn .*ended 1 of 1 account\n[\s\S]*\/connect\/ended/)
   assert.match(about(lines, 'all'), /^warn .*no shared account[\s\S]*\/connect\/all/)
   assert.match(about(lines, 'jag'), /^fail .*needs an identity provider[\s\S]*POSTERN_OIDC_ISSUER/)
   assert.equal(about(lines, 'plain'), '')
@@ -107,7 +107,7 @@ test('without --network the doctor asks no origin', async () => {
   const { lines } = await findings()
   assert.deepEqual(asked(), before)
   assert.match(about(lines, 'broken'), /^ok .*--network/)
-  assert.match(about(lines, 'ended'), /^warn .*1 of 1 account ended/)
+  assert.match(about(lines, 'ended'), /^warn .*ended 1 of 1 account\n/)
 })
 
 test('what is corrected is found no more', async () => {

@@ -138,7 +138,7 @@ test('filters of the other list are refused, and so is a file that is not there'
   assert.equal(cancelled.json.state, 'expired')
   const gone = await download(made.id)
   assert.deepEqual([gone.status, gone.json.code], [404, 'not_found'])
-  assert.match(gone.json.detail, /is expired: there is no file/)
+  assert.match(gone.json.detail, /is expired, so it has no file/)
   const dry = await server.manage('POST', '/exports?dry_run=true', { of: 'records' })
   assert.equal(dry.status, 200)
   assert.equal((await server.manage('GET', `/exports/${dry.json.result.id}`)).status, 404)

@@ -96,7 +96,7 @@ async function judgeAccounts(
   if (mode === 'shared_oauth' && !rows.some(({ user }) => user === SHARED))
     return { state: 'warn', found: 'no shared account is connected', fix: `Connect it at ${page}.` }
   if (ended.length === 0) return null
-  const found = `${ended.length} of ${rows.length} ${rows.length === 1 ? 'account' : 'accounts'} were ended by the authorization server`
+  const found = `the authorization server ended ${ended.length} of ${rows.length} ${rows.length === 1 ? 'account' : 'accounts'}`
   const who = mode === 'shared_oauth' ? 'An administrator connects it' : 'Their people connect them'
   return {
     state: 'warn',
