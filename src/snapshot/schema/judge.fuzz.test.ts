@@ -11,7 +11,7 @@ import { createSchemaJudges } from './judge.ts'
 /**
  * What ajv reads in another way than the specification: `if` without a branch as nothing, `contains: false` as true, the items that
  * fit `contains: {}` as not evaluated, every item beside another `contains` as evaluated, and `contains` beside `prefixItems` as
- * nothing for an empty list. In branches it forgets how many items `prefixItems`, `items: false` or `unevaluatedItems: true` have evaluated,
+ * nothing for an empty list. In branches it forgets how many items `prefixItems`, `items: false` or `unevaluatedItems` have evaluated,
  * where another branch does not fit; and it takes names that each object of JavaScript has as evaluated.
  */
 function isReadOtherwise(own: JsonSchema, value: unknown): boolean {
@@ -21,7 +21,7 @@ function isReadOtherwise(own: JsonSchema, value: unknown): boolean {
     /"contains":(true|false|\{\})/.test(text) ||
     (text.includes('"contains"') && /"(?:prefixItems|unevaluatedItems)"/.test(text)) ||
     (text.includes('"if"') && text.includes('"unevaluated')) ||
-    (/"prefixItems"|"items":false|"unevaluatedItems":true/.test(text) &&
+    (/"prefixItems"|"items":false|"unevaluatedItems".*"unevaluatedItems"/.test(text) &&
       text.includes('"unevaluatedItems"') &&
       /"(?:anyOf|oneOf|dependentSchemas)"/.test(text))
   )
@@ -71,4 +71,21 @@ test('a value fits as ajv has it, for schemas of all keywords that refer to each
     { numRuns: fuzzCases(1500) },
   )
   assert.ok(compared > 500, `${compared}`)
+})
+
+test('items that branches have evaluated are as the specification has them where ajv reads them otherwise', () => {
+  // JSON Schema 2020-12, sections 11.2 and 7.7.1.1: a branch that does not fit evaluates nothing
+  const cases: readonly (readonly [JsonSchema, unknown, boolean])[] = [
+    [{ unevaluatedItems: false, anyOf: [{ items: false }, {}] }, [null], false],
+    [{ unevaluatedItems: false, anyOf: [{ unevaluatedItems: true }, false] }, [null, null], true],
+    [{ unevaluatedItems: false, oneOf: [true, { unevaluatedItems: false }, false] }, [null], false],
+    [{ unevaluatedItems: false, anyOf: [{ prefixItems: [{ type: 'string' }] }, {}] }, [null], false],
+    [{ unevaluatedItems: false, anyOf: [{ prefixItems: [true] }, {}] }, [null], true],
+  ]
+  for (const [own, one, isFitting] of cases)
+    assert.equal(
+      createSchemaJudges({}, true).of(own, 'request')(one) === null,
+      isFitting,
+      JSON.stringify(own),
+    )
 })
