@@ -12,13 +12,14 @@ import { createSchemaJudges } from './judge.ts'
  * What ajv reads in another way than the specification: `if` without a branch as nothing, `contains: false` as true, the items that
  * fit `contains: {}` as not evaluated, every item beside another `contains` as evaluated, and `contains` beside `prefixItems` as
  * nothing for an empty list. In branches it forgets how many items `prefixItems`, `items: false` or `unevaluatedItems` have evaluated,
- * where another branch does not fit; and it takes names that each object of JavaScript has as evaluated.
+ * where another branch does not fit. For the members of one object it keeps what `contains` of a reference came to for the member before;
+ * and it takes names that each object of JavaScript has as evaluated.
  */
 function isReadOtherwise(own: JsonSchema, value: unknown): boolean {
   const text = JSON.stringify(own)
   return (
     (text.includes('"unevaluatedProperties"') && /"(?:constructor|toString)":/.test(JSON.stringify(value))) ||
-    /"contains":(true|false|\{\})/.test(text) ||
+    /"contains":(true|false|\{\}|\{"\$ref")/.test(text) ||
     (text.includes('"contains"') && /"(?:prefixItems|unevaluatedItems)"/.test(text)) ||
     (text.includes('"if"') && text.includes('"unevaluated')) ||
     (/"prefixItems"|"items":false|"unevaluatedItems".*"unevaluatedItems"/.test(text) &&
@@ -73,7 +74,9 @@ test('a value fits as ajv has it, for schemas of all keywords that refer to each
   assert.ok(compared > 500, `${compared}`)
 })
 
-test('items that branches have evaluated are as the specification has them where ajv reads them otherwise', () => {
+const CONTAINS_BY_REFERENCE = { additionalProperties: { contains: { $ref: '#/$defs/x' } }, $defs: { x: {} } }
+
+test('what ajv reads otherwise is as the specification has it: items that branches evaluate, and contains of a reference', () => {
   // JSON Schema 2020-12, sections 11.2 and 7.7.1.1: a branch that does not fit evaluates nothing
   const cases: readonly (readonly [JsonSchema, unknown, boolean])[] = [
     [{ unevaluatedItems: false, anyOf: [{ items: false }, {}] }, [null], false],
@@ -81,6 +84,8 @@ test('items that branches have evaluated are as the specification has them where
     [{ unevaluatedItems: false, oneOf: [true, { unevaluatedItems: false }, false] }, [null], false],
     [{ unevaluatedItems: false, anyOf: [{ prefixItems: [{ type: 'string' }] }, {}] }, [null], false],
     [{ unevaluatedItems: false, anyOf: [{ prefixItems: [true] }, {}] }, [null], true],
+    [CONTAINS_BY_REFERENCE, { a: [null], b: [] }, false],
+    [CONTAINS_BY_REFERENCE, { a: [null], b: [1] }, true],
   ]
   for (const [own, one, isFitting] of cases)
     assert.equal(
