@@ -42,3 +42,10 @@ export function isOpen(made: Converted, base: string): boolean {
       kind === 'proxy' && slugs.includes(String(spec['collection'])) && spec['status'] === 'published',
   )
 }
+
+/** Slugs of the proxies that are published, whatever their collection is. */
+export function openProxies({ documents }: Converted): string[] {
+  return documents
+    .filter(({ kind, spec }) => kind === 'proxy' && spec['status'] === 'published')
+    .map(({ slug }) => slug)
+}

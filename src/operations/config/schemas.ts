@@ -127,7 +127,7 @@ export const ReportRows = z
       result: z
         .enum(REPORT_RESULTS)
         .describe('closed: a draft or inactive, until a person publishes or activates it'),
-      reason: z.string().describe('What it becomes, or why it is left out'),
+      reason: z.string().describe('Result of the conversion, or the reason why the part is left out'),
     }),
   )
   .describe(

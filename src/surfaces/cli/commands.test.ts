@@ -4,6 +4,7 @@ import { sampleOperations } from '../../../test/fixtures/sample-operations.ts'
 import { cliPorts } from '../../../test/support/cli-ports.ts'
 import { OPERATIONS } from '../../operations/registry.ts'
 import { GROUPS, RESOURCE_COMMANDS } from './commands.ts'
+import type { CliPorts } from './ports.ts'
 import { buildProgram, runCli } from './program.ts'
 
 test('help tells of every resource, and of the commands of the one that is named', async () => {
@@ -56,4 +57,26 @@ test('a command loads the operations only if it needs them', async () => {
   assert.equal(loads, 0)
   await run('policies --help')
   assert.equal(loads, 1)
+})
+
+test('runner passes its file on, and says what a check has found', async () => {
+  const asked: unknown[] = []
+  const runner: CliPorts['runner'] = async (request) => {
+    asked.push(request)
+    return ['files', 'memory']
+  }
+  const run = async (line: string) => {
+    const ports = { ...cliPorts({ operations: [] }), runner }
+    return { code: await runCli(ports, line.split(' ')), out: ports.printed.out }
+  }
+  assert.deepEqual(await run('runner --file r.yaml --check'), {
+    code: 0,
+    out: 'r.yaml is valid; entries: files, memory\n',
+  })
+  assert.deepEqual(await run('runner --file r.yaml'), { code: 0, out: '' })
+  assert.equal((await run('runner')).code, 2)
+  assert.deepEqual(asked, [
+    { file: 'r.yaml', isCheck: true },
+    { file: 'r.yaml', isCheck: false },
+  ])
 })

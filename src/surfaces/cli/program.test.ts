@@ -595,21 +595,3 @@ test('a flag has the name of the member in REST, and its older name still works'
     assert.match((await postern(`gadgets update lamp --size 1 ${flag} 7`)).err, /revision_conflict/, flag)
   }
 })
-
-test('runner passes its file on, and says what a check has found', async () => {
-  const asked: unknown[] = []
-  const ports: Partial<CliPorts> = {
-    runner: async (request) => {
-      asked.push(request)
-      return ['files', 'memory']
-    },
-  }
-  const checked = await postern('runner --file r.yaml --check', { ports })
-  assert.deepEqual([checked.code, checked.out], [0, 'r.yaml is valid; entries: files, memory\n'])
-  assert.equal((await postern('runner --file r.yaml', { ports })).out, '')
-  assert.equal((await postern('runner', { ports })).code, 2)
-  assert.deepEqual(asked, [
-    { file: 'r.yaml', isCheck: true },
-    { file: 'r.yaml', isCheck: false },
-  ])
-})

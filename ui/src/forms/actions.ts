@@ -5,15 +5,14 @@
 import type { Json, JsonObject } from '../../build/document.ts'
 import type { OperationRow } from '../api/client.ts'
 
-/** Names of actions whose own word does not say what they act on. */
-const WORDS: Readonly<Record<string, string>> = { import: 'Import token' }
-
 /** Name of the button that runs an operation on a resource. */
 export function wordOf({ action }: Pick<OperationRow, 'action'>, value: JsonObject): string {
   if (action === 'toggle') return value['active'] === false ? 'Activate' : 'Deactivate'
   if (action === 'publish' && value['status'] === 'published' && value['pending_draft'] === undefined)
     return 'Unpublish'
-  const words = WORDS[action] ?? action.replaceAll('_', ' ')
+  // Its own word is that of the import of a description
+  if (action === 'import') return 'Import token'
+  const words = action.replaceAll('_', ' ')
   return words.charAt(0).toUpperCase() + words.slice(1)
 }
 

@@ -20,8 +20,8 @@ import {
   waitingChange,
 } from '../api/client.ts'
 import { Button, Labeled, TextInput } from '../kit/controls.tsx'
-import { counted } from '../kit/count.ts'
 import { Diff } from '../kit/diff.tsx'
+import { counted } from '../kit/labels.ts'
 import { useLeaveGuard } from '../kit/leave-guard.ts'
 import { FaultBox, SkeletonRows } from '../kit/page.tsx'
 import { Badge, Status, say } from '../kit/status.tsx'

@@ -429,11 +429,7 @@ export class OriginCall {
         return result['isError'] !== true || !this.#isForWant(failureText(result), isModernOrigin)
       case 'input_required':
         if (isModernOrigin) this.#needsInput(result)
-        else
-          this.#refuse(
-            'upstream_invalid_response',
-            'it asks the client in a way that its revision does not have',
-          )
+        else this.#refuse('upstream_invalid_response', 'its revision cannot ask the client in this way')
         return false
       default:
         this.#refuse('upstream_invalid_response', 'its result is of an unknown type')

@@ -1,5 +1,5 @@
 /** What waits for a decision and what expires, in words. */
-import { counted } from '../../kit/count.ts'
+import { counted } from '../../kit/labels.ts'
 import type { State } from '../../kit/status.tsx'
 
 /** An item of `credentials.stale`. */

@@ -4,7 +4,7 @@ import { faultOf, type Input, type Output, operation, useCall } from '../../api/
 import { one, type Search } from '../../app/search.ts'
 import { RefInput } from '../../forms/ref-input.tsx'
 import { Labeled, Select } from '../../kit/controls.tsx'
-import { counted } from '../../kit/count.ts'
+import { counted } from '../../kit/labels.ts'
 import { Empty, FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { Status } from '../../kit/status.tsx'
 import { HiddenText } from '../../kit/text.tsx'

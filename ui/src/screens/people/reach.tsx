@@ -1,7 +1,7 @@
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { faultOf, useCall } from '../../api/client.ts'
-import { counted } from '../../kit/count.ts'
+import { counted } from '../../kit/labels.ts'
 import { Card, FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/text.tsx'

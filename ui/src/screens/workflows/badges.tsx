@@ -1,4 +1,4 @@
-import { counted } from '../../kit/count.ts'
+import { counted } from '../../kit/labels.ts'
 import { Status } from '../../kit/status.tsx'
 import { classes } from '../../kit/style.ts'
 import { type Finding, worstOf } from './findings.ts'
