@@ -168,7 +168,7 @@ suite('audit and decisions in a browser', { skip: SKIPPED }, () => {
     const again = await requested('Mine again')
     const [status, text] = await asked(page, 'POST', `/change_requests/${again}/approve`, {})
     assert.equal(status, 403, text)
-    assert.match(text, /Another person/)
+    assert.match(text, /another person must approve it/)
     assert.equal(
       (await server.manage('POST', `/change_requests/${again}/reject`, { reason: 'a test' })).status,
       200,
