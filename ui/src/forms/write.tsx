@@ -21,11 +21,11 @@ import {
 } from '../api/client.ts'
 import { Button, Labeled, TextInput } from '../kit/controls.tsx'
 import { Diff } from '../kit/diff.tsx'
-import { counted } from '../kit/labels.ts'
 import { useLeaveGuard } from '../kit/leave-guard.ts'
 import { FaultBox, SkeletonRows } from '../kit/page.tsx'
 import { Badge, Status, say } from '../kit/status.tsx'
 import { classes } from '../kit/style.ts'
+import { counted } from '../schema/value.ts'
 import { ShowAs } from '../show-as/show-as.tsx'
 import { Created } from './created.tsx'
 

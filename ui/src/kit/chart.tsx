@@ -1,7 +1,7 @@
 import 'uplot/dist/uPlot.min.css'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
 import uPlot from 'uplot'
-import { dotsOf, momentLabel, tickLabel, ticksOf } from './labels.ts'
+import { dotsOf, momentLabel, tickLabel, ticksOf } from './chart-labels.ts'
 import { classes } from './style.ts'
 
 type Ink = 'accent' | 'ok' | 'warn' | 'bad' | 'muted'

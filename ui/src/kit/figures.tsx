@@ -1,4 +1,4 @@
-import { type Before, deltaOf } from './labels.ts'
+import { type Before, deltaOf } from './chart-labels.ts'
 import { classes } from './style.ts'
 
 interface Figure {

@@ -7,6 +7,7 @@ import {
   addressOf,
   at,
   changesOf,
+  counted,
   entriesOf,
   isEqual,
   momentOf,
@@ -138,4 +139,10 @@ test('a resource is named by its slug, and where that is unique only below a par
   assert.equal(addressOf('proxies', { id: 'prx_1', slug: 'get', collection: 'orders' }), 'orders:get')
   assert.equal(addressOf('profiles', { id: 'pro_1', slug: 'live', client: 'acme' }), 'acme:live')
   assert.equal(addressOf('records', { id: 'req_1', collection: 'orders' }), 'req_1')
+})
+
+test('a count has the singular for one alone', () => {
+  assert.equal(counted(0, 'request'), '0 requests')
+  assert.equal(counted(1, 'request'), '1 request')
+  assert.equal(counted(1204, 'entry', 'entries'), '1,204 entries')
 })

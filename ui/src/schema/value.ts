@@ -162,6 +162,11 @@ const UNITS: Readonly<Record<string, string>> = {
 const BYTE_UNITS = ['KiB', 'MiB', 'GiB'] as const
 const KIB = 1024
 
+/** `1 entry`, `1,204 entries`. @param many default: `one` with an s */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count.toLocaleString('en')} ${count === 1 ? one : many}`
+}
+
 /** `minute` of `1m`, `5 minutes` of `5m`; any other text as it is. */
 export function durationWords(text: string): string {
   const [, digits, unit] = /^(\d+)(ms|s|m|h|d)$/.exec(text) ?? []

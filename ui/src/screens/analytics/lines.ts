@@ -1,7 +1,7 @@
 /** Answers of `metrics.over_time` as lines of charts. */
 import type { Output } from '../../api/client.ts'
 import type { ChartSeries } from '../../kit/chart.tsx'
-import { counted } from '../../kit/labels.ts'
+import { counted } from '../../schema/value.ts'
 
 export type OverTime = Output<'metrics.over_time'>
 export type Point = OverTime['items'][number]

@@ -1,6 +1,6 @@
 /** Audit entries and the state of their chain, in sentences. */
 import type { Output } from '../../api/client.ts'
-import { counted } from '../../kit/labels.ts'
+import { counted } from '../../schema/value.ts'
 
 export type AuditEntry = Output<'audit.list'>['items'][number]
 export type Verification = Output<'audit.verify'>

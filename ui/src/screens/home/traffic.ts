@@ -1,6 +1,6 @@
 /** The points of `metrics.overview` as bars. */
 import type { Output } from '../../api/client.ts'
-import { counted } from '../../kit/labels.ts'
+import { counted } from '../../schema/value.ts'
 
 export type Points = NonNullable<Output<'metrics.overview'>['points']>
 

@@ -1,6 +1,7 @@
 /** What waits for a decision and what expires, in words. */
-import { counted } from '../../kit/labels.ts'
+
 import type { State } from '../../kit/status.tsx'
+import { counted } from '../../schema/value.ts'
 
 /** An item of `credentials.stale`. */
 export interface Stale {

@@ -1,4 +1,4 @@
-import { counted } from '../../kit/labels.ts'
+import { counted } from '../../schema/value.ts'
 
 /** True for modes in which Postern is a client of an authorization server. */
 export function usesOAuth(mode: unknown): boolean {

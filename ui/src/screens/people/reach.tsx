@@ -1,11 +1,11 @@
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { faultOf, useCall } from '../../api/client.ts'
-import { counted } from '../../kit/labels.ts'
 import { Card, FaultBox, SkeletonRows } from '../../kit/page.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/text.tsx'
 import { inSentence } from '../../schema/fields.ts'
+import { counted } from '../../schema/value.ts'
 import type { PartProps } from '../hand-made.ts'
 import { grantWords } from './access.ts'
 

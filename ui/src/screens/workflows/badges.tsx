@@ -1,6 +1,6 @@
-import { counted } from '../../kit/labels.ts'
 import { Status } from '../../kit/status.tsx'
 import { classes } from '../../kit/style.ts'
+import { counted } from '../../schema/value.ts'
 import { type Finding, worstOf } from './findings.ts'
 import { type NodeRun, runWords } from './run.ts'
 

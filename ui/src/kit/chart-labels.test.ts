@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { counted, deltaOf, dotsOf, momentLabel, tickLabel, ticksOf } from './labels.ts'
+import { deltaOf, dotsOf, momentLabel, tickLabel, ticksOf } from './chart-labels.ts'
 
 const seconds = (time: string): number => Date.parse(time) / 1000
 
@@ -52,10 +52,4 @@ test('where there was nothing before, that is said', () => {
   assert.equal(deltaOf(0, 0), 'as before')
   assert.equal(deltaOf(5, 'none'), 'no requests before')
   assert.equal(deltaOf(null, 'none'), 'no requests before')
-})
-
-test('a count has the singular for one alone', () => {
-  assert.equal(counted(0, 'request'), '0 requests')
-  assert.equal(counted(1, 'request'), '1 request')
-  assert.equal(counted(1204, 'entry', 'entries'), '1,204 entries')
 })

@@ -1,4 +1,4 @@
-/** What charts, figures and counts say: marks on an axis of time, how a figure compares with the period before, and a count with its noun. */
+/** What charts and figures say: marks on an axis of time, and how a figure compares with the period before. */
 
 const MINUTE = 60
 const HOUR = 60 * MINUTE
@@ -60,9 +60,4 @@ export function deltaOf(now: number | null, before: Before): string | null {
     Math.abs(change) >= 10 ? `${(1 + change).toFixed(0)} times` : `${Math.round(Math.abs(change) * 100)} %`
   if (Math.abs(change) >= 10) return `${percent} as before`
   return change > 0 ? `${percent} more than before` : `${percent} less than before`
-}
-
-/** `1 entry`, `1,204 entries`. @param many default: `one` with an s */
-export function counted(count: number, one: string, many = `${one}s`): string {
-  return `${count.toLocaleString('en')} ${count === 1 ? one : many}`
 }
