@@ -165,26 +165,32 @@ export interface RecordReader {
   removedUntil(): Promise<number | null>
   /** Rows of blocks in which records of a time may be, counted up to about `rowsMax`. */
   rowsWithin(fromMs: number, toMs: number, rowsMax: number): Promise<number>
-  /** Calls `read` with a view of the rollups and of the blocks that they do not count yet, all of one moment. */
-  rollups<T>(read: (view: RollupView) => T): Promise<T>
+  /**
+   * Calls `read` with a view of the rollups and of the blocks that they do not count yet, all of one moment. The view ends when `read`
+   * resolves. Further questions wait for that; one that `read` itself asks this reader rejects.
+   */
+  rollups<T>(read: (view: RollupView) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
 
 export interface RollupView {
   /** A word by its number. */
   word(id: number): string
-  /** Start of the first rollup of a width that is whole, milliseconds since the epoch; 0 if none was deleted. */
-  keptSince(widthMs: number): number
+  /** By width: start of the first rollup that is whole, milliseconds since the epoch. No entry if none was deleted. */
+  keptSince(): Promise<ReadonlyMap<number, number>>
   /** Starts of the minutes of a time that wider rollups do not count yet. */
-  uncarried(fromMs: number, toMs: number): readonly number[]
-  /** Shards of a width and a facet that begin in a time, in no order. @param shard null for all */
+  uncarried(fromMs: number, toMs: number): Promise<readonly number[]>
+  /** Shards of a width and a facet that begin in a time, in no order, some at a time. @param shard null for all */
   shards(
     widthMs: number,
     facet: number,
     shard: number | null,
     fromMs: number,
     toMs: number,
-  ): Iterable<Pick<RollupRow, 'startMs' | 'data'>>
+  ): AsyncIterable<readonly StartedShard[]>
   /** Blocks that are not counted yet and may hold records of a time. */
-  uncounted(fromMs: number, toMs: number): Iterable<RecordBlock>
+  uncounted(fromMs: number, toMs: number): AsyncIterable<RecordBlock>
 }
+
+/** A shard of a width and a facet that are known. */
+export type StartedShard = Pick<RollupRow, 'startMs' | 'data'>
