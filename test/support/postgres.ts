@@ -1,6 +1,7 @@
 /** A PostgreSQL of Debian for tests, with the user `app`. */
 import { join } from 'node:path'
 import type { Issued } from '../certificates.ts'
+import { eventually } from './eventually.ts'
 import { ownPort } from './ports.ts'
 import { installedPostgres, Place } from './programs.ts'
 
@@ -47,6 +48,18 @@ export async function startPostgres(password: string, certificate?: Issued): Pro
   }
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   await place.serve(`${PROGRAMS}/postgres`, ['-D', data, ...flags], port)
+  // It listens before it lets anybody in
+  await eventually(
+    () => {
+      try {
+        place.run(`${PROGRAMS}/pg_isready`, ['-h', place.directory, '-p', String(port)])
+        return true
+      } catch {
+        return false
+      }
+    },
+    () => 'PostgreSQL is starting up',
+  )
   const sql = (text: string, database = 'postgres'): string =>
     place.run(
       `${PROGRAMS}/psql`,
