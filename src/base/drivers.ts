@@ -24,6 +24,11 @@ export function missingDriver(name: DriverName): string {
   return `the driver ${name} is not installed; run "${command}" in the folder of Postern`
 }
 
+/** Loads a driver. Rejects where it is not installed; {@link isDriverInstalled} says whether it is. */
+export async function loadDriver(name: DriverName): Promise<unknown> {
+  return import(name)
+}
+
 function majorOf(version: string): string | undefined {
   return version.split('.')[0]
 }

@@ -67,6 +67,10 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: ['base', 'model', 'store/ports', 'store/sql', 'store/migrations'],
     is: 'SQLite. `serve/places.ts` alone imports it; SQL is nowhere outside of `store`',
   },
+  'store/postgres': {
+    may: ['base', 'model', 'store/ports', 'store/sql', 'store/migrations'],
+    is: 'PostgreSQL, which several processes may share. `serve/places.ts` alone imports it',
+  },
   'store/migrations': {
     may: ['base', 'model', 'store/ports', 'store/sql'],
     is: 'The steps from one schema of a store to the next',

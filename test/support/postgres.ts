@@ -48,18 +48,16 @@ export async function startPostgres(password: string, certificate?: Issued): Pro
   }
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   await place.serve(`${PROGRAMS}/postgres`, ['-D', data, ...flags], port)
-  // It listens before it lets anybody in
-  await eventually(
-    () => {
-      try {
-        place.run(`${PROGRAMS}/pg_isready`, ['-h', place.directory, '-p', String(port)])
-        return true
-      } catch {
-        return false
-      }
-    },
-    () => 'PostgreSQL is starting up',
-  )
+  // It listens on TCP before the socket is there, and answers before it lets anybody in
+  await eventually(() => {
+    try {
+      return place
+        .run(`${PROGRAMS}/pg_isready`, ['-h', place.directory, '-p', String(port)])
+        .includes('accepting')
+    } catch {
+      return false
+    }
+  })
   const sql = (text: string, database = 'postgres'): string =>
     place.run(
       `${PROGRAMS}/psql`,

@@ -37,21 +37,22 @@ export class InLine {
 
 /** Runs pieces of work one after the other, in order of arrival. */
 interface Turns {
-  run<T>(work: () => Promise<T>): Promise<T>
+  /** @param lane work of other lanes may run at the same time */
+  run<T>(work: () => Promise<T>, lane?: string): Promise<T>
 }
 
 /**
- * A FIFO lock. Work that asks for a turn while it has one would wait for itself; that is a fault, and rejects.
+ * A FIFO lock for each lane. Work that asks for a turn while it has one, of any lane, could wait for itself; that is a fault, and rejects.
  */
 export function createTurns(): Turns {
   const holder = new AsyncLocalStorage<{ open: boolean }>()
   const line = new InLine(1)
   return {
-    run<T>(work: () => Promise<T>): Promise<T> {
+    run<T>(work: () => Promise<T>, lane = ''): Promise<T> {
       if (holder.getStore()?.open === true)
         return Promise.reject(new Error('A transaction was opened inside of a transaction.'))
       const turn = { open: true }
-      return line.run('', () =>
+      return line.run(lane, () =>
         holder.run(turn, work).finally(() => {
           turn.open = false
         }),

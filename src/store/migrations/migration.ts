@@ -14,6 +14,8 @@ export interface Migration {
   readonly compatibleFrom?: number
   /** Statements of SQLite, run in one transaction with all of the step. */
   readonly sqlite: readonly string[]
+  /** Likewise of PostgreSQL, in the schema of Postern; absent for what is always kept in files. */
+  readonly postgres?: readonly string[]
   /** What statements cannot do, after them. @param db makes queries and runs none */
   readonly run?: (db: Kysely<object>) => DataStep
 }
@@ -63,4 +65,17 @@ export function isOfDevelopment(
 /** Whether a program with these steps may open a store: one that it brings to its newest version, or a newer one that allows it. */
 export function mayOpen({ compatibleFrom }: SchemaVersion, steps: readonly Migration[]): boolean {
   return compatibleFrom <= newestOf(steps)
+}
+
+/**
+ * A statement that makes a table or an index in SQLite, as PostgreSQL reads it: whole numbers have eight bytes, texts compare by their
+ * bytes. For statements of columns that are `text`, `integer` or `blob`, in lower case.
+ */
+export function toPostgres(statement: string): string {
+  return statement
+    .replace(/\) strict(, without rowid)?$/, ')')
+    .replace(/ autoincrement\b/, '')
+    .replace(/^(\s*["\w]+) integer\b/gm, '$1 bigint')
+    .replace(/^(\s*["\w]+) text\b/gm, '$1 text collate "C"')
+    .replace(/^(\s*["\w]+) blob\b/gm, '$1 bytea')
 }

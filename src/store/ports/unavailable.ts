@@ -15,23 +15,25 @@ export const STORE_FAULTS = [
   'changed',
   'overwritten',
   'slow',
+  'unreachable',
 ] as const
 export type StoreFault = (typeof STORE_FAULTS)[number]
 
 const SENTENCES: Readonly<Record<StoreFault, string>> = {
   disk_full: 'The disk of the store is full.',
   io_error: 'The disk of the store reports an error.',
-  read_only: 'The file of the store is read-only.',
-  missing: 'The file of the store was deleted or moved.',
+  read_only: 'The store is read-only.',
+  missing: 'The store was deleted or moved.',
   replaced: 'The file of the store was replaced by another file.',
   truncated: 'The file of the store was truncated.',
-  damaged: 'The file of the store is damaged.',
-  locked: 'Another process holds the file of the store.',
-  cannot_open: 'The file of the store cannot be opened.',
+  damaged: 'The store is damaged.',
+  locked: 'Another process holds the store.',
+  cannot_open: 'The store cannot be opened.',
   changed:
     'Another program has changed the audit trail of the store; stop the gateway and run postern doctor.',
   overwritten: 'Another program has overwritten the file of the store.',
-  slow: 'The disk of the store answers slowly.',
+  slow: 'The store answers slowly.',
+  unreachable: 'The database cannot be reached.',
 }
 
 /**

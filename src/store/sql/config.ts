@@ -1,8 +1,8 @@
 /**
  * The configuration store over any SQL engine.
- * 1. Writes, consistent reads, probes and the end take turns in order of arrival (`base/threads/in-line.ts`). Both write lanes share these turns:
- *    SQLite has one connection that writes, and a second queue would wait for that connection. The engine is told the lane, so that
- *    one with several connections can lock each lane for itself.
+ * 1. Writes, consistent reads, probes and the end take turns in order of arrival (`base/threads/in-line.ts`). An engine with one
+ *    connection that writes has both write lanes share these turns: a second queue would wait for that connection. One with several
+ *    locks each lane for itself.
  * 2. A dry run is rolled back after its result is known.
  * 3. The order of a commit: the engine, then `committed` (what is published is kept), then the mark of the audit trail.
  */
@@ -17,7 +17,7 @@ import {
   type MarkedPlace,
   type TrailSeal,
 } from '../ports/audit-chain.ts'
-import type { ConfigReader, ConfigStore, ConfigWriter, WriteSettings } from '../ports/config.ts'
+import type { AuditReader, ConfigReader, ConfigStore, ConfigWriter, WriteSettings } from '../ports/config.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
 import { auditFiltersOf, mendAuditFilters, putAuditFilters } from './audit-read.ts'
 import {
@@ -51,13 +51,14 @@ interface Committed<T> {
 export function createConfigStore(engine: Engine, environment: string | null): ConfigStore {
   const { dialect } = engine
   const turns = createTurns()
+  const oauthLane = engine.isShared ? 'oauth' : ''
   let seal: TrailSeal | null = null
 
   async function transaction<T>(
     work: (writer: ConfigWriter) => Promise<T>,
     settings: WriteSettings<T>,
   ): Promise<Committed<T>> {
-    const trail = seal && new TrailEnd(seal)
+    const trail = seal && new TrailEnd(seal, engine.isShared)
     try {
       const result = await engine.transaction('configuration', async (db) => {
         const result = await work(createWriter(db, engine, environment, trail))
@@ -78,8 +79,8 @@ export function createConfigStore(engine: Engine, environment: string | null): C
   /** Rejects where the trail does not end with the entry that this process knows. */
   async function expectTrail(): Promise<void> {
     if (seal === null) return
-    const trail = new TrailEnd(seal)
-    trail.expect(await engine.still((db) => createReader(db, dialect).lastAuditLink()))
+    const trail = new TrailEnd(seal, engine.isShared)
+    await engine.still((db) => trail.expect(createReader(db, dialect)))
   }
 
   return {
@@ -93,7 +94,8 @@ export function createConfigStore(engine: Engine, environment: string | null): C
       await marked
       return result
     },
-    writeOAuth: (work) => turns.run(() => engine.transaction('oauth', (db) => work(createOAuthWriter(db)))),
+    writeOAuth: (work) =>
+      turns.run(() => engine.transaction('oauth', (db) => work(createOAuthWriter(db))), oauthLane),
     still: <T>(work: (reader: ConfigReader) => Promise<T>, done?: (result: T) => void) =>
       turns.run(async () => {
         const result = await engine.still((db) => work(createReader(db, dialect)))
@@ -106,7 +108,10 @@ export function createConfigStore(engine: Engine, environment: string | null): C
       return engine.fault
     },
     probe: () => turns.run(() => engine.probe(expectTrail)),
-    close: () => turns.run(() => engine.close()),
+    async close() {
+      await turns.run(async () => {}, oauthLane)
+      await turns.run(() => engine.close())
+    },
   }
 }
 
@@ -312,7 +317,7 @@ function createWriter(
     },
     appendAudit: async (entry, collectionSlug = null) => {
       if (trail === null) throw new Error('The audit trail has no key yet.')
-      const before = trail.expect(await reader.lastAuditLink())
+      const before = await trail.expect(reader)
       // The number follows the last link: a gap would look like a removed entry
       const seq = before.seq + 1
       const row = { seq, ...toAuditRow({ ...entry, environment }, collectionSlug) }
@@ -375,19 +380,29 @@ function toJson(body: AuditEntry['request']): string | null {
 class TrailEnd {
   readonly linkKey: Uint8Array
   readonly #mark: TrailSeal['mark']
+  /** Other processes add entries too. */
+  readonly #isShared: boolean
   #last: MarkedPlace
 
-  constructor({ linkKey, mark }: TrailSeal) {
+  constructor({ linkKey, mark }: TrailSeal, isShared: boolean) {
     this.linkKey = linkKey
     this.#mark = mark
+    this.#isShared = isShared
     this.#last = mark.place
   }
 
-  /** Throws StoreUnavailable when the last stored link is not the last one that this process knows. Returns it. */
-  expect(last: AuditPlace | undefined): AuditPlace {
-    const found = last ?? { seq: 0, hash: CHAIN_START }
+  /**
+   * Throws StoreUnavailable when the last stored link is not the last one that this process knows, or in a shared store, when it does not
+   * follow that one. Returns it.
+   */
+  async expect(reader: AuditReader): Promise<AuditPlace> {
+    const found = (await reader.lastAuditLink()) ?? { seq: 0, hash: CHAIN_START }
     const { seq, hash } = this.#last
     if (found.seq === seq && found.hash === hash) return found
+    if (this.#isShared && found.seq > seq && (await hasLink(reader, this.#last))) {
+      this.add(found)
+      return found
+    }
     throw new StoreUnavailable(
       'changed',
       `the audit trail ends at number ${found.seq} with the link ${found.hash}, and the mark is at number ${seq} with the link ${hash}`,
@@ -410,6 +425,14 @@ class TrailEnd {
   }
 }
 
+/** Whether a trail has a link, or had it before retention removed it. */
+async function hasLink(reader: AuditReader, { seq, hash }: AuditPlace): Promise<boolean> {
+  if (seq === 0) return true
+  const [link] = await reader.auditLinks(seq - 1, 1)
+  if (link !== undefined && link.seq === seq) return link.hash === hash
+  return (await reader.auditAnchors()).some((anchor) => anchor.seq >= seq)
+}
+
 /**
  * Writes that wait for each other: those of the configuration and its trail, or those of OAuth. An engine with one connection that
  * writes needs no second lane.
@@ -418,10 +441,12 @@ type WriteLane = 'configuration' | 'oauth'
 
 /**
  * What {@link createConfigStore} needs of a database: connections, the policy of transactions, and its faults. The store calls
- * `transaction`, `still`, `probe` and `close` one at a time, in order of arrival, so that an engine with one process needs no lock of its own.
+ * `transaction`, `still`, `probe` and `close` one at a time, in order of arrival; in a shared store, transactions of OAuth run beside them.
  */
 export interface Engine {
   readonly dialect: Dialect
+  /** Several processes write to the database, each through an engine of its own, and each lane has a lock of its own there. */
+  readonly isShared: boolean
   /** For reads beside transactions. They wait for no transaction and see no unfinished one. */
   readonly reading: Kysely<ConfigTables>
   /**

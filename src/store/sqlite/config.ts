@@ -108,6 +108,7 @@ function openEngine(file: string): Engine {
 
   return {
     dialect: SQLITE,
+    isShared: false,
     reading: reader,
     async transaction(_lane, work) {
       demandFile()

@@ -160,7 +160,7 @@ test('a damaged file is told of and begun anew, one that cannot be opened is tol
   writeFileSync(file, 'damaged '.repeat(1000))
   const told: unknown[] = []
   const { answer } = started(openKeyStore(file), () => 0, { report: (error) => told.push(error) })
-  assert.match(String(told), /file of the store is damaged/)
+  assert.match(String(told), /store is damaged/)
   answer('k')
   assert.equal(started(openKeyStore(file), () => 0).claim('k').state, 'answered')
   const unopened: unknown[] = []

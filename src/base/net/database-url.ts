@@ -1,0 +1,91 @@
+/**
+ * The URL of a PostgreSQL server, as libpq writes it (PostgreSQL documentation, 34.1.1.2 "Connection URIs"):
+ * `postgres://user:password@host:port/database?sslmode=…`. Of its parameters, those below are known, and others are refused: one that is
+ * ignored would be believed to be in force.
+ */
+import { readFileSync } from 'node:fs'
+import { isLoopbackHost } from './address.ts'
+
+/** How the connection is secured: `sslmode` of libpq. Modes that go on without TLS where the server has none are not offered. */
+export const TLS_MODES = ['disable', 'require', 'verify-ca', 'verify-full'] as const
+type TlsMode = (typeof TLS_MODES)[number]
+
+/** Where a database is, and how to sign in. Plain data: threads get it by message. */
+export interface DatabaseAddress {
+  /** A host name or address, or the directory of a Unix socket. */
+  readonly host: string
+  readonly port: number
+  readonly database: string
+  readonly user: string
+  /** Empty where the server asks for none. Never part of a message. */
+  readonly password: string
+  readonly tls: TlsMode
+  /** PEM file with the authorities of the server's certificate; null for those that Node.js knows. */
+  readonly authorities: string | null
+}
+
+const PORT = 5432
+const PARAMETERS = new Set(['host', 'sslmode', 'sslrootcert', 'password_file'])
+
+/**
+ * Reads a URL. Without `sslmode`, TLS with a verified certificate is used, except on the loopback and on a Unix socket, which use none.
+ * @returns the address, or a sentence fragment that says what is wrong, without the password
+ */
+export function readDatabaseUrl(text: string): DatabaseAddress | string {
+  const url = URL.parse(text)
+  if (url === null || !/^postgres(ql)?:$/.test(url.protocol))
+    return 'a URL such as postgres://user@host:5432/database'
+  for (const name of url.searchParams.keys())
+    if (!PARAMETERS.has(name))
+      return `a URL without the parameter ${name}: known are ${[...PARAMETERS].join(', ')}`
+  const socket = url.searchParams.get('host')
+  if (socket !== null && !socket.startsWith('/'))
+    return 'a URL whose parameter host is the directory of a Unix socket, such as /var/run/postgresql'
+  const host = socket ?? url.hostname.replace(/^\[(.*)\]$/, '$1')
+  const [user, password, database] = [url.username, url.password, url.pathname.slice(1)].map(decoded)
+  if (host === '') return 'a URL with a host'
+  if (!user) return 'a URL with a user'
+  if (!database || database.includes('/')) return 'a URL with the name of a database as its path'
+  if (password === undefined) return 'a URL whose password is percent-encoded'
+  const file = url.searchParams.get('password_file')
+  if (file !== null && password !== '') return 'a URL with either a password or password_file'
+  const isLocal = socket !== null || isLoopbackHost(host)
+  const mode = url.searchParams.get('sslmode') ?? (isLocal ? 'disable' : 'verify-full')
+  const tls = TLS_MODES.find((one) => one === mode)
+  if (tls === undefined) return `a URL whose sslmode is one of ${TLS_MODES.join(', ')}`
+  if (socket !== null && tls !== 'disable') return 'a URL without sslmode, because a Unix socket has no TLS'
+  const secret = file === null ? password : readPassword(file)
+  if (secret === null) return `a URL whose password_file can be read: ${file} cannot`
+  return {
+    host,
+    port: url.port === '' ? PORT : Number(url.port),
+    database,
+    user,
+    password: secret,
+    tls,
+    authorities: url.searchParams.get('sslrootcert'),
+  }
+}
+
+/** The address as messages name it: without the password. */
+export function shownDatabase({ user, host, port, database }: DatabaseAddress): string {
+  if (host.startsWith('/')) return `postgres://${user}@/${database}?host=${host}`
+  return `postgres://${user}@${host.includes(':') ? `[${host}]` : host}:${port}/${database}`
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** The first line of a file, as a mounted secret has it. */
+function readPassword(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8').replace(/\r?\n[\s\S]*$/, '')
+  } catch {
+    return null
+  }
+}

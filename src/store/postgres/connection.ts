@@ -1,0 +1,157 @@
+/**
+ * Connections to PostgreSQL. Each statement is sent with its values and without a name, so that a pooler may stand between (PgBouncer in
+ * transaction mode). What holds for one transaction is set with `set local`, and nothing is left in a session.
+ */
+import { readFileSync } from 'node:fs'
+import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely'
+import { isDriverInstalled, loadDriver, missingDriver } from '../../base/drivers.ts'
+import { type DatabaseAddress, shownDatabase } from '../../base/net/database-url.ts'
+import { CannotStart } from '../../base/refusal.ts'
+import { toStoreError } from './fault.ts'
+
+/** Tables of Postern are in this schema, so that they collide with nothing else in the database. */
+export const SCHEMA = 'postern'
+
+/** How long a connection is waited for, milliseconds. */
+const CONNECT_MS = 5000
+/** How long one statement may take before the connection counts as lost, milliseconds. Longer than a statement waits for a lock. */
+export const STATEMENT_MS = 30_000
+/** An unused connection is closed after this time, milliseconds. */
+const IDLE_MS = 60_000
+
+/** As much of `pg` as is used here: https://node-postgres.com */
+export interface PgClient {
+  query(text: string, values?: readonly unknown[]): Promise<PgResult>
+  release(destroy?: boolean): void
+  on(event: 'notification', listener: (message: { readonly channel: string }) => void): void
+  on(event: 'error' | 'end', listener: (error?: Error) => void): void
+  off(event: 'error', listener: (error?: Error) => void): void
+}
+
+interface PgResult {
+  readonly command: string
+  readonly rowCount: number | null
+  readonly rows: Record<string, unknown>[]
+}
+
+export interface PgPool {
+  connect(): Promise<PgClient>
+  end(): Promise<void>
+  on(event: 'error', listener: (error: Error) => void): void
+}
+
+interface Pg {
+  readonly Pool: new (options: Readonly<Record<string, unknown>>) => PgPool
+  readonly types: { getTypeParser(type: number, format?: string): (text: string) => unknown }
+}
+
+/** Types of whole numbers of eight bytes: those of the tables fit into a JavaScript number. */
+const INT8 = 20
+
+/** A pool whose statements reject as {@link toStoreError} says. @param failed told of each error that means the database */
+export async function openPool(
+  address: DatabaseAddress,
+  max: number,
+  failed: (error: unknown) => void,
+): Promise<PgPool> {
+  if (!isDriverInstalled('pg')) throw new CannotStart(`${shownDatabase(address)}: ${missingDriver('pg')}.`)
+  const { Pool, types } = (await loadDriver('pg')) as Pg
+  const pool = new Pool({
+    host: address.host,
+    port: address.port,
+    database: address.database,
+    user: address.user,
+    // A function: without a password, `pg` would read a file in the home directory
+    password: () => address.password,
+    ssl: tlsOf(address),
+    application_name: 'postern',
+    max,
+    connectionTimeoutMillis: CONNECT_MS,
+    query_timeout: STATEMENT_MS,
+    idleTimeoutMillis: IDLE_MS,
+    keepAlive: true,
+    allowExitOnIdle: true,
+    types: {
+      getTypeParser: (type: number, format?: string) =>
+        type === INT8 && format !== 'binary' ? Number : types.getTypeParser(type, format),
+    },
+  })
+  // An unused connection was lost: the pool opens another one
+  pool.on('error', () => {})
+  const translated = (error: unknown): unknown => {
+    const known = toStoreError(error, shownDatabase(address))
+    failed(known)
+    return known
+  }
+  return {
+    async connect() {
+      const client = await pool.connect().catch((error: unknown) => {
+        throw translated(error)
+      })
+      return guarded(client, translated)
+    },
+    end: () => pool.end(),
+    on: (event, listener) => pool.on(event, listener),
+  }
+}
+
+/**
+ * A client for one use. A statement that comes after its release is refused: the connection then belongs to another use. After an error of
+ * the connection, or a statement that did not end in time, the pool closes the connection.
+ */
+function guarded(client: PgClient, translated: (error: unknown) => unknown): PgClient {
+  let isReleased = false
+  let isLost = false
+  const lose = (): void => {
+    isLost = true
+  }
+  client.on('error', lose)
+  return {
+    async query(text, values) {
+      if (isReleased) throw new Error('a statement came after its transaction')
+      try {
+        return await client.query(text, values)
+      } catch (error) {
+        // Without a code of the server, the connection is in an unknown state
+        if (!/^[0-9A-Z]{5}$/.test(String((error as { code?: unknown }).code))) lose()
+        throw translated(error)
+      }
+    },
+    release(destroy) {
+      isReleased = true
+      client.off('error', lose)
+      client.release(destroy === true || isLost)
+    },
+    on: client.on.bind(client) as PgClient['on'],
+    off: client.off.bind(client),
+  }
+}
+
+/** Queries of tables in {@link SCHEMA}. Whoever closes the pool closes this. */
+export function kyselyOver<Tables>(pool: PgPool): Kysely<Tables> {
+  const dialect = new PostgresDialect({
+    pool: {
+      options: {},
+      connect: async () => (await pool.connect()) as unknown as PostgresPoolClient,
+      end: () => pool.end(),
+    } as unknown as PostgresPool,
+  })
+  return new Kysely<Tables>({ dialect }).withSchema(SCHEMA)
+}
+
+function tlsOf({ tls, authorities, host }: DatabaseAddress): false | Readonly<Record<string, unknown>> {
+  if (tls === 'disable') return false
+  let ca: string | undefined
+  try {
+    if (authorities !== null) ca = readFileSync(authorities, 'utf8')
+  } catch (error) {
+    throw new CannotStart(`The file of sslrootcert cannot be read: ${(error as Error).message}.`, error)
+  }
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    servername: host,
+    rejectUnauthorized: tls !== 'require',
+    // A certificate of the right authority with another name
+    ...(tls === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}),
+  }
+}
