@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { COMPLETION } from './base/bundle.ts'
+import { readDatabaseUrl } from './base/net/database-url.ts'
 import { BUILT, entryUrl, IS_PACKAGE, PROGRAM } from './base/program.ts'
 import { CannotStart } from './base/refusal.ts'
 import { stopSignal } from './base/threads/process.ts'
@@ -93,8 +94,14 @@ async function runner({ file, isCheck }: RunnerRequest): Promise<readonly string
   return names
 }
 
+/** Where a command that works without a running instance finds its data, by the environment. */
 async function places() {
-  return (await import('./serve/places.ts')).PLACES
+  const { placesOf } = await import('./serve/places.ts')
+  const url = process.env['POSTERN_DATABASE_URL']
+  if (!url) return placesOf(null)
+  const database = readDatabaseUrl(url)
+  if (typeof database === 'string') throw new CannotStart(`POSTERN_DATABASE_URL must be ${database}.`)
+  return placesOf(database)
 }
 
 /** From the file that the build has put beside this one. */
@@ -177,7 +184,7 @@ try {
         backUp: async (request) =>
           (await import('./upkeep/backup/backup.ts')).backUp(await places(), request),
         restore: async (request) =>
-          (await import('./upkeep/backup/restore.ts')).restore(await places(), request),
+          (await import('./upkeep/backup/restore.ts')).restore((await import('./serve/places.ts')).PLACES, request),
         examine: async (request) =>
           (await import('./upkeep/doctor/doctor.ts')).examine(await places(), request),
         openBrowser: async (url) => (await import('./surfaces/cli/open-browser.ts')).openBrowser(url),

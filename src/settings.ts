@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { Part } from './base/doors.ts'
 import { isLoopbackHost } from './base/net/address.ts'
+import type { DatabaseAddress } from './base/net/database-url.ts'
 import { CannotStart } from './base/refusal.ts'
 import { fromEnvironment, fromFlags, type Given } from './settings/given.ts'
 import { type OidcSettings, toOidc } from './settings/oidc.ts'
@@ -76,6 +77,8 @@ export interface Settings {
     readonly directory: string | null
     readonly vault: VaultSettings | null
   }
+  /** Where configuration, audit and records are; null for files in the data directory. */
+  readonly database: DatabaseAddress | null
   /** All of them as they were given, for people. */
   readonly shown: readonly Shown[]
 }
@@ -107,6 +110,11 @@ export function readSettings(
   const values = parse(given)
   // As the person wrote it, or both ways of writing what is still to be set
   const named: Named = (name) => given.get(name)?.source ?? settingName(name)
+  const url = given.get('DATABASE_URL')
+  if (url?.source.startsWith('-') === true && withoutPassword(url.text) !== url.text)
+    throw new CannotStart(
+      `${url.source} contains a password, which every user of this machine can see in the list of processes. Set POSTERN_DATABASE_URL in the environment, or use the parameter password_file.`,
+    )
   const fault = faultTogether(values, named)
   if (fault !== null) throw new CannotStart(fault)
   return toSettings(values, given, named)
@@ -130,7 +138,7 @@ function parse(given: ReadonlyMap<string, Given>): Values {
   const issue = parsed.error.issues[0]!
   const name = String(issue.path[0])
   const source = given.get(name)?.source ?? PREFIX + name
-  throw new CannotStart(`${source} is "${texts[name]}", and must be ${issue.message}.`)
+  throw new CannotStart(`${source} is "${withoutPassword(texts[name] ?? '')}", and must be ${issue.message}.`)
 }
 
 /** What is wrong with settings that are each right, as a sentence; null for nothing. */
@@ -210,6 +218,7 @@ function toSettings(values: Values, given: ReadonlyMap<string, Given>, named: Na
       directory: values.SECRETS_DIR ?? null,
       vault: toVault(values, named),
     },
+    database: values.DATABASE_URL ?? null,
     shown: shownOf(given),
   }
 }
@@ -228,12 +237,17 @@ function exposedBy({ host }: ListenAddress): readonly Part[] {
 /** Names of settings that are secrets themselves, and not the files that hold them. */
 const IS_SECRET = /(^|_)(SECRET|TOKEN|PASSWORD)$/
 
+/** A URL with `…` in the place of its password. */
+function withoutPassword(text: string): string {
+  return text.replace(/^([a-z]+:\/\/[^:@/?#]*):.*@/i, '$1:…@')
+}
+
 function shownOf(given: ReadonlyMap<string, Given>): Shown[] {
   return SETTING_NAMES.map((name) => {
     const one = given.get(name)
     return {
       name: PREFIX + name,
-      value: one === undefined || IS_SECRET.test(name) ? null : one.text,
+      value: one === undefined || IS_SECRET.test(name) ? null : withoutPassword(one.text),
       source: one === undefined ? 'default' : one.source.startsWith('-') ? 'flag' : 'environment',
       default: TEXTS[name].shown.replaceAll('`', ''),
     }

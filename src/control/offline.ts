@@ -1,5 +1,4 @@
 /** Commands on a data directory that no process serves. */
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
@@ -53,7 +52,7 @@ async function withStore<T>(
   work: (store: ConfigStore) => Promise<T>,
 ): Promise<T> {
   const config = places.config(join(dataDirectory, 'config.db'))
-  if (!existsSync(config.file))
+  if (!config.isThere())
     throw new CannotStart(
       `${dataDirectory} is not a data directory of Postern. Name the data directory with --data, or create one with postern up.`,
     )

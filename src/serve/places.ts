@@ -1,11 +1,19 @@
 /**
- * The database engine that keeps the data of instances. No other module names an engine, and no other module outside of
+ * The database engines that keep the data of instances. No other module names an engine, and no other module outside of
  * `store` imports one.
  */
+import type { DatabaseAddress } from '../base/net/database-url.ts'
 import type { StorePlaces } from '../store/ports/places.ts'
+import { configPlace } from '../store/postgres/places.ts'
 import { sqlitePlaces } from '../store/sqlite/places.ts'
 
+/** Files of the data directory. */
 export const PLACES: StorePlaces = sqlitePlaces
+
+/** Where an instance keeps its data. @param database null for files alone */
+export function placesOf(database: DatabaseAddress | null): StorePlaces {
+  return database === null ? PLACES : { ...PLACES, config: () => configPlace(database) }
+}
 
 /** Waits for the lock of a file and holds it until the answer is called; for the context file of the command line. */
 export async function lockFile(file: string): Promise<() => void> {

@@ -25,7 +25,7 @@ import {
 import { clearDamagedFiles } from '../upkeep/start/damaged-files.ts'
 import { watchKeyFile } from '../upkeep/start/key-watch.ts'
 import { VERSION } from '../version.ts'
-import { convertStores, PLACES } from './places.ts'
+import { convertStores, placesOf } from './places.ts'
 import type { Start } from './start.ts'
 
 /** All that an instance keeps, and the threads that keep it. */
@@ -50,18 +50,21 @@ export interface Stores extends Configuration {
 /** Takes the data directory and opens what the main thread owns in it. Throws CannotStart as the stores do. */
 export async function openOwnStores(its: Start) {
   const { settings, clock, log, fault, parts } = its
-  const files = filesIn(settings.data, PLACES)
+  const places = placesOf(settings.database)
+  const files = filesIn(settings.data, places)
   const lock = await files.lock.takeForStart()
   parts.defer(() => lock.release())
   const keyFile = settings.keyFile ?? join(settings.data, 'vault.key')
-  const converted = { config: files.config.file, records: files.records.file, keys: files.keys.file }
-  await convertStores(converted, lock.readOnly, log)
+  if (settings.database === null) {
+    const converted = { config: files.config.file, records: files.records.file, keys: files.keys.file }
+    await convertStores(converted, lock.readOnly, log)
+  }
   if (lock.readOnly === null) await clearDamagedFiles(settings.data, files, keyFile, log)
   const place: ReadingPlace =
     lock.readOnly === null
       ? { path: settings.data, readOnly: null }
       : copyForReading({ files, log, parts }, lock.readOnly)
-  const served = filesIn(place.path, PLACES)
+  const served = filesIn(place.path, places)
   const lastGoodStore = await served.lastGood.open()
   parts.defer(() => lastGoodStore.close())
   const isWritable = place.readOnly === null
@@ -79,7 +82,7 @@ export async function openOwnStores(its: Start) {
     },
     lastGood,
     clock,
-    version: compilerVersion(VERSION, (await PLACES.knownSchemas()).newest),
+    version: compilerVersion(VERSION, (await places.knownSchemas()).newest),
     fault,
     readOnly: place.readOnly,
   })
@@ -107,7 +110,7 @@ export async function openStores(its: Start): Promise<Stores> {
   const own = await openOwnStores(its)
   const { readOnly } = own
   const counterMemory = createCounterMemory()
-  const place = filesIn(settings.data, PLACES).records
+  const place = filesIn(settings.data, placesOf(settings.database)).records
   const path = place.file
   const recorderSetup: RecorderSetup = {
     path,

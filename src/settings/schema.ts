@@ -8,6 +8,7 @@ import {
   ClientAuth,
   ClientId,
   Count,
+  DatabaseUrl,
   DEFAULT_GROUPS_CLAIM,
   DEFAULT_SCOPES,
   Direct,
@@ -124,6 +125,7 @@ export const SCHEMA = z.strictObject({
   OIDC_DIRECT: Direct.default('off'),
   OIDC_AUDIENCE: Audience.optional(),
   OIDC_PROVIDERS_FILE: FilePath.optional(),
+  DATABASE_URL: DatabaseUrl.optional(),
   ROLE: z.literal('all', '`all`, the only one in this version').default('all'),
   HTTP_ENGINE: z.enum(HTTP_ENGINES, '`native` or `node`').default('native'),
 })
@@ -330,6 +332,10 @@ export const TEXTS: Record<SettingName, SettingText> = {
     shown: 'none',
     text: 'YAML or JSON file with further identity providers, read at start. Each has its own callback `/oauth/callback/{slug}` below the origin. See [several providers](identity.md#several-providers).',
   },
+  DATABASE_URL: {
+    shown: 'none: files in the data directory',
+    text: 'PostgreSQL database for configuration, audit log and records: `postgres://user@host:5432/database`. Parameters: `sslmode` (`disable`, `require`, `verify-ca`, `verify-full`; without it `verify-full`, or `disable` on the loopback), `sslrootcert` (PEM file), `password_file`, `host` (directory of a Unix socket). As a flag it must not contain a password. See [PostgreSQL](postgresql.md).',
+  },
   ROLE: { shown: '`all`', text: 'Role of this process. Only `all` is available in this version.' },
   HTTP_ENGINE: {
     shown: '`native`',
@@ -344,7 +350,6 @@ export const SETTING_NAMES: readonly SettingName[] =
 
 /** Names that are reserved for what is not built: set, they refuse start, so that nobody believes them in force. */
 export const NOT_AVAILABLE = {
-  DATABASE_URL: 'PostgreSQL as the store',
   VALKEY_URL: 'counters shared by several machines',
   CONTROL_URL: 'gateway nodes without a control plane',
   NODE_TOKEN: 'gateway nodes without a control plane',

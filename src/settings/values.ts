@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { toMs } from '../base/clock.ts'
 import { PARTS, type Part } from '../base/doors.ts'
 import { isRefusedHost, isSecureUrl, type RunnerAddress, toRunnerAddress } from '../base/net/address.ts'
+import { type DatabaseAddress, readDatabaseUrl } from '../base/net/database-url.ts'
 import { egressEntryFault } from '../base/net/egress.ts'
 import { urlTextFault } from '../base/text/url.ts'
 import { visibleJson } from '../base/text/visible.ts'
@@ -211,6 +212,13 @@ export const Runner = z.string().transform((text, context): RunnerAddress => {
     message:
       'unix: and the absolute path of a socket, such as unix:/run/postern/runner.sock, or an http or https URL without a path, such as http://127.0.0.1:7800',
   })
+  return z.NEVER
+})
+
+export const DatabaseUrl = z.string().transform((text, context): DatabaseAddress => {
+  const address = readDatabaseUrl(text)
+  if (typeof address !== 'string') return address
+  context.addIssue({ code: 'custom', message: address })
   return z.NEVER
 })
 

@@ -13,8 +13,10 @@ export interface StorePlaces {
   knownSchemas(): Promise<KnownSchemas>
   /** @param directory the data directory */
   lock(directory: string): LockPlace
-  /** @param file its path in the data directory, as for all that follow */
+  /** @param file its path in the data directory, as for all that follow; a server does not need it */
   config(file: string): ConfigPlace
+  /** A copy that {@link ConfigPlace.copyTo} has made. */
+  configCopy(file: string): ConfigPlace
   lastGood(file: string): ServedPlace<LastGoodStore>
   keys(file: string): ServedPlace<KeyStore> & UpgradedPlace
   records(file: string): RecordsPlace
@@ -28,10 +30,12 @@ export interface KnownSchemas {
 
 /** Something that is kept, and is not open. */
 export interface StorePlace {
-  /** As messages name it: the path of its file. */
+  /** As messages name it: the path of its file, or the URL of a database without its password. */
   readonly file: string
-  /** The file, first, and what the engine keeps beside it, which is of no use without it. */
+  /** The file, first, and what the engine keeps beside it, which is of no use without it. None where a server keeps it. */
   readonly files: readonly string[]
+  /** Whether it is there. A server is taken to have it. */
+  isThere(): boolean
   /** What is wrong with it, as far as a start needs it; null when it is sound, missing, or cannot be reached. */
   damage(): Promise<string | null>
 }
@@ -69,8 +73,8 @@ export interface UpgradedPlace extends StorePlace {
 
 /** Configuration and audit. */
 export interface ConfigPlace extends UpgradedPlace {
-  /** The copy that a running process makes when the file was deleted, until the copy has taken its place. */
-  readonly rewritten: StorePlace
+  /** The copy that a running process makes when the file was deleted, until the copy has taken its place; null for a server. */
+  readonly rewritten: StorePlace | null
   /**
    * Opens it at the newest version of its schema, and makes it where it is not there. Throws CannotStart: without a cause for
    * a newer version, else with what kept it from being opened as the cause.

@@ -49,8 +49,13 @@ export async function openConfigStore(
 async function openEngine(address: DatabaseAddress): Promise<Engine> {
   const shown = shownDatabase(address)
   let fault: StoreUnavailable | null = null
+  let isLooking = true
   const failed = (error: unknown): void => {
-    fault = toLastingFault(error) ?? fault
+    const lasting = toLastingFault(error)
+    if (lasting === null) return
+    fault = lasting
+    // One connection may be lost where the server is well, as behind a firewall that forgets unused ones
+    if (lasting.fault === 'unreachable' && !isLooking) void lookAgain()
   }
   const open = (max: number): Promise<PgPool> => openPool(address, max, failed)
   const pools = { read: await open(READERS), configuration: await open(1), oauth: await open(1) }
@@ -64,9 +69,12 @@ async function openEngine(address: DatabaseAddress): Promise<Engine> {
   } catch (error) {
     await end()
     if (error instanceof CannotStart) throw error
-    throw new CannotStart(`${shown} cannot be opened: ${(error as Error).message}`, error)
+    const why =
+      error instanceof StoreUnavailable ? error.facts.inner : `${shown}: ${(error as Error).message}`
+    throw new CannotStart(`The database cannot be opened: ${why}.`, error)
   }
   fault = null
+  isLooking = false
   /** Refuses what would wait for a server that does not answer, or fail where the last one has. */
   const demand = (refused: ReadonlySet<StoreFault>): void => {
     if (fault !== null && refused.has(fault.fault)) throw fault
@@ -135,12 +143,34 @@ async function openEngine(address: DatabaseAddress): Promise<Engine> {
       )
   }
 
-  async function probe(check: () => Promise<void>): Promise<void> {
+  async function lookOnce(): Promise<void> {
     const client = await probing.connect()
     try {
       await look(client)
     } finally {
       client.release()
+    }
+  }
+
+  /** Takes up the use after a connection was lost. Where that fails, a probe does it later. */
+  async function lookAgain(): Promise<void> {
+    isLooking = true
+    try {
+      await lookOnce()
+      if (fault?.fault === 'unreachable') fault = null
+    } catch {
+      // It is the fault that is known
+    } finally {
+      isLooking = false
+    }
+  }
+
+  async function probe(check: () => Promise<void>): Promise<void> {
+    isLooking = true
+    try {
+      await lookOnce()
+    } finally {
+      isLooking = false
     }
     const before = fault
     // The check reads through the pools

@@ -2,9 +2,10 @@
  * The places of SQLite: each kind of data is a file with its side files. The recorder and query threads load this module
  * while they wait for their data, so it loads the parts of the main thread only when they are used.
  */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { CannotStart } from '../../base/refusal.ts'
-import type { ServedPlace, StorePlace, StorePlaces } from '../ports/places.ts'
+import type { ConfigPlace, ServedPlace, StorePlace, StorePlaces } from '../ports/places.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
 import { faultOfStoreAccess, toStoreError } from './fault.ts'
 import { openLastingRecordStore } from './lasting-records.ts'
@@ -26,19 +27,8 @@ export const sqlitePlaces: StorePlaces = {
       takeForStart: async () => (await locking()).lockForStart(directory),
     }
   },
-  config: (file) => ({
-    ...placeOf(file),
-    rewritten: placeOf(rewrittenOf(file)),
-    schema: async () => (await judging()).schemaOf(file, 'config'),
-    open: async (environment) => (await import('./config.ts')).openConfigStore(file, environment),
-    faultOf(error) {
-      const known = toStoreError(error instanceof CannotStart ? error.cause : error, file)
-      return known instanceof StoreUnavailable ? known : null
-    },
-    accessFault: () => faultOfStoreAccess(file),
-    copyTo: async (to, progress) => (await copying()).copyStore(file, to, progress),
-    facts: async () => (await copying()).readStoreFacts(file),
-  }),
+  config: configPlace,
+  configCopy: configPlace,
   lastGood: (file) => ({
     ...placeOf(file),
     toRead: [...readWith(file), outdatedOf(file)],
@@ -62,9 +52,26 @@ export const sqlitePlaces: StorePlaces = {
   }),
 }
 
+function configPlace(file: string): ConfigPlace {
+  return {
+    ...placeOf(file),
+    rewritten: placeOf(rewrittenOf(file)),
+    schema: async () => (await judging()).schemaOf(file, 'config'),
+    open: async (environment) => (await import('./config.ts')).openConfigStore(file, environment),
+    faultOf(error) {
+      const known = toStoreError(error instanceof CannotStart ? error.cause : error, file)
+      return known instanceof StoreUnavailable ? known : null
+    },
+    accessFault: () => faultOfStoreAccess(file),
+    copyTo: async (to, progress) => (await copying()).copyStore(file, to, progress),
+    facts: async () => (await copying()).readStoreFacts(file),
+  }
+}
+
 function placeOf(file: string): StorePlace {
   return {
     file,
+    isThere: () => existsSync(file),
     files: [file, `${file}-wal`, `${file}-shm`],
     damage: async () => (await judging()).faultOfDatabase(file),
   }

@@ -23,7 +23,7 @@ import { CONFIG, describeFile, KEY, MANIFEST, type Manifest, RECORDS, syncDirect
 export async function backUp(places: StorePlaces, request: BackupRequest): Promise<BackupSummary> {
   const { data, out, keyFile, withKey, withRecords, progress } = request
   const { config, records } = filesIn(data, places)
-  if (!existsSync(config.file))
+  if (!config.isThere())
     throw new CannotStart(`${data} is not a data directory of Postern. Name the data directory with --data.`)
   if (existsSync(out))
     throw new CannotStart(`${out} already exists. Choose another name, or delete the file.`)
@@ -31,7 +31,7 @@ export async function backUp(places: StorePlaces, request: BackupRequest): Promi
   try {
     await copied(config, join(draft, CONFIG), (part) => progress('configuration and audit', part))
     const facts = await attempt(`${data} cannot be backed up`, () =>
-      places.config(join(draft, CONFIG)).facts(),
+      places.configCopy(join(draft, CONFIG)).facts(),
     )
     if (facts.schemaVersion < (await places.knownSchemas()).first)
       throw new CannotStart(
@@ -41,7 +41,7 @@ export async function backUp(places: StorePlaces, request: BackupRequest): Promi
     if (canary === undefined)
       throw new CannotStart(`${data} has never been started; there is nothing to back up.`)
     const names: (typeof CONFIG | typeof RECORDS | typeof KEY)[] = [CONFIG]
-    if (withRecords && existsSync(records.file)) {
+    if (withRecords && records.isThere()) {
       await copied(records, join(draft, RECORDS), (part) => progress('records', part))
       names.push(RECORDS)
     }

@@ -34,7 +34,7 @@ export async function restore(places: StorePlaces, request: RestoreRequest): Pro
     let before: string | null
     try {
       await unpack(archive, from, place.draft)
-      const config = places.config(join(place.draft, CONFIG))
+      const config = places.configCopy(join(place.draft, CONFIG))
       const used = await placeKey(request, archive.manifest, place.draft, config)
       await noteRestore(request, archive.manifest, place.draft, config, used)
       before = place.commit()

@@ -255,7 +255,7 @@ export async function findFiles(data: string, files: DataFiles): Promise<Finding
   findings.push(...others(data, files), ...rewritten(files), ...withoutAccess(data, files))
   const part = join(data, RESTORE_PART)
   if (existsSync(part)) {
-    const isServed = existsSync(files.config.file)
+    const isServed = files.config.isThere()
     findings.push({
       check: RESTORE_PART,
       state: isServed ? 'warn' : 'fail',
@@ -278,7 +278,7 @@ export async function findFiles(data: string, files: DataFiles): Promise<Finding
 
 /** What has the name of one of our files, and is none. */
 function others(data: string, { config, lastGood, records, keys, lock }: DataFiles): Finding[] {
-  const paths = [lastGood, records, keys, lock, config].map(({ file }) => file)
+  const paths = [lastGood, records, keys, lock, config].flatMap(({ files }) => files.slice(0, 1))
   return [...paths, join(data, AUDIT_MARK)].flatMap((file): Finding[] => {
     const kind = otherThanFile(file)
     if (kind === null) return []
@@ -317,6 +317,7 @@ function effectsWithoutAccess(
 function withoutAccess(data: string, files: DataFiles): Finding[] {
   if (faultOfAccess(data, 'write') !== null) return []
   return effectsWithoutAccess(data, files).flatMap(([paths, effect]): Finding[] => {
+    if (paths.length === 0) return []
     const fault = paths.map((path) => faultOfAccess(path, 'write')).find((found) => found !== null)
     if (fault === undefined) return []
     const check = basename(paths[0]!)
@@ -327,9 +328,9 @@ function withoutAccess(data: string, files: DataFiles): Finding[] {
 
 /** A copy of config.db that a killed process has left. */
 function rewritten({ config }: DataFiles): Finding[] {
-  const copy = config.rewritten.file
-  if (!existsSync(copy)) return []
-  const isThere = existsSync(config.file)
+  const copy = config.rewritten?.file
+  if (copy === undefined || !existsSync(copy)) return []
+  const isThere = config.isThere()
   const fix = isThere
     ? 'The next start removes it.'
     : 'The next start uses it if it is whole. Otherwise restore a backup with postern restore, then delete it.'

@@ -77,7 +77,7 @@ async function findInCopy(
 ): Promise<Finding[]> {
   const { config } = filesIn(settings.data, places)
   const { file, files } = config
-  const copy = places.config(join(scratch, 'config.db'))
+  const copy = places.configCopy(join(scratch, 'config.db'))
   const mark = markIn(settings)
   const bytes = sizeOf(files)
   if (isTooSmall(scratch, bytes)) return [scratchFinding(`too little free space in ${scratch}`, bytes)]

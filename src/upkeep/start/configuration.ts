@@ -15,7 +15,7 @@ import type { Settings } from '../../settings.ts'
 import type { KeptSnapshot, PackedSnapshot } from '../../snapshot/packed-fragments.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { ConfigPlace, UpgradedPlace } from '../../store/ports/places.ts'
-import type { StoreFault } from '../../store/ports/unavailable.ts'
+import type { StoreFault, StoreUnavailable } from '../../store/ports/unavailable.ts'
 import { keyIdOf } from '../../vault/keys.ts'
 import { keyedProofOf, openVault, openVaultAlone } from '../../vault/open.ts'
 import { CANARY } from '../../vault/reseal.ts'
@@ -76,7 +76,7 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
   // One that cannot be used, such as a damaged one, shows as well that something was served: this is no new directory
   const isKept = kept === null ? existsSync(parts.files.lastGood.file) : kept.revision > 0
   if (parts.readOnly !== null) return withoutStore(parts, kept, unwritable(parts.readOnly))
-  if (isKept && !existsSync(file)) return withoutStore(parts, kept, gone(file))
+  if (isKept && !place.isThere()) return withoutStore(parts, kept, gone(file))
   const kind = otherThanFile(file)
   if (kind !== null) return withoutStore(parts, kept, noFile(file, kind))
   let store: ConfigStore
@@ -106,7 +106,7 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
           : await secureTrail(trail)
     if (fault !== null) {
       await store.close()
-      return withoutStore(parts, kept, diverged(file, fault))
+      return withoutStore(parts, kept, diverged(place, fault))
     }
     const first = await firstSnapshot(store, parts.version, kept)
     if (first !== kept) await lastGood.keepWhole(first)
@@ -159,6 +159,9 @@ interface StoreProblem {
 }
 
 const RESTORE = 'Restore a backup (postern restore --force) and start again'
+/** What is restored is a data directory, from which a database is filled. */
+const RESTORE_SERVER =
+  'Restore a backup of the database, or fill an empty database from a backup of Postern (docs/postgresql.md), and start again'
 const ANEW = 'to start without the old configuration, delete serving.db and the remaining files of config.db'
 
 function gone(file: string): StoreProblem {
@@ -203,6 +206,7 @@ function empty(file: string): StoreProblem {
 function unusable(place: ConfigPlace, error: unknown): StoreProblem {
   const { file } = place
   const known = place.faultOf(error)
+  if (known !== null && place.files.length === 0) return ofServer(file, known)
   const access = known !== null && OF_ACCESS.has(known.fault) ? place.accessFault() : null
   if (access !== null && known !== null) return unwritable(access, known.fault)
   if (known !== null && PASSING.has(known.fault))
@@ -222,12 +226,30 @@ function unusable(place: ConfigPlace, error: unknown): StoreProblem {
   }
 }
 
+function ofServer(file: string, { fault, facts }: StoreUnavailable): StoreProblem {
+  const inner = String(facts.inner).replace(`${file}: `, '')
+  const passes = fault !== 'damaged' && fault !== 'missing'
+  return {
+    what: `${file} cannot be used (${fault}): ${inner}`,
+    fix: passes ? 'Repair the database server or the connection to it.' : `${RESTORE_SERVER}.`,
+    detail: 'The database cannot be used.',
+    fault,
+  }
+}
+
 const OF_ACCESS: ReadonlySet<StoreFault> = new Set(['read_only', 'cannot_open'])
 
 /** The disk is at fault and not the file: what is in the file is whole. */
 const PASSING: ReadonlySet<StoreFault> = new Set(['disk_full', 'io_error', 'read_only'])
 
-function diverged(file: string, fault: string): StoreProblem {
+function diverged({ file, files }: ConfigPlace, fault: string): StoreProblem {
+  if (files.length === 0)
+    return {
+      what: `${file} does not contain the last changes of this instance: it was set back, such as by a standby that lagged behind, or changed by another program. ${fault}`,
+      fix: `${RESTORE_SERVER}. To continue with this database, delete audit.mark and serving.db in the data directory. The audit trail records it.`,
+      detail: 'The database is older than the mark of the audit trail, or was changed by another program.',
+      fault: 'changed',
+    }
   return {
     what: `${file} does not contain the last changes of this instance: it was replaced by an older file, or changed by another program. ${fault}`,
     fix: `Put the right config.db back, or ${RESTORE.charAt(0).toLowerCase()}${RESTORE.slice(1)}. To continue with this file, run postern backup and restore that backup. The audit trail records the restore.`,

@@ -26,7 +26,7 @@ export async function clearDamagedFiles(
   await takeRewritten(config, log)
   const lastGoodFault = await lastGood.damage()
   // Without config.db it is what shows that this is no new directory: a start begins nothing anew beside it
-  if (lastGoodFault !== null && existsSync(config.file)) {
+  if (lastGoodFault !== null && config.isThere()) {
     discard(lastGood)
     log(
       'warn',
@@ -86,6 +86,7 @@ function asideOf(path: string): string {
  * with the mark and with serving.db like any other.
  */
 async function takeRewritten({ file, files, rewritten }: ConfigPlace, log: Log): Promise<void> {
+  if (rewritten === null) return
   const copy = rewritten.file
   if (otherThanFile(copy) !== null || !existsSync(copy)) return
   if (existsSync(file)) {
@@ -107,7 +108,7 @@ function discard({ files }: Pick<StorePlace, 'files'>): void {
 function refuseHalfRestore(data: string, config: ConfigPlace, keyFile: string, log: Log): void {
   const part = join(data, RESTORE_PART)
   if (!existsSync(part)) return
-  if (!existsSync(config.file) || !existsSync(keyFile))
+  if (!config.isThere() || !existsSync(keyFile))
     throw new CannotStart(
       `A restore into ${data} was interrupted: ${part} is left from it. Run postern restore again, with --force if it asks for that; to begin anew, empty ${data}.`,
     )
