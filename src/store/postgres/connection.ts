@@ -55,6 +55,9 @@ interface Pg {
   readonly types: { getTypeParser(type: number, format?: string): (text: string) => unknown }
 }
 
+/** Codes after which the server ends the connection: it may be open still when the next use gets it. */
+const ENDED = /^(08|25P0[34]|57P)/
+
 /** Types of whole numbers of eight bytes: those of the tables fit into a JavaScript number. */
 const INT8 = 20
 
@@ -121,8 +124,9 @@ function guarded(client: RawClient, translated: (error: unknown) => unknown): Pg
     try {
       return await statement()
     } catch (error) {
+      const code = String((error as { code?: unknown }).code)
       // Without a code of the server, the connection is in an unknown state
-      if (!/^[0-9A-Z]{5}$/.test(String((error as { code?: unknown }).code))) lose()
+      if (!/^[0-9A-Z]{5}$/.test(code) || ENDED.test(code)) lose()
       throw translated(error)
     }
   }
