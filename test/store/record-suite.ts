@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { BlockRange, RecordBlock, RecordReader, RecordStore } from '../../src/store/ports/records.ts'
 
-interface RecordPlace {
+export interface RecordPlace {
   /** Opens the store, which is empty the first time. Only one is open at a time. */
   open(): Promise<RecordStore>
   /** After the store was opened once. */
