@@ -21,6 +21,8 @@ export function configPlace(address: DatabaseAddress): ConfigPlace {
         return { version, newest: newestOf(CONFIG_MIGRATIONS) }
       }).catch(() => null),
     open: async (environment) => (await import('./config.ts')).openConfigStore(address, environment),
+    openLater: async (environment, fault, reached) =>
+      (await import('./config.ts')).openConfigStore(address, environment, { fault, reached }),
     faultOf(error) {
       const known = toStoreError(error instanceof CannotStart ? error.cause : error, shown)
       return known instanceof StoreUnavailable ? known : null
