@@ -9,7 +9,7 @@ import { RemovalRun } from '../../src/record/ingest.ts'
 import { type MetricsGroup, type MetricsQuestion, measure } from '../../src/record/metrics.ts'
 import { measureRolled } from '../../src/record/rollup/answer.ts'
 import { RollupKeeper } from '../../src/record/rollup/keeper.ts'
-import type { RecordReader } from '../../src/store/ports/records.ts'
+import type { RecordBlock, RecordReader } from '../../src/store/ports/records.ts'
 import { recordFields } from '../programs/record-fields.ts'
 import type { RecordPlace } from './record-suite.ts'
 
@@ -61,6 +61,26 @@ function toRecord(
   const none = { version: '', sessionId: '', conversationId: '', mcpMethod: '', tool: '', mcpRequestId: '' }
   const agent = agentName === '' ? null : { ...none, name: agentName, reason: '' }
   return recordFields({ ...rest, proxy, collection, route, agent, id: `r${at}` })
+}
+
+const ROW: Made = {
+  ...{
+    timeMs: NOW,
+    surface: 0,
+    method: 'GET',
+    endpoint: ['', '', ''],
+    client: '',
+    profile: '',
+    agentName: '',
+  },
+  ...{ status: 200, code: '', durationMs: 1, upstreamMs: -1, bytesIn: 0, bytesOut: 0 },
+  ...{ aborted: false, isStream: false, count: 1 },
+}
+
+function blockOf(list: readonly RecordFields[]): RecordBlock {
+  const writer = createBatchWriter(list.length)
+  for (const record of list) writer.add(record)
+  return toBlock(writer.take())
 }
 
 const question = (members: Partial<MetricsQuestion> & { by: MetricsQuestion['by'] }): MetricsQuestion => ({
@@ -133,9 +153,7 @@ export function rollupSuite(name: string, make: () => Promise<RecordPlace>, numR
     const place = await make()
     const store = await place.open()
     for (let at = 0; at < list.length; at += blockRows) {
-      const writer = createBatchWriter(blockRows)
-      for (const record of list.slice(at, at + blockRows)) writer.add(record)
-      await store.append([toBlock(writer.take())])
+      await store.append([blockOf(list.slice(at, at + blockRows))])
     }
     const keeper = new RollupKeeper(store, clock.now)
     return { store, keeper, reader: await place.openReader() }
@@ -234,6 +252,32 @@ export function rollupSuite(name: string, make: () => Promise<RecordPlace>, numR
     await store.rollups.prune([[DAY, NOW - 20 * DAY]], Number.POSITIVE_INFINITY)
     const later = await measureRolled(reader, clock, asked)
     assert.deepEqual([later?.groups[0]?.requests, later?.completeFrom], [1, iso(NOW - 20 * DAY)])
+    await reader.close()
+    await store.close()
+  })
+
+  test(`${name}: names that differ in halves of characters alone are counted as one, and counting goes on`, async () => {
+    ahead = 0
+    const named = (agentName: string, at: number): RecordFields =>
+      toRecord({ ...ROW, agentName, timeMs: NOW - HOUR }, at)
+    // A half is a character of its own once a name is cut, or where a caller sends it
+    const names = [`${'a'.repeat(99)}\u{1f600}`, `${'a'.repeat(99)}\u{10ffff}`, 'b\ud800', 'b\udc00', 'c']
+    const { store, keeper, reader } = await storeOf(names.map(named), 1)
+    while (!(await keeper.step()));
+    keeper.forget()
+    await store.append([blockOf(names.map(named))])
+    while (!(await keeper.step()));
+    assert.deepEqual(await store.rollups.uncounted(9), [])
+    const time = { from: iso(NOW - DAY), to: iso(NOW) }
+    const answer = await measureRolled(crowded(reader), clock, question({ by: 'agent', selection: time }))
+    assert.deepEqual(
+      answer?.groups.map(({ key, requests }) => [key[0], requests]),
+      [
+        [`${'a'.repeat(99)}\ufffd`, 4],
+        ['b\ufffd', 4],
+        ['c', 2],
+      ],
+    )
     await reader.close()
     await store.close()
   })

@@ -193,7 +193,9 @@ export class RollupKeeper {
     const now = this.#now()
     for (const [minute, byFacet] of tally.minutes)
       for (const [at, facet] of FACETS.entries())
-        for (const [value, cell] of byFacet[at]!) {
+        for (const [counted, cell] of byFacet[at]!) {
+          // A half of a character has no UTF-8: in the store, values that differ in halves alone would be one word
+          const value = counted.toWellFormed()
           const word = wordId(value)
           const shard = shardOf(facet, value)
           const tiers = this.#uncarried!.has(minute) ? TIERS.slice(0, 1) : TIERS
