@@ -3,7 +3,6 @@
  * transaction mode). What holds for one transaction is set with `set local`, and nothing is left in a session.
  */
 import { readFileSync } from 'node:fs'
-import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely'
 import { isDriverInstalled, loadDriver, missingDriver } from '../../base/drivers.ts'
 import { type DatabaseAddress, shownDatabase } from '../../base/net/database-url.ts'
 import { CannotStart } from '../../base/refusal.ts'
@@ -141,18 +140,6 @@ function guarded(client: RawClient, translated: (error: unknown) => unknown): Pg
     on: client.on.bind(client) as PgClient['on'],
     off: client.off.bind(client),
   }
-}
-
-/** Queries of tables in {@link SCHEMA}. Whoever closes the pool closes this. */
-export function kyselyOver<Tables>(pool: PgPool): Kysely<Tables> {
-  const dialect = new PostgresDialect({
-    pool: {
-      options: {},
-      connect: async () => (await pool.connect()) as unknown as PostgresPoolClient,
-      end: () => pool.end(),
-    } as unknown as PostgresPool,
-  })
-  return new Kysely<Tables>({ dialect }).withSchema(SCHEMA)
 }
 
 function tlsOf({ tls, authorities, host }: DatabaseAddress): false | Readonly<Record<string, unknown>> {

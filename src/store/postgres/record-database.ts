@@ -1,9 +1,8 @@
 /** The connections of a process that writes request records, and the fault of their database. */
 import { type DatabaseAddress, shownDatabase } from '../../base/net/database-url.ts'
 import { RECORD_MIGRATIONS } from '../migrations/records.ts'
-import { StoreUnavailable } from '../ports/unavailable.ts'
+import { StoreUnavailable, toLastingFault } from '../ports/unavailable.ts'
 import { openPool, type PgClient, type PgPool, SCHEMA } from './connection.ts'
-import { toLastingFault } from './fault.ts'
 import { inTransaction, migrate } from './migrate.ts'
 
 /** Rows, quotas and a probe may be under way at the same time. */
