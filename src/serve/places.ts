@@ -5,7 +5,7 @@
 import { dirname } from 'node:path'
 import type { DatabaseAddress } from '../base/net/database-url.ts'
 import type { StorePlaces } from '../store/ports/places.ts'
-import { configPlace } from '../store/postgres/places.ts'
+import { configPlace, recordsPlace } from '../store/postgres/places.ts'
 import { sqlitePlaces } from '../store/sqlite/places.ts'
 
 /** Files of the data directory. */
@@ -13,7 +13,13 @@ export const PLACES: StorePlaces = sqlitePlaces
 
 /** Where an instance keeps its data. @param database null for files alone */
 export function placesOf(database: DatabaseAddress | null): StorePlaces {
-  return database === null ? PLACES : { ...PLACES, config: (file) => configPlace(database, dirname(file)) }
+  return database === null
+    ? PLACES
+    : {
+        ...PLACES,
+        config: (file) => configPlace(database, dirname(file)),
+        records: () => recordsPlace(database),
+      }
 }
 
 /** Waits for the lock of a file and holds it until the answer is called; for the context file of the command line. */

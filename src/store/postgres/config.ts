@@ -18,9 +18,10 @@ import type { ConfigPlace } from '../ports/places.ts'
 import { type StoreFault, StoreUnavailable, toLastingFault } from '../ports/unavailable.ts'
 import { createConfigStore, type Engine } from '../sql/config.ts'
 import type { ConfigTables, Dialect } from '../sql/tables.ts'
-import { kyselyOver, openPool, type PgClient, type PgPool, SCHEMA } from './connection.ts'
+import { openPool, type PgClient, type PgPool, SCHEMA } from './connection.ts'
 import { giveBack, type Holder, take } from './holder.ts'
 import { LOCKS, migrate } from './migrate.ts'
+import { kyselyOver } from './queries.ts'
 
 /** Connections that read at the same time. */
 const READERS = 8

@@ -2,8 +2,9 @@
 import { type DatabaseAddress, shownDatabase } from '../../base/net/database-url.ts'
 import { CannotStart } from '../../base/refusal.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
-import { newestOf } from '../migrations/migration.ts'
-import type { ConfigPlace, StorePlace } from '../ports/places.ts'
+import { type Migration, newestOf } from '../migrations/migration.ts'
+import { RECORD_MIGRATIONS } from '../migrations/records.ts'
+import type { ConfigPlace, RecordsPlace, StorePlace } from '../ports/places.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
 import { openPool, type PgPool, SCHEMA } from './connection.ts'
 import { toStoreError } from './fault.ts'
@@ -16,11 +17,7 @@ export function configPlace(address: DatabaseAddress, directory: string): Config
   return {
     ...placeOf(address),
     rewritten: null,
-    schema: () =>
-      withPool(address, async (pool) => {
-        const { version } = await schemaVersionOf(pool, 'config')
-        return { version, newest: newestOf(CONFIG_MIGRATIONS) }
-      }).catch(() => null),
+    schema: () => schemaIn(address, 'config', CONFIG_MIGRATIONS),
     open: async (environment) =>
       (await import('./config.ts')).openConfigStore(address, environment, { holder: holderOf(directory) }),
     openLater: async (environment, fault, reached) =>
@@ -36,6 +33,26 @@ export function configPlace(address: DatabaseAddress, directory: string): Config
     copyTo: async () => {},
     facts: () => withPool(address, factsOf),
   }
+}
+
+/** Request records in a database. */
+export function recordsPlace(address: DatabaseAddress): RecordsPlace {
+  return {
+    ...placeOf(address),
+    damageOfAll: async () => null,
+    schema: () => schemaIn(address, 'records', RECORD_MIGRATIONS),
+    // The data directory has no part in it
+    open: async () => (await import('./records.ts')).openRecordStore(address),
+    openReader: async () => (await import('./record-reader.ts')).openRecordReader(address),
+    copyTo: async () => {},
+  }
+}
+
+function schemaIn(address: DatabaseAddress, kind: 'config' | 'records', steps: readonly Migration[]) {
+  return withPool(address, async (pool) => {
+    const { version } = await schemaVersionOf(pool, kind)
+    return { version, newest: newestOf(steps) }
+  }).catch(() => null)
 }
 
 function placeOf(address: DatabaseAddress): StorePlace {
