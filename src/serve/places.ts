@@ -2,6 +2,7 @@
  * The database engines that keep the data of instances. No other module names an engine, and no other module outside of
  * `store` imports one.
  */
+import { dirname } from 'node:path'
 import type { DatabaseAddress } from '../base/net/database-url.ts'
 import type { StorePlaces } from '../store/ports/places.ts'
 import { configPlace } from '../store/postgres/places.ts'
@@ -12,7 +13,7 @@ export const PLACES: StorePlaces = sqlitePlaces
 
 /** Where an instance keeps its data. @param database null for files alone */
 export function placesOf(database: DatabaseAddress | null): StorePlaces {
-  return database === null ? PLACES : { ...PLACES, config: () => configPlace(database) }
+  return database === null ? PLACES : { ...PLACES, config: (file) => configPlace(database, dirname(file)) }
 }
 
 /** Waits for the lock of a file and holds it until the answer is called; for the context file of the command line. */

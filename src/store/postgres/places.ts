@@ -7,10 +7,11 @@ import type { ConfigPlace, StorePlace } from '../ports/places.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
 import { openPool, type PgPool, SCHEMA } from './connection.ts'
 import { toStoreError } from './fault.ts'
+import { holderOf } from './holder.ts'
 import { schemaVersionOf } from './migrate.ts'
 
-/** Configuration and audit in a database. */
-export function configPlace(address: DatabaseAddress): ConfigPlace {
+/** Configuration and audit in a database. @param directory the data directory, whose process has the database alone */
+export function configPlace(address: DatabaseAddress, directory: string): ConfigPlace {
   const shown = shownDatabase(address)
   return {
     ...placeOf(address),
@@ -20,9 +21,13 @@ export function configPlace(address: DatabaseAddress): ConfigPlace {
         const { version } = await schemaVersionOf(pool, 'config')
         return { version, newest: newestOf(CONFIG_MIGRATIONS) }
       }).catch(() => null),
-    open: async (environment) => (await import('./config.ts')).openConfigStore(address, environment),
+    open: async (environment) =>
+      (await import('./config.ts')).openConfigStore(address, environment, { holder: holderOf(directory) }),
     openLater: async (environment, fault, reached) =>
-      (await import('./config.ts')).openConfigStore(address, environment, { fault, reached }),
+      (await import('./config.ts')).openConfigStore(address, environment, {
+        later: { fault, reached },
+        holder: holderOf(directory),
+      }),
     faultOf(error) {
       const known = toStoreError(error instanceof CannotStart ? error.cause : error, shown)
       return known instanceof StoreUnavailable ? known : null
