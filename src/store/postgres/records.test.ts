@@ -8,7 +8,7 @@ import { TcpProxy } from '../../../test/support/tcp-proxy.ts'
 import type { DatabaseAddress } from '../../base/net/database-url.ts'
 import { CannotStart } from '../../base/refusal.ts'
 import { createBatchWriter } from '../../record/batch.ts'
-import { toBlock } from '../../record/block.ts'
+import { readBlock, toBlock } from '../../record/block.ts'
 import { createIngest } from '../../record/ingest.ts'
 import { measureRolled } from '../../record/rollup/answer.ts'
 import { RollupKeeper } from '../../record/rollup/keeper.ts'
@@ -307,6 +307,48 @@ await onPostgres(({ server, create }) => {
     assert.equal(await countOf(other), 36)
     await store.close()
     await other.close()
+  })
+
+  test('batches that come while the connection is lost again and again are stored once each', async () => {
+    const address = await create()
+    await using proxy = await TcpProxy.make(address.port)
+    await proxy.open()
+    const store = await openRecordStore({ ...address, port: proxy.port })
+    const ingest = createIngest(store, null, undefined, new RollupKeeper(store, () => NOW))
+    const names: string[] = []
+    let taken = 0
+    const push = (): void => {
+      const writer = createBatchWriter(3)
+      for (let row = 0; row < 3; row++) {
+        const id = `b${names.length}`
+        names.push(id)
+        writer.add(recordFields({ id, timeMs: NOW }))
+      }
+      ingest.push(writer.take(), () => taken++)
+    }
+    for (let round = 0; round < 6; round++) {
+      for (let count = 0; count < 5; count++) push()
+      // In the middle of an append, before it, or after it
+      await setTimeout(round * 2)
+      if (round % 2 === 0) proxy.dropAnswers()
+      push()
+      await setTimeout(20)
+      await proxy.cut()
+      push()
+      await store.probe()
+      assert.equal(store.fault?.fault, 'unreachable')
+      await proxy.open()
+      await store.probe()
+    }
+    await eventually(() => taken * 3 === names.length)
+    const stored: string[] = []
+    for (const one of await store.find(ALL, 0, 1000)) {
+      const rows = readBlock(one)
+      for (let row = 0; row < rows.count; row++) stored.push(rows.id(row))
+    }
+    assert.deepEqual(stored.toSorted(), names.toSorted())
+    assert.equal(ingest.state.dropped, 0)
+    await store.close()
   })
 
   test('a server that is down at the start is taken up by a probe, without a restart', async () => {
