@@ -3,6 +3,7 @@
  * transaction mode). What holds for one transaction is set with `set local`, and nothing is left in a session.
  */
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { isDriverInstalled, loadDriver, missingDriver } from '../../base/drivers.ts'
 import { type DatabaseAddress, shownDatabase } from '../../base/net/database-url.ts'
 import { CannotStart } from '../../base/refusal.ts'
@@ -152,7 +153,8 @@ function tlsOf({ tls, authorities, host }: DatabaseAddress): false | Readonly<Re
   }
   return {
     ...(ca === undefined ? {} : { ca }),
-    servername: host,
+    host,
+    servername: isIP(host) === 0 ? host : '',
     rejectUnauthorized: tls !== 'require',
     // A certificate of the right authority with another name
     ...(tls === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}),
