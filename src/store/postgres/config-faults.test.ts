@@ -19,10 +19,6 @@ import { openConfigStore } from './config.ts'
 
 const authority = issue({ name: 'Test authority', ca: true })
 const certificate = issue({ name: 'db', issuer: authority, addresses: ['127.0.0.1'], usage: 'server' })
-const directory = mkdtempSync(join(tmpdir(), 'postern-tls-'))
-after(() => rmSync(directory, { recursive: true }))
-const authorities = join(directory, 'ca.pem')
-writeFileSync(authorities, authority.certificate)
 
 const put = (store: ConfigStore, id: string): Promise<void> =>
   store.write((writer) => writer.insert(policy(id, id)))
@@ -397,7 +393,11 @@ await onPostgres(({ server, create }) => {
 })
 
 await onPostgres(({ create }) => {
-  test('TLS is verified with the given authority and the name of the host, unless the URL says less', async () => {
+  test('TLS is verified with the given authority and the name of the host, unless the URL says less', async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'postern-tls-'))
+    t.after(() => rmSync(directory, { recursive: true }))
+    const authorities = join(directory, 'ca.pem')
+    writeFileSync(authorities, authority.certificate)
     const address = await create()
     for (const [url, outcome] of [
       [{ tls: 'verify-full', authorities }, null],

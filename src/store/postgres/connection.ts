@@ -3,7 +3,6 @@
  * transaction mode). What holds for one transaction is set with `set local`, and nothing is left in a session.
  */
 import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
 import { isDriverInstalled, loadDriver, missingDriver } from '../../base/drivers.ts'
 import { type DatabaseAddress, shownDatabase } from '../../base/net/database-url.ts'
 import { CannotStart } from '../../base/refusal.ts'
@@ -143,7 +142,7 @@ function guarded(client: RawClient, translated: (error: unknown) => unknown): Pg
   }
 }
 
-function tlsOf({ tls, authorities, host }: DatabaseAddress): false | Readonly<Record<string, unknown>> {
+function tlsOf({ tls, authorities }: DatabaseAddress): false | Readonly<Record<string, unknown>> {
   if (tls === 'disable') return false
   let ca: string | undefined
   try {
@@ -153,8 +152,6 @@ function tlsOf({ tls, authorities, host }: DatabaseAddress): false | Readonly<Re
   }
   return {
     ...(ca === undefined ? {} : { ca }),
-    host,
-    servername: isIP(host) === 0 ? host : '',
     rejectUnauthorized: tls !== 'require',
     // A certificate of the right authority with another name
     ...(tls === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}),
