@@ -2,8 +2,9 @@
  * The database engines that keep the data of instances. No other module names an engine, and no other module outside of
  * `store` imports one.
  */
-import type { DatabaseAddress } from '../base/net/database-url.ts'
+import { type DatabaseAddress, shownDatabase } from '../base/net/database-url.ts'
 import type { StorePlaces } from '../store/ports/places.ts'
+import type { ConfigMove, SchemaUpgrade } from '../store/ports/transfer.ts'
 import { configPlace } from '../store/postgres/places.ts'
 import { sqlitePlaces } from '../store/sqlite/places.ts'
 
@@ -12,7 +13,40 @@ export const PLACES: StorePlaces = sqlitePlaces
 
 /** Where an instance keeps its data. @param database null for files alone */
 export function placesOf(database: DatabaseAddress | null): StorePlaces {
-  return database === null ? PLACES : { ...PLACES, config: () => configPlace(database) }
+  return database === null ? PLACES : { ...PLACES, config: () => configPlace(database, makeFile) }
+}
+
+const makeFile = async (...of: Parameters<typeof import('../store/sqlite/transfer.ts').makeFile>) =>
+  (await import('../store/sqlite/transfer.ts')).makeFile(...of)
+
+/** The move of a configuration from its file to a database. */
+export async function moveOf(file: string, database: DatabaseAddress): Promise<ConfigMove> {
+  const { fillDatabase, metaOf } = await import('../store/postgres/transfer.ts')
+  const { CONFIG_TRANSFER, transferTables } = await import('../store/sql/transfer.ts')
+  const { openFileSource } = await import('../store/sqlite/transfer.ts')
+  return {
+    to: shownDatabase(database),
+    async run({ isDryRun, progress, check }) {
+      const source = openFileSource(file)
+      try {
+        const { schemaVersion } = source
+        return await fillDatabase(database, { isDryRun, schemaVersion }, async (sink) => {
+          const tables = await transferTables(source, sink, CONFIG_TRANSFER, progress)
+          await check(sink.store)
+          return tables
+        })
+      } finally {
+        source.close()
+      }
+    },
+    meta: (name) => metaOf(database, name),
+  }
+}
+
+/** Makes the tables of a database, or brings them to the newest version. @param role that may use them; null for none */
+export async function upgradeSchema(database: DatabaseAddress, role: string | null): Promise<SchemaUpgrade> {
+  const { upgradeDatabase } = await import('../store/postgres/transfer.ts')
+  return upgradeDatabase(database, role)
 }
 
 /** Waits for the lock of a file and holds it until the answer is called; for the context file of the command line. */

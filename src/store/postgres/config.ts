@@ -210,7 +210,7 @@ async function openEngine(address: DatabaseAddress): Promise<Engine> {
 }
 
 /** The dialect of PostgreSQL. */
-const POSTGRES: Dialect = {
+export const POSTGRES: Dialect = {
   // An expression, of which no index knows
   unindexed: (column) => sql<string>`(${sql.ref(column)} || '')`,
   // `lower` knows the cases of the locale alone, which "C" takes for ASCII

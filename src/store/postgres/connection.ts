@@ -95,6 +95,16 @@ export async function openPool(
   }
 }
 
+/** Does something with a connection that nothing else uses. */
+export async function withPool<T>(address: DatabaseAddress, work: (pool: PgPool) => Promise<T>): Promise<T> {
+  const pool = await openPool(address, 1, () => {})
+  try {
+    return await work(pool)
+  } finally {
+    await pool.end()
+  }
+}
+
 /**
  * A client for one use. A statement that comes after its release is refused: the connection then belongs to another use. After an error of
  * the connection, or a statement that did not end in time, the pool closes the connection.
