@@ -184,7 +184,10 @@ try {
         backUp: async (request) =>
           (await import('./upkeep/backup/backup.ts')).backUp(await places(), request),
         restore: async (request) =>
-          (await import('./upkeep/backup/restore.ts')).restore((await import('./serve/places.ts')).PLACES, request),
+          (await import('./upkeep/backup/restore.ts')).restore(
+            (await import('./serve/places.ts')).PLACES,
+            request,
+          ),
         examine: async (request) =>
           (await import('./upkeep/doctor/doctor.ts')).examine(await places(), request),
         openBrowser: async (url) => (await import('./surfaces/cli/open-browser.ts')).openBrowser(url),

@@ -41,6 +41,7 @@ import type { Settings } from './settings.ts'
 import { createOriginSessionMemory } from './shared-state/memory/origin-sessions.ts'
 import { createSharedCells, createThreadEvents } from './shared-state/memory/shared-cells.ts'
 import { createReferences } from './snapshot/compile/references.ts'
+import { toLastingFault } from './store/ports/unavailable.ts'
 import { createWorkers, type Workers } from './threads/worker.ts'
 import { keepFileChecks, logOpenFiles } from './upkeep/start/file-check.ts'
 import { createSecretSources } from './vault/sources.ts'
@@ -124,7 +125,10 @@ async function start(
   parts: AsyncDisposableStack,
 ): Promise<Running> {
   const { log } = options
-  const fault = (error: unknown, at: string): void => log('error', `${at}: ${faultText(error)}`)
+  const fault = (error: unknown, at: string): void => {
+    // The log says once that a store cannot be used, and not for all that needs it
+    if (toLastingFault(error) === null) log('error', `${at}: ${faultText(error)}`)
+  }
   const { clockCell = null, workers = createWorkers() } = options
   parts.defer(() => workers.endUnused())
   const clock = createClock(clockCell ?? undefined)
@@ -140,7 +144,7 @@ async function start(
   const named = originsOf(addresses, settings.expose)
   const stores = await openStores(its)
   const { vault, store, lastGood } = stores
-  if (store !== null) await demandRoles(identityProviders, store.read)
+  if (store !== null && store.fault === null) await demandRoles(identityProviders, store.read)
 
   const sockets = openSocketDirectory(settings.data, stores.readOnly !== null)
   parts.defer(() => sockets.close())

@@ -10,7 +10,7 @@ export interface Arguments {
   readonly node: readonly string[]
 }
 
-const FLAGS: readonly string[] = ['--all', '--only-long', '--smoke', '--unit', '--scenarios']
+const FLAGS: readonly string[] = ['--all', '--only-long', '--smoke', '--unit', '--scenarios', '--postgres']
 /** Flags of Node whose value may be the next argument. */
 const WITH_VALUE: readonly string[] = ['--test-name-pattern', '--test-skip-pattern']
 const ALONE = /^--(watch|test-only|inspect(-brk|-wait)?)$|^--inspect(-brk|-wait)?=/

@@ -2,7 +2,8 @@
  * `npm test`: type check, linter and dead-code check side by side, then every test. `--all` fuzzes for longer, and has
  * clients of other projects sign in, which it installs. `--only-long` runs only the files that `--all` runs otherwise, and
  * no checks; `--smoke` runs of these what CI runs. `--unit` runs the tests that start no server and open no socket, and
- * `--scenarios` those of test/scenarios, both without checks. Arguments that name files run only those tests; `node --test`
+ * `--scenarios` those of test/scenarios, both without checks. With `--postgres` instances of tests keep their configuration in a
+ * PostgreSQL that is started for the run. Arguments that name files run only those tests; `node --test`
  * gets its own flags (`arguments.ts`). It first makes the bundle, if that is not up to date; with `RUN_SOURCES=true` all runs
  * from sources.
  */
@@ -94,6 +95,13 @@ if (tier !== null && (isOnlyLong || chosen.length > 0))
 if (isOnlyLong && files.length === 0) throw new Error('no test has a long form')
 if (nodeFlags.length > 0 && files.length === 0)
   throw new Error(`${nodeFlags.join(' ')} needs the name of a test file`)
+
+// Instances of tests then keep what they have in databases of their own
+const postgres = flags.has('--postgres')
+  ? await (await import('./support/postgres.ts')).startPostgres('postern-test')
+  : null
+if (postgres !== null)
+  process.env['TEST_DATABASE_URL'] = `postgres://app:postern-test@127.0.0.1:${postgres.port}/postgres`
 
 function run(name: string, command: string, args: readonly string[]): Promise<boolean> {
   return new Promise((done) => {
@@ -234,4 +242,5 @@ function hasAllPrograms(): boolean {
 // One more than there are cores: now and then a test waits
 results.push((await runTests(tests, availableParallelism() + 1, files.length > 0)) || (await passesAlone()))
 results.push(hasAllPrograms())
+await postgres?.[Symbol.asyncDispose]()
 process.exitCode = results.every(Boolean) ? 0 : 1

@@ -114,8 +114,13 @@ export async function acceptTrail(parts: TrailParts, acceptance: Acceptance): Pr
   })
 }
 
-function seal({ store, mark }: TrailParts, { linkKey }: AuditSigner): void {
-  store.sealTrail({ linkKey, mark })
+function seal(parts: Pick<TrailParts, 'store' | 'mark'>, { linkKey }: AuditSigner): void {
+  parts.store.sealTrail({ linkKey, mark: parts.mark })
+}
+
+/** Gives a store the key and the mark, before it can be read. Each change then demands that the trail extends the mark. */
+export function sealUnread(parts: Pick<TrailParts, 'store' | 'mark' | 'seed'>): void {
+  seal(parts, createAuditSigner(parts.seed))
 }
 
 /** Verifies the plain links of an older version once. From here on every link is keyed. */

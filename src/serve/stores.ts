@@ -43,6 +43,8 @@ export interface Stores extends Configuration {
   readonly counterMemory: SharedArrayBuffer
   /** As the main thread counts. */
   readonly counters: Counters
+  /** How the log names what is in a database. */
+  readonly named: { readonly config?: string }
   readonly recorder: Recorder
   readonly records: RecordQueries
 }
@@ -83,6 +85,7 @@ export async function openOwnStores(its: Start) {
     lastGood,
     clock,
     version: compilerVersion(VERSION, (await places.knownSchemas()).newest),
+    log,
     fault,
     readOnly: place.readOnly,
   })
@@ -133,6 +136,7 @@ export async function openStores(its: Start): Promise<Stores> {
   parts.defer(() => queries.close())
   return {
     ...own,
+    named: settings.database === null ? {} : { config: 'the database' },
     health: new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT),
     counterMemory,
     counters: createCounters(counterMemory, COUNTER_SLOT.main),

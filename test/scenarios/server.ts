@@ -6,6 +6,7 @@ import { type Running, startServer } from '../../src/serve.ts'
 import { readSettings } from '../../src/settings.ts'
 import { moveClock } from '../support/moved-clock.ts'
 import { ownPort } from '../support/ports.ts'
+import { databaseOf } from '../support/test-database.ts'
 
 export interface Reply {
   readonly status: number
@@ -81,6 +82,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const clockCell: ClockCell = createClockCell()
   if (options.startAt !== undefined) moveClock(clockCell, options.startAt - Date.now())
   const log: string[] = []
+  const database = await databaseOf(data)
   const settings = readSettings(
     [
       '--data',
@@ -93,7 +95,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       String(options.workers ?? 1),
       ...(options.flags ?? []),
     ],
-    {},
+    database === null ? {} : { POSTERN_DATABASE_URL: database },
   )
   const running = await startServer(settings, {
     clockCell,

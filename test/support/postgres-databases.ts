@@ -1,9 +1,10 @@
 /** Databases of one PostgreSQL of Debian, each for one test. */
 import { after, test } from 'node:test'
-import { type DatabaseAddress, readDatabaseUrl } from '../../src/base/net/database-url.ts'
+import type { DatabaseAddress } from '../../src/base/net/database-url.ts'
 import { openPool, SCHEMA } from '../../src/store/postgres/connection.ts'
 import { PROGRAMS, startPostgres, type TestPostgres } from './postgres.ts'
 import type { Tamper } from './tamper.ts'
+import { addressOf } from './test-database.ts'
 
 const PASSWORD = 'postern-test'
 
@@ -30,12 +31,6 @@ export async function onPostgres(declare: (databases: TestDatabases) => void | P
       return addressOf(`postgres://app:${PASSWORD}@127.0.0.1:${server.port}/${name}`)
     },
   })
-}
-
-export function addressOf(url: string): DatabaseAddress {
-  const address = readDatabaseUrl(url)
-  if (typeof address === 'string') throw new Error(address)
-  return address
 }
 
 /** The configuration store of a database in the hands of somebody who writes to it with another program, as its owner. */

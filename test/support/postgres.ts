@@ -35,6 +35,7 @@ export async function startPostgres(password: string, certificate?: Issued): Pro
     fsync: 'off',
     listen_addresses: '127.0.0.1',
     port: String(port),
+    max_connections: '400',
     unix_socket_directories: place.directory,
   }
   if (certificate !== undefined) {
@@ -76,6 +77,6 @@ export async function startPostgres(password: string, certificate?: Issued): Pro
       ],
       text,
     )
-  sql(`CREATE USER app PASSWORD '${password}'; GRANT CREATE ON SCHEMA public TO app`)
+  sql(`CREATE USER app PASSWORD '${password}'; GRANT CREATE ON SCHEMA public TO app; ALTER USER app CREATEDB`)
   return { port, sql, [Symbol.asyncDispose]: () => place[Symbol.asyncDispose]() }
 }

@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
+import { databaseAddressOf } from './test-database.ts'
 
 export type Row = Readonly<Record<string, unknown>>
 
@@ -17,7 +18,10 @@ export interface Tamper extends AsyncDisposable {
 
 /** The store of a data directory. */
 export async function openTamper(directory: string): Promise<Tamper> {
-  return tamperWithFile(join(directory, 'config.db'))
+  const database = await databaseAddressOf(directory)
+  return database === null
+    ? tamperWithFile(join(directory, 'config.db'))
+    : (await import('./postgres-databases.ts')).tamperWithDatabase(database)
 }
 
 /** A store in a SQLite file. */

@@ -36,8 +36,11 @@ export interface WatchedStores {
   readonly vaultKey: Probed
   /** See {@link HEALTH}. */
   readonly health: SharedArrayBuffer
+  /** How the log names a store that is no file. */
+  readonly named?: Partial<Readonly<Record<StoreName, string>>>
 }
 
+/** As the log names them; what is in a database is named by {@link WatchedStores.named}. */
 const FILES: Readonly<Record<StoreName, string>> = {
   config: 'config.db',
   records: 'records.db',
@@ -65,7 +68,7 @@ export function keepHealth(
   },
   stores: WatchedStores,
 ): Health {
-  const { store, recorder, lastGood, keptKeys, vaultKey, health, fault: closed } = stores
+  const { store, recorder, lastGood, keptKeys, vaultKey, health, fault: closed, named = {} } = stores
   const cells = new Int32Array(health)
   Atomics.store(cells, HEALTH.recorder, 1)
   const known = new Map<StoreName, StoreFault | null>()
@@ -92,10 +95,11 @@ export function keepHealth(
     const before = known.get(name) ?? null
     known.set(name, seen?.fault ?? null)
     if (seen?.fault === before || (seen === null && before === null)) return
-    if (seen === null) its.log('info', `${FILES[name]} can be used again`)
-    else if (isChecked) its.log('error', `${FILES[name]} is damaged: ${seen.inner}. ${REMEDY[name]}`)
-    else if (seen.fault === 'slow') its.log('error', `${FILES[name]} is slow: ${seen.inner}`)
-    else its.log('error', `${FILES[name]} cannot be used (${seen.fault}): ${seen.inner}. ${EFFECT[name]}`)
+    const what = named[name] ?? FILES[name]
+    if (seen === null) its.log('info', `${what} can be used again`)
+    else if (isChecked) its.log('error', `${what} is damaged: ${seen.inner}. ${REMEDY[name]}`)
+    else if (seen.fault === 'slow') its.log('error', `${what} is slow: ${seen.inner}`)
+    else its.log('error', `${what} cannot be used (${seen.fault}): ${seen.inner}. ${EFFECT[name]}`)
   }
 
   function checked(name: StoreName, damage: string | null): void {
@@ -170,7 +174,7 @@ const REMEDY: Readonly<Record<StoreName, string>> = {
 }
 
 const EFFECT: Readonly<Record<StoreName, string>> = {
-  config: 'Traffic is served; management answers 503 store_unavailable until the file can be used again.',
+  config: 'Traffic is served; management answers 503 store_unavailable until it can be used again.',
   records: 'Traffic is served; request records wait in memory, and are dropped and counted when it is full.',
   idempotency: 'Traffic is served; idempotency keys are kept only in memory and do not survive a restart.',
   key: 'Secrets can be decrypted until this process ends, but the next start is refused. Restore the key file from your copy.',

@@ -81,6 +81,17 @@ export interface ConfigPlace extends UpgradedPlace {
    * @param environment stands in the audit entries that are written
    */
   open(environment: string | null): Promise<ConfigStore>
+  /**
+   * A store that refuses everything with this fault until it can be reached, for a place on a server; null for a file.
+   * @param reached called by a probe until it resolves. Rejects while the database cannot be reached, or is not the right one
+   */
+  openLater:
+    | ((
+        environment: string | null,
+        fault: StoreUnavailable,
+        reached: () => Promise<void>,
+      ) => Promise<ConfigStore>)
+    | null
   /** What was thrown by `open`, or by a use of it, as a fault of the store; null when it says nothing of the store. */
   faultOf(error: unknown): StoreUnavailable | null
   /** Why this process cannot write it; null when it can. */

@@ -55,6 +55,14 @@ export class StoreUnavailable extends Refusal {
   }
 }
 
+/** A use failed, and the next one need not: they say nothing of the store. */
+const PASSING: ReadonlySet<StoreFault> = new Set(['locked', 'slow'])
+
+/** The fault that lasts after a use has failed; null where only this use has failed, and for another error. */
+export function toLastingFault(error: unknown): StoreUnavailable | null {
+  return error instanceof StoreUnavailable && !PASSING.has(error.fault) ? error : null
+}
+
 /** A store that tells whether it can be used. */
 export interface Probed {
   /** Why it cannot be used, by its last use or probe; null while it can. */

@@ -14,11 +14,11 @@ import { type DatabaseAddress, shownDatabase } from '../../base/net/database-url
 import { CannotStart } from '../../base/refusal.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
 import type { ConfigStore } from '../ports/config.ts'
-import { type StoreFault, StoreUnavailable } from '../ports/unavailable.ts'
+import type { ConfigPlace } from '../ports/places.ts'
+import { type StoreFault, StoreUnavailable, toLastingFault } from '../ports/unavailable.ts'
 import { createConfigStore, type Engine } from '../sql/config.ts'
 import type { ConfigTables, Dialect } from '../sql/tables.ts'
 import { kyselyOver, openPool, type PgClient, type PgPool, SCHEMA } from './connection.ts'
-import { toLastingFault } from './fault.ts'
 import { LOCKS, migrate } from './migrate.ts'
 
 /** Connections that read at the same time. */
@@ -38,19 +38,34 @@ const WITHOUT_WRITES: ReadonlySet<StoreFault> = new Set(['unreachable', 'disk_fu
 /**
  * Configuration and audit in a PostgreSQL database. Throws CannotStart where it cannot be reached or used, and for a newer schema.
  * @param environment stands in the audit entries that are written
+ * @param later opens it without connecting
  */
 export async function openConfigStore(
   address: DatabaseAddress,
   environment: string | null = null,
+  later: Later | null = null,
 ): Promise<ConfigStore> {
-  return createConfigStore(await openEngine(address), environment)
+  return createConfigStore(await openEngine(address, later), environment)
 }
 
-async function openEngine(address: DatabaseAddress): Promise<Engine> {
+/** A database that could not be reached yet. */
+interface Later {
+  readonly fault: StoreUnavailable
+  /** See {@link ConfigPlace.openLater}. */
+  readonly reached: () => Promise<void>
+}
+
+async function openEngine(address: DatabaseAddress, later: Later | null): Promise<Engine> {
   const shown = shownDatabase(address)
   let fault: StoreUnavailable | null = null
+  let isReached = later === null
+  let isLooking = true
   const failed = (error: unknown): void => {
-    fault = toLastingFault(error) ?? fault
+    const lasting = toLastingFault(error)
+    if (lasting === null) return
+    fault = lasting
+    // One connection may be lost where the server is well, as behind a firewall that forgets unused ones
+    if (lasting.fault === 'unreachable' && !isLooking) void lookAgain()
   }
   const open = (max: number): Promise<PgPool> => openPool(address, max, failed)
   const pools = { read: await open(READERS), configuration: await open(1), oauth: await open(1) }
@@ -60,16 +75,19 @@ async function openEngine(address: DatabaseAddress): Promise<Engine> {
     await Promise.all([...Object.values(pools), probing].map((pool) => pool.end()))
   }
   try {
-    await migrate(probing, 'config', CONFIG_MIGRATIONS, shown)
+    if (later === null) await migrate(probing, 'config', CONFIG_MIGRATIONS, shown)
   } catch (error) {
     await end()
     if (error instanceof CannotStart) throw error
-    throw new CannotStart(`${shown} cannot be opened: ${(error as Error).message}`, error)
+    const why =
+      error instanceof StoreUnavailable ? error.facts.inner : `${shown}: ${(error as Error).message}`
+    throw new CannotStart(`The database cannot be opened: ${why}.`, error)
   }
-  fault = null
+  fault = later?.fault ?? null
+  isLooking = !isReached
   /** Refuses what would wait for a server that does not answer, or fail where the last one has. */
   const demand = (refused: ReadonlySet<StoreFault>): void => {
-    if (fault !== null && refused.has(fault.fault)) throw fault
+    if (fault !== null && (!isReached || refused.has(fault.fault))) throw fault
   }
   const reading = kyselyOver<ConfigTables>({
     ...pools.read,
@@ -135,12 +153,36 @@ async function openEngine(address: DatabaseAddress): Promise<Engine> {
       )
   }
 
-  async function probe(check: () => Promise<void>): Promise<void> {
+  async function lookOnce(): Promise<void> {
     const client = await probing.connect()
     try {
       await look(client)
     } finally {
       client.release()
+    }
+  }
+
+  /** Takes up the use after a connection was lost. Where that fails, a probe does it later. */
+  async function lookAgain(): Promise<void> {
+    isLooking = true
+    try {
+      await lookOnce()
+      if (fault?.fault === 'unreachable') fault = null
+    } catch {
+      // It is the fault that is known
+    } finally {
+      isLooking = false
+    }
+  }
+
+  async function probe(check: () => Promise<void>): Promise<void> {
+    isLooking = true
+    try {
+      if (!isReached) await later?.reached()
+      isReached = true
+      await lookOnce()
+    } finally {
+      isLooking = !isReached
     }
     const before = fault
     // The check reads through the pools

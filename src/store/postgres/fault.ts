@@ -28,9 +28,6 @@ const CLASSES: Readonly<Record<string, StoreFault>> = {
   '57': 'unreachable',
 }
 
-/** A use failed, and the next one need not: they say nothing of the database. */
-const PASSING: ReadonlySet<StoreFault> = new Set(['locked', 'slow'])
-
 /** What `pg` says of a connection that it has closed or given up; these errors have no code. */
 const LOST =
   /^(Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect|Query read timeout|The server does not support SSL|There was an error establishing an SSL connection|Client was closed|Cannot use a pool after)/
@@ -60,9 +57,4 @@ function messageOf(error: Error): string {
   if (message.startsWith('The server does not support SSL'))
     return 'the server offers no TLS. Set it up, or add ?sslmode=disable to the URL if the network is trusted'
   return typeof code === 'string' && !message.includes(code) ? `${message} (${code})` : message
-}
-
-/** The fault that lasts after a use has failed; null where only this use has. */
-export function toLastingFault(error: unknown): StoreUnavailable | null {
-  return error instanceof StoreUnavailable && !PASSING.has(error.fault) ? error : null
 }

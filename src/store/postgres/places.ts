@@ -23,6 +23,8 @@ export function configPlace(address: DatabaseAddress, makeFile: MakeFile): Confi
     rewritten: null,
     schema: async () => (await looking()).schemaOf(address),
     open: async (environment) => (await import('./config.ts')).openConfigStore(address, environment),
+    openLater: async (environment, fault, reached) =>
+      (await import('./config.ts')).openConfigStore(address, environment, { fault, reached }),
     faultOf(error) {
       const known = toStoreError(error instanceof CannotStart ? error.cause : error, shown)
       return known instanceof StoreUnavailable ? known : null

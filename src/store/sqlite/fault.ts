@@ -103,11 +103,6 @@ export function guarded<T>(file: string, work: () => T): T {
   }
 }
 
-/** The fault that lasts after a use has failed; null where another process merely held the file, or it was another error. */
-export function toLastingFault(error: unknown): StoreUnavailable | null {
-  return error instanceof StoreUnavailable && error.fault !== 'locked' ? error : null
-}
-
 // Waits without blocking the thread while another process holds the database file.
 
 /** How long a statement waits for another process that holds the file, milliseconds. */

@@ -1,6 +1,6 @@
 import type { LastingRecordStore, RecordStore } from '../ports/records.ts'
-import { type StoreFault, StoreUnavailable } from '../ports/unavailable.ts'
-import { toLastingFault, toStoreError } from './fault.ts'
+import { type StoreFault, StoreUnavailable, toLastingFault } from '../ports/unavailable.ts'
+import { toStoreError } from './fault.ts'
 import { openRecordStore } from './records.ts'
 import { demandRoom, WatchedFile } from './watched-file.ts'
 

@@ -58,6 +58,7 @@ function configPlace(file: string): ConfigPlace {
     rewritten: placeOf(rewrittenOf(file)),
     schema: async () => (await judging()).schemaOf(file, 'config'),
     open: async (environment) => (await import('./config.ts')).openConfigStore(file, environment),
+    openLater: null,
     faultOf(error) {
       const known = toStoreError(error instanceof CannotStart ? error.cause : error, file)
       return known instanceof StoreUnavailable ? known : null

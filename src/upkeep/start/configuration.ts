@@ -4,18 +4,25 @@ import { createHash } from 'node:crypto'
 import { chmodSync, copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import type { Clock } from '../../base/clock.ts'
 import { type AccessFault, faultOfAccess, otherThanFile } from '../../base/files.ts'
 import { BUILT, PROGRAM } from '../../base/program.ts'
 import { CannotStart } from '../../base/refusal.ts'
 import { firstSnapshot } from '../../operations/engine/fragments.ts'
-import { acceptTrail, type Continuity, secureTrail, type TrailParts } from '../../record/audit-continuity.ts'
+import {
+  acceptTrail,
+  type Continuity,
+  sealUnread,
+  secureTrail,
+  type TrailParts,
+} from '../../record/audit-continuity.ts'
 import { type AuditMarkFile, openMarkOf } from '../../record/audit-mark.ts'
 import type { Settings } from '../../settings.ts'
 import type { KeptSnapshot, PackedSnapshot } from '../../snapshot/packed-fragments.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { ConfigPlace, UpgradedPlace } from '../../store/ports/places.ts'
-import type { StoreFault, StoreUnavailable } from '../../store/ports/unavailable.ts'
+import { type StoreFault, StoreUnavailable } from '../../store/ports/unavailable.ts'
 import { keyIdOf } from '../../vault/keys.ts'
 import { keyedProofOf, openVault, openVaultAlone } from '../../vault/open.ts'
 import { CANARY } from '../../vault/reseal.ts'
@@ -58,6 +65,7 @@ export interface ConfigurationParts {
   readonly version: string
   /** Why the data directory may not be written; null when it may. */
   readonly readOnly: AccessFault | null
+  readonly log: (level: 'warn', message: string) => void
   /** Told of a mark that cannot be saved. */
   readonly fault: (error: unknown, at: string) => void
 }
@@ -81,10 +89,13 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
   if (kind !== null) return withoutStore(parts, kept, noFile(file, kind))
   let store: ConfigStore
   try {
-    store = await place.open(settings.environment)
+    store = await openPatiently(parts, kept)
   } catch (error) {
     // Of a newer version
     if (error instanceof CannotStart && error.cause === undefined) throw error
+    const fault = place.faultOf(error)
+    if (kept !== null && kept.revision > 0 && fault?.fault === 'unreachable' && place.openLater !== null)
+      return serveUntilReached(parts, kept, fault, place.openLater)
     return withoutStore(parts, kept, unusable(place, error))
   }
   try {
@@ -117,6 +128,74 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
     if (error instanceof CannotStart) throw error
     return withoutStore(parts, kept, unusable(place, error))
   }
+}
+
+/** How long a start waits for a database that cannot be reached, and between two attempts; milliseconds. */
+const WAIT_MS = 60_000
+const RETRY_MS = 1000
+
+/** Opens the store. Where there is nothing to serve, it waits for a database server that may be starting at the same time. */
+async function openPatiently(
+  { files: { config }, settings: { environment }, log }: ConfigurationParts,
+  kept: KeptSnapshot | null,
+): Promise<ConfigStore> {
+  let isTold = false
+  for (const until = performance.now() + WAIT_MS; ; await setTimeout(RETRY_MS))
+    try {
+      return await config.open(environment)
+    } catch (error) {
+      const fault = config.openLater === null ? null : config.faultOf(error)
+      if (kept !== null || fault?.fault !== 'unreachable' || performance.now() > until) throw error
+      if (!isTold)
+        log('warn', `${fault.facts.inner}. The start waits for the database for at most ${WAIT_MS / 1000} s`)
+      isTold = true
+    }
+}
+
+/**
+ * Serves the last known configuration until the database can be reached. Then the key must fit, and the trail must extend the mark, as at
+ * a start; before that, nothing can be read or changed.
+ */
+async function serveUntilReached(
+  parts: ConfigurationParts,
+  kept: KeptSnapshot,
+  fault: StoreUnavailable,
+  openLater: NonNullable<ConfigPlace['openLater']>,
+): Promise<Configuration> {
+  const { settings, clock, files } = parts
+  const { config } = files
+  const vault = openVaultAlone(parts.keyFile)
+  const mark = openMarkOf(settings.data, vault, parts.fault)
+  demandNewest(mark, kept, files.lastGood.file, fault.facts.inner ?? '')
+  const reached = async (): Promise<void> => {
+    const found = await config.open(settings.environment)
+    try {
+      const refuse = (why: string): never => {
+        throw new StoreUnavailable('changed', diverged(config, why).what)
+      }
+      // First: an empty database, or that of another instance, must stay as it is
+      const revision = await found.read.revision()
+      if (revision < kept.revision)
+        refuse(`It has revision ${revision}, and serving.db has revision ${kept.revision}.`)
+      await openVaultOf(found, parts)
+      const trail = { store: found, clock, seed: vault.trailKey(), mark, proof: keyedProofOf(vault) }
+      const { fault: broken } = await secureTrail(trail)
+      if (broken !== null) refuse(broken)
+      await firstSnapshot(found, parts.version, kept)
+    } finally {
+      await found.close()
+    }
+  }
+  const store = await openLater(settings.environment, fault, async () => {
+    try {
+      await reached()
+    } catch (error) {
+      throw config.faultOf(error) ?? error
+    }
+  })
+  sealUnread({ store, mark, seed: vault.trailKey() })
+  const note = `${fault.facts.inner}. The last known configuration (revision ${kept.revision}) is served. It can be changed as soon as the database can be reached`
+  return { vault, mark, first: kept, store, fault: null, notes: [note] }
 }
 
 /** As `openVault`; throws an Error where the key file is right and the text in the store that proves it is damaged. */
@@ -278,10 +357,7 @@ function withoutStore(
   }
   const vault = openVaultAlone(parts.keyFile)
   const mark = openMarkOf(parts.settings.data, vault, parts.fault)
-  if (mark.place.revision > kept.revision)
-    throw new CannotStart(
-      `${what}${what.endsWith('.') ? '' : '.'} ${serving} is older too: it has revision ${kept.revision}, but the mark records revision ${mark.place.revision}. It could accept revoked credentials. ${fix}`,
-    )
+  demandNewest(mark, kept, serving, what, fix)
   return {
     vault,
     mark,
@@ -294,6 +370,20 @@ function withoutStore(
     },
     notes: [],
   }
+}
+
+/** Throws CannotStart where the last known configuration is older than the mark of the trail. */
+function demandNewest(
+  { place }: AuditMarkFile,
+  kept: KeptSnapshot,
+  serving: string,
+  what: string,
+  fix = '',
+): void {
+  if (place.revision <= kept.revision) return
+  throw new CannotStart(
+    `${what}${what.endsWith('.') ? '' : '.'} ${serving} is older too: it has revision ${kept.revision}, but the mark records revision ${place.revision}. It could accept revoked credentials. ${fix}`.trimEnd(),
+  )
 }
 
 // Names the compiler of fragments, so that fragments of another compiler are compiled again.

@@ -1,0 +1,343 @@
+/** What happens to the configuration store when its database is lost, refuses, or is not as it was. */
+import assert from 'node:assert/strict'
+import { connect, createServer, type Socket } from 'node:net'
+import { after, test } from 'node:test'
+import { entry, LINK_KEY, policy, sealed } from '../../../test/store/place.ts'
+import { eventually } from '../../../test/support/eventually.ts'
+import { onPostgres, tamperWithDatabase } from '../../../test/support/postgres-databases.ts'
+import { CHAIN_START, type MarkedPlace } from '../ports/audit-chain.ts'
+import type { ConfigStore } from '../ports/config.ts'
+import { openConfigStore } from './config.ts'
+
+const put = (store: ConfigStore, id: string): Promise<void> =>
+  store.write((writer) => writer.insert(policy(id, id)))
+
+const slugs = async (store: ConfigStore): Promise<string[]> =>
+  (await store.read.all('policies')).map(({ slug }) => slug)
+
+/** Asserts that something rejects with a fault of the store. */
+async function refused(work: Promise<unknown>, ...faults: string[]): Promise<string> {
+  const error = await work.then(
+    () => assert.fail('it was done'),
+    (reason: unknown) => reason as { code?: string; fault?: string; facts?: { inner?: string } },
+  )
+  assert.equal(error.code, 'store_unavailable', String(error))
+  assert.ok(faults.includes(error.fault!), `${error.fault}: ${error.facts?.inner}`)
+  return error.facts?.inner ?? ''
+}
+
+/** A way to a server that can be closed, opened, and cut at a chosen moment. */
+async function wayTo(port: number) {
+  const sockets = new Set<Socket>()
+  let attempts = 0
+  let isOpen = true
+  /** Told of what the client sends; true cuts the connection before the server gets it, `after` after the server has answered. */
+  let judge: (bytes: Buffer) => 'before' | 'after' | null = () => null
+  const server = createServer((near) => {
+    attempts++
+    sockets.add(near)
+    near.on('error', () => {})
+    near.on('close', () => sockets.delete(near))
+    if (!isOpen) return near.destroy()
+    const far = connect(port, '127.0.0.1')
+    far.on('error', () => near.destroy())
+    near.on('close', () => far.destroy())
+    far.on('close', () => near.destroy())
+    let isCut = false
+    near.on('data', (bytes: Buffer) => {
+      const verdict = judge(bytes)
+      if (verdict === 'before') return near.destroy()
+      isCut ||= verdict === 'after'
+      far.write(bytes)
+    })
+    far.on('data', (bytes: Buffer) => {
+      if (isCut) near.destroy()
+      else near.write(bytes)
+    })
+  })
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy()
+  }
+  after(() => {
+    cut()
+    server.close()
+  })
+  return {
+    port: (server.address() as { port: number }).port,
+    cut,
+    /** Connections that were asked for. */
+    attempts: () => attempts,
+    setOpen(is: boolean): void {
+      isOpen = is
+      if (!is) cut()
+    },
+    setJudge(its: typeof judge): void {
+      judge = its
+    },
+  }
+}
+
+await onPostgres(({ server, create }) => {
+  test('while the server cannot be reached, writes and reads are refused at once, and a probe finds it again', async () => {
+    const address = await create()
+    const way = await wayTo(address.port)
+    const store = await openConfigStore({ ...address, port: way.port })
+    await put(store, 'one')
+    way.setOpen(false)
+    await refused(put(store, 'two'), 'unreachable')
+    // The look after the loss has ended then
+    await store.probe()
+    const tried = way.attempts()
+    for (let count = 0; count < 100; count++) {
+      await refused(put(store, 'two'), 'unreachable')
+      await refused(store.read.all('policies'), 'unreachable')
+    }
+    assert.equal(way.attempts(), tried, 'none of them asks the server')
+    await store.probe()
+    assert.equal(store.fault?.fault, 'unreachable')
+    way.setOpen(true)
+    await store.probe()
+    assert.equal(store.fault, null)
+    await put(store, 'three')
+    assert.deepEqual(await slugs(store), ['one', 'three'])
+    await store.close()
+  })
+
+  test('connections that end while they are unused are replaced, and no probe is needed', async () => {
+    const address = await create()
+    const way = await wayTo(address.port)
+    const store = await openConfigStore({ ...address, port: way.port })
+    await put(store, 'one')
+    await slugs(store)
+    way.cut()
+    await eventually(async () => (await slugs(store).catch(() => null)) !== null)
+    assert.equal(store.fault, null)
+    await put(store, 'two')
+    assert.deepEqual(await slugs(store), ['one', 'two'])
+    await store.close()
+  })
+
+  test('a connection that is lost in the middle of a transaction leaves nothing of it', async () => {
+    const address = await create()
+    const store = await openConfigStore(address)
+    await refused(
+      store.write(async (writer) => {
+        await writer.insert(policy('one', 'one'))
+        server.sql(
+          "select pg_terminate_backend(pid) from pg_stat_activity where state = 'idle in transaction' and datname = current_database()",
+          address.database,
+        )
+        await writer.insert(policy('two', 'two'))
+      }),
+      'unreachable',
+    )
+    await store.probe()
+    assert.deepEqual([store.fault, await slugs(store)], [null, []])
+    await put(store, 'three')
+    await store.close()
+  })
+
+  test('a commit whose answer was lost counts as done if it was done, and as not done if it was not', async () => {
+    const address = await create()
+    for (const [verdict, isDone] of [
+      ['after', true],
+      ['before', false],
+    ] as const) {
+      const way = await wayTo(address.port)
+      const store = await openConfigStore({ ...address, port: way.port })
+      way.setJudge((bytes) => (bytes.includes('commit\0') ? verdict : null))
+      let committed = 0
+      const write = store.write((writer) => writer.insert(policy(verdict, verdict)), {
+        committed: () => void committed++,
+      })
+      if (isDone) await write
+      else await refused(write, 'unreachable')
+      way.setJudge(() => null)
+      await store.probe()
+      assert.deepEqual([committed, (await slugs(store)).includes(verdict)], isDone ? [1, true] : [0, false])
+      await store.close()
+    }
+  })
+
+  test('a commit of which the server cannot be asked is refused, and the reason says that it is not known', async () => {
+    const address = await create()
+    const way = await wayTo(address.port)
+    const store = await openConfigStore({ ...address, port: way.port })
+    way.setJudge((bytes) => {
+      if (!bytes.includes('commit\0')) return null
+      way.setOpen(false)
+      return 'before'
+    })
+    assert.match(await refused(put(store, 'one'), 'unreachable'), /not known whether/)
+    await store.close()
+  })
+
+  test('a database that takes no writes is reported, and used again when it takes them', async () => {
+    const address = await create()
+    const store = await openConfigStore(address)
+    await put(store, 'one')
+    const { database } = address
+    const kick = `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${database}'`
+    server.sql(`alter database ${database} set default_transaction_read_only = on; ${kick}`)
+    await eventually(async () => {
+      await store.probe()
+      return store.fault?.fault === 'read_only'
+    })
+    await refused(put(store, 'two'), 'read_only')
+    assert.deepEqual(await slugs(store), ['one'])
+    server.sql(`alter database ${database} reset default_transaction_read_only; ${kick}`)
+    await eventually(async () => {
+      await store.probe()
+      return store.fault === null
+    })
+    await put(store, 'two')
+    await store.close()
+  })
+
+  test('a lock that another process holds for too long refuses the write, and nothing else', async () => {
+    const address = await create()
+    const [first, second] = [await openConfigStore(address), await openConfigStore(address)]
+    const { promise: go, resolve } = Promise.withResolvers<void>()
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
+    const long = first.write(async (writer) => {
+      await writer.insert(policy('one', 'one'))
+      begin()
+      await go
+    })
+    await begun
+    assert.deepEqual(await slugs(second), [])
+    await second.writeOAuth(async () => {})
+    await refused(put(second, 'two'), 'locked')
+    assert.equal(second.fault, null)
+    resolve()
+    await long
+    await put(second, 'two')
+    assert.deepEqual(await slugs(first), ['one', 'two'])
+    await first.close()
+    await second.close()
+  })
+
+  test('two processes on one database write one trail without gaps, and their revisions follow each other', async () => {
+    const address = await create()
+    const stores = [await openConfigStore(address), await openConfigStore(address)]
+    for (const store of stores) await sealed(store)
+    const revisions: number[] = []
+    await Promise.all(
+      Array.from({ length: 40 }, (_, at) =>
+        stores[at % 2]!.write(async (writer) => {
+          const revision = await writer.nextRevision()
+          await writer.appendAudit(entry(`aud_${at}`))
+          // Which must leave no gap
+          if (at % 5 === 0) throw new Error('undo')
+          return revision
+        }).then(
+          (revision) => revisions.push(revision),
+          () => {},
+        ),
+      ),
+    )
+    assert.deepEqual(
+      revisions.toSorted((a, b) => a - b),
+      Array.from({ length: 32 }, (_, at) => at + 1),
+    )
+    const links = await stores[0]!.read.auditLinks(0, 100)
+    assert.deepEqual(
+      links.map(({ seq }) => seq),
+      Array.from({ length: 32 }, (_, at) => at + 1),
+    )
+    for (const store of stores) {
+      await store.probe()
+      assert.equal(store.fault, null)
+      await store.close()
+    }
+  })
+
+  test('a database that lost what this process knows, as after a failover to a standby that lagged, takes no changes', async () => {
+    const address = await create()
+    const store = await openConfigStore(address)
+    await sealed(store)
+    for (const id of ['aud_1', 'aud_2']) await store.write((writer) => writer.appendAudit(entry(id)))
+    {
+      await using tamper = await tamperWithDatabase(address)
+      await tamper.unguardAudit()
+      await tamper.execute('delete from audit_chain where seq = 2')
+      await tamper.execute('delete from audit where seq = 2')
+    }
+    await refused(
+      store.write((writer) => writer.appendAudit(entry('aud_3'))),
+      'changed',
+    )
+    // Another process goes on where the trail ends now; the entry that this one knows is not there
+    const other = await openConfigStore(address)
+    await sealed(other)
+    for (const id of ['aud_4', 'aud_5']) await other.write((writer) => writer.appendAudit(entry(id)))
+    await refused(
+      store.write((writer) => writer.appendAudit(entry('aud_6'))),
+      'changed',
+    )
+    await store.close()
+    await other.close()
+  })
+
+  test('a process that was stopped follows a trail that others have extended, and retention has cut', async () => {
+    const address = await create()
+    const [store, other] = [await openConfigStore(address), await openConfigStore(address)]
+    let place: MarkedPlace = { seq: 0, hash: CHAIN_START, revision: 0 }
+    store.sealTrail({
+      linkKey: LINK_KEY,
+      mark: {
+        get place() {
+          return place
+        },
+        async move(to) {
+          place = to
+        },
+      },
+    })
+    await store.write((writer) => writer.appendAudit(entry('aud_1')))
+    await sealed(other)
+    for (const id of ['aud_2', 'aud_3', 'aud_4'])
+      await other.write((writer) => writer.appendAudit(entry(id, { operation: 'audit.retention' })))
+    const links = await other.read.auditLinks(0, 10)
+    const signed = { time: '2026-01-01T00:00:00.000Z', key: 'k', signature: 's' }
+    const [second, fourth] = [links[1]!, links[3]!]
+    await other.write((writer) => writer.putCheckpoint({ seq: 2, hash: second.hash!, ...signed }))
+    await other.write((writer) =>
+      writer.cutAudit({
+        ...{ seq: 2, hash: second.hash!, entries: 2 },
+        ...{ head_seq: 4, head_hash: fourth.hash! },
+        ...signed,
+      }),
+    )
+    await store.write((writer) => writer.appendAudit(entry('aud_5')))
+    assert.equal(place.seq, 5)
+    await store.close()
+    await other.close()
+  })
+
+  test('a user without rights, a wrong password, a missing database and an old schema are told of in one sentence without the password', async () => {
+    const address = await create()
+    for (const [its, said] of [
+      [{ password: 'wrong-secret' }, /password authentication failed/],
+      [{ database: 'nowhere' }, /database "nowhere" does not exist/],
+      [{ port: 1 }, /ECONNREFUSED/],
+      [{ tls: 'require' as const }, /offers no TLS/],
+    ] as const) {
+      const error = await openConfigStore({ ...address, ...its }).then(
+        () => assert.fail('it was opened'),
+        (reason: Error) => reason,
+      )
+      assert.match(error.message, said)
+      assert.equal(error.name, 'CannotStart')
+      assert.doesNotMatch(error.message, /wrong-secret|postern-test/)
+    }
+    const store = await openConfigStore(address)
+    await store.close()
+    server.sql(
+      "insert into postern.schema_versions values ('config', 999, 'later', '', 999)",
+      address.database,
+    )
+    await assert.rejects(openConfigStore(address), /schema version 999.*start the newer Postern/)
+  })
+})
