@@ -47,9 +47,9 @@ export async function examine(
   const checks: Readonly<Record<string, Check>> = {
     'data directory': findDirectory,
     'disk space': findDisk,
-    'key file': findKeyFile,
+    'key file': (its) => findKeyFile(places, its),
     'TLS files': findTls,
-    instance: findInstance,
+    instance: (its) => findInstance(places, its),
     store: (its) => findStore(places, its, isNetworkAsked),
     files: ({ data }) => findFiles(data, filesIn(data, places)),
     'identity providers': (its) => findProviders(its, isNetworkAsked),
