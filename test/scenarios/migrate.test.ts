@@ -110,7 +110,7 @@ await onPostgres(({ server, create }) => {
     refused(await runPostern(['migrate', '--data', data], env), /was moved to .* at /)
     const blind = await runPostern(['doctor', '--data', data, '-o', 'json'])
     assert.equal(blind.code, 1)
-    assert.match(blind.stdout, moved)
+    assert.match(blind.stdout, /was moved to postgres:.*\n.*Set POSTERN_DATABASE_URL to this database/)
     rmSync(join(data, 'config.db'))
     await assert.rejects(startUp(data), moved)
     refused(await runPostern(['token', '--data', data]), moved)
@@ -242,8 +242,10 @@ await onPostgres(({ server, create }) => {
     const finished = await runPostern(['migrate', '--data', data], env)
     assert.equal(finished.code, 0, finished.stderr)
     assert.match(finished.stdout, /was moved to .* already/)
-    await using served = await startIn(data, env)
-    assert.equal((await served.manage('GET', '/collections')).status, 200)
+    {
+      await using served = await startIn(data, env)
+      assert.equal((await served.manage('GET', '/collections')).status, 200)
+    }
     writeFileSync(join(data, 'moved.json'), '{')
     refused(await runPostern(['token', '--data', data]), /moved\.json cannot be read/)
   })

@@ -210,12 +210,15 @@ interface Judged {
   readonly fix: string
 }
 
-function judgedOf({ lastGood, records, keys, lock }: DataFiles): readonly Judged[] {
+function judgedOf({ config, lastGood, records, keys, lock }: DataFiles): readonly Judged[] {
   return [
     {
       place: lastGood,
       damage: () => lastGood.damage(),
-      fix: 'The next start creates it again from config.db. If config.db is damaged too, restore a backup with postern restore.',
+      fix:
+        config.files.length > 0
+          ? 'The next start creates it again from config.db. If config.db is damaged too, restore a backup with postern restore.'
+          : 'The next start creates it again from the database.',
     },
     {
       place: records,

@@ -13,7 +13,7 @@ import { readProviders } from '../../settings/providers-file.ts'
 import type { Settings } from '../../settings.ts'
 import { checkFragment } from '../../snapshot/compile/check.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import type { KnownSchemas, StoreFacts, StorePlaces } from '../../store/ports/places.ts'
+import type { ConfigPlace, KnownSchemas, StoreFacts, StorePlaces } from '../../store/ports/places.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
 import { keyedProofOf, opensCanaryOf, openVaultAlone } from '../../vault/open.ts'
 import { CANARY } from '../../vault/reseal.ts'
@@ -106,7 +106,7 @@ async function findInCopy(
       schema,
       sealed,
       await servedFinding(store),
-      await trailFinding(store, keyFileOf(settings), mark),
+      await trailFinding(store, keyFileOf(settings), mark, config),
       ...(await roleFindings(settings, store)),
       ...(await findOrigins(store.read, settings, providersIn(settings).length > 0, isNetworkAsked)),
       ...(isNetworkAsked ? await upstreamFindings(store) : []),
@@ -197,6 +197,7 @@ async function trailFinding(
   store: ConfigStore,
   keyFile: string,
   mark: AuditMarkFile | null,
+  { files }: ConfigPlace,
 ): Promise<Finding> {
   const check = 'audit trail'
   if (mark === null)
@@ -215,7 +216,10 @@ async function trailFinding(
       check,
       state: 'fail',
       found: fault,
-      fix: 'Another program has changed config.db, or an older file was put in its place. Keep a copy of it, then restore a backup with postern restore. To continue with the current file, run postern backup and restore that backup. See docs/audit.md.',
+      fix:
+        files.length > 0
+          ? 'Another program has changed config.db, or an older file was put in its place. Keep a copy of it, then restore a backup with postern restore. To continue with the current file, run postern backup and restore that backup. See docs/audit.md.'
+          : 'Another program has changed the database, or it was set back to an older state. Restore a backup of the database, or run postern backup, restore that backup, and move it to an empty database. See docs/audit.md and docs/postgresql.md.',
     }
   if (mark.found !== 'mark' && isKeyed) {
     const fix = 'Find the cause. The next start creates a new one, with an audit entry.'
