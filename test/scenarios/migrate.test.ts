@@ -74,7 +74,12 @@ await onPostgres(({ server, create }) => {
       await runPostern(['migrate', '--data', join(directory, 'nothing')], env),
       /is not a data directory of Postern/,
     )
-    refused(await runPostern(['migrate', '--data', data, '--to', url]), /password/)
+    const begun = performance.now()
+    refused(
+      await runPostern(['migrate', '--data', data, '--to', url]),
+      /the server asks for a password\. Set it in POSTERN_DATABASE_URL, or name its file/,
+    )
+    assert.ok(performance.now() - begun < 30_000, 'the connection was closed')
     await assert.rejects(
       startUp(data, [], env),
       /is in its file config\.db and was not moved to the database\. Move it with postern migrate/,
