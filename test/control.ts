@@ -20,13 +20,12 @@ import { type AuditTrail, createAuditTrail } from '../src/record/audit-chain.ts'
 import { secureTrail } from '../src/record/audit-continuity.ts'
 import { type AuditMarkFile, openMarkOf } from '../src/record/audit-mark.ts'
 import { openExportFiles } from '../src/record/export-files.ts'
-import { placesOf } from '../src/serve/places.ts'
 import type { SnapshotDelta } from '../src/snapshot/packed-fragments.ts'
 import type { ConfigStore } from '../src/store/ports/config.ts'
 import { keyedProofOf, openVault } from '../src/vault/open.ts'
 import type { Vault } from '../src/vault/vault.ts'
 import { EGRESS } from './support/egress.ts'
-import { databaseAddressOf } from './support/test-database.ts'
+import { openTestStore } from './support/test-database.ts'
 
 /** What a probe finds at a server that lists nothing. */
 export const EMPTY_FOUND: CatalogueState = {
@@ -178,9 +177,7 @@ export async function startControl(
   options: { directory?: string; deps?: Partial<InvokeDeps> } = {},
 ): Promise<Control> {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'postern-'))
-  const store = await placesOf(await databaseAddressOf(directory))
-    .config(join(directory, 'config.db'))
-    .open(null)
+  const store = await openTestStore(join(directory, 'config.db'))
   const vault = await openVault(store, join(directory, 'vault.key'))
   const cell = createClockCell()
   const clock = createClock(cell)

@@ -318,13 +318,17 @@ export class RemovalRun {
   /** True when there is nothing left to read. */
   async step(): Promise<boolean> {
     const blocks = await this.#store.find(this.#match.range, this.#after, STEP_BLOCKS)
+    let isMoved = false
     for (const block of blocks) {
       const { removed, left } = split(block, this.#match)
-      if (removed > 0 && !this.#onlyCount) await this.#rollups.erase(block.id, block, left, this.#match.on)
-      this.#removed += removed
       this.#after = block.id
+      if (removed === 0) continue
+      if (this.#onlyCount || (await this.#rollups.erase(block.id, block, left, this.#match.on)))
+        this.#removed += removed
+      // The rows are in a block with a higher id now
+      else isMoved = true
     }
-    return blocks.length < STEP_BLOCKS
+    return blocks.length < STEP_BLOCKS && !isMoved
   }
 
   /** What it has come to, once nothing of what was deleted is left in the files. */

@@ -1,6 +1,8 @@
 /** The messages between threads about records. A port keeps the order of its messages. */
+
 import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../base/clock.ts'
+import type { DatabaseAddress } from '../base/net/database-url.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import type { RequestRecord, WholeRecord } from '../model/record.ts'
 import type { StoreFault } from '../store/ports/unavailable.ts'
@@ -22,7 +24,10 @@ export type FromRecorder =
 
 /** `workerData` of the recorder thread. */
 export interface RecorderSetup {
+  /** The file, where there is no database. */
   readonly path: string
+  /** Where records are kept; null for the file. */
+  readonly database: DatabaseAddress | null
   /** Why the data directory may not be written, for the log; null when it may. */
   readonly readOnly: string | null
   readonly retentionMs: number
@@ -84,8 +89,7 @@ export interface RecorderState {
 }
 
 /** `workerData` of the query thread. */
-export interface QuerySetup {
-  readonly path: string
+export interface QuerySetup extends Pick<RecorderSetup, 'path' | 'database'> {
   readonly clockCell: ClockCell | null
 }
 

@@ -62,6 +62,7 @@ export async function startRecording(
   const aging = agingOf(clock)
   const rollups = new RollupKeeper(store, clock.now, aging.now)
   store.whenReopened(() => rollups.forget())
+  store.whenUpkeepChanged(() => rollups.forget())
   const ingest = createIngest(store, setup.environment, recent.add, rollups)
   const quotas = counters === null ? null : await keepQuotas(counters, store, clock)
   let quotaError: string | null = null

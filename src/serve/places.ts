@@ -2,10 +2,11 @@
  * The database engines that keep the data of instances. No other module names an engine, and no other module outside of
  * `store` imports one.
  */
+import { dirname } from 'node:path'
 import { type DatabaseAddress, shownDatabase } from '../base/net/database-url.ts'
 import type { StorePlaces } from '../store/ports/places.ts'
 import type { ConfigMove, SchemaUpgrade } from '../store/ports/transfer.ts'
-import { configPlace } from '../store/postgres/places.ts'
+import { configPlace, recordsPlace } from '../store/postgres/places.ts'
 import { sqlitePlaces } from '../store/sqlite/places.ts'
 
 /** Files of the data directory. */
@@ -13,7 +14,13 @@ export const PLACES: StorePlaces = sqlitePlaces
 
 /** Where an instance keeps its data. @param database null for files alone */
 export function placesOf(database: DatabaseAddress | null): StorePlaces {
-  return database === null ? PLACES : { ...PLACES, config: () => configPlace(database, makeFile) }
+  return database === null
+    ? PLACES
+    : {
+        ...PLACES,
+        config: (file) => configPlace(database, dirname(file), makeFile),
+        records: () => recordsPlace(database),
+      }
 }
 
 const makeFile = async (...of: Parameters<typeof import('../store/sqlite/transfer.ts').makeFile>) =>

@@ -26,7 +26,7 @@ import {
 import { clearDamagedFiles } from '../upkeep/start/damaged-files.ts'
 import { watchKeyFile } from '../upkeep/start/key-watch.ts'
 import { VERSION } from '../version.ts'
-import { convertStores, placesOf } from './places.ts'
+import { convertStores, PLACES, placesOf } from './places.ts'
 import type { Start } from './start.ts'
 
 /** All that an instance keeps, and the threads that keep it. */
@@ -45,7 +45,7 @@ export interface Stores extends Configuration {
   /** As the main thread counts. */
   readonly counters: Counters
   /** How the log names what is in a database. */
-  readonly named: { readonly config?: string }
+  readonly named: { readonly config?: string; readonly records?: string }
   readonly recorder: Recorder
   readonly records: RecordQueries
 }
@@ -116,9 +116,11 @@ export async function openStores(its: Start): Promise<Stores> {
   const { readOnly } = own
   const counterMemory = createCounterMemory()
   const place = filesIn(settings.data, placesOf(settings.database)).records
-  const path = place.file
+  const path = filesIn(settings.data, PLACES).records.file
+  const { database } = settings
   const recorderSetup: RecorderSetup = {
     path,
+    database,
     readOnly: readOnly && `${readOnly.found}. ${readOnly.fix}`,
     retentionMs: settings.recordsKeepMs,
     bytesMax: settings.recordsBytesMax,
@@ -133,12 +135,12 @@ export async function openStores(its: Start): Promise<Stores> {
     )
   const recorder = await (readOnly === null ? openUpgraded(place, log, start) : start())
   parts.defer(() => recorder.stop())
-  const querySetup: QuerySetup = { path, clockCell }
+  const querySetup: QuerySetup = { path, database, clockCell }
   const queries = createRecordQueries(() => workers.start('query', querySetup))
   parts.defer(() => queries.close())
   return {
     ...own,
-    named: settings.database === null ? {} : { config: 'the database' },
+    named: database === null ? {} : { config: 'the database', records: 'the database of request records' },
     health: new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT),
     counterMemory,
     counters: createCounters(counterMemory, COUNTER_SLOT.main),

@@ -6,14 +6,14 @@ import { parentPort } from 'node:worker_threads'
 import { createClock } from '../base/clock.ts'
 import { answerQuery } from '../record/answer-query.ts'
 import type { QuerySetup, QueryThreadReady, ToQueryThread } from '../record/messages.ts'
-import { PLACES } from '../serve/places.ts'
+import { placesOf } from '../serve/places.ts'
 import { threadData } from './data.ts'
 
 if (parentPort === null) throw new Error('threads/query.ts runs as a worker thread only')
 const main = parentPort
 const setup = await threadData<QuerySetup>()
 const clock = createClock(setup.clockCell ?? undefined)
-const reader = await PLACES.records(setup.path).openReader()
+const reader = await placesOf(setup.database).records(setup.path).openReader()
 
 main.on('message', (message: ToQueryThread) => {
   void answerQuery(reader, clock, message).then((reply) => main.postMessage(reply))

@@ -8,13 +8,13 @@ import { COUNTER_SLOT } from '../fleet/shared/messages.ts'
 import { createCounters } from '../gateway/admit/counters.ts'
 import type { RecorderSetup } from '../record/messages.ts'
 import { startRecording } from '../record/recorder.ts'
-import { PLACES } from '../serve/places.ts'
+import { placesOf } from '../serve/places.ts'
 import { threadData } from './data.ts'
 
 if (parentPort === null) throw new Error('threads/recorder.ts runs as a worker thread only')
 const main = parentPort
 const setup = await threadData<RecorderSetup>()
-const store = await PLACES.records(setup.path).open(setup.readOnly)
+const store = await placesOf(setup.database).records(setup.path).open(setup.readOnly)
 const counters = setup.counters === null ? null : createCounters(setup.counters, COUNTER_SLOT.recorder)
 // A recorder that died may have held a lock.
 counters?.releaseDead(COUNTER_SLOT.recorder)

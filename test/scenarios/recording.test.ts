@@ -31,6 +31,7 @@ const DAY_MS = 86_400_000
 async function open(t: TestContext, name: string, setup: Partial<RecorderSetup> = {}) {
   const path = join(directory, `${name}.db`)
   const workerData: RecorderSetup = {
+    database: null,
     path,
     readOnly: null,
     retentionMs: YEARS_MS,

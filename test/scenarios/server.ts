@@ -82,7 +82,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const clockCell: ClockCell = createClockCell()
   if (options.startAt !== undefined) moveClock(clockCell, options.startAt - Date.now())
   const log: string[] = []
-  const database = await databaseOf(data)
+  const database = await databaseOf(join(data, 'config.db'))
   const settings = readSettings(
     [
       '--data',

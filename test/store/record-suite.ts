@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { BlockRange, RecordBlock, RecordReader, RecordStore } from '../../src/store/ports/records.ts'
 
-interface RecordPlace {
+export interface RecordPlace {
   /** Opens the store, which is empty the first time. Only one is open at a time. */
   open(): Promise<RecordStore>
   /** After the store was opened once. */
@@ -30,6 +30,14 @@ const block = (n: number, its: Partial<RecordBlock> = {}): RecordBlock => ({
 })
 
 const ALL: BlockRange = { fromMs: 0, toMs: NOW * 2, words: [], classes: 255, agentsOnly: false }
+
+async function allOf<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
+const countOf = async (batches: AsyncIterable<readonly unknown[]>): Promise<number> =>
+  (await allOf(batches)).flat().length
 
 /** Declares the tests for an engine. @param name stands before the name of each test */
 export function recordStoreSuite(name: string, make: () => Promise<RecordPlace>): void {
@@ -100,7 +108,8 @@ export function recordStoreSuite(name: string, make: () => Promise<RecordPlace>)
     )
     assert.deepEqual(await rowsOf(store), [2, 3, 50, 5, 60])
     const [some] = await store.find({ ...ALL, words: ['w50'] }, 0, 1)
-    await store.erase(some!.id, block(49), null)
+    assert.equal(await store.erase(some!.id, block(49), null), true)
+    assert.equal(await store.erase(some!.id, block(48), null), false, 'it is not there any more')
     const [other] = await store.find({ ...ALL, words: ['w5'] }, 0, 1)
     await store.erase(other!.id, null, null)
     await store.settle()
@@ -234,13 +243,13 @@ export function recordStoreSuite(name: string, make: () => Promise<RecordPlace>)
       [[99], null],
     )
     assert.equal((await store.rollups.startingAt(1, 10)).length, 3)
-    const seen = await reader.rollups((view) => ({
+    const seen = await reader.rollups(async (view) => ({
       words: [view.word(2), view.word(1), view.word(9)],
-      all: [...view.shards(1, 2, null, 0, 99)].map(({ data }) => data[3]),
-      one: [...view.shards(1, 0, 0, 10, 11)].map(({ startMs }) => startMs),
-      uncarried: view.uncarried(0, 99),
-      uncounted: [...view.uncounted(0, NOW * 2)].map((one) => one.rows),
-      kept: view.keptSince(1),
+      all: (await allOf(view.shards(1, 2, null, 0, 99))).flat().map(({ data }) => data[3]),
+      one: (await allOf(view.shards(1, 0, 0, 10, 11))).flat().map(({ startMs }) => startMs),
+      uncarried: await view.uncarried(0, 99),
+      uncounted: (await allOf(view.uncounted(0, NOW * 2))).map((one) => one.rows),
+      kept: [...(await view.keptSince())],
     }))
     assert.deepEqual(seen, {
       words: ['w', 'é', ''],
@@ -248,23 +257,93 @@ export function recordStoreSuite(name: string, make: () => Promise<RecordPlace>)
       one: [10],
       uncarried: [11],
       uncounted: [2, 3],
-      kept: 0,
+      kept: [],
     })
     assert.equal(await reader.rowsWithin(0, NOW * 2, 100), 6)
     await store.rollups.prune([[1, 11]], Number.POSITIVE_INFINITY)
     assert.deepEqual(
-      await reader.rollups((view) => [view.keptSince(1), [...view.shards(1, 0, 0, 0, 99)].length]),
-      [11, 1],
+      await reader.rollups(async (view) => [
+        await view.keptSince(),
+        await countOf(view.shards(1, 0, 0, 0, 99)),
+      ]),
+      [new Map([[1, 11]]), 1],
     )
     await store.rollups.prune([], 4)
     assert.deepEqual(
-      await reader.rollups((view) => [
-        [...view.shards(1, 0, 0, 0, 99)].length,
-        [...view.shards(5, 0, 0, 0, 99)].length,
+      await reader.rollups(async (view) => [
+        await countOf(view.shards(1, 0, 0, 0, 99)),
+        await countOf(view.shards(5, 0, 0, 0, 99)),
       ]),
       [0, 1],
       'the narrowest go first',
     )
+    await reader.close()
+    await store.close()
+  })
+
+  test(`${name}: a view of rollups is of one moment, and other questions wait for its end`, async () => {
+    const place = await make()
+    const store = await place.open()
+    const reader = await place.openReader()
+    const shard = (startMs: number) => ({
+      ...{ widthMs: 1, startMs, facet: 0, shard: 0 },
+      data: Uint8Array.of(1),
+    })
+    const rows = Array.from({ length: 300 }, (_, at) => shard(at))
+    await store.append([block(1)])
+    const [uncounted] = await store.rollups.uncounted(9)
+    await store.rollups.save({ rows, words: [[1, 'first']], uncarried: [5], carried: [] }, [])
+    const { promise: areAsked, resolve: asked } = Promise.withResolvers<void>()
+    const { promise: isOpen, resolve: opened } = Promise.withResolvers<void>()
+    const ended: string[] = []
+    const seeing = reader.rollups(async (view) => {
+      let found = 0
+      for await (const some of view.shards(1, 0, null, 0, 1000)) {
+        found += some.length
+        opened()
+        await areAsked
+      }
+      const blocks = (await allOf(view.uncounted(0, NOW * 2))).map((one) => one.rows)
+      ended.push('the view')
+      return [
+        found,
+        [view.word(1), view.word(2)],
+        await view.uncarried(0, 99),
+        await view.keptSince(),
+        blocks,
+      ]
+    })
+    await isOpen
+    await store.append([block(2)])
+    const changed = { rows: [shard(900)], words: [[2, 'second']] as const, uncarried: [6], carried: [5] }
+    await store.rollups.save(changed, [uncounted!.id])
+    await store.rollups.prune([[1, 299]], Number.POSITIVE_INFINITY)
+    const others = [
+      reader.rollups(async (later) => countOf(later.shards(1, 0, 0, 0, 1000))),
+      reader.rowsWithin(0, NOW * 2, 100),
+      reader.removedUntil(),
+      reader.scan(ALL, () => true),
+    ]
+    for (const other of others) void other.then(() => ended.push('another'))
+    await new Promise((resolve) => setImmediate(resolve))
+    asked()
+    assert.deepEqual(await seeing, [300, ['first', ''], [5], new Map(), [1]])
+    assert.deepEqual((await Promise.all(others)).slice(0, 2), [2, 3])
+    assert.deepEqual(ended.slice(0, 2), ['the view', 'another'])
+    await reader.close()
+    await store.close()
+  })
+
+  test(`${name}: a view whose reader fails ends too`, async () => {
+    const place = await make()
+    const store = await place.open()
+    const reader = await place.openReader()
+    await store.append([block(1), block(2)])
+    const failing = reader.rollups(async (view) => {
+      for await (const one of view.uncounted(0, NOW * 2)) throw new Error(`read ${one.rows}`)
+    })
+    await assert.rejects(failing, { message: /^read [12]$/ })
+    assert.equal(await reader.rollups(async (view) => (await allOf(view.uncounted(0, NOW * 2))).length), 2)
     await reader.close()
     await store.close()
   })

@@ -20,12 +20,12 @@ import { openExportFiles } from '../../src/record/export-files.ts'
 import { openControlState } from '../../src/serve/control-state.ts'
 import { createSharedCells, createThreadEvents } from '../../src/shared-state/memory/shared-cells.ts'
 import type { ConfigStore } from '../../src/store/ports/config.ts'
-import { openConfigStore } from '../../src/store/sqlite/config.ts'
 import { openVault } from '../../src/vault/open.ts'
 import { secured, UNSERVED } from '../control.ts'
 import { Browser, boxesOf, type Shown } from './browser.ts'
 import { EGRESS } from './egress.ts'
 import { moveClock } from './moved-clock.ts'
+import { openTestStore } from './test-database.ts'
 
 export const PASSWORD = 'correct horse battery staple'
 
@@ -84,7 +84,7 @@ export async function startAuthorization({
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
   async function begin({ issuer = origin, documentMode = 'auto' }: As = {}) {
-    const store = openConfigStore(join(directory, 'config.db'))
+    const store = await openTestStore(join(directory, 'config.db'))
     const vault = await openVault(store, join(directory, 'vault.key'))
     const mark = await secured(directory, store, vault)
     const plane = createControlPlane({

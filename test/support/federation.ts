@@ -113,7 +113,7 @@ export interface FederationOptions {
 
 /** A federation around `origins`, which tests may change. */
 export function startFederation(options: FederationOptions = {}) {
-  const { postern = POSTERN, allow = [], timeoutMs = 2000, bytesMax = 100_000, identity } = options
+  const { postern = POSTERN, allow = [], timeoutMs = 20_000, bytesMax = 100_000, identity } = options
   const cell = createClockCell()
   const clock = createClock(cell)
   const connections = new MemoryConnections()
@@ -129,7 +129,8 @@ export function startFederation(options: FederationOptions = {}) {
   const writeArtifacts: IdentityShared['writeArtifacts'] = (work) => work(artifacts as never)
   const egress = createEgress({ allow: [...allow], control: null, sockets: null })
   const links = createLinks<string>(clock, { max: 100, ownMax: 5 })
-  const fetch = createGuardedFetch(egress, { timeoutMs, bytesMax })
+  const limits = { timeoutMs, bytesMax }
+  const fetch = createGuardedFetch(egress, limits)
   const shared = { clock, fetch, artifacts, writeArtifacts, sealed }
   const exchange = identity?.(shared) ?? null
   const start = () =>
@@ -150,6 +151,8 @@ export function startFederation(options: FederationOptions = {}) {
     })
   return {
     ...{ clock, connections, artifacts, origins, manual, barred, ended, happened, warned },
+    /** Of each outgoing request. A test may change them. */
+    limits,
     federation: start(),
     /** Another one over the same stores, as after a restart. */
     restart: start,

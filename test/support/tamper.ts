@@ -18,9 +18,10 @@ export interface Tamper extends AsyncDisposable {
 
 /** The store of a data directory. */
 export async function openTamper(directory: string): Promise<Tamper> {
-  const database = await databaseAddressOf(directory)
+  const file = join(directory, 'config.db')
+  const database = await databaseAddressOf(file)
   return database === null
-    ? tamperWithFile(join(directory, 'config.db'))
+    ? tamperWithFile(file)
     : (await import('./postgres-databases.ts')).tamperWithDatabase(database)
 }
 

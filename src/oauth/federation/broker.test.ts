@@ -15,7 +15,7 @@ let all: StartedFederation
 let origin: ConnectedOrigin
 beforeEach(async () => {
   server = await new ScriptedServer().listen()
-  all = startFederation({ timeoutMs: 300 })
+  all = startFederation()
   origin = all.know(connectedOrigin(server.mcp))
 })
 afterEach(() => server[Symbol.asyncDispose]())
@@ -56,7 +56,7 @@ test("two users refreshing the same upstream never receive each other's token", 
 })
 
 test('a token is refreshed before its end, in the background, while it still holds', async () => {
-  all = startFederation({ timeoutMs: 20_000 })
+  all = startFederation()
   all.know(origin)
   await connect(all, origin)
   const first = given(await answer())
@@ -112,13 +112,17 @@ const TRANSIENT: Readonly<Record<string, TokenAct>> = {
   temporarily_unavailable: reply(400, { error: 'temporarily_unavailable' }),
   'a token that is none': reply(200, { access_token: 7, token_type: 'Bearer' }),
 }
+const SILENT: ReadonlySet<string> = new Set(['no answer in time', 'an answer without an end'])
 for (const [what, act] of Object.entries(TRANSIENT))
   test(`${what} keeps the grant, and the next refresh works`, async () => {
     await connect(all, origin)
     const first = given(await answer())
     all.move(HOUR)
     server.refreshActs.push(act)
+    // Only where no answer comes: others may be slow on a busy machine
+    if (SILENT.has(what)) all.limits.timeoutMs = 300
     assert.equal(codeOf(await answer()), 'credential_unavailable')
+    all.limits.timeoutMs = 20_000
     assert.equal(await stateOf(), 'connected')
     // Not asked again at once
     assert.equal(codeOf(await answer()), 'credential_unavailable')
@@ -279,7 +283,7 @@ function heldRefresh() {
 }
 
 test('an answer that comes after disconnecting revives nothing, and its tokens are revoked', async () => {
-  all = startFederation({ timeoutMs: 20_000 })
+  all = startFederation()
   all.know(origin)
   await connect(all, origin)
   all.move(HOUR)
@@ -294,7 +298,7 @@ test('an answer that comes after disconnecting revives nothing, and its tokens a
 })
 
 test('a connection that is switched off during a refresh keeps the new tokens, and gives them once it is on again', async () => {
-  all = startFederation({ timeoutMs: 20_000 })
+  all = startFederation()
   all.know(origin)
   await connect(all, origin)
   all.move(HOUR)
@@ -310,7 +314,7 @@ test('a connection that is switched off during a refresh keeps the new tokens, a
 })
 
 test('an account that is connected anew during a refresh gives the new tokens alone', async () => {
-  all = startFederation({ timeoutMs: 20_000 })
+  all = startFederation()
   all.know(origin)
   await connect(all, origin)
   all.move(HOUR)

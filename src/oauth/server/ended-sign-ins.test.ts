@@ -12,7 +12,7 @@ import {
   startAuthorization,
 } from '../../../test/support/authorization.ts'
 import { ConsoleBrowser } from '../../../test/support/console-browser.ts'
-import { openConfigStore } from '../../store/sqlite/config.ts'
+import { openTestStore } from '../../../test/support/test-database.ts'
 import { createEndings, SignInEnded } from './ended-sign-ins.ts'
 
 /** Of the next question for the document of a client. */
@@ -74,7 +74,7 @@ test('a session stays ended that a sign-out at the console ends while a request 
 })
 
 test('only what began before an ending is refused, of that person and that session alone', async () => {
-  const store = openConfigStore(join(server.directory, 'endings.db'))
+  const store = await openTestStore(join(server.directory, 'endings.db'))
   const endings = createEndings(store)
   const times = { created_at: 1, expires_at: null, used_at: null }
   const put = (account_id: string, other_id: string | null = null): Promise<void> =>

@@ -5,12 +5,12 @@ import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { secured, UNSERVED } from '../../../test/control.ts'
 import { corpusText } from '../../../test/fixtures/openapi.ts'
+import { openTestStore } from '../../../test/support/test-database.ts'
 import type { Role } from '../../access/principal.ts'
 import { createClock } from '../../base/clock.ts'
 import type { ContractsFragment, Fragment, SchemasFragment } from '../../snapshot/fragments.ts'
 import type { SnapshotDelta } from '../../snapshot/packed-fragments.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import { openConfigStore } from '../../store/sqlite/config.ts'
 import { openVault } from '../../vault/open.ts'
 import type { Invoked } from '../engine/call.ts'
 import type { Invoke } from '../engine/define.ts'
@@ -29,7 +29,7 @@ const published: SnapshotDelta[] = []
 
 before(async () => {
   directory = mkdtempSync(join(tmpdir(), 'postern-import-'))
-  store = openConfigStore(join(directory, 'config.db'))
+  store = await openTestStore(join(directory, 'config.db'))
   const vault = await openVault(store, join(directory, 'vault.key'))
   await secured(directory, store, vault)
   invoke = createInvoke({

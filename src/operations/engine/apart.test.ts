@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads'
 import { createEgress, NO_LISTENER } from '../../base/net/egress.ts'
 import { convertDocument } from '../config/convert.ts'
 import { takeDocuments } from '../config/take.ts'
-import { Apart, type Job, runApartFor } from './apart.ts'
+import { type Answered, Apart, type Asked, type Job, runApartFor } from './apart.ts'
 
 /** Documents in YAML, which take a while to read. */
 const asked = (count: number) => ({
@@ -67,35 +67,37 @@ test('a job that its thread does not know is a fault of its own, and so is one t
   assert.equal((await runApartFor('alice')(takeDocuments, asked(1000))).desired.length, 1000)
 })
 
-test('a caller has one place and a line of bounded length, and another caller does not wait behind it', async () => {
-  const ended: string[] = []
-  const ask = (caller: string, name: string, count: number) =>
-    runApartFor(caller)(takeDocuments, asked(count)).then(() => void ended.push(name))
-  const mine = Array.from({ length: 9 }, (_, at) => ask('alice', `alice ${at}`, 3000))
-  const others = ask('bob', 'bob', 200)
-  // The inputs are cut into pieces before they are in line
-  await new Promise((resolve) => setImmediate(resolve))
-  await assert.rejects(ask('alice', 'alice 9', 3000), {
+test('a caller has one place and a line of bounded length, and another caller does not wait behind it', async (t) => {
+  const { jobs, ask, end } = told(t)
+  const mine = Array.from({ length: 9 }, (_, at) => ask('alice', `alice ${at}`))
+  const others = ask('bob', 'bob')
+  await begun()
+  await assert.rejects(ask('alice', 'alice 9'), {
     code: 'overloaded',
     message: /8 of your requests are still being processed/,
   })
+  assert.deepEqual(jobs(), ['alice 0', 'bob'])
+  const order = ['alice 0', 'bob', ...Array.from({ length: 8 }, (_, at) => `alice ${at + 1}`)]
+  for (const name of order) end(name)
   await Promise.all([...mine, others])
-  assert.deepEqual(
-    ended.filter((name) => name !== 'bob'),
-    Array.from({ length: 9 }, (_, at) => `alice ${at}`),
-  )
-  assert.ok(ended.indexOf('bob') < 2, ended.join())
+  assert.deepEqual(jobs(), order)
 })
 
-test('the further thread stays for urgent jobs, also once one has opened it', async () => {
-  const ended: string[] = []
-  const ask = (caller: string, count: number, isUrgent = false) =>
-    runApartFor(caller, { isUrgent })(takeDocuments, asked(count)).then(() => void ended.push(caller))
-  const others = ['alice', 'bob', 'carol', 'dave'].map((caller) => ask(caller, 6000))
-  await ask('erin', 200, true)
-  await ask('frank', 200, true)
-  assert.deepEqual(ended, ['erin', 'frank'])
-  await Promise.all(others)
+test('the further thread stays for urgent jobs, also once one has opened it', async (t) => {
+  const { jobs, workers, ask, end } = told(t)
+  const others = ['alice', 'bob', 'carol', 'dave'].map((caller) => ask(caller, caller))
+  const erin = ask('erin', 'erin', true)
+  await begun()
+  assert.deepEqual(jobs(), ['alice', 'bob', 'erin'])
+  end('erin')
+  await erin
+  assert.deepEqual(jobs(), ['alice', 'bob', 'erin'], 'carol and dave wait, though a thread has no job')
+  const frank = ask('frank', 'frank', true)
+  await begun()
+  assert.deepEqual(jobs(), ['alice', 'bob', 'erin', 'frank'])
+  assert.equal(workers.length, 3)
+  for (const name of ['frank', 'alice', 'bob', 'carol', 'dave']) end(name)
+  await Promise.all([...others, frank])
 })
 
 test('the main thread has its turns while a small file becomes very much', async () => {
@@ -129,20 +131,52 @@ const IDLERS = new URL(
   'data:text/javascript,import{parentPort}from"node:worker_threads";parentPort.on("message",()=>{})',
 )
 
-/** Threads of a test, which knows them in the order in which they were opened. */
-function watched(t: TestContext): { apart: Apart; workers: Worker[] } {
+/** Threads of a test, which knows them, and the jobs that they were asked for, in their order. */
+function watched(t: TestContext) {
   const workers: Worker[] = []
+  const asked: { readonly job: string; readonly worker: Worker }[] = []
   const apart = new Apart({
     open: (resourceLimits) => {
       const worker = new Worker(IDLERS, { resourceLimits })
       workers.push(worker)
+      const { postMessage } = worker
+      worker.postMessage = (message: Asked, ...more) => {
+        asked.push({ job: message.job, worker })
+        postMessage.call(worker, message, ...more)
+      }
       return worker
     },
   })
   // Those of a test that fails would keep its process until the time of their jobs is over
   t.after(() => Promise.all(workers.map((worker) => worker.terminate())))
-  return { apart, workers }
+  return { apart, workers, asked }
 }
+
+/** Asks for jobs that end when the test says so. */
+function told(t: TestContext) {
+  const { apart, workers, asked } = watched(t)
+  return {
+    workers,
+    /** Names of the jobs that have begun, in their order. */
+    jobs: () => asked.map(({ job }) => job),
+    /** Resolves when the job has ended. */
+    ask: async (caller: string, name: string, isUrgent = false): Promise<void> => {
+      const job: Job<object, void> = { ...convertDocument, name, isAlwaysApart: true, run: () => {} }
+      await assert.rejects(runApartFor(caller, { isUrgent, apart })(job, {}), (error: Error) => {
+        if (error.message !== ENDED) throw error
+        return true
+      })
+    },
+    end(name: string): void {
+      const { worker } = asked.find(({ job }) => job === name)!
+      worker.emit('message', {
+        refusal: { code: 'input_invalid', facts: { detail: ENDED } },
+      } satisfies Answered)
+    },
+  }
+}
+
+const ENDED = 'the test has ended the job'
 
 /** After the inputs of jobs have been cut into pieces, the jobs have begun or wait. */
 const begun = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)))

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { type Control, example, startControl } from '../../../test/control.ts'
 import { entry, sealed } from '../../../test/store/place.ts'
+import { openTestStore } from '../../../test/support/test-database.ts'
 import { Refusal } from '../../base/refusal.ts'
 import type { AuditEntry } from '../../model/access/audit.ts'
 import type { AuditFilter, ConfigStore } from '../../store/ports/config.ts'
-import { openConfigStore } from '../../store/sqlite/config.ts'
 import { OPERATIONS } from '../registry.ts'
 import { entriesOf } from './shown-audit.ts'
 
@@ -51,7 +51,7 @@ function entryWithHidden(n: number): AuditEntry {
 
 const ENTRIES = 60
 async function storeOf(name: string): Promise<ConfigStore> {
-  const store = openConfigStore(join(directory, `${name}.db`))
+  const store = await openTestStore(join(directory, `${name}.db`))
   open.push(store)
   await sealed(store)
   await store.write(async (writer) => {

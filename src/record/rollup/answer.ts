@@ -1,7 +1,7 @@
 /** Answers questions about metrics from rollups, if too many records would have to be read. */
 import { type Clock, toTime } from '../../base/clock.ts'
 import { RECORD_SURFACES } from '../../model/resource-types.ts'
-import type { RecordReader, RollupView } from '../../store/ports/records.ts'
+import type { RecordReader, RollupView, StartedShard } from '../../store/ports/records.ts'
 import { readBlock } from '../block.ts'
 import { compileFilter, statusesOf } from '../block-filter.ts'
 import {
@@ -14,7 +14,7 @@ import {
   ORDERS,
 } from '../metrics.ts'
 import type { RecordSelection } from '../record-selection.ts'
-import { readCell, readShard } from './codec.ts'
+import { type Reader, readCell, readShard } from './codec.ts'
 import {
   alignedRange,
   DAY_MS,
@@ -49,17 +49,18 @@ export async function measureRolled(
   if (isWhole && (await reader.rowsWithin(asked.fromMs, asked.toMs, READ_ROWS_MAX)) <= READ_ROWS_MAX)
     return null
   const now = clock.now()
-  return reader.rollups((view) => {
-    const keptSince = (widthMs: number): number => Math.max(view.keptSince(widthMs), now - keptMs(widthMs))
+  return reader.rollups(async (view) => {
+    const kept = await view.keptSince()
+    const keptSince = (widthMs: number): number => Math.max(kept.get(widthMs) ?? 0, now - keptMs(widthMs))
     const range = alignedRange(asked, keptSince)
     const pieces = piecesOf(range, keptSince, by === 'time' ? bucketMs : null)
     if (pieces === null) return null
     const count = new Count(view, question, plan)
-    count.addRows(range)
-    for (const piece of pieces) count.addCounts(piece)
+    await count.addRows(range)
+    for (const piece of pieces) await count.addCounts(piece)
     // Of the groups that are answered alone: durations take most of the bytes
     const groups = count.chosen()
-    for (const piece of pieces) count.addTimes(piece, groups)
+    for (const piece of pieces) await count.addTimes(piece, groups)
     return count.answer(groups, range, keptSince(DAY_MS))
   })
 }
@@ -87,41 +88,44 @@ class Count {
     this.#hasStatus = statuses === null ? () => true : (one) => statuses.has(one)
   }
 
-  addCounts(piece: Piece): void {
+  async addCounts(piece: Piece): Promise<void> {
     const { countsClients } = this.#plan
-    for (const { startMs, data } of this.#shards(piece)) this.#count(startMs, data)
-    if (countsClients) this.#addClients(piece)
+    for await (const shards of this.#shards(piece))
+      for (const { startMs, data } of shards) this.#count(startMs, data)
+    if (countsClients) await this.#addClients(piece)
   }
 
   /** Adds durations and problem codes to some of the groups. */
-  addTimes(piece: Piece, groups: readonly Sum[]): void {
+  async addTimes(piece: Piece, groups: readonly Sum[]): Promise<void> {
     const chosen = new Map(groups.map((sum) => [sum.key, sum]))
-    for (const { startMs, data } of this.#shards(piece)) {
-      const time = this.#timeOf(startMs)
-      readShard(data, (word, cell) => {
-        const group = this.#groupOf(word)
-        if (group === undefined || group === null) return
-        const byStatus = this.#question.by === 'status'
-        const sum = byStatus ? undefined : chosen.get(time ?? group)
-        if (!byStatus && sum === undefined) return
-        readCell(cell, {
-          status: (status) =>
-            this.#hasStatus(status) ? ((sum ?? chosen.get(status))?.timing ?? null) : null,
-        })
+    for await (const shards of this.#shards(piece))
+      for (const { startMs, data } of shards) this.#time(startMs, data, chosen)
+  }
+
+  #time(startMs: number, data: Uint8Array, chosen: ReadonlyMap<string | number, Sum>): void {
+    const time = this.#timeOf(startMs)
+    readShard(data, (word, cell) => {
+      const group = this.#groupOf(word)
+      if (group === undefined || group === null) return
+      const byStatus = this.#question.by === 'status'
+      const sum = byStatus ? undefined : chosen.get(time ?? group)
+      if (!byStatus && sum === undefined) return
+      readCell(cell, {
+        status: (status) => (this.#hasStatus(status) ? ((sum ?? chosen.get(status))?.timing ?? null) : null),
       })
-    }
+    })
   }
 
   /** The shards of a piece, and those of its minutes that it does not count yet. */
-  *#shards(
+  async *#shards(
     { widthMs, fromMs, toMs }: Piece,
     name = this.#plan.facet,
-  ): Iterable<{ startMs: number; data: Uint8Array }> {
+  ): AsyncIterable<readonly StartedShard[]> {
     const shard = name === this.#plan.facet ? this.#plan.shard : null
     const { id } = facet(name)
     yield* this.#view.shards(widthMs, id, shard, fromMs, toMs)
     if (widthMs === MINUTE_MS) return
-    for (const minute of this.#view.uncarried(fromMs, toMs))
+    for (const minute of await this.#view.uncarried(fromMs, toMs))
       yield* this.#view.shards(MINUTE_MS, id, shard, minute, minute + MINUTE_MS)
   }
 
@@ -172,27 +176,28 @@ class Count {
     return fits
   }
 
-  #addClients(piece: Piece): void {
+  async #addClients(piece: Piece): Promise<void> {
     const { selection } = this.#question
     const wanted = selection.collection === undefined ? selection.collections : [selection.collection]
-    for (const { data } of this.#shards(piece, 'client'))
-      readShard(data, (word, cell) => {
-        if (word === OTHER) return
-        const [client = '', collection = ''] = partsOf(this.#view.word(word))
-        if (wanted !== undefined && !wanted.includes(collection)) return
-        if (selection.client !== undefined && selection.client !== client) return
-        if (this.#clients.has(client)) return
-        readCell(cell, {
-          status: (status) => {
-            if (this.#hasStatus(status)) this.#clients.add(client)
-            return null
-          },
-        })
+    const add = (word: number, cell: Reader): void => {
+      if (word === OTHER) return
+      const [client = '', collection = ''] = partsOf(this.#view.word(word))
+      if (wanted !== undefined && !wanted.includes(collection)) return
+      if (selection.client !== undefined && selection.client !== client) return
+      if (this.#clients.has(client)) return
+      readCell(cell, {
+        status: (status) => {
+          if (this.#hasStatus(status)) this.#clients.add(client)
+          return null
+        },
       })
+    }
+    for await (const shards of this.#shards(piece, 'client'))
+      for (const { data } of shards) readShard(data, add)
   }
 
   /** The records that no rollup counts yet. */
-  addRows({ fromMs, toMs }: Range): void {
+  async addRows({ fromMs, toMs }: Range): Promise<void> {
     const { by, bucketMs, selection } = this.#question
     const keyOf = KEYS[by]
     const match = compileFilter({
@@ -200,7 +205,7 @@ class Count {
       from: new Date(fromMs).toISOString(),
       to: new Date(toMs).toISOString(),
     })
-    for (const block of this.#view.uncounted(fromMs, toMs)) {
+    for await (const block of this.#view.uncounted(fromMs, toMs)) {
       this.#read += block.rows
       const rows = readBlock(block)
       const fits = match.on(rows)

@@ -87,18 +87,26 @@ export class RollupKeeper {
     return blocks.length < STEP_BLOCKS && (await this.#carry())
   }
 
-  /** Erases rows of a block, and what rollups count of them. @param fits the rows that are erased */
+  /**
+   * Erases rows of a block, and what rollups count of them. False where the block is not there any more.
+   * @param fits the rows that are erased
+   */
   async erase(
     id: number,
     block: RecordBlock,
     left: RecordBlock | null,
     fits: (rows: Rows) => ((row: number) => boolean) | null,
-  ): Promise<void> {
+  ): Promise<boolean> {
+    // First: another process would change the same rollups
+    await this.#store.takeUpkeep()
     const isCounted = await this.#store.rollups.isCounted(id)
     if (!isCounted) return this.#store.erase(id, left, null)
-    await this.#saving(async () => {
+    return this.#saving(async () => {
       const change = await this.#changeOf((tally) => tally.add(block, -1, fits))
-      await this.#store.erase(id, left, change)
+      const isErased = await this.#store.erase(id, left, change)
+      // The words of the change were not stored
+      if (!isErased) this.forget()
+      return isErased
     })
   }
 
@@ -107,16 +115,16 @@ export class RollupKeeper {
     await this.#store.rollups.prune(forgottenBefore(this.#aging()), bytesMax * ROLLUP_BYTES)
   }
 
-  /** Another file is there now. */
+  /** Another file is there now, or another process has changed what was read of it. */
   forget(): void {
     this.#words = null
     this.#uncarried = null
   }
 
   /** What is not stored is not known either: numbers of new words are given again. */
-  async #saving(save: () => Promise<void>): Promise<void> {
+  async #saving<T>(save: () => Promise<T>): Promise<T> {
     try {
-      await save()
+      return await save()
     } catch (error) {
       this.forget()
       throw error
@@ -185,7 +193,9 @@ export class RollupKeeper {
     const now = this.#now()
     for (const [minute, byFacet] of tally.minutes)
       for (const [at, facet] of FACETS.entries())
-        for (const [value, cell] of byFacet[at]!) {
+        for (const [counted, cell] of byFacet[at]!) {
+          // A half of a character has no UTF-8: in the store, values that differ in halves alone would be one word
+          const value = counted.toWellFormed()
           const word = wordId(value)
           const shard = shardOf(facet, value)
           const tiers = this.#uncarried!.has(minute) ? TIERS.slice(0, 1) : TIERS

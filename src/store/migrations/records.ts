@@ -70,6 +70,82 @@ export const RECORD_MIGRATIONS: readonly Migration[] = [
       `create trigger blocks_uncounted AFTER DELETE ON blocks BEGIN DELETE FROM uncounted WHERE id = old.id; END`,
       `insert into quota_turns (id, turn) values (1, 0)`,
     ],
+    // Of a database that holds the configuration too: each name begins with `record_`
+    postgres: [
+      `create sequence record_block_ids`,
+      `create table record_blocks (
+        id bigint primary key,
+        min_time bigint not null,
+        max_time bigint not null,
+        rows integer not null,
+        classes integer not null,
+        agents integer not null,
+        environment text collate "C",
+        proved boolean not null,
+        bytes bigint not null,
+        words text collate "C" not null,
+        numbers bytea not null,
+        text bytea not null
+      )`,
+      // A quarter of the time of the other compression. A server that was built without it does without
+      `do $$ begin
+        alter table record_blocks alter column words set compression lz4,
+          alter column numbers set compression lz4, alter column text set compression lz4;
+      exception when feature_not_supported or syntax_error or invalid_parameter_value then null;
+      end $$`,
+      `create index record_blocks_max_time on record_blocks (max_time, id)`,
+      `create index record_blocks_min_time on record_blocks (min_time, id)`,
+      `create index record_blocks_rows on record_blocks (rows)`,
+      `create index record_blocks_share on record_blocks (proved, max_time, id)`,
+      `create table record_uncounted (id bigint primary key)`,
+      // Of the blocks that rollups count: the process that does the upkeep writes here alone, so that nobody waits for these rows
+      `create table record_sizes (proved boolean primary key, bytes bigint not null)`,
+      `insert into record_sizes (proved, bytes) values (true, 0), (false, 0)`,
+      `create table record_removed (id smallint primary key check (id = 1), until bigint not null)`,
+      `create table record_quotas (
+        key text collate "C" primary key,
+        period bigint not null,
+        ends bigint not null,
+        entered bigint not null,
+        count bigint not null,
+        turn bigint not null
+      )`,
+      `create table record_quota_turns (id smallint primary key check (id = 1), turn bigint not null)`,
+      `insert into record_quota_turns (id, turn) values (1, 0)`,
+      `create table record_rollups (
+        width bigint not null,
+        facet integer not null,
+        shard integer not null,
+        start bigint not null,
+        bytes bigint not null,
+        data bytea not null,
+        primary key (width, facet, shard, start)
+      )`,
+      `create index record_rollups_age on record_rollups (width, start, bytes)`,
+      // In UTF-8: a text of PostgreSQL holds no U+0000, which stands between the parts of a word
+      `create table record_rollup_words (id integer primary key, text bytea not null)`,
+      `create table record_uncarried (start bigint primary key)`,
+      `create table record_rollup_kept (width bigint primary key, since bigint not null)`,
+      // The last append of each process, so that one whose answer was lost is told from one that has failed
+      `create table record_writers (
+        writer text collate "C" primary key,
+        seq bigint not null,
+        at timestamptz not null
+      )`,
+      // Which process does the upkeep, by the clock of the server
+      `create table record_upkeep (
+        id smallint primary key check (id = 1),
+        store text collate "C" not null,
+        holder text collate "C",
+        term bigint not null,
+        used timestamptz not null,
+        erasing_until timestamptz not null
+      )`,
+      `insert into record_upkeep (id, store, term, used, erasing_until)
+        values (1, md5(random()::text || clock_timestamp()::text), 0, '-infinity', '-infinity')`,
+      `create table record_probes (id smallint primary key check (id = 1), at timestamptz not null)`,
+      `insert into record_probes (id, at) values (1, clock_timestamp())`,
+    ],
   },
 ]
 

@@ -29,7 +29,14 @@ export interface StoredBlock extends RecordBlock {
   readonly id: number
 }
 
-/** The writing side. A rejection leaves everything as it was. One caller at a time. */
+/**
+ * The writing side. A rejection leaves everything as it was. One caller at a time; quotas may be used beside it.
+ *
+ * Several processes may write to one store. All of them append and save quotas. Upkeep is everything else that writes: one of them does
+ * it at a time, and it goes over to another one when that process stops. To a process that does not do the upkeep, `small` and
+ * {@link RollupStore.uncounted} give nothing, and `prune`, `shrink` and {@link RollupStore.prune} delete nothing; what else it writes is
+ * refused with StoreUnavailable `locked`.
+ */
 export interface RecordStore {
   /** Stores all blocks in one transaction, so that a reader sees each whole or not at all. */
   append(blocks: readonly RecordBlock[]): Promise<void>
@@ -45,10 +52,16 @@ export interface RecordStore {
   /** Blocks in which such rows may be, in the order of their ids, of which all are above `after`. */
   find(range: BlockRange, after: number, blocksMax: number): Promise<readonly StoredBlock[]>
   /**
-   * Puts a block, or nothing, in the place of another, and leaves nothing of that in the pages of the file.
+   * Takes the upkeep over from whichever process does it, for an erasure that cannot wait for that one. The erasure must follow within a
+   * second. Waits while another process erases; rejects with StoreUnavailable `locked` if that takes too long.
+   */
+  takeUpkeep(): Promise<void>
+  /**
+   * Puts a block, or nothing, in the place of another, and leaves nothing of that in the pages of the file. False where the block was
+   * not there any more: another process had put its rows into another one, which has a higher id. Then nothing was changed.
    * @param rollups what this changes in the rollups, stored in the same transaction; null where they do not count the block
    */
-  erase(id: number, left: RecordBlock | null, rollups: RollupChange | null): Promise<void>
+  erase(id: number, left: RecordBlock | null, rollups: RollupChange | null): Promise<boolean>
   /** Leaves nothing of what was erased in the write-ahead log either, unless a reader is in the way. */
   settle(): Promise<void>
   /** Deletes up to `blocksMax` counted blocks whose newest row is older than `beforeMs`; resolves to how many. */
@@ -115,6 +128,8 @@ export interface RollupStore {
 export interface LastingRecordStore extends RecordStore, Probed {
   /** `listener` is called when another file was opened, which holds nothing of the former one. */
   whenReopened(listener: () => void): void
+  /** `listener` is called when another process may have changed what this one has read for its upkeep. */
+  whenUpkeepChanged(listener: () => void): void
 }
 
 /** Counts of quotas, which survive a restart. */
@@ -165,26 +180,32 @@ export interface RecordReader {
   removedUntil(): Promise<number | null>
   /** Rows of blocks in which records of a time may be, counted up to about `rowsMax`. */
   rowsWithin(fromMs: number, toMs: number, rowsMax: number): Promise<number>
-  /** Calls `read` with a view of the rollups and of the blocks that they do not count yet, all of one moment. */
-  rollups<T>(read: (view: RollupView) => T): Promise<T>
+  /**
+   * Calls `read` with a view of the rollups and of the blocks that they do not count yet, all of one moment. The view ends when `read`
+   * resolves. Further questions wait for that; one that `read` itself asks this reader rejects.
+   */
+  rollups<T>(read: (view: RollupView) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
 
 export interface RollupView {
   /** A word by its number. */
   word(id: number): string
-  /** Start of the first rollup of a width that is whole, milliseconds since the epoch; 0 if none was deleted. */
-  keptSince(widthMs: number): number
+  /** By width: start of the first rollup that is whole, milliseconds since the epoch. No entry if none was deleted. */
+  keptSince(): Promise<ReadonlyMap<number, number>>
   /** Starts of the minutes of a time that wider rollups do not count yet. */
-  uncarried(fromMs: number, toMs: number): readonly number[]
-  /** Shards of a width and a facet that begin in a time, in no order. @param shard null for all */
+  uncarried(fromMs: number, toMs: number): Promise<readonly number[]>
+  /** Shards of a width and a facet that begin in a time, in no order, some at a time. @param shard null for all */
   shards(
     widthMs: number,
     facet: number,
     shard: number | null,
     fromMs: number,
     toMs: number,
-  ): Iterable<Pick<RollupRow, 'startMs' | 'data'>>
+  ): AsyncIterable<readonly StartedShard[]>
   /** Blocks that are not counted yet and may hold records of a time. */
-  uncounted(fromMs: number, toMs: number): Iterable<RecordBlock>
+  uncounted(fromMs: number, toMs: number): AsyncIterable<RecordBlock>
 }
+
+/** A shard of a width and a facet that are known. */
+export type StartedShard = Pick<RollupRow, 'startMs' | 'data'>

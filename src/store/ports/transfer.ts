@@ -11,6 +11,8 @@ export interface TransferTable {
   readonly key: readonly string[]
   /** The column that names a row of the same table. That row is copied before. */
   readonly above?: string
+  /** Rows that are not copied, because they are of the engine: the values of the first column of the key. */
+  readonly without?: readonly string[]
 }
 
 /** The order of rows: `key`, or `copy`, in which a row that others name comes before them. */

@@ -1,5 +1,6 @@
 /** What happens to the configuration store when its database is lost, refuses, or is not as it was. */
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { connect, createServer, type Socket } from 'node:net'
 import { after, test } from 'node:test'
 import { entry, LINK_KEY, policy, sealed } from '../../../test/store/place.ts'
@@ -314,6 +315,41 @@ await onPostgres(({ server, create }) => {
     assert.equal(place.seq, 5)
     await store.close()
     await other.close()
+  })
+
+  test('one process at a time has a database; it is free after a stop, and some time after a kill', async () => {
+    const address = await create()
+    const [ann, bob] = [
+      { id: randomUUID(), name: 'ann.example' },
+      { id: randomUUID(), name: 'bob.example' },
+    ]
+    const first = await openConfigStore(address, null, { holder: ann })
+    await assert.rejects(openConfigStore(address, null, { holder: bob }), {
+      name: 'CannotStart',
+      message: /is used by another Postern, on ann\.example/,
+    })
+    // Started again on the same directory, after a kill
+    const again = await openConfigStore(address, null, { holder: ann })
+    await put(again, 'one')
+    await first.close()
+    await again.close()
+    const second = await openConfigStore(address, null, { holder: bob })
+    await put(second, 'two')
+    await assert.rejects(openConfigStore(address, null, { holder: ann }), /on bob\.example/)
+    {
+      await using tamper = await tamperWithDatabase(address)
+      await tamper.execute("update meta set value = ? || ' 1 bob.example' where name = 'holder'", bob.id)
+    }
+    const third = await openConfigStore(address, null, { holder: ann })
+    // Which was stopped for so long, and goes on
+    assert.match(await refused(put(second, 'three'), 'locked'), /on ann\.example/)
+    await second.probe()
+    assert.equal(second.fault?.fault, 'locked')
+    await put(third, 'four')
+    assert.deepEqual(await slugs(third), ['four', 'one', 'two'])
+    await second.close()
+    await assert.rejects(openConfigStore(address, null, { holder: bob }), /on ann\.example/)
+    await third.close()
   })
 
   test('a user without rights, a wrong password, a missing database and an old schema are told of in one sentence without the password', async () => {

@@ -9,7 +9,7 @@
  * 4. While the server does not answer, writes and reads are refused at once, until a probe finds the database well.
  */
 import { setTimeout } from 'node:timers/promises'
-import { type Kysely, sql } from 'kysely'
+import { CompiledQuery, type Kysely, sql } from 'kysely'
 import { type DatabaseAddress, shownDatabase } from '../../base/net/database-url.ts'
 import { CannotStart } from '../../base/refusal.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
@@ -18,8 +18,10 @@ import type { ConfigPlace } from '../ports/places.ts'
 import { type StoreFault, StoreUnavailable, toLastingFault } from '../ports/unavailable.ts'
 import { createConfigStore, type Engine } from '../sql/config.ts'
 import type { ConfigTables, Dialect } from '../sql/tables.ts'
-import { kyselyOver, openPool, type PgClient, type PgPool, SCHEMA } from './connection.ts'
+import { openPool, type PgClient, type PgPool, SCHEMA } from './connection.ts'
+import { giveBack, type Holder, take } from './holder.ts'
 import { LOCKS, migrate } from './migrate.ts'
+import { kyselyOver } from './queries.ts'
 
 /** Connections that read at the same time. */
 const READERS = 8
@@ -38,14 +40,20 @@ const WITHOUT_WRITES: ReadonlySet<StoreFault> = new Set(['unreachable', 'disk_fu
 /**
  * Configuration and audit in a PostgreSQL database. Throws CannotStart where it cannot be reached or used, and for a newer schema.
  * @param environment stands in the audit entries that are written
- * @param later opens it without connecting
  */
 export async function openConfigStore(
   address: DatabaseAddress,
   environment: string | null = null,
-  later: Later | null = null,
+  opening: Partial<Opening> = {},
 ): Promise<ConfigStore> {
-  return createConfigStore(await openEngine(address, later), environment)
+  return createConfigStore(await openEngine(address, opening), environment)
+}
+
+interface Opening {
+  /** Opens it without connecting. */
+  readonly later: Later | null
+  /** The process that has the database alone; null where several may write. */
+  readonly holder: Holder | null
 }
 
 /** A database that could not be reached yet. */
@@ -55,7 +63,10 @@ interface Later {
   readonly reached: () => Promise<void>
 }
 
-async function openEngine(address: DatabaseAddress, later: Later | null): Promise<Engine> {
+async function openEngine(
+  address: DatabaseAddress,
+  { later = null, holder = null }: Partial<Opening>,
+): Promise<Engine> {
   const shown = shownDatabase(address)
   let fault: StoreUnavailable | null = null
   let isReached = later === null
@@ -74,8 +85,23 @@ async function openEngine(address: DatabaseAddress, later: Later | null): Promis
   const end = async (): Promise<void> => {
     await Promise.all([...Object.values(pools), probing].map((pool) => pool.end()))
   }
+  /** Takes the database, or keeps it. Resolves to null, or to the process that has it. */
+  async function held(): Promise<Holder | null> {
+    if (holder === null) return null
+    const client = await probing.connect()
+    try {
+      return await take(client, holder)
+    } finally {
+      client.release()
+    }
+  }
+
   try {
-    if (later === null) await migrate(probing, 'config', CONFIG_MIGRATIONS, shown)
+    if (later === null) {
+      await migrate(probing, 'config', CONFIG_MIGRATIONS, shown)
+      const other = await held()
+      if (other !== null) throw new CannotStart(inUse(shown, other))
+    }
   } catch (error) {
     await end()
     if (error instanceof CannotStart) throw error
@@ -153,10 +179,16 @@ async function openEngine(address: DatabaseAddress, later: Later | null): Promis
       )
   }
 
+  /** Throws where another process has the database: this one was stopped for too long. */
+  function demandHeld(other: Holder | null): void {
+    if (other !== null) throw new StoreUnavailable('locked', inUse(shown, other))
+  }
+
   async function lookOnce(): Promise<void> {
     const client = await probing.connect()
     try {
       await look(client)
+      if (holder !== null) demandHeld(await take(client, holder))
     } finally {
       client.release()
     }
@@ -210,6 +242,8 @@ async function openEngine(address: DatabaseAddress, later: Later | null): Promis
             db,
           )
           id = await lock(db, lane)
+          if (holder !== null)
+            demandHeld(await take({ query: (text, values = []) => run(db, text, values) }, holder))
           result = await work(db)
           isWorkDone = true
           return result
@@ -247,8 +281,28 @@ async function openEngine(address: DatabaseAddress, later: Later | null): Promis
             : new StoreUnavailable('cannot_open', `${shown}: ${String(error)}`, error)
       }
     },
-    close: end,
+    async close() {
+      if (holder !== null && isReached) {
+        const client = await probing.connect().catch(() => null)
+        // Without it, the next process waits until this one is forgotten
+        if (client !== null) await giveBack(client, holder).catch(() => {})
+        client?.release()
+      }
+      await end()
+    },
   }
+}
+
+function inUse(shown: string, { name }: Holder): string {
+  return `${shown} is used by another Postern, on ${name || 'another machine'}. This version allows one at a time. Stop that one; after it was killed, wait 15 seconds`
+}
+
+/** Runs a statement in a transaction. */
+async function run(db: Kysely<ConfigTables>, text: string, values: readonly unknown[]) {
+  const { rows, numAffectedRows } = await db.executeQuery<Record<string, unknown>>(
+    CompiledQuery.raw(text, [...values]),
+  )
+  return { command: '', rows, rowCount: Number(numAffectedRows ?? 0n) }
 }
 
 /** The dialect of PostgreSQL. */

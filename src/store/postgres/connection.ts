@@ -3,10 +3,10 @@
  * transaction mode). What holds for one transaction is set with `set local`, and nothing is left in a session.
  */
 import { readFileSync } from 'node:fs'
-import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely'
 import { isDriverInstalled, loadDriver, missingDriver } from '../../base/drivers.ts'
 import { type DatabaseAddress, shownDatabase } from '../../base/net/database-url.ts'
 import { CannotStart } from '../../base/refusal.ts'
+import { type Column, copyOut } from './copy-out.ts'
 import { toStoreError } from './fault.ts'
 
 /** Tables of Postern are in this schema, so that they collide with nothing else in the database. */
@@ -22,6 +22,8 @@ const IDLE_MS = 60_000
 /** As much of `pg` as is used here: https://node-postgres.com */
 export interface PgClient {
   query(text: string, values?: readonly unknown[]): Promise<PgResult>
+  /** As `copyOut`. */
+  copy(select: string, columns: readonly Column[]): Promise<readonly (readonly unknown[])[]>
   release(destroy?: boolean): void
   on(event: 'notification', listener: (message: { readonly channel: string }) => void): void
   on(event: 'error' | 'end', listener: (error?: Error) => void): void
@@ -34,6 +36,13 @@ interface PgResult {
   readonly rows: Record<string, unknown>[]
 }
 
+/** A client of `pg` itself. */
+type RawClient = Omit<PgClient, 'copy'> & Parameters<typeof copyOut>[0]
+
+interface RawPool extends Omit<PgPool, 'connect'> {
+  connect(): Promise<RawClient>
+}
+
 export interface PgPool {
   connect(): Promise<PgClient>
   end(): Promise<void>
@@ -41,16 +50,19 @@ export interface PgPool {
 }
 
 /** A connection of `pg`, before it can be used. */
-interface RawClient {
+interface UnconnectedClient {
   connect(done: (error: Error | null) => void): void
   readonly connection: { readonly stream: { destroy(): void } }
 }
 
 interface Pg {
-  readonly Client: new (options: unknown) => RawClient
-  readonly Pool: new (options: Readonly<Record<string, unknown>>) => PgPool
+  readonly Client: new (options: unknown) => UnconnectedClient
+  readonly Pool: new (options: Readonly<Record<string, unknown>>) => RawPool
   readonly types: { getTypeParser(type: number, format?: string): (text: string) => unknown }
 }
+
+/** Codes after which the server ends the connection: it may be open still when the next use gets it. */
+const ENDED = /^(08|25P0[34]|57P)/
 
 /** Types of whole numbers of eight bytes: those of the tables fit into a JavaScript number. */
 const INT8 = 20
@@ -134,24 +146,27 @@ export async function withPool<T>(address: DatabaseAddress, work: (pool: PgPool)
  * A client for one use. A statement that comes after its release is refused: the connection then belongs to another use. After an error of
  * the connection, or a statement that did not end in time, the pool closes the connection.
  */
-function guarded(client: PgClient, translated: (error: unknown) => unknown): PgClient {
+function guarded(client: RawClient, translated: (error: unknown) => unknown): PgClient {
   let isReleased = false
   let isLost = false
   const lose = (): void => {
     isLost = true
   }
   client.on('error', lose)
+  const run = async <T>(statement: () => Promise<T>): Promise<T> => {
+    if (isReleased) throw new Error('a statement came after its transaction')
+    try {
+      return await statement()
+    } catch (error) {
+      const code = String((error as { code?: unknown }).code)
+      // Without a code of the server, the connection is in an unknown state
+      if (!/^[0-9A-Z]{5}$/.test(code) || ENDED.test(code)) lose()
+      throw translated(error)
+    }
+  }
   return {
-    async query(text, values) {
-      if (isReleased) throw new Error('a statement came after its transaction')
-      try {
-        return await client.query(text, values)
-      } catch (error) {
-        // Without a code of the server, the connection is in an unknown state
-        if (!/^[0-9A-Z]{5}$/.test(String((error as { code?: unknown }).code))) lose()
-        throw translated(error)
-      }
-    },
+    query: (text, values) => run(() => client.query(text, values)),
+    copy: (select, columns) => run(() => copyOut(client, select, columns)),
     release(destroy) {
       isReleased = true
       client.off('error', lose)
@@ -160,18 +175,6 @@ function guarded(client: PgClient, translated: (error: unknown) => unknown): PgC
     on: client.on.bind(client) as PgClient['on'],
     off: client.off.bind(client),
   }
-}
-
-/** Queries of tables in {@link SCHEMA}. Whoever closes the pool closes this. */
-export function kyselyOver<Tables>(pool: PgPool): Kysely<Tables> {
-  const dialect = new PostgresDialect({
-    pool: {
-      options: {},
-      connect: async () => (await pool.connect()) as unknown as PostgresPoolClient,
-      end: () => pool.end(),
-    } as unknown as PostgresPool,
-  })
-  return new Kysely<Tables>({ dialect }).withSchema(SCHEMA)
 }
 
 function tlsOf({ tls, authorities, host }: DatabaseAddress): false | Readonly<Record<string, unknown>> {

@@ -2,15 +2,18 @@
 import type { DatabaseAddress } from '../../base/net/database-url.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
 import { newestOf } from '../migrations/migration.ts'
+import { RECORD_MIGRATIONS } from '../migrations/records.ts'
 import type { StoreFacts, UpgradedPlace } from '../ports/places.ts'
 import { SCHEMA, withPool } from './connection.ts'
-import { schemaVersionOf } from './migrate.ts'
+import { type Kind, schemaVersionOf } from './migrate.ts'
 
-/** As {@link UpgradedPlace.schema}, of configuration and audit. */
-export async function schemaOf(address: DatabaseAddress): ReturnType<UpgradedPlace['schema']> {
+const STEPS = { config: CONFIG_MIGRATIONS, records: RECORD_MIGRATIONS } as const
+
+/** As {@link UpgradedPlace.schema}. */
+export async function schemaOf(address: DatabaseAddress, kind: Kind): ReturnType<UpgradedPlace['schema']> {
   try {
-    const { version } = await withPool(address, (pool) => schemaVersionOf(pool, 'config'))
-    return { version, newest: newestOf(CONFIG_MIGRATIONS) }
+    const { version } = await withPool(address, (pool) => schemaVersionOf(pool, kind))
+    return { version, newest: newestOf(STEPS[kind]) }
   } catch {
     return null
   }

@@ -4,10 +4,11 @@
  */
 import { type DatabaseAddress, shownDatabase } from '../../base/net/database-url.ts'
 import { CannotStart } from '../../base/refusal.ts'
-import type { ConfigPlace, StorePlace } from '../ports/places.ts'
+import type { ConfigPlace, RecordsPlace, StorePlace } from '../ports/places.ts'
 import type { TransferFile } from '../ports/transfer.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
 import { toStoreError } from './fault.ts'
+import { holderOf } from './holder.ts'
 
 const looking = () => import('./look.ts')
 const transferring = () => import('./transfer.ts')
@@ -15,16 +16,23 @@ const transferring = () => import('./transfer.ts')
 /** Makes a new file with the tables of a version of the schema. */
 type MakeFile = (file: string, schemaVersion: number) => Promise<TransferFile>
 
-/** Configuration and audit in a database. @param makeFile for a copy, which is a file of another engine */
-export function configPlace(address: DatabaseAddress, makeFile: MakeFile): ConfigPlace {
+/**
+ * Configuration and audit in a database. @param directory the data directory, whose process has the database alone
+ * @param makeFile for a copy, which is a file of another engine
+ */
+export function configPlace(address: DatabaseAddress, directory: string, makeFile: MakeFile): ConfigPlace {
   const shown = shownDatabase(address)
   return {
     ...placeOf(address),
     rewritten: null,
-    schema: async () => (await looking()).schemaOf(address),
-    open: async (environment) => (await import('./config.ts')).openConfigStore(address, environment),
+    schema: async () => (await looking()).schemaOf(address, 'config'),
+    open: async (environment) =>
+      (await import('./config.ts')).openConfigStore(address, environment, { holder: holderOf(directory) }),
     openLater: async (environment, fault, reached) =>
-      (await import('./config.ts')).openConfigStore(address, environment, { fault, reached }),
+      (await import('./config.ts')).openConfigStore(address, environment, {
+        later: { fault, reached },
+        holder: holderOf(directory),
+      }),
     faultOf(error) {
       const known = toStoreError(error instanceof CannotStart ? error.cause : error, shown)
       return known instanceof StoreUnavailable ? known : null
@@ -32,6 +40,19 @@ export function configPlace(address: DatabaseAddress, makeFile: MakeFile): Confi
     accessFault: () => null,
     copyTo: async (file, progress) => (await transferring()).copyDatabase(address, file, makeFile, progress),
     facts: async () => (await looking()).factsOf(address),
+  }
+}
+
+/** Request records in a database. */
+export function recordsPlace(address: DatabaseAddress): RecordsPlace {
+  return {
+    ...placeOf(address),
+    damageOfAll: async () => null,
+    schema: async () => (await looking()).schemaOf(address, 'records'),
+    // The data directory has no part in it
+    open: async () => (await import('./records.ts')).openRecordStore(address),
+    openReader: async () => (await import('./record-reader.ts')).openRecordReader(address),
+    copyTo: async () => {},
   }
 }
 

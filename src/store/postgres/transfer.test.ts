@@ -145,9 +145,15 @@ await onPostgres(({ create }) => {
     }
     assert.deepEqual(guards(copy), guards(file))
     // What came back is what went there
+    {
+      const database = new DatabaseSync(copy)
+      database.exec("insert into meta values ('holder', 'x'), ('probe', 'x')")
+      database.close()
+    }
     const again = await create()
     assert.deepEqual(await move(copy, again), there)
     await using tamper = await tamperWithDatabase(again)
+    assert.deepEqual(await tamper.rows("select 1 from meta where name in ('holder', 'probe')"), [])
     await assert.rejects(tamper.execute('delete from audit_anchors'), /never deleted/)
     await assert.rejects(tamper.execute("update audit set id = 'x'"), /never changed/)
     const store = await openConfigStore(copy)

@@ -1,4 +1,5 @@
 /** Reads all tables of a database as they are at one moment, and fills a database in one transaction. */
+import { randomUUID } from 'node:crypto'
 import { type DatabaseAddress, shownDatabase } from '../../base/net/database-url.ts'
 import { CannotStart } from '../../base/refusal.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
@@ -26,8 +27,10 @@ import {
   selectRows,
 } from '../sql/transfer.ts'
 import { POSTGRES } from './config.ts'
-import { kyselyOver, type PgClient, type PgPool, SCHEMA, withPool } from './connection.ts'
+import { type PgClient, type PgPool, SCHEMA, withPool } from './connection.ts'
+import { giveBack, take } from './holder.ts'
 import { inTransaction, type Kind, LOCKS, migrateIn, schemaVersionOf, versionToUse } from './migrate.ts'
+import { kyselyOver } from './queries.ts'
 
 /** How long a lock of the database is waited for, milliseconds: less than one statement may take. */
 const LOCK_MS = 20_000
@@ -105,12 +108,19 @@ export function fillDatabase<T>(
             `${shown} has schema version ${rows[0]?.['version']}, and the files have version ${schemaVersion}. Use the Postern that made the tables.`,
           )
         await demandEmpty(client, shown)
-        return work({
+        // An instance that is started now waits for the end, and sees what was written
+        const holder = { id: randomUUID(), name: 'postern migrate' }
+        const other = await take(client, holder)
+        if (other !== null)
+          throw new CannotStart(`${shown} is in use by the instance on ${other.name}. Use an empty database.`)
+        const result = await work({
           ...readerOf(client),
           refuses: '\0',
           put: putter(client, shown),
           store: storeIn(client),
         })
+        await giveBack(client, holder)
+        return result
       },
       isDryRun ? 'rollback' : 'commit',
     )

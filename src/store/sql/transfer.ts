@@ -17,7 +17,8 @@ import type {
 
 /** All tables of {@link ConfigTables}, each after those that its rows refer to. `schema_versions` is of each engine itself. */
 export const CONFIG_TRANSFER: readonly TransferTable[] = [
-  { name: 'meta', key: ['name'] },
+  // Which process has a database, and when it was last written to on trial
+  { name: 'meta', key: ['name'], without: ['holder', 'probe'] },
   { name: 'resources', key: ['id'], above: 'parent_id' },
   { name: 'links', key: ['from_id', 'to_id'] },
   { name: 'facets', key: ['type', 'name', 'value', 'resource_id'] },
@@ -109,13 +110,18 @@ export async function transferTables(
 
 /** The query of {@link TransferSource.rows}, as every engine reads it. */
 export function selectRows(
-  { name, key, above }: TransferTable,
+  { name, key, above, without = [] }: TransferTable,
   columns: readonly string[],
   order: TransferOrder,
 ): string {
   const listed = columns.map((column) => `it.${quoted(column)}`).join(', ')
   const sorted = key.map((column) => `it.${quoted(column)}`).join(', ')
-  if (order === 'key' || above === undefined) return `select ${listed} from ${name} as it order by ${sorted}`
+  const rest =
+    without.length === 0
+      ? ''
+      : ` where it.${quoted(key[0]!)} not in (${without.map((value) => `'${value}'`).join(', ')})`
+  if (order === 'key' || above === undefined)
+    return `select ${listed} from ${name} as it${rest} order by ${sorted}`
   const own = quoted(key[0]!)
   return `with recursive tree (its, depth) as (
     select ${own}, 0 from ${name} where ${quoted(above)} is null

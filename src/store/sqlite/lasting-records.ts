@@ -65,6 +65,7 @@ export function openLastingRecordStore(path: string, readOnly: string | null = n
     small: (...asked) => use((store) => store.small(...asked)),
     replace: (ids, block) => use((store) => store.replace(ids, block)),
     find: (...asked) => use((store) => store.find(...asked)),
+    takeUpkeep: () => use((store) => store.takeUpkeep()),
     erase: (...asked) => use((store) => store.erase(...asked)),
     settle: () => use((store) => store.settle()),
     prune: (...asked) => use((store) => store.prune(...asked)),
@@ -117,6 +118,8 @@ export function openLastingRecordStore(path: string, readOnly: string | null = n
     whenReopened(listener) {
       reopened.push(listener)
     },
+    // No other process writes to the file
+    whenUpkeepChanged() {},
     close,
   }
 }

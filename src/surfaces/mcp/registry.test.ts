@@ -8,6 +8,7 @@ import { golden } from '../../../test/golden/golden.ts'
 import { type AnswerForm, ATTENDED_PEERS, PEERS, type Peer } from '../../../test/support/mcp-clients.ts'
 import { type Shell, serveHandler } from '../../../test/support/mcp-shell.ts'
 import { createSessionMemory } from '../../../test/support/session-memory.ts'
+import { openTestStore } from '../../../test/support/test-database.ts'
 import { checkTools } from '../../../test/support/tool-schemas.ts'
 import type { Principal, Role } from '../../access/principal.ts'
 import { permits } from '../../access/roles.ts'
@@ -20,7 +21,6 @@ import { createInvoke } from '../../operations/engine/invoke.ts'
 import { mayCall } from '../../operations/engine/permission.ts'
 import { OPERATIONS } from '../../operations/registry.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import { openConfigStore } from '../../store/sqlite/config.ts'
 import { openVault } from '../../vault/open.ts'
 import { nameOf } from '../route.ts'
 import { createManagementDoor } from './door.ts'
@@ -81,7 +81,7 @@ describe('Management MCP over the registry and a store', () => {
   let shell: Shell
 
   before(async () => {
-    store = openConfigStore(join(directory, 'config.db'))
+    store = await openTestStore(join(directory, 'config.db'))
     const vault = await openVault(store, join(directory, 'key'))
     await secured(directory, store, vault)
     const tokens = createAccessTokens(store, clock)
