@@ -27,6 +27,10 @@ export async function backUp(places: StorePlaces, request: BackupRequest): Promi
   if (!isDataDirectory(data, places))
     throw new CannotStart(`${data} is not a data directory of Postern. Name the data directory with --data.`)
   demandHome(data, places)
+  if (withRecords && records.files.length === 0)
+    throw new CannotStart(
+      'The request records are in the database, and an archive of postern backup cannot contain them. Leave out --records, and back the records up with the tools of PostgreSQL, such as pg_dump.',
+    )
   if (existsSync(out))
     throw new CannotStart(`${out} already exists. Choose another name, or delete the file.`)
   const draft = await attempt(`${out} cannot be written`, () => mkdtempSync(`${out}.part-`))
