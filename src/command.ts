@@ -186,8 +186,9 @@ try {
           ),
         migrate: async (request) => {
           const { moveOf, PLACES } = await import('./serve/places.ts')
-          const { CONFIG_FILE } = await import('./upkeep/data-files.ts')
-          const move = await moveOf(join(request.data, CONFIG_FILE), request.to)
+          const { filesIn } = await import('./upkeep/data-files.ts')
+          const { config, records } = filesIn(request.data, PLACES)
+          const move = await moveOf({ config: config.file, records: records.file }, request.to)
           return (await import('./upkeep/migrate/migrate.ts')).migrate(PLACES, move, request)
         },
         migrateSchema: async ({ database, grantTo }) =>

@@ -2,6 +2,7 @@
  * The database engines that keep the data of instances. No other module names an engine, and no other module outside of
  * `store` imports one.
  */
+import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type DatabaseAddress, shownDatabase } from '../base/net/database-url.ts'
 import type { StorePlaces } from '../store/ports/places.ts'
@@ -26,25 +27,30 @@ export function placesOf(database: DatabaseAddress | null): StorePlaces {
 const makeFile = async (...of: Parameters<typeof import('../store/sqlite/transfer.ts').makeFile>) =>
   (await import('../store/sqlite/transfer.ts')).makeFile(...of)
 
-/** The move of a configuration from its file to a database. */
-export async function moveOf(file: string, database: DatabaseAddress): Promise<ConfigMove> {
+/** The move of a data directory to a database. @param files of configuration, and of request records, which may be missing */
+export async function moveOf(
+  files: { readonly config: string; readonly records: string },
+  database: DatabaseAddress,
+): Promise<ConfigMove> {
   const { fillDatabase, metaOf } = await import('../store/postgres/transfer.ts')
-  const { CONFIG_TRANSFER, transferTables } = await import('../store/sql/transfer.ts')
+  const { CONFIG_TRANSFER, QUOTA_TRANSFER, transferTables } = await import('../store/sql/transfer.ts')
   const { openFileSource } = await import('../store/sqlite/transfer.ts')
   return {
     to: shownDatabase(database),
     async run({ isDryRun, progress, check }) {
-      const source = openFileSource(file)
-      try {
-        const { schemaVersion } = source
-        return await fillDatabase(database, { isDryRun, schemaVersion }, async (sink) => {
-          const tables = await transferTables(source, sink, CONFIG_TRANSFER, progress)
-          await check(sink.store)
-          return tables
-        })
-      } finally {
-        source.close()
-      }
+      using sources = new DisposableStack()
+      const source = sources.adopt(openFileSource(files.config), (one) => one.close())
+      const quotas = existsSync(files.records)
+        ? sources.adopt(openFileSource(files.records, 'records'), (one) => one.close())
+        : null
+      const { schemaVersion } = source
+      return await fillDatabase(database, { isDryRun, schemaVersion }, async (sink) => {
+        const tables = await transferTables(source, sink, CONFIG_TRANSFER, progress)
+        // Few rows, of which nothing need be told
+        const counted = quotas === null ? [] : await transferTables(quotas, sink, QUOTA_TRANSFER, () => {})
+        await check(sink.store)
+        return [...tables, ...counted]
+      })
     },
     meta: (name) => metaOf(database, name),
   }

@@ -230,7 +230,7 @@ await onPostgres(({ server, create }) => {
     const data = await used(join(directory, 'cut'))
     const address = await create()
     const env = settingOf(address)
-    const { to } = await moveOf('', address)
+    const { to } = await moveOf({ config: '', records: '' }, address)
     const moving = (url: string): void =>
       writeFileSync(join(data, 'moved.json'), JSON.stringify({ state: 'moving', to: url, at: 'then' }))
     moving('postgres://app@elsewhere:5432/x')

@@ -1,4 +1,4 @@
-/** Moves configuration and audit from one engine to another: rows are copied table by table, and compared before they count. */
+/** Moves configuration, audit and quotas from one engine to another: rows are copied table by table, and compared before they count. */
 import type { ConfigStore } from './config.ts'
 
 /** What a column may hold. */
@@ -7,6 +7,10 @@ export type TransferValue = string | number | Uint8Array | null
 /** A table as a copy needs it. */
 export interface TransferTable {
   readonly name: string
+  /** Its name in a database that has other tables too; the same when absent. */
+  readonly there?: string
+  /** It has rows as soon as it is made. They are replaced. */
+  readonly isSeeded?: boolean
   /** Columns of the primary key: rows are compared in their order. */
   readonly key: readonly string[]
   /** The column that names a row of the same table. That row is copied before. */
@@ -63,7 +67,7 @@ export interface TransferredTable {
 /** Told of the part of a step that is done, 0 to 1. */
 export type TransferProgress = (step: 'copy' | 'compare', part: number) => void
 
-/** The move of a store that is in a file to a database. */
+/** The move of the stores that are in files of a data directory to a database. */
 export interface ConfigMove {
   /** The database as messages name it: its URL without the password. */
   readonly to: string

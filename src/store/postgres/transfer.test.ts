@@ -10,6 +10,7 @@ import { moveOf, placesOf } from '../../serve/places.ts'
 import type { TransferredTable } from '../ports/transfer.ts'
 import { CONFIG_TRANSFER } from '../sql/transfer.ts'
 import { openConfigStore } from '../sqlite/config.ts'
+import { openLastingRecordStore } from '../sqlite/lasting-records.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-transfer-'))
 after(() => rmSync(directory, { recursive: true }))
@@ -71,8 +72,13 @@ async function filledFile(): Promise<string> {
   return file
 }
 
-const move = async (file: string, address: DatabaseAddress, isDryRun = false) =>
-  (await moveOf(file, address)).run({ isDryRun, progress() {}, check: async () => {} })
+const move = async (
+  file: string,
+  address: DatabaseAddress,
+  isDryRun = false,
+  records = join(directory, 'none.db'),
+) =>
+  (await moveOf({ config: file, records }, address)).run({ isDryRun, progress() {}, check: async () => {} })
 
 await onPostgres(({ create }) => {
   test('the list has every table of both schemas, with its key and all columns', async () => {
@@ -94,7 +100,7 @@ await onPostgres(({ create }) => {
       "select table_name as name from information_schema.tables where table_schema = 'postern' order by 1",
     )
     assert.deepEqual(
-      others.map(({ name }) => name),
+      others.map(({ name }) => String(name)).filter((name) => !name.startsWith('record_')),
       own,
     )
     for (const { name, key } of CONFIG_TRANSFER) {
@@ -186,7 +192,7 @@ await onPostgres(({ create }) => {
   test('a check that fails leaves the database as it was, and reads what was written before', async () => {
     const address = await create()
     const file = await filledFile()
-    const moving = await moveOf(file, address)
+    const moving = await moveOf({ config: file, records: '' }, address)
     let revision: number | null = null
     const run = moving.run({
       isDryRun: false,
@@ -201,6 +207,32 @@ await onPostgres(({ create }) => {
     assert.equal(await moving.meta('name 0 '), undefined)
     await move(file, address)
     assert.equal(await moving.meta('name 0 '), 'value 0 ')
+  })
+
+  test('what quotas have counted moves, and their turn', async () => {
+    const address = await create()
+    const records = join(directory, 'records.db')
+    const store = openLastingRecordStore(records, null)
+    await store.quotas.save([{ key: 'a', period: 7, ends: 8, entered: 9, count: 10 }])
+    await store.close()
+    {
+      const database = new DatabaseSync(records)
+      database.exec('update quota_turns set turn = 41; update quotas set turn = 40')
+      database.close()
+    }
+    const tables = await move(await filledFile(), address, false, records)
+    assert.deepEqual(
+      tables.slice(-2).map(({ table, rows }) => [table, rows]),
+      [
+        ['quota_turns', 1],
+        ['quotas', 1],
+      ],
+    )
+    await using tamper = await tamperWithDatabase(address)
+    assert.deepEqual(await tamper.rows('select key, period, ends, entered, count, turn from record_quotas'), [
+      { key: 'a', period: 7, ends: 8, entered: 9, count: 10, turn: 40 },
+    ])
+    assert.deepEqual(await tamper.rows('select turn from record_quota_turns'), [{ turn: 41 }])
   })
 
   test('a text with U+0000 is refused with its table and key', async () => {

@@ -23,6 +23,7 @@ import {
   copyTables,
   PIECE_CHARS,
   PIECE_ROWS,
+  QUOTA_TRANSFER,
   quoted,
   selectRows,
 } from '../sql/transfer.ts'
@@ -97,7 +98,7 @@ export function fillDatabase<T>(
       pool,
       async (client) => {
         await prepare(client)
-        await migrateIn(client, 'config', CONFIG_MIGRATIONS, shown)
+        for (const [kind, steps] of KINDS) await migrateIn(client, kind, steps, shown)
         await enterLanes(client)
         const { rows } = await client.query(
           'select max(version) as version from schema_versions where kind = $1',
@@ -220,7 +221,9 @@ async function enterLanes(client: PgClient): Promise<void> {
 }
 
 async function demandEmpty(client: PgClient, shown: string): Promise<void> {
-  for (const { name } of CONFIG_TRANSFER) {
+  for (const table of [...CONFIG_TRANSFER, ...QUOTA_TRANSFER]) {
+    if (table.isSeeded === true) continue
+    const name = nameOf(table)
     const { rows } = await client.query(`select 1 from ${name} limit 1`)
     if (rows.length > 0)
       throw new CannotStart(
@@ -229,16 +232,22 @@ async function demandEmpty(client: PgClient, shown: string): Promise<void> {
   }
 }
 
+/** The name of a table in a database. */
+function nameOf({ name, there = name }: TransferTable): string {
+  return there
+}
+
 function putter(client: PgClient, shown: string): TransferSink['put'] {
   return async (table, columns, rows) => {
     const isGuarded = table.name === 'audit_anchors'
+    if (table.isSeeded === true) await client.query(`delete from ${nameOf(table)}`)
     // Its guard asks for entries that retention has removed
     if (isGuarded) await guard(client, table, 'disable', shown)
     const places = rows.map(
       (_, row) => `(${columns.map((_, column) => `$${row * columns.length + column + 1}`).join(', ')})`,
     )
     await client.query(
-      `insert into ${table.name} (${columns.map(quoted).join(', ')}) values ${places.join(', ')}`,
+      `insert into ${nameOf(table)} (${columns.map(quoted).join(', ')}) values ${places.join(', ')}`,
       rows.flat(),
     )
     if (isGuarded) await guard(client, table, 'enable', shown)
@@ -264,17 +273,19 @@ async function guard(
 
 function readerOf(client: PgClient): Omit<TransferSource, 'schemaVersion'> {
   return {
-    async columns({ name }) {
+    async columns(table) {
       const { rows } = await client.query(
         `select attname as name from pg_attribute where attrelid = $1::regclass and attnum > 0 and not attisdropped order by attname collate "C"`,
-        [`${SCHEMA}.${name}`],
+        [`${SCHEMA}.${nameOf(table)}`],
       )
       return rows.map((row) => String(row['name']))
     },
-    count: async ({ name }) =>
-      Number((await client.query(`select count(*) as n from ${name}`)).rows[0]?.['n']),
+    count: async (table) =>
+      Number((await client.query(`select count(*) as n from ${nameOf(table)}`)).rows[0]?.['n']),
     async *rows(table, columns, order) {
-      await client.query(`declare transfer no scroll cursor for ${selectRows(table, columns, order)}`)
+      await client.query(
+        `declare transfer no scroll cursor for ${selectRows({ ...table, name: nameOf(table) }, columns, order)}`,
+      )
       for (let wanted = FIRST_ROWS; ; ) {
         const { rows } = await client.query(`fetch forward ${wanted} from transfer`)
         // Columns are texts, whole numbers or bytes

@@ -50,6 +50,12 @@ export const CONFIG_TRANSFER: readonly TransferTable[] = [
   { name: 'audit_key_anchor', key: ['one'] },
 ]
 
+/** What quotas have counted, which would else begin at zero. Request records stay where they are. */
+export const QUOTA_TRANSFER: readonly TransferTable[] = [
+  { name: 'quota_turns', there: 'record_quota_turns', key: ['id'], isSeeded: true },
+  { name: 'quotas', there: 'record_quotas', key: ['key'] },
+]
+
 /** Rows of one piece. */
 export const PIECE_ROWS = 1000
 /** A piece ends before it has much more than this, in characters: rows with documents are large. */

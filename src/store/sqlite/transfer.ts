@@ -4,7 +4,8 @@ import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSy
 import { setImmediate } from 'node:timers/promises'
 import { CannotStart } from '../../base/refusal.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
-import { newestOf } from '../migrations/migration.ts'
+import { type Migration, newestOf } from '../migrations/migration.ts'
+import { RECORD_MIGRATIONS } from '../migrations/records.ts'
 import type { TransferFile, TransferSource, TransferTable, TransferValue } from '../ports/transfer.ts'
 import { charsOf, PIECE_CHARS, PIECE_ROWS, quoted, selectRows } from '../sql/transfer.ts'
 import { runDataStep } from './config.ts'
@@ -18,16 +19,22 @@ export interface FileSource extends TransferSource {
   close(): void
 }
 
-/** Opens a configuration store for a copy. Throws {@link CannotStart} for one that is damaged, or of another version of the schema. */
-export function openFileSource(file: string): FileSource {
-  refuseNewer(file, CONFIG_MIGRATIONS)
+const STEPS = { config: CONFIG_MIGRATIONS, records: RECORD_MIGRATIONS } as const satisfies Record<
+  string,
+  readonly Migration[]
+>
+
+/** Opens a store for a copy. Throws {@link CannotStart} for one that is damaged, or of another version of the schema. */
+export function openFileSource(file: string, kind: keyof typeof STEPS = 'config'): FileSource {
+  const steps = STEPS[kind]
+  refuseNewer(file, steps)
   let database: DatabaseSync | undefined
   try {
     database = new DatabaseSync(file, { readOnly: true, timeout: BUSY_MS })
     database.exec('begin')
     refuseDamage(database)
     const { version } = schemaVersionOf(database)
-    const newest = newestOf(CONFIG_MIGRATIONS)
+    const newest = newestOf(steps)
     if (version !== newest)
       throw new CannotStart(
         `${file} has schema version ${version}, and the database gets version ${newest}. Start this version of Postern on the data directory once, stop it, and try again.`,

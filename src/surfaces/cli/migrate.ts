@@ -49,7 +49,7 @@ export function migrateCommand(ports: CliPorts): Command {
     ports.out(`${sentenceOf(made)}\n`)
     if (!made.dry_run)
       ports.err(
-        `Start Postern with POSTERN_DATABASE_URL and the same data directory, which still holds the key. ${join(data, 'config.db')} is not used any more. Request records and quota counters were not moved: they begin anew in the database, and records.db keeps the old ones.\n`,
+        `Start Postern with POSTERN_DATABASE_URL and the same data directory, which still holds the key. ${join(data, 'config.db')} is not used any more. Request records were not moved: they begin anew in the database, and records.db keeps the old ones.\n`,
       )
   })
 }
