@@ -18,6 +18,20 @@ export const SMOKE: Readonly<Record<string, readonly string[]>> = {
   'kill matrix': ['test/scenarios/config-crash.test.ts'],
 }
 
+/** What runs once more with instances that keep their data in PostgreSQL: what reads and writes the configuration store. */
+const ON_POSTGRES =
+  /^src\/(control|operations|oauth\/(server|sign-in))\/|^test\/scenarios\/(access|apply|approv|audit|change|collections|export|offboard|personal|portal|profiles|revisions|roll|secrets|sign-in|users|virtual)[^/]*$/
+
+/** Written in what opens a file of a data directory itself. */
+const FILES = /node:sqlite|\.db'|cpSync\(/
+
+/** The test files that run once more on PostgreSQL, for tests below `top`. */
+export function postgresFiles(tests: readonly string[], top: string): string[] {
+  return tests.filter(
+    (test) => ON_POSTGRES.test(test) && !FILES.test(readFileSync(resolve(top, test), 'utf8')),
+  )
+}
+
 const SWITCH = new RegExp(Object.keys(LONG_FORM).join('|'))
 const IMPORT = /(?:from|import) '(\.[^']+)'/g
 

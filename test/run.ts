@@ -2,8 +2,8 @@
  * `npm test`: type check, linter and dead-code check side by side, then every test. `--all` fuzzes for longer, and has
  * clients of other projects sign in, which it installs. `--only-long` runs only the files that `--all` runs otherwise, and
  * no checks; `--smoke` runs of these what CI runs. `--unit` runs the tests that start no server and open no socket, and
- * `--scenarios` those of test/scenarios, both without checks. With `--postgres` instances of tests keep their configuration in a
- * PostgreSQL that is started for the run. Arguments that name files run only those tests; `node --test`
+ * `--scenarios` those of test/scenarios, both without checks. With `--postgres` instances of tests keep their data in a PostgreSQL that is
+ * started for the run; without names of files, those of long-files.ts run. Arguments that name files run only those tests; `node --test`
  * gets its own flags (`arguments.ts`). It first makes the bundle, if that is not up to date; with `RUN_SOURCES=true` all runs
  * from sources.
  */
@@ -23,7 +23,7 @@ import { join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { findBundle } from '../src/base/bundle.ts'
 import { readArguments } from './arguments.ts'
-import { LONG_FORM, longFiles, SMOKE, unitFiles } from './long-files.ts'
+import { LONG_FORM, longFiles, postgresFiles, SMOKE, unitFiles } from './long-files.ts'
 
 const top = resolve(import.meta.dirname, '..')
 /** As src/main.ts: what Node has compiled is kept. Tests start many threads and processes, and compiling was half of a start. */
@@ -85,7 +85,9 @@ const tier = flags.has('--unit')
   ? unitFiles(every, top)
   : flags.has('--scenarios')
     ? every.filter((test) => test.startsWith('test/scenarios/'))
-    : null
+    : flags.has('--postgres') && named.length === 0
+      ? postgresFiles(every, top)
+      : null
 const chosen = flags.has('--smoke') ? Object.values(SMOKE).flat() : named
 const files = isOnlyLong ? longFiles(chosen.length > 0 ? chosen : every, top) : chosen
 if (tier !== null && (isOnlyLong || chosen.length > 0))

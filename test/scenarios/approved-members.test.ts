@@ -3,11 +3,11 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { textTool } from '../mcp/fixture/catalogue.ts'
 import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
 import { ERAS, rawClient } from '../mcp/raw-client.ts'
+import { openTamper } from '../support/tamper.ts'
 import { startTestServer, type TestServer } from './server.ts'
 
 const ICONS = [{ src: 'https://desk.example/a.png', mimeType: 'image/png' }]
@@ -207,18 +207,21 @@ test('instructions that are removed leave the answers at once, and come back as 
 test('approvals of the previous version keep tools working without metadata, until one decision per origin', async () => {
   await done('POST', '/virtual_mcps/compact/resolve_drift', { decision: 'approve', all: true })
   await server.stop()
-  const store = new DatabaseSync(join(data, 'config.db'))
-  const rows = store.prepare("SELECT resource_id, json FROM resource_state WHERE part = 'approved'").all()
-  const put = store.prepare("UPDATE resource_state SET json = ? WHERE resource_id = ? AND part = 'approved'")
+  const store = await openTamper(data)
+  const rows = await store.rows("SELECT resource_id, json FROM resource_state WHERE part = 'approved'")
   // The previous version stored hashes of base members alone
   for (const { resource_id, json } of rows) {
     const approved = JSON.parse(String(json)) as Record<string, { instructions?: unknown }>
     for (const one of Object.values(approved)) delete one.instructions
-    put.run(JSON.stringify(approved).replaceAll(/\.[\w-]*"/g, '"'), String(resource_id))
+    await store.execute(
+      "UPDATE resource_state SET json = ? WHERE resource_id = ? AND part = 'approved'",
+      JSON.stringify(approved).replaceAll(/\.[\w-]*"/g, '"'),
+      String(resource_id),
+    )
   }
   // A version reads no fragments that another one has compiled
-  store.exec("UPDATE meta SET value = '' WHERE name = 'fragments_compiler'")
-  store.close()
+  await store.execute("UPDATE meta SET value = '' WHERE name = 'fragments_compiler'")
+  await store[Symbol.asyncDispose]()
   assert.equal(rows.length, 3)
   server = await startTestServer({ data })
 

@@ -29,8 +29,5 @@ test('a caller of the management surfaces that leaves in the middle of a body is
   const told = stopped.rest()
   await server.stop()
   assert.match(JSON.stringify(await told), /the question ended/)
-  assert.deepEqual(
-    server.log.filter((line) => line.startsWith('error')),
-    [],
-  )
+  assert.deepEqual(server.faults(), [])
 })

@@ -29,6 +29,8 @@ export interface TestServer extends AsyncDisposable {
   readonly adminToken: string
   /** Lines of the process log. */
   readonly log: string[]
+  /** Its errors, and with `warn` its warnings, but not those about a slow disk: the machine of a test may be busy. */
+  faults(...levels: readonly 'warn'[]): string[]
   /** A call on the gateway listener. */
   gateway(method: string, path: string, options?: CallOptions): Promise<Reply>
   /** A call of management REST as the administrator (or with another token), below /management/v1. */
@@ -111,6 +113,11 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     data,
     adminToken,
     log,
+    faults: (...levels) =>
+      log.filter(
+        (line) =>
+          ['error', ...levels].some((level) => line.startsWith(`${level} `)) && !line.includes(' is slow: '),
+      ),
     gateway: (method, path, callOptions) => call(method, `${running.gatewayUrl}${path}`, callOptions),
     manage: (method, path, body, callOptions = {}) =>
       call(method, `${running.controlUrl}/management/v1${path}`, {

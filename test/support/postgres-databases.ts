@@ -6,7 +6,7 @@ import { PROGRAMS, startPostgres, type TestPostgres } from './postgres.ts'
 import type { Tamper } from './tamper.ts'
 import { addressOf } from './test-database.ts'
 
-const PASSWORD = 'postern-test'
+const PASSWORD = 'tulip-7-secret'
 
 export interface TestDatabases {
   readonly server: TestPostgres

@@ -11,6 +11,10 @@ export interface TestPostgres extends AsyncDisposable {
   readonly port: number
   /** Runs SQL as the owner; gives what `psql` prints, without headers. */
   sql(text: string, database?: string): string
+  /** Ends the server as a crash does. */
+  stop(): Promise<void>
+  /** Starts it again, after {@link stop}. */
+  start(): Promise<void>
 }
 
 /** @param certificate With which it speaks TLS; none when absent. */
@@ -48,17 +52,22 @@ export async function startPostgres(password: string, certificate?: Issued): Pro
     })
   }
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  await place.serve(`${PROGRAMS}/postgres`, ['-D', data, ...flags], port)
   // It listens on TCP before the socket is there, and answers before it lets anybody in
-  await eventually(() => {
-    try {
-      return place
-        .run(`${PROGRAMS}/pg_isready`, ['-h', place.directory, '-p', String(port)])
-        .includes('accepting')
-    } catch {
-      return false
-    }
-  })
+  const isReady = (): Promise<void> =>
+    eventually(() => {
+      try {
+        return place
+          .run(`${PROGRAMS}/pg_isready`, ['-h', place.directory, '-p', String(port)])
+          .includes('accepting')
+      } catch {
+        return false
+      }
+    })
+  const start = async (): Promise<void> => {
+    await place.serve(`${PROGRAMS}/postgres`, ['-D', data, ...flags], port)
+    await isReady()
+  }
+  await start()
   const sql = (text: string, database = 'postgres'): string =>
     place.run(
       `${PROGRAMS}/psql`,
@@ -78,5 +87,11 @@ export async function startPostgres(password: string, certificate?: Issued): Pro
       text,
     )
   sql(`CREATE USER app PASSWORD '${password}'; GRANT CREATE ON SCHEMA public TO app; ALTER USER app CREATEDB`)
-  return { port, sql, [Symbol.asyncDispose]: () => place[Symbol.asyncDispose]() }
+  return {
+    port,
+    sql,
+    start,
+    stop: () => place.stop('SIGQUIT'),
+    [Symbol.asyncDispose]: () => place[Symbol.asyncDispose](),
+  }
 }

@@ -89,12 +89,17 @@ export class Place implements AsyncDisposable {
     )
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const child of this.#children) {
+  /** Ends the servers; the folder stays, and they may be started again. */
+  async stop(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    for (const child of this.#children.splice(0)) {
       if (child.exitCode !== null || child.signalCode !== null) continue
-      child.kill('SIGKILL')
+      child.kill(signal)
       await once(child, 'exit')
     }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
     rmSync(this.directory, { recursive: true, force: true })
   }
 }
