@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { COMPLETION } from './base/bundle.ts'
-import { readDatabaseUrl } from './base/net/database-url.ts'
+import { databaseIn } from './base/net/database-url.ts'
 import { BUILT, entryUrl, IS_PACKAGE, PROGRAM } from './base/program.ts'
 import { CannotStart } from './base/refusal.ts'
 import { stopSignal } from './base/threads/process.ts'
@@ -97,11 +97,7 @@ async function runner({ file, isCheck }: RunnerRequest): Promise<readonly string
 /** Where a command that works without a running instance finds its data, by the environment. */
 async function places() {
   const { placesOf } = await import('./serve/places.ts')
-  const url = process.env['POSTERN_DATABASE_URL']
-  if (!url) return placesOf(null)
-  const database = readDatabaseUrl(url)
-  if (typeof database === 'string') throw new CannotStart(`POSTERN_DATABASE_URL must be ${database}.`)
-  return placesOf(database)
+  return placesOf(databaseIn(process.env))
 }
 
 /** From the file that the build has put beside this one. */
@@ -188,6 +184,15 @@ try {
             (await import('./serve/places.ts')).PLACES,
             request,
           ),
+        migrate: async (request) => {
+          const { moveOf, PLACES } = await import('./serve/places.ts')
+          const { filesIn } = await import('./upkeep/data-files.ts')
+          const { config, records } = filesIn(request.data, PLACES)
+          const move = await moveOf({ config: config.file, records: records.file }, request.to)
+          return (await import('./upkeep/migrate/migrate.ts')).migrate(PLACES, move, request)
+        },
+        migrateSchema: async ({ database, grantTo }) =>
+          (await import('./serve/places.ts')).upgradeSchema(database, grantTo),
         examine: async (request) =>
           (await import('./upkeep/doctor/doctor.ts')).examine(await places(), request),
         openBrowser: async (url) => (await import('./surfaces/cli/open-browser.ts')).openBrowser(url),

@@ -8,6 +8,8 @@ import { secureTrail } from '../record/audit-continuity.ts'
 import { openMarkOf } from '../record/audit-mark.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
 import type { StorePlaces } from '../store/ports/places.ts'
+import { filesIn } from '../upkeep/data-files.ts'
+import { demandHome, isDataDirectory } from '../upkeep/moved.ts'
 import { keyedProofOf, openVault } from '../vault/open.ts'
 import {
   type IssuedToken,
@@ -51,13 +53,14 @@ async function withStore<T>(
   dataDirectory: string,
   work: (store: ConfigStore) => Promise<T>,
 ): Promise<T> {
-  const config = places.config(join(dataDirectory, 'config.db'))
-  if (!config.isThere())
+  if (!isDataDirectory(dataDirectory, places))
     throw new CannotStart(
       `${dataDirectory} is not a data directory of Postern. Name the data directory with --data, or create one with postern up.`,
     )
-  const lock = await places.lock(dataDirectory).take()
+  const { lock: lockPlace, config } = filesIn(dataDirectory, places)
+  const lock = await lockPlace.take()
   try {
+    demandHome(dataDirectory, places)
     const store = await config.open(process.env['POSTERN_ENV'] || null)
     try {
       await secure(store, dataDirectory)

@@ -12,6 +12,7 @@ import {
   type StoredAnchor,
 } from '../store/ports/audit-chain.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter } from '../store/ports/config.ts'
+import { CANARY } from '../vault/reseal.ts'
 import { createAuditTrail } from './audit-chain.ts'
 import type { AuditMarkFile } from './audit-mark.ts'
 import { type AuditSigner, createAuditSigner, readKeyedPart, walk } from './audit-walk.ts'
@@ -86,6 +87,41 @@ export async function secureTrail(parts: TrailParts): Promise<Continuity> {
   const detail = `${why}: a new mark begins at number ${head.seq} with the link ${head.hash || '-'}. Postern cannot detect entries that were removed from the end before.`
   await acceptTrail(parts, { operation: 'audit.mark', surface: 'system', actor: 'start', detail })
   return { fault: null, notes: [`audit trail: ${detail}`] }
+}
+
+/** What a whole trail is; see {@link examineTrail}. */
+interface Examined {
+  readonly entries: number
+  /** Whether its links are keyed. */
+  readonly isKeyed: boolean
+  /** Why it is not the trail that Postern left, as the end of a sentence; null when it is. */
+  readonly fault: string | null
+}
+
+/** Reads a whole trail and compares it with its mark, as far as a start would. Changes nothing. */
+export async function examineTrail({ store, clock, seed, mark, proof }: TrailParts): Promise<Examined> {
+  const found = await createAuditTrail(store, clock, seed, mark).verify(null)
+  const { entries } = found
+  const isKeyed = found.keyed_from !== null
+  if (found.break !== null)
+    return { entries, isKeyed, fault: `entry ${found.break.seq}: ${found.break.what}` }
+  // Every version writes the canary before anything else
+  const wasKeyed = !isKeyed && (await proof.isThere(store.read))
+  const isProofGone = !isKeyed && (await store.read.meta(CANARY)) === undefined
+  if ((wasKeyed || isProofGone) && !(await isUntouched(store.read)))
+    return {
+      entries,
+      isKeyed,
+      fault: `the keyed anchor is missing, ${wasKeyed ? 'although the key file proves that it existed' : 'and so is the text that proves the key file'}`,
+    }
+  const revision = await store.read.revision()
+  if (revision < mark.place.revision)
+    return {
+      entries,
+      isKeyed,
+      fault: `the configuration has revision ${revision}, and the mark records revision ${mark.place.revision}`,
+    }
+  return { entries, isKeyed, fault: null }
 }
 
 /**

@@ -2,9 +2,11 @@
  * The database engines that keep the data of instances. No other module names an engine, and no other module outside of
  * `store` imports one.
  */
+import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { DatabaseAddress } from '../base/net/database-url.ts'
+import { type DatabaseAddress, shownDatabase } from '../base/net/database-url.ts'
 import type { StorePlaces } from '../store/ports/places.ts'
+import type { ConfigMove, SchemaUpgrade } from '../store/ports/transfer.ts'
 import { configPlace, recordsPlace } from '../store/postgres/places.ts'
 import { sqlitePlaces } from '../store/sqlite/places.ts'
 
@@ -17,9 +19,47 @@ export function placesOf(database: DatabaseAddress | null): StorePlaces {
     ? PLACES
     : {
         ...PLACES,
-        config: (file) => configPlace(database, dirname(file)),
+        config: (file) => configPlace(database, dirname(file), makeFile),
         records: () => recordsPlace(database),
       }
+}
+
+const makeFile = async (...of: Parameters<typeof import('../store/sqlite/transfer.ts').makeFile>) =>
+  (await import('../store/sqlite/transfer.ts')).makeFile(...of)
+
+/** The move of a data directory to a database. @param files of configuration, and of request records, which may be missing */
+export async function moveOf(
+  files: { readonly config: string; readonly records: string },
+  database: DatabaseAddress,
+): Promise<ConfigMove> {
+  const { fillDatabase, metaOf } = await import('../store/postgres/transfer.ts')
+  const { CONFIG_TRANSFER, QUOTA_TRANSFER, transferTables } = await import('../store/sql/transfer.ts')
+  const { openFileSource } = await import('../store/sqlite/transfer.ts')
+  return {
+    to: shownDatabase(database),
+    async run({ isDryRun, progress, check }) {
+      using sources = new DisposableStack()
+      const source = sources.adopt(openFileSource(files.config), (one) => one.close())
+      const quotas = existsSync(files.records)
+        ? sources.adopt(openFileSource(files.records, 'records'), (one) => one.close())
+        : null
+      const { schemaVersion } = source
+      return await fillDatabase(database, { isDryRun, schemaVersion }, async (sink) => {
+        const tables = await transferTables(source, sink, CONFIG_TRANSFER, progress)
+        // Few rows, of which nothing need be told
+        const counted = quotas === null ? [] : await transferTables(quotas, sink, QUOTA_TRANSFER, () => {})
+        await check(sink.store)
+        return [...tables, ...counted]
+      })
+    },
+    meta: (name) => metaOf(database, name),
+  }
+}
+
+/** Makes the tables of a database, or brings them to the newest version. @param role that may use them; null for none */
+export async function upgradeSchema(database: DatabaseAddress, role: string | null): Promise<SchemaUpgrade> {
+  const { upgradeDatabase } = await import('../store/postgres/transfer.ts')
+  return upgradeDatabase(database, role)
 }
 
 /** Waits for the lock of a file and holds it until the answer is called; for the context file of the command line. */

@@ -14,6 +14,7 @@ import { filesIn } from '../upkeep/data-files.ts'
 import { openIdempotencyKeys } from '../upkeep/kept/idempotency-keys.ts'
 import { createLastGood, type LastGoodSnapshot, tellLastGood } from '../upkeep/kept/last-good.ts'
 import { isInside, keyBesideData } from '../upkeep/key-place.ts'
+import { demandHome } from '../upkeep/moved.ts'
 import {
   type Configuration,
   compilerVersion,
@@ -56,6 +57,7 @@ export async function openOwnStores(its: Start) {
   const files = filesIn(settings.data, places)
   const lock = await files.lock.takeForStart()
   parts.defer(() => lock.release())
+  demandHome(settings.data, places)
   const keyFile = settings.keyFile ?? join(settings.data, 'vault.key')
   if (settings.database === null) {
     const converted = { config: files.config.file, records: files.records.file, keys: files.keys.file }

@@ -14,6 +14,9 @@ import type {
 /** Folder in an empty data directory where a restore is prepared. */
 export const RESTORE_PART = 'restore.part'
 
+/** Configuration and audit, where they are in a file. */
+export const CONFIG_FILE = 'config.db'
+
 /** The places of one data directory. */
 export interface DataFiles {
   readonly lock: LockPlace
@@ -27,7 +30,7 @@ export interface DataFiles {
 export function filesIn(data: string, places: StorePlaces): DataFiles {
   return {
     lock: places.lock(data),
-    config: places.config(join(data, 'config.db')),
+    config: places.config(join(data, CONFIG_FILE)),
     lastGood: places.lastGood(join(data, 'serving.db')),
     keys: places.keys(join(data, 'idempotency.db')),
     records: places.records(join(data, 'records.db')),

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
 import { connect } from 'node:tls'
+import { PLACES } from '../../src/serve/places.ts'
 import { readSettings } from '../../src/settings.ts'
 import { findInstance } from '../../src/upkeep/doctor/instance.ts'
 import { choose, register, tokensFor } from '../support/authorization.ts'
@@ -150,7 +151,7 @@ test('the control listener speaks TLS, and the command line of this machine know
     ...['collections', 'create', '--name', 'Orders', '--base-path', '/orders', '-o', 'json'],
   ])
   assert.equal(made.code, 0, made.err)
-  const [found] = await findInstance(readSettings(['--data', server.data], {}))
+  const [found] = await findInstance(PLACES, readSettings(['--data', server.data], {}))
   assert.deepEqual([found!.state, found!.fix], ['ok', null], found!.found)
 
   const asked = get(`${controlUrl}/readyz`, { ca: CERTIFICATE, servername: 'origin.test' })

@@ -79,13 +79,16 @@ function start(
   return { child, text, ended }
 }
 
-/** Runs a command to its end. */
+/** Runs a command to its end. @param killed kills it */
 export function runPostern(
   args: readonly string[],
   env: Record<string, string> = {},
   main?: string,
+  killed?: AbortSignal,
 ): Promise<Finished> {
-  return start(args, env, false, main).ended
+  const { child, ended } = start(args, env, false, main)
+  killed?.addEventListener('abort', () => child.kill('SIGKILL'))
+  return ended
 }
 
 /**

@@ -33,6 +33,8 @@ export function cliPorts(
     builtPlaces: () => null,
     backUp: nobody,
     restore: nobody,
+    migrate: nobody,
+    migrateSchema: nobody,
     examine: nobody,
     openBrowser: async () => true,
     stopSignal: nobody,

@@ -331,12 +331,14 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'version',
       'fleet/shared',
       'gateway/forward/try-credential',
+      'upkeep/data-files',
+      'upkeep/moved',
     ],
     is: 'The control plane: how callers prove their identity, and which interface answers a path',
   },
   upkeep: {
-    may: ['store/ports'],
-    is: 'The names of the files of a data directory',
+    may: ['base', 'store/ports'],
+    is: 'The names of the files of a data directory, and whether its configuration is in a file or in a database',
   },
   'upkeep/kept': {
     may: [
@@ -374,8 +376,21 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'version',
       'upkeep/data-files',
       'upkeep/key-place',
+      'upkeep/moved',
     ],
     is: 'An archive is whole or does not exist. A restore leaves all of the old or all of the new',
+  },
+  'upkeep/migrate': {
+    may: [
+      'base',
+      'store/ports',
+      'vault',
+      'record',
+      'surfaces/cli/ports',
+      'upkeep/data-files',
+      'upkeep/moved',
+    ],
+    is: 'A move leaves the database empty, or complete and verified. The data directory says which of the two holds the configuration',
   },
   'upkeep/doctor': {
     may: [
@@ -395,6 +410,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'operations/access/mcp-access',
       'upkeep/data-files',
       'upkeep/key-place',
+      'upkeep/moved',
     ],
     is: 'Looks at everything and changes nothing',
   },

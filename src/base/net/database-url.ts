@@ -4,6 +4,7 @@
  * ignored would be believed to be in force.
  */
 import { readFileSync } from 'node:fs'
+import { CannotStart } from '../refusal.ts'
 import { isLoopbackHost } from './address.ts'
 
 /** How the connection is secured: `sslmode` of libpq. Modes that go on without TLS where the server has none are not offered. */
@@ -65,6 +66,15 @@ export function readDatabaseUrl(text: string): DatabaseAddress | string {
     tls,
     authorities: url.searchParams.get('sslrootcert'),
   }
+}
+
+/** The setting of the database, for commands that read no other setting; null without it. Throws {@link CannotStart} where it is wrong. */
+export function databaseIn(env: Readonly<Record<string, string | undefined>>): DatabaseAddress | null {
+  const url = env['POSTERN_DATABASE_URL']
+  if (!url) return null
+  const database = readDatabaseUrl(url)
+  if (typeof database === 'string') throw new CannotStart(`POSTERN_DATABASE_URL must be ${database}.`)
+  return database
 }
 
 /** The address as messages name it: without the password. */

@@ -306,7 +306,7 @@ async function run(db: Kysely<ConfigTables>, text: string, values: readonly unkn
 }
 
 /** The dialect of PostgreSQL. */
-const POSTGRES: Dialect = {
+export const POSTGRES: Dialect = {
   // An expression, of which no index knows
   unindexed: (column) => sql<string>`(${sql.ref(column)} || '')`,
   // `lower` knows the cases of the locale alone, which "C" takes for ASCII

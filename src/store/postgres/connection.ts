@@ -49,7 +49,14 @@ export interface PgPool {
   on(event: 'error', listener: (error: Error) => void): void
 }
 
+/** A connection of `pg`, before it can be used. */
+interface UnconnectedClient {
+  connect(done: (error: Error | null) => void): void
+  readonly connection: { readonly stream: { destroy(): void } }
+}
+
 interface Pg {
+  readonly Client: new (options: unknown) => UnconnectedClient
   readonly Pool: new (options: Readonly<Record<string, unknown>>) => RawPool
   readonly types: { getTypeParser(type: number, format?: string): (text: string) => unknown }
 }
@@ -67,14 +74,24 @@ export async function openPool(
   failed: (error: unknown) => void,
 ): Promise<PgPool> {
   if (!isDriverInstalled('pg')) throw new CannotStart(`${shownDatabase(address)}: ${missingDriver('pg')}.`)
-  const { Pool, types } = (await loadDriver('pg')) as Pg
+  const { Pool, Client, types } = (await loadDriver('pg')) as Pg
+  /** Closes what could not be connected: `pg` leaves it open after an error of its own, and the process would wait for it. */
+  class ClosingClient extends Client {
+    override connect(done: (error: Error | null) => void): void {
+      super.connect((error) => {
+        if (error !== null && error !== undefined) this.connection.stream.destroy()
+        done(error)
+      })
+    }
+  }
   const pool = new Pool({
     host: address.host,
     port: address.port,
     database: address.database,
     user: address.user,
+    Client: ClosingClient,
     // A function: without a password, `pg` would read a file in the home directory
-    password: () => address.password,
+    password: () => passwordOf(address),
     ssl: tlsOf(address),
     application_name: 'postern',
     max,
@@ -104,6 +121,24 @@ export async function openPool(
     },
     end: () => pool.end(),
     on: (event, listener) => pool.on(event, listener),
+  }
+}
+
+/** Called where the server asks for one. */
+function passwordOf({ password }: DatabaseAddress): string {
+  if (password !== '') return password
+  const what =
+    'the server asks for a password. Set it in POSTERN_DATABASE_URL, or name its file with the parameter password_file'
+  throw Object.assign(new Error(what), { code: '28P01' })
+}
+
+/** Does something with a connection that nothing else uses. */
+export async function withPool<T>(address: DatabaseAddress, work: (pool: PgPool) => Promise<T>): Promise<T> {
+  const pool = await openPool(address, 1, () => {})
+  try {
+    return await work(pool)
+  } finally {
+    await pool.end()
   }
 }
 

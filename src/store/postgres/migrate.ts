@@ -1,6 +1,7 @@
 /** Brings a database to the newest schema. */
 import { CannotStart } from '../../base/refusal.ts'
 import { type Migration, mayOpen, NO_SCHEMA, newestOf, type SchemaVersion } from '../migrations/migration.ts'
+import { StoreUnavailable } from '../ports/unavailable.ts'
 import { type PgClient, type PgPool, SCHEMA } from './connection.ts'
 
 /** The oldest version that is supported: PostgreSQL 14, as `server_version_num`. */
@@ -9,14 +10,21 @@ const SERVER_MIN = 140_000
 /** Classes of locks in the database, the first of two numbers. Postern takes no other advisory lock. */
 export const LOCKS = { migration: 7_700_001, configuration: 7_700_002, oauth: 7_700_003 } as const
 
-/** Runs work in a transaction, and closes the connection where it cannot be ended. */
-export async function inTransaction<T>(pool: PgPool, work: (client: PgClient) => Promise<T>): Promise<T> {
+/** What has steps of its own in `schema_versions`. */
+export type Kind = 'config' | 'records'
+
+/** Runs work in a transaction, and closes the connection where it cannot be ended. @param end what follows work that has succeeded */
+export async function inTransaction<T>(
+  pool: PgPool,
+  work: (client: PgClient) => Promise<T>,
+  end: 'commit' | 'rollback' = 'commit',
+): Promise<T> {
   const client = await pool.connect()
   let isEnded = false
   try {
     await client.query('begin')
     const result = await work(client)
-    await client.query('commit')
+    await client.query(end)
     isEnded = true
     return result
   } catch (error) {
@@ -32,48 +40,72 @@ export async function inTransaction<T>(pool: PgPool, work: (client: PgClient) =>
 
 /**
  * Brings the tables of a kind to the newest version, all due steps in one transaction. Processes that start at the same time wait for
- * each other. Throws {@link CannotStart} for a newer schema that does not allow this program, for a server that is too old, and where the
- * user may not make the tables.
+ * each other. Throws {@link CannotStart} for a newer schema that does not allow this program and for a server that is too old, and
+ * {@link StoreUnavailable} where the user may not make the tables.
  * @param kind names the steps in `schema_versions`: each kind has versions of its own
  * @param shown names the database in messages
  */
 export async function migrate(
   pool: PgPool,
-  kind: 'config' | 'records',
+  kind: Kind,
   steps: readonly Migration[],
   shown: string,
 ): Promise<void> {
+  const found = await versionToUse(pool, kind, steps, shown)
+  if (found.version >= newestOf(steps)) return
+  await inTransaction(pool, (client) => migrateIn(client, kind, steps, shown))
+}
+
+/** The version of the tables of a kind. Throws {@link CannotStart} where this program may not use them, or the server. */
+export async function versionToUse(
+  pool: PgPool,
+  kind: Kind,
+  steps: readonly Migration[],
+  shown: string,
+): Promise<SchemaVersion> {
   await demandServer(pool, shown)
   const found = await schemaVersionOf(pool, kind)
   demandKnown(found, steps, shown)
-  if (found.version >= newestOf(steps)) return
+  return found
+}
+
+/** As {@link migrate}, inside of a transaction. */
+export async function migrateIn(
+  client: PgClient,
+  kind: Kind,
+  steps: readonly Migration[],
+  shown: string,
+): Promise<void> {
   try {
-    await inTransaction(pool, async (client) => {
-      await client.query(`select pg_advisory_xact_lock(${LOCKS.migration}, 0)`)
-      const { rows } = await client.query('select 1 from pg_namespace where nspname = $1', [SCHEMA])
-      // Asked before: `if not exists` needs the right to make it even where it is there
-      if (rows.length === 0) await client.query(`create schema ${SCHEMA}`)
-      await client.query(`set local search_path to ${SCHEMA}`)
+    await client.query(`select pg_advisory_xact_lock(${LOCKS.migration}, 0)`)
+    const { rows } = await client.query('select 1 from pg_namespace where nspname = $1', [SCHEMA])
+    // Asked before: `if not exists` needs the right to make it even where it is there
+    if (rows.length === 0) await client.query(`create schema ${SCHEMA}`)
+    await client.query(`set local search_path to ${SCHEMA}`)
+    const { rows: tables } = await client.query('select to_regclass($1) is not null as known', [
+      `${SCHEMA}.schema_versions`,
+    ])
+    if (tables[0]?.['known'] !== true)
       await client.query(
-        'create table if not exists schema_versions (kind text not null, version bigint not null, name text not null, applied_at text not null, compatible_from bigint not null, primary key (kind, version))',
+        'create table schema_versions (kind text not null, version bigint not null, name text not null, applied_at text not null, compatible_from bigint not null, primary key (kind, version))',
       )
-      // Another process may have done it meanwhile
-      const now = await versionIn(client, kind)
-      demandKnown(now, steps, shown)
-      for (const step of steps) if (step.version > now.version) await apply(client, kind, step)
-    })
+    // Another process may have done it meanwhile
+    const now = await versionIn(client, kind)
+    demandKnown(now, steps, shown)
+    for (const step of steps) if (step.version > now.version) await apply(client, kind, step)
   } catch (error) {
-    const { code } = ((error as Error).cause ?? error) as { code?: unknown }
+    const { code, message } = ((error as Error).cause ?? error) as { code?: unknown; message: string }
     if (code !== '42501') throw error
-    throw new CannotStart(
-      `${shown}: the user may not make the tables of schema ${SCHEMA} (${(error as Error).message}). Run postern migrate-schema as a user who may, or grant the rights.`,
+    throw new StoreUnavailable(
+      'cannot_open',
+      `${shown}: the user may not make the tables of schema ${SCHEMA} (${message}). Run postern migrate-schema as a user who may, with --grant-to and the name of this user`,
       error,
     )
   }
 }
 
 /** The version of the tables of a kind. Rejects as a statement does. */
-export async function schemaVersionOf(pool: PgPool, kind: 'config' | 'records'): Promise<SchemaVersion> {
+export async function schemaVersionOf(pool: PgPool, kind: Kind): Promise<SchemaVersion> {
   const client = await pool.connect()
   try {
     const { rows } = await client.query('select to_regclass($1) is not null as known', [

@@ -1,23 +1,31 @@
-/** The places of PostgreSQL: configuration with audit, and request records, are tables of one database. */
+/**
+ * The places of PostgreSQL: configuration with audit, and request records, are tables of one database. Threads load this module while
+ * they wait for their data, so it loads what opens connections only when that is used.
+ */
 import { type DatabaseAddress, shownDatabase } from '../../base/net/database-url.ts'
 import { CannotStart } from '../../base/refusal.ts'
-import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
-import { type Migration, newestOf } from '../migrations/migration.ts'
-import { RECORD_MIGRATIONS } from '../migrations/records.ts'
 import type { ConfigPlace, RecordsPlace, StorePlace } from '../ports/places.ts'
+import type { TransferFile } from '../ports/transfer.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
-import { openPool, type PgPool, SCHEMA } from './connection.ts'
 import { toStoreError } from './fault.ts'
 import { holderOf } from './holder.ts'
-import { schemaVersionOf } from './migrate.ts'
 
-/** Configuration and audit in a database. @param directory the data directory, whose process has the database alone */
-export function configPlace(address: DatabaseAddress, directory: string): ConfigPlace {
+const looking = () => import('./look.ts')
+const transferring = () => import('./transfer.ts')
+
+/** Makes a new file with the tables of a version of the schema. */
+type MakeFile = (file: string, schemaVersion: number) => Promise<TransferFile>
+
+/**
+ * Configuration and audit in a database. @param directory the data directory, whose process has the database alone
+ * @param makeFile for a copy, which is a file of another engine
+ */
+export function configPlace(address: DatabaseAddress, directory: string, makeFile: MakeFile): ConfigPlace {
   const shown = shownDatabase(address)
   return {
     ...placeOf(address),
     rewritten: null,
-    schema: () => schemaIn(address, 'config', CONFIG_MIGRATIONS),
+    schema: async () => (await looking()).schemaOf(address, 'config'),
     open: async (environment) =>
       (await import('./config.ts')).openConfigStore(address, environment, { holder: holderOf(directory) }),
     openLater: async (environment, fault, reached) =>
@@ -30,8 +38,8 @@ export function configPlace(address: DatabaseAddress, directory: string): Config
       return known instanceof StoreUnavailable ? known : null
     },
     accessFault: () => null,
-    copyTo: async () => {},
-    facts: () => withPool(address, factsOf),
+    copyTo: async (file, progress) => (await transferring()).copyDatabase(address, file, makeFile, progress),
+    facts: async () => (await looking()).factsOf(address),
   }
 }
 
@@ -40,7 +48,7 @@ export function recordsPlace(address: DatabaseAddress): RecordsPlace {
   return {
     ...placeOf(address),
     damageOfAll: async () => null,
-    schema: () => schemaIn(address, 'records', RECORD_MIGRATIONS),
+    schema: async () => (await looking()).schemaOf(address, 'records'),
     // The data directory has no part in it
     open: async () => (await import('./records.ts')).openRecordStore(address),
     openReader: async () => (await import('./record-reader.ts')).openRecordReader(address),
@@ -48,42 +56,6 @@ export function recordsPlace(address: DatabaseAddress): RecordsPlace {
   }
 }
 
-function schemaIn(address: DatabaseAddress, kind: 'config' | 'records', steps: readonly Migration[]) {
-  return withPool(address, async (pool) => {
-    const { version } = await schemaVersionOf(pool, kind)
-    return { version, newest: newestOf(steps) }
-  }).catch(() => null)
-}
-
 function placeOf(address: DatabaseAddress): StorePlace {
   return { file: shownDatabase(address), files: [], isThere: () => true, damage: async () => null }
-}
-
-/** Does something with a connection that nothing else uses. */
-async function withPool<T>(address: DatabaseAddress, work: (pool: PgPool) => Promise<T>): Promise<T> {
-  const pool = await openPool(address, 1, () => {})
-  try {
-    return await work(pool)
-  } finally {
-    await pool.end()
-  }
-}
-
-async function factsOf(pool: PgPool): Promise<Awaited<ReturnType<ConfigPlace['facts']>>> {
-  const { version, compatibleFrom } = await schemaVersionOf(pool, 'config')
-  const client = await pool.connect()
-  try {
-    const { rows } = await client.query(`select name, value from ${SCHEMA}.meta`)
-    const meta = new Map(rows.map(({ name, value }) => [String(name), String(value)]))
-    const [last] = (await client.query(`select max(seq) as seq from ${SCHEMA}.audit`)).rows
-    return {
-      schemaVersion: version,
-      compatibleFrom,
-      revision: Number(meta.get('config_revision') ?? 0),
-      auditSeq: Number(last?.['seq'] ?? 0),
-      meta: (key) => meta.get(key),
-    }
-  } finally {
-    client.release()
-  }
 }

@@ -69,7 +69,8 @@ export function readStoreFacts(file: string): StoreFacts {
   }
 }
 
-function refuseDamage(database: DatabaseSync): void {
+/** Throws where pages of it are damaged. */
+export function refuseDamage(database: DatabaseSync): void {
   const [found] = Object.values(database.prepare('pragma quick_check(1)').get() ?? {})
   if (found !== 'ok') throw new Error(`it is damaged: ${String(found)}`)
 }

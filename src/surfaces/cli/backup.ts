@@ -5,6 +5,7 @@ import { addFormat, type Format } from './common-flags.ts'
 import { dataDirOf } from './connect.ts'
 import type { CliPorts } from './ports.ts'
 import { printData } from './print.ts'
+import { quarters } from './progress.ts'
 
 interface BackupGiven {
   readonly out: string
@@ -44,7 +45,7 @@ export function backupCommand(ports: CliPorts): Command {
       keyFile,
       withKey: given.withKey === true,
       withRecords: given.records === true,
-      progress: tellProgress(ports),
+      progress: quarters((what, percent) => ports.err(`Copying ${what}: ${percent} %\n`)),
     })
     ports.err(
       given.withKey === true
@@ -78,15 +79,4 @@ export function restoreCommand(ports: CliPorts): Command {
       `Restored ${made.data} to its state of ${printable(made.created_at)}, at revision ${made.revision}. Start it with: postern up --data ${made.data}\n`,
     )
   })
-}
-
-/** Tells how far it is in steps of a quarter, so that a log of it stays short. */
-function tellProgress(ports: CliPorts): (what: string, part: number) => void {
-  const shown = new Map<string, number>()
-  return (what, part) => {
-    const quarter = Math.floor(part * 4)
-    if (quarter === (shown.get(what) ?? 0) || quarter === 0) return
-    shown.set(what, quarter)
-    ports.err(`Copying ${what}: ${quarter * 25} %\n`)
-  }
 }

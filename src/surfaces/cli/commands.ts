@@ -102,6 +102,20 @@ export const OWN_COMMANDS: readonly OwnCommand[] = [
     load: async (ports) => (await import('./backup.ts')).restoreCommand(ports),
   },
   {
+    name: 'migrate',
+    group: RUN,
+    about: 'Move a data directory to a PostgreSQL database',
+    isLocal: true,
+    load: async (ports) => (await import('./migrate.ts')).migrateCommand(ports),
+  },
+  {
+    name: 'migrate-schema',
+    group: RUN,
+    about: 'Create or upgrade the tables of a PostgreSQL database',
+    isLocal: true,
+    load: async (ports) => (await import('./migrate.ts')).migrateSchemaCommand(ports),
+  },
+  {
     name: 'admin',
     group: RUN,
     about: 'Restore administrator access through the data directory',

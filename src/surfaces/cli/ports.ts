@@ -1,3 +1,4 @@
+import type { DatabaseAddress } from '../../base/net/database-url.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import type { Place } from './completion-scripts.ts'
 
@@ -54,6 +55,46 @@ export interface RestoreSummary extends Omit<BackupSummary, 'file'> {
   readonly data: string
   /** Where the data directory of before is now. */
   readonly before: string | null
+}
+
+export interface MigrateRequest {
+  readonly data: string
+  readonly to: DatabaseAddress
+  readonly keyFile: string
+  /** Checks everything and changes nothing. */
+  readonly isDryRun: boolean
+  /** Told how far a step is, 0 to 1. */
+  readonly progress: (step: string, part: number) => void
+}
+
+export interface MigrateSummary {
+  readonly data: string
+  /** The database, without the password. */
+  readonly to: string
+  readonly dry_run: boolean
+  /** The move was complete before, and was interrupted at its end. Then nothing more is known of it. */
+  readonly finished_earlier: boolean
+  /** Of the configuration. */
+  readonly revision: number | null
+  readonly audit_seq: number | null
+  readonly rows: number | null
+  readonly tables: readonly { readonly table: string; readonly rows: number; readonly sha256: string }[]
+}
+
+export interface SchemaRequest {
+  readonly database: DatabaseAddress
+  /** A role that may use the tables; null for none. */
+  readonly grantTo: string | null
+}
+
+export interface SchemaSummary {
+  /** Without the password. */
+  readonly database: string
+  readonly schema: string
+  /** Before and after; 0 for none. */
+  readonly from: number
+  readonly to: number
+  readonly granted_to: string | null
 }
 
 export interface SetUpLink {
@@ -137,6 +178,10 @@ export interface CliPorts {
   readonly backUp: (request: BackupRequest) => Promise<BackupSummary>
   /** Makes a data directory of an archive. */
   readonly restore: (request: RestoreRequest) => Promise<RestoreSummary>
+  /** Moves a data directory to a database. */
+  readonly migrate: (request: MigrateRequest) => Promise<MigrateSummary>
+  /** Makes the tables of a database, or brings them to the newest version. */
+  readonly migrateSchema: (request: SchemaRequest) => Promise<SchemaSummary>
   /** Looks for what is wrong with this machine, the settings and the data directory. */
   readonly examine: (request: ExamineRequest) => Promise<readonly Finding[]>
   /** Shows an address in the person's browser; false where there is none to open. */

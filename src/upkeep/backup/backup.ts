@@ -12,6 +12,7 @@ import { opensCanaryOf } from '../../vault/open.ts'
 import { CANARY } from '../../vault/reseal.ts'
 import { VERSION } from '../../version.ts'
 import { filesIn } from '../data-files.ts'
+import { demandHome, isDataDirectory } from '../moved.ts'
 import { writeArchive } from './archive.ts'
 import { CONFIG, describeFile, KEY, MANIFEST, type Manifest, RECORDS, syncDirectoryOf } from './place.ts'
 
@@ -23,8 +24,13 @@ import { CONFIG, describeFile, KEY, MANIFEST, type Manifest, RECORDS, syncDirect
 export async function backUp(places: StorePlaces, request: BackupRequest): Promise<BackupSummary> {
   const { data, out, keyFile, withKey, withRecords, progress } = request
   const { config, records } = filesIn(data, places)
-  if (!config.isThere())
+  if (!isDataDirectory(data, places))
     throw new CannotStart(`${data} is not a data directory of Postern. Name the data directory with --data.`)
+  demandHome(data, places)
+  if (withRecords && records.files.length === 0)
+    throw new CannotStart(
+      'The request records are in the database, and an archive of postern backup cannot contain them. Leave out --records, and back the records up with the tools of PostgreSQL, such as pg_dump.',
+    )
   if (existsSync(out))
     throw new CannotStart(`${out} already exists. Choose another name, or delete the file.`)
   const draft = await attempt(`${out} cannot be written`, () => mkdtempSync(`${out}.part-`))

@@ -47,9 +47,9 @@ export async function examine(
   const checks: Readonly<Record<string, Check>> = {
     'data directory': findDirectory,
     'disk space': findDisk,
-    'key file': findKeyFile,
+    'key file': (its) => findKeyFile(places, its),
     'TLS files': findTls,
-    instance: findInstance,
+    instance: (its) => findInstance(places, its),
     store: (its) => findStore(places, its, isNetworkAsked),
     files: ({ data }) => findFiles(data, filesIn(data, places)),
     'identity providers': (its) => findProviders(its, isNetworkAsked),
@@ -210,12 +210,15 @@ interface Judged {
   readonly fix: string
 }
 
-function judgedOf({ lastGood, records, keys, lock }: DataFiles): readonly Judged[] {
+function judgedOf({ config, lastGood, records, keys, lock }: DataFiles): readonly Judged[] {
   return [
     {
       place: lastGood,
       damage: () => lastGood.damage(),
-      fix: 'The next start creates it again from config.db. If config.db is damaged too, restore a backup with postern restore.',
+      fix:
+        config.files.length > 0
+          ? 'The next start creates it again from config.db. If config.db is damaged too, restore a backup with postern restore.'
+          : 'The next start creates it again from the database.',
     },
     {
       place: records,

@@ -1,18 +1,21 @@
 /** Checks whether an instance runs, and whether its ports are free. */
-import { existsSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import { join } from 'node:path'
 import { DOORS } from '../../base/doors.ts'
 import type { ListenAddress } from '../../settings/values.ts'
 import type { Settings } from '../../settings.ts'
+import type { StorePlaces } from '../../store/ports/places.ts'
 import { askLocal, localFetch } from '../../surfaces/cli/local.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
+import { isDataDirectory } from '../moved.ts'
 
 const ANSWER_MS_MAX = 5000
 
 /** Whether an instance runs and is ready; where none does, whether its two ports are free for it. */
-export async function findInstance({ data, listen, controlListen }: Settings): Promise<Finding[]> {
-  const local = existsSync(join(data, 'config.db')) ? await askLocal(data, 'GET', '/info') : null
+export async function findInstance(
+  places: StorePlaces,
+  { data, listen, controlListen }: Settings,
+): Promise<Finding[]> {
+  const local = isDataDirectory(data, places) ? await askLocal(data, 'GET', '/info') : null
   if (local !== null)
     return [await findReady(String(local['management_url']), String(local['version']), localFetch(local))]
   const ports = await Promise.all([findPort('gateway port', listen), findPort('control port', controlListen)])

@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import { faultOfAccess } from '../../base/files.ts'
 import { CannotStart } from '../../base/refusal.ts'
 import type { Settings, TlsFiles } from '../../settings.ts'
+import type { StorePlaces } from '../../store/ports/places.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
 import { loadKeys } from '../../vault/keys.ts'
 import { isInside } from '../key-place.ts'
+import { isDataDirectory } from '../moved.ts'
 
 /** As `engines` in package.json. */
 const NODE_MIN = [24, 11] as const
@@ -72,10 +74,10 @@ export function diskFinding(bytes: number): Finding {
 }
 
 /** Whether the key file is there, only its owner reads it, and it lies apart from the data. */
-export function findKeyFile(settings: Settings): Finding[] {
+export function findKeyFile(places: StorePlaces, settings: Settings): Finding[] {
   const check = 'key file'
   const file = keyFileOf(settings)
-  if (!existsSync(file) && !existsSync(join(settings.data, 'config.db')))
+  if (!existsSync(file) && !isDataDirectory(settings.data, places))
     return [{ check, state: 'ok', found: 'created at the first start', fix: null }]
   try {
     const { keys } = loadKeys(file, false)

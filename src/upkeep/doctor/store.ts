@@ -1,24 +1,24 @@
 /** Checks the store, in a copy of it. */
-import { existsSync, mkdtempSync, rmSync, statfsSync, statSync } from 'node:fs'
+import { mkdtempSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClock } from '../../base/clock.ts'
 import { CannotStart } from '../../base/refusal.ts'
 import { faultOfRoles } from '../../control/identity-provider.ts'
 import { fullSnapshot } from '../../operations/engine/fragments.ts'
-import { createAuditTrail } from '../../record/audit-chain.ts'
-import { isUntouched } from '../../record/audit-continuity.ts'
+import { examineTrail } from '../../record/audit-continuity.ts'
 import { type AuditMarkFile, openMarkOf } from '../../record/audit-mark.ts'
 import type { OidcSettings } from '../../settings/oidc.ts'
 import { readProviders } from '../../settings/providers-file.ts'
 import type { Settings } from '../../settings.ts'
 import { checkFragment } from '../../snapshot/compile/check.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import type { KnownSchemas, StoreFacts, StorePlaces } from '../../store/ports/places.ts'
+import type { ConfigPlace, KnownSchemas, StoreFacts, StorePlaces } from '../../store/ports/places.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
 import { keyedProofOf, opensCanaryOf, openVaultAlone } from '../../vault/open.ts'
 import { CANARY } from '../../vault/reseal.ts'
 import { filesIn } from '../data-files.ts'
+import { faultOfHome } from '../moved.ts'
 import { findReachable } from './instance.ts'
 import { keyFileOf } from './machine.ts'
 import { findOrigins } from './origins.ts'
@@ -29,8 +29,11 @@ export async function findStore(
   settings: Settings,
   isNetworkAsked: boolean,
 ): Promise<Finding[]> {
-  const { file, files } = filesIn(settings.data, places).config
-  if (!existsSync(file))
+  const { config } = filesIn(settings.data, places)
+  const { files } = config
+  const home = faultOfHome(settings.data, places)
+  if (home !== null) return [{ check: 'store', state: 'fail', found: home.found, fix: `${home.fix}.` }]
+  if (!config.isThere())
     return [{ check: 'store', state: 'ok', found: 'created at the first start', fix: null }]
   let scratch: string
   try {
@@ -103,7 +106,7 @@ async function findInCopy(
       schema,
       sealed,
       await servedFinding(store),
-      await trailFinding(store, keyFileOf(settings), mark),
+      await trailFinding(store, keyFileOf(settings), mark, config),
       ...(await roleFindings(settings, store)),
       ...(await findOrigins(store.read, settings, providersIn(settings).length > 0, isNetworkAsked)),
       ...(isNetworkAsked ? await upstreamFindings(store) : []),
@@ -194,28 +197,31 @@ async function trailFinding(
   store: ConfigStore,
   keyFile: string,
   mark: AuditMarkFile | null,
+  { files }: ConfigPlace,
 ): Promise<Finding> {
   const check = 'audit trail'
   if (mark === null)
     return { check, state: 'fail', found: `${keyFile} cannot be read`, fix: 'See docs/keys.md.' }
   const vault = openVaultAlone(keyFile)
-  const trail = createAuditTrail(store, createClock(), vault.trailKey(), mark)
-  const { ok, entries, break: broken, keyed_from } = await trail.verify(null)
-  // Every version writes the canary before anything else
-  const wasKeyed = keyed_from === null && (await keyedProofOf(vault).isThere(store.read))
-  const isProofGone = keyed_from === null && (await store.read.meta(CANARY)) === undefined
-  const isStripped = (wasKeyed || isProofGone) && !(await isUntouched(store.read))
+  const { entries, isKeyed, fault } = await examineTrail({
+    store,
+    clock: createClock(),
+    seed: vault.trailKey(),
+    mark,
+    proof: keyedProofOf(vault),
+  })
   const found = `${entries} ${entries === 1 ? 'entry' : 'entries'}, none changed`
-  if (!ok || isStripped)
+  if (fault !== null)
     return {
       check,
       state: 'fail',
-      found: ok
-        ? `the keyed anchor is missing, ${wasKeyed ? 'although the key file proves that it existed' : 'and so is the text that proves the key file'}`
-        : `entry ${broken!.seq}: ${broken!.what}`,
-      fix: 'Another program has changed config.db, or an older file was put in its place. Keep a copy of it, then restore a backup with postern restore. To continue with the current file, run postern backup and restore that backup. See docs/audit.md.',
+      found: fault,
+      fix:
+        files.length > 0
+          ? 'Another program has changed config.db, or an older file was put in its place. Keep a copy of it, then restore a backup with postern restore. To continue with the current file, run postern backup and restore that backup. See docs/audit.md.'
+          : 'Another program has changed the database, or it was set back to an older state. Restore a backup of the database, or run postern backup, restore that backup, and move it to an empty database. See docs/audit.md and docs/postgresql.md.',
     }
-  if (mark.found !== 'mark' && keyed_from !== null) {
+  if (mark.found !== 'mark' && isKeyed) {
     const fix = 'Find the cause. The next start creates a new one, with an audit entry.'
     return { check, state: 'warn', found: `${found}, but audit.mark is ${mark.found}`, fix }
   }
