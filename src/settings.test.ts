@@ -271,10 +271,26 @@ test('what needs another setting says so', () => {
   refused(['--proxy-protocol', 'v1'], {}, /must be `off` or `v2`/)
 })
 
+test('the password of a database is neither shown nor taken from a flag', () => {
+  const url = 'postgres://ann:hush@db.example.com/shop?sslmode=require'
+  const settings = readSettings([], { POSTERN_DATABASE_URL: url })
+  assert.equal(settings.database?.password, 'hush')
+  const shown = settings.shown.find(({ name }) => name === 'POSTERN_DATABASE_URL')
+  assert.equal(shown?.value, 'postgres://ann:…@db.example.com/shop?sslmode=require')
+  refused(['--database-url', url], {}, /^--database-url contains a password, which(?!.*hush)/)
+  refused(
+    [],
+    { POSTERN_DATABASE_URL: `${url}&x=1` },
+    /^POSTERN_DATABASE_URL is "postgres:\/\/ann:…@db(?!.*hush)/,
+  )
+  assert.equal(readSettings(['--database-url', 'postgres://ann@db/shop'], {}).database?.user, 'ann')
+  assert.equal(readSettings([], {}).database, null)
+})
+
 test('what is not built refuses start and names itself', () => {
-  for (const name of ['DATABASE_URL', 'VALKEY_URL', 'CONTROL_URL', 'NODE_TOKEN'])
+  for (const name of ['VALKEY_URL', 'CONTROL_URL', 'NODE_TOKEN'])
     refused([], { [`POSTERN_${name}`]: 'x' }, new RegExp(`^POSTERN_${name} is not available in this version`))
-  refused(['--database-url', 'postgres://x'], {}, /^--database-url is not available/)
+  refused(['--valkey-url', 'redis://x'], {}, /^--valkey-url is not available/)
   refused(['--role', 'gateway'], {}, /^--role is "gateway", and must be `all`/)
   assert.ok(readSettings(['--role', 'all'], {}))
 })

@@ -33,7 +33,9 @@ const PARAMETERS = new Set(['host', 'sslmode', 'sslrootcert', 'password_file'])
  * @returns the address, or a sentence fragment that says what is wrong, without the password
  */
 export function readDatabaseUrl(text: string): DatabaseAddress | string {
-  const url = URL.parse(text)
+  // libpq names no host where the socket is a parameter; URLs of other kinds must have one
+  const hostless = /^postgres(?:ql)?:\/\/(?:[^/?#]*@)?(?=\/)/i.exec(text)?.[0]
+  const url = URL.parse(hostless === undefined ? text : `${hostless}localhost${text.slice(hostless.length)}`)
   if (url === null || !/^postgres(ql)?:$/.test(url.protocol))
     return 'a URL such as postgres://user@host:5432/database'
   for (const name of url.searchParams.keys())
@@ -44,7 +46,7 @@ export function readDatabaseUrl(text: string): DatabaseAddress | string {
     return 'a URL whose parameter host is the directory of a Unix socket, such as /var/run/postgresql'
   const host = socket ?? url.hostname.replace(/^\[(.*)\]$/, '$1')
   const [user, password, database] = [url.username, url.password, url.pathname.slice(1)].map(decoded)
-  if (host === '') return 'a URL with a host'
+  if (host === '' || (hostless !== undefined && socket === null)) return 'a URL with a host'
   if (!user) return 'a URL with a user'
   if (!database || database.includes('/')) return 'a URL with the name of a database as its path'
   if (password === undefined) return 'a URL whose password is percent-encoded'
