@@ -2,6 +2,7 @@
 import { after, test } from 'node:test'
 import type { DatabaseAddress } from '../../src/base/net/database-url.ts'
 import { openPool, SCHEMA } from '../../src/store/postgres/connection.ts'
+import type { Issued } from '../certificates.ts'
 import { PROGRAMS, startPostgres, type TestPostgres } from './postgres.ts'
 import type { Tamper } from './tamper.ts'
 import { addressOf } from './test-database.ts'
@@ -14,13 +15,16 @@ export interface TestDatabases {
   create(): Promise<DatabaseAddress>
 }
 
-/** Starts a server for the tests of a file, and declares them; without PostgreSQL, one skipped test. */
-export async function onPostgres(declare: (databases: TestDatabases) => void | Promise<void>): Promise<void> {
+/** Starts a server for the tests of a file, and declares them; without PostgreSQL, one skipped test. @param certificate with which it speaks TLS */
+export async function onPostgres(
+  declare: (databases: TestDatabases) => void | Promise<void>,
+  certificate?: Issued,
+): Promise<void> {
   if (PROGRAMS === null) {
     test('PostgreSQL', { skip: 'PostgreSQL is not installed' })
     return
   }
-  const server = await startPostgres(PASSWORD)
+  const server = await startPostgres(PASSWORD, certificate)
   after(() => server[Symbol.asyncDispose]())
   let count = 0
   await declare({

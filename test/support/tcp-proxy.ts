@@ -2,13 +2,18 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { ownPort } from './ports.ts'
 
+/** What becomes of bytes of a client: the connection is cut before the server gets them, or once it has answered them. */
+type Verdict = 'before' | 'after' | null
+
 export class TcpProxy implements AsyncDisposable {
   readonly port: number
-  readonly #to: number
+  #to: number
   readonly #sockets = new Set<Socket>()
   #server: Server | null = null
   /** What the server says is dropped. */
   #isDeaf = false
+  #judge: (bytes: Buffer) => Verdict = () => null
+  #connections = 0
 
   private constructor(port: number, to: number) {
     this.port = port
@@ -20,6 +25,11 @@ export class TcpProxy implements AsyncDisposable {
     return new TcpProxy(await ownPort(), to)
   }
 
+  /** Connections that were accepted. */
+  get connections(): number {
+    return this.#connections
+  }
+
   open(): Promise<void> {
     this.#isDeaf = false
     const server = createServer((socket) => this.#forward(socket))
@@ -27,14 +37,29 @@ export class TcpProxy implements AsyncDisposable {
     return new Promise((done) => server.listen(this.port, '127.0.0.1', done))
   }
 
+  /** Further connections lead to another port. */
+  lead(to: number): void {
+    this.#to = to
+  }
+
   /** From now on the server still gets everything, and its answers are lost. */
   dropAnswers(): void {
     this.#isDeaf = true
   }
 
+  /** Looks at what clients send from now on. */
+  judge(its: (bytes: Buffer) => Verdict): void {
+    this.#judge = its
+  }
+
+  /** Ends all connections; further ones are let in. */
+  reset(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
   /** Ends all connections, and lets in no further ones. */
   async cut(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy()
+    this.reset()
     const server = this.#server
     this.#server = null
     if (server !== null) await new Promise((done) => server.close(done))
@@ -45,6 +70,7 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   #forward(socket: Socket): void {
+    this.#connections++
     const upstream = connect(this.#to, '127.0.0.1')
     const pair = [socket, upstream]
     for (const one of pair) {
@@ -55,9 +81,16 @@ export class TcpProxy implements AsyncDisposable {
         for (const other of pair) other.destroy()
       })
     }
-    socket.pipe(upstream)
+    let isLast = false
+    socket.on('data', (piece: Buffer) => {
+      const verdict = this.#judge(piece)
+      isLast ||= verdict === 'after'
+      if (verdict === 'before') socket.destroy()
+      else upstream.write(piece)
+    })
     upstream.on('data', (piece) => {
-      if (!this.#isDeaf) socket.write(piece)
+      if (isLast) socket.destroy()
+      else if (!this.#isDeaf) socket.write(piece)
     })
   }
 }

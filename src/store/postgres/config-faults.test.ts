@@ -1,14 +1,24 @@
 /** What happens to the configuration store when its database is lost, refuses, or is not as it was. */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { connect, createServer, type Socket } from 'node:net'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { issue } from '../../../test/certificates.ts'
 import { entry, LINK_KEY, policy, sealed } from '../../../test/store/place.ts'
+import { lanesSuite } from '../../../test/store/suite/lanes.ts'
+import { transactionsSuite } from '../../../test/store/suite/transactions.ts'
 import { eventually } from '../../../test/support/eventually.ts'
 import { onPostgres, tamperWithDatabase } from '../../../test/support/postgres-databases.ts'
+import { installed } from '../../../test/support/programs.ts'
+import { TcpProxy } from '../../../test/support/tcp-proxy.ts'
 import { CHAIN_START, type MarkedPlace } from '../ports/audit-chain.ts'
 import type { ConfigStore } from '../ports/config.ts'
 import { openConfigStore } from './config.ts'
+
+const authority = issue({ name: 'Test authority', ca: true })
+const certificate = issue({ name: 'db', issuer: authority, addresses: ['127.0.0.1'], usage: 'server' })
 
 const put = (store: ConfigStore, id: string): Promise<void> =>
   store.write((writer) => writer.insert(policy(id, id)))
@@ -27,56 +37,12 @@ async function refused(work: Promise<unknown>, ...faults: string[]): Promise<str
   return error.facts?.inner ?? ''
 }
 
-/** A way to a server that can be closed, opened, and cut at a chosen moment. */
-async function wayTo(port: number) {
-  const sockets = new Set<Socket>()
-  let attempts = 0
-  let isOpen = true
-  /** Told of what the client sends; true cuts the connection before the server gets it, `after` after the server has answered. */
-  let judge: (bytes: Buffer) => 'before' | 'after' | null = () => null
-  const server = createServer((near) => {
-    attempts++
-    sockets.add(near)
-    near.on('error', () => {})
-    near.on('close', () => sockets.delete(near))
-    if (!isOpen) return near.destroy()
-    const far = connect(port, '127.0.0.1')
-    far.on('error', () => near.destroy())
-    near.on('close', () => far.destroy())
-    far.on('close', () => near.destroy())
-    let isCut = false
-    near.on('data', (bytes: Buffer) => {
-      const verdict = judge(bytes)
-      if (verdict === 'before') return near.destroy()
-      isCut ||= verdict === 'after'
-      far.write(bytes)
-    })
-    far.on('data', (bytes: Buffer) => {
-      if (isCut) near.destroy()
-      else near.write(bytes)
-    })
-  })
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const cut = (): void => {
-    for (const socket of sockets) socket.destroy()
-  }
-  after(() => {
-    cut()
-    server.close()
-  })
-  return {
-    port: (server.address() as { port: number }).port,
-    cut,
-    /** Connections that were asked for. */
-    attempts: () => attempts,
-    setOpen(is: boolean): void {
-      isOpen = is
-      if (!is) cut()
-    },
-    setJudge(its: typeof judge): void {
-      judge = its
-    },
-  }
+/** A way to a server, which is open until the tests of the file end. */
+async function wayTo(port: number): Promise<TcpProxy> {
+  const way = await TcpProxy.make(port)
+  await way.open()
+  after(() => way.cut())
+  return way
 }
 
 await onPostgres(({ server, create }) => {
@@ -85,19 +51,19 @@ await onPostgres(({ server, create }) => {
     const way = await wayTo(address.port)
     const store = await openConfigStore({ ...address, port: way.port })
     await put(store, 'one')
-    way.setOpen(false)
+    await way.cut()
     await refused(put(store, 'two'), 'unreachable')
     // The look after the loss has ended then
     await store.probe()
-    const tried = way.attempts()
+    const tried = way.connections
     for (let count = 0; count < 100; count++) {
       await refused(put(store, 'two'), 'unreachable')
       await refused(store.read.all('policies'), 'unreachable')
     }
-    assert.equal(way.attempts(), tried, 'none of them asks the server')
+    assert.equal(way.connections, tried, 'none of them asks the server')
     await store.probe()
     assert.equal(store.fault?.fault, 'unreachable')
-    way.setOpen(true)
+    await way.open()
     await store.probe()
     assert.equal(store.fault, null)
     await put(store, 'three')
@@ -111,7 +77,7 @@ await onPostgres(({ server, create }) => {
     const store = await openConfigStore({ ...address, port: way.port })
     await put(store, 'one')
     await slugs(store)
-    way.cut()
+    way.reset()
     await eventually(async () => (await slugs(store).catch(() => null)) !== null)
     assert.equal(store.fault, null)
     await put(store, 'two')
@@ -147,14 +113,14 @@ await onPostgres(({ server, create }) => {
     ] as const) {
       const way = await wayTo(address.port)
       const store = await openConfigStore({ ...address, port: way.port })
-      way.setJudge((bytes) => (bytes.includes('commit\0') ? verdict : null))
+      way.judge((bytes) => (bytes.includes('commit\0') ? verdict : null))
       let committed = 0
       const write = store.write((writer) => writer.insert(policy(verdict, verdict)), {
         committed: () => void committed++,
       })
       if (isDone) await write
       else await refused(write, 'unreachable')
-      way.setJudge(() => null)
+      way.judge(() => null)
       await store.probe()
       assert.deepEqual([committed, (await slugs(store)).includes(verdict)], isDone ? [1, true] : [0, false])
       await store.close()
@@ -165,9 +131,9 @@ await onPostgres(({ server, create }) => {
     const address = await create()
     const way = await wayTo(address.port)
     const store = await openConfigStore({ ...address, port: way.port })
-    way.setJudge((bytes) => {
+    way.judge((bytes) => {
       if (!bytes.includes('commit\0')) return null
-      way.setOpen(false)
+      void way.cut()
       return 'before'
     })
     assert.match(await refused(put(store, 'one'), 'unreachable'), /not known whether/)
@@ -217,6 +183,54 @@ await onPostgres(({ server, create }) => {
     assert.deepEqual(await slugs(first), ['one', 'two'])
     await first.close()
     await second.close()
+  })
+
+  test('a limit of the server for the time of a statement refuses the write that meets it, and nothing else', async () => {
+    const address = await create()
+    const holding = await openConfigStore(address)
+    server.sql(`alter database ${address.database} set statement_timeout = '200ms'`)
+    const store = await openConfigStore(address)
+    const { promise: go, resolve } = Promise.withResolvers<void>()
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
+    const long = holding.write(async () => {
+      begin()
+      await go
+    })
+    await begun
+    await refused(put(store, 'one'), 'slow')
+    assert.equal(store.fault, null)
+    resolve()
+    await long
+    await put(store, 'two')
+    assert.deepEqual(await slugs(store), ['two'])
+    await store.close()
+    await holding.close()
+  })
+
+  test('a standby takes no changes, and is used as soon as it is the primary', async () => {
+    const address = await create()
+    const way = await wayTo(address.port)
+    const store = await openConfigStore({ ...address, port: way.port })
+    await sealed(store)
+    await store.write((writer) => writer.appendAudit(entry('aud_1')))
+    await using standby = await server.standby()
+    way.lead(standby.port)
+    way.reset()
+    await eventually(async () => {
+      await store.probe()
+      return store.fault?.fault === 'read_only'
+    })
+    assert.match(store.fault?.facts.inner ?? '', /standby/)
+    await refused(put(store, 'one'), 'read_only')
+    assert.deepEqual(await slugs(store), [])
+    standby.sql('select pg_promote()')
+    await eventually(async () => {
+      await store.probe()
+      return store.fault === null
+    })
+    await store.write((writer) => writer.appendAudit(entry('aud_2')))
+    assert.equal((await store.read.lastAuditLink())?.seq, 2)
+    await store.close()
   })
 
   test('two processes on one database write one trail without gaps, and their revisions follow each other', async () => {
@@ -376,4 +390,45 @@ await onPostgres(({ server, create }) => {
     )
     await assert.rejects(openConfigStore(address), /schema version 999.*start the newer Postern/)
   })
+})
+
+await onPostgres(({ create }) => {
+  test('TLS is verified with the given authority and the name of the host, unless the URL says less', async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'postern-tls-'))
+    t.after(() => rmSync(directory, { recursive: true }))
+    const authorities = join(directory, 'ca.pem')
+    writeFileSync(authorities, authority.certificate)
+    const address = await create()
+    for (const [url, outcome] of [
+      [{ tls: 'verify-full', authorities }, null],
+      [{ tls: 'verify-ca', authorities, host: 'localhost' }, null],
+      [{ tls: 'require' }, null],
+      [{ tls: 'verify-full', authorities, host: 'localhost' }, /does not match certificate/],
+      [{ tls: 'verify-full' }, /unable to verify|self-signed/],
+      [{ tls: 'verify-full', authorities: `${authorities}.none` }, /sslrootcert cannot be read/],
+    ] as const) {
+      const opened = openConfigStore({ ...address, ...url })
+      if (outcome === null) await (await opened).close()
+      else await assert.rejects(opened, outcome)
+    }
+  })
+}, certificate)
+
+const bouncer = installed('/usr/sbin/pgbouncer')
+await onPostgres(({ server, create }) => {
+  if (bouncer === null) {
+    test('PgBouncer', { skip: 'PgBouncer is not installed' })
+    return
+  }
+  const through = async () => {
+    const address = await create()
+    const port = await server.bouncer(bouncer, address)
+    return {
+      isOfOneProcess: false,
+      open: (environment: string | null = null) => openConfigStore({ ...address, port }, environment),
+      tamper: () => tamperWithDatabase(address),
+    }
+  }
+  transactionsSuite('PgBouncer in transaction mode', through)
+  lanesSuite('PgBouncer in transaction mode', through)
 })

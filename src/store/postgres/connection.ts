@@ -177,7 +177,7 @@ function guarded(client: RawClient, translated: (error: unknown) => unknown): Pg
   }
 }
 
-function tlsOf({ tls, authorities, host }: DatabaseAddress): false | Readonly<Record<string, unknown>> {
+function tlsOf({ tls, authorities }: DatabaseAddress): false | Readonly<Record<string, unknown>> {
   if (tls === 'disable') return false
   let ca: string | undefined
   try {
@@ -187,7 +187,6 @@ function tlsOf({ tls, authorities, host }: DatabaseAddress): false | Readonly<Re
   }
   return {
     ...(ca === undefined ? {} : { ca }),
-    servername: host,
     rejectUnauthorized: tls !== 'require',
     // A certificate of the right authority with another name
     ...(tls === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}),
