@@ -128,7 +128,7 @@ export async function examineTrail({ store, clock, seed, mark, proof }: TrailPar
  * True for the store of a first start that was cut off: nothing has been changed in it. Rows alone decide, since the number of
  * the revision can be set back like anything else in the file.
  */
-export async function isUntouched(reader: ConfigReader): Promise<boolean> {
+async function isUntouched(reader: ConfigReader): Promise<boolean> {
   if ((await reader.lastAuditLink()) !== undefined || (await reader.oldestAudit()) !== undefined) return false
   if ((await reader.revision()) > 0) return false
   for (const type of [...RESOURCE_TYPES, ...ACCESS_TYPES])

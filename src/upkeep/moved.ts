@@ -10,7 +10,7 @@ import type { StorePlaces } from '../store/ports/places.ts'
 import { CONFIG_FILE, filesIn } from './data-files.ts'
 
 /** Name of the file in the data directory. */
-export const MOVED = 'moved.json'
+const MOVED = 'moved.json'
 
 /** What the file says. */
 export interface Moved {

@@ -43,7 +43,7 @@ async function startIn(data: string, env: Record<string, string> = {}) {
 function refused({ code, stderr }: Finished, said: RegExp, expected = 1): void {
   assert.equal(code, expected, stderr)
   assert.match(stderr, said)
-  assert.doesNotMatch(stderr, /\n\s+at |:postern-test@/)
+  assert.doesNotMatch(stderr, /\n\s+at |-secret/)
 }
 
 await onPostgres(({ server, create }) => {
@@ -93,7 +93,7 @@ await onPostgres(({ server, create }) => {
     )
     assert.equal(existsSync(join(data, 'moved.json')), false)
 
-    writeFileSync(join(directory, 'password'), 'postern-test\n')
+    writeFileSync(join(directory, 'password'), `${address.password}\n`)
     const to = `${url}?password_file=${join(directory, 'password')}`
     const made = await runPostern(['migrate', '--data', data, '--to', to, '-o', 'json'])
     assert.equal(made.code, 0, made.stderr)
@@ -257,9 +257,11 @@ await onPostgres(({ server, create }) => {
   })
 
   test('a user that may create nothing runs an instance on tables that another user has made', async () => {
-    server.sql("create role maker login password 'postern-test'; create database least owner maker")
+    const { password } = await create()
+    server.sql(`create role maker login password '${password}'`)
+    server.sql('create database least owner maker')
     const as = (user: string): Record<string, string> => ({
-      POSTERN_DATABASE_URL: `postgres://${user}:postern-test@127.0.0.1:${server.port}/least`,
+      POSTERN_DATABASE_URL: `postgres://${user}:${password}@127.0.0.1:${server.port}/least`,
     })
     const data = join(directory, 'least')
     await assert.rejects(

@@ -8,7 +8,7 @@ import { CannotStart } from '../refusal.ts'
 import { isLoopbackHost } from './address.ts'
 
 /** How the connection is secured: `sslmode` of libpq. Modes that go on without TLS where the server has none are not offered. */
-export const TLS_MODES = ['disable', 'require', 'verify-ca', 'verify-full'] as const
+const TLS_MODES = ['disable', 'require', 'verify-ca', 'verify-full'] as const
 type TlsMode = (typeof TLS_MODES)[number]
 
 /** Where a database is, and how to sign in. Plain data: threads get it by message. */

@@ -15,7 +15,7 @@ export const SCHEMA = 'postern'
 /** How long a connection is waited for, milliseconds. */
 const CONNECT_MS = 5000
 /** How long one statement may take before the connection counts as lost, milliseconds. Longer than a statement waits for a lock. */
-export const STATEMENT_MS = 30_000
+const STATEMENT_MS = 30_000
 /** An unused connection is closed after this time, milliseconds. */
 const IDLE_MS = 60_000
 

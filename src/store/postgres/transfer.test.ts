@@ -6,7 +6,7 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { onPostgres, tamperWithDatabase } from '../../../test/support/postgres-databases.ts'
 import type { DatabaseAddress } from '../../base/net/database-url.ts'
-import { moveOf, placesOf } from '../../serve/places.ts'
+import { moveOf, placesOf, upgradeSchema } from '../../serve/places.ts'
 import type { TransferredTable } from '../ports/transfer.ts'
 import { CONFIG_TRANSFER } from '../sql/transfer.ts'
 import { openConfigStore } from '../sqlite/config.ts'
@@ -80,7 +80,7 @@ const move = async (
 ) =>
   (await moveOf({ config: file, records }, address)).run({ isDryRun, progress() {}, check: async () => {} })
 
-await onPostgres(({ create }) => {
+await onPostgres(({ server, create }) => {
   test('the list has every table of both schemas, with its key and all columns', async () => {
     const address = await create()
     await move(await filledFile(), address)
@@ -233,6 +233,19 @@ await onPostgres(({ create }) => {
       { key: 'a', period: 7, ends: 8, entered: 9, count: 10, turn: 40 },
     ])
     assert.deepEqual(await tamper.rows('select turn from record_quota_turns'), [{ turn: 41 }])
+  })
+
+  test('only the owner of the tables moves a trail from which entries were removed, and is named to others', async () => {
+    const address = await create()
+    server.sql(`create role keeper login password '${address.password}'`)
+    server.sql(`alter database ${address.database} owner to keeper`)
+    await upgradeSchema({ ...address, user: 'keeper' }, address.user)
+    const file = await filledFile()
+    await assert.rejects(move(file, address), /only the owner of the tables can copy an audit trail/)
+    const whole = new DatabaseSync(file)
+    whole.exec('drop trigger audit_anchors_no_delete; delete from audit_anchors')
+    whole.close()
+    await move(file, address)
   })
 
   test('a text with U+0000 is refused with its table and key', async () => {

@@ -81,7 +81,7 @@ export async function copyTables(
 }
 
 /** Compares tables on both sides. Throws {@link CannotStart} where they differ. */
-export async function compareTables(
+async function compareTables(
   source: TransferSource,
   sink: Omit<TransferSource, 'schemaVersion'>,
   tables: readonly TransferTable[],

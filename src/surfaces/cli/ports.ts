@@ -81,13 +81,13 @@ export interface MigrateSummary {
   readonly tables: readonly { readonly table: string; readonly rows: number; readonly sha256: string }[]
 }
 
-export interface SchemaRequest {
+interface SchemaRequest {
   readonly database: DatabaseAddress
   /** A role that may use the tables; null for none. */
   readonly grantTo: string | null
 }
 
-export interface SchemaSummary {
+interface SchemaSummary {
   /** Without the password. */
   readonly database: string
   readonly schema: string
