@@ -3,7 +3,6 @@
  * `postgres://user:password@host:port/database?sslmode=…`. Of its parameters, those below are known, and others are refused: one that is
  * ignored would be believed to be in force.
  */
-import { readFileSync } from 'node:fs'
 import { CannotStart } from '../refusal.ts'
 import { isLoopbackHost } from './address.ts'
 
@@ -18,8 +17,10 @@ export interface DatabaseAddress {
   readonly port: number
   readonly database: string
   readonly user: string
-  /** Empty where the server asks for none. Never part of a message. */
+  /** Empty where it is in a file, and where the server asks for none. Never part of a message. */
   readonly password: string
+  /** File whose first line is the password, read for each connection, so that a changed one is used; null where there is none. */
+  readonly passwordFile: string | null
   readonly tls: TlsMode
   /** PEM file with the authorities of the server's certificate; null for those that Node.js knows. */
   readonly authorities: string | null
@@ -57,14 +58,13 @@ export function readDatabaseUrl(text: string): DatabaseAddress | string {
   const tls = TLS_MODES.find((one) => one === mode)
   if (tls === undefined) return `a URL whose sslmode is one of ${TLS_MODES.join(', ')}`
   if (socket !== null && tls !== 'disable') return 'a URL without sslmode, because a Unix socket has no TLS'
-  const secret = file === null ? password : readPassword(file)
-  if (secret === null) return `a URL whose password_file can be read: ${file} cannot`
   return {
     host,
     port: url.port === '' ? PORT : Number(url.port),
     database,
     user,
-    password: secret,
+    password,
+    passwordFile: file,
     tls,
     authorities: url.searchParams.get('sslrootcert'),
   }
@@ -90,14 +90,5 @@ function decoded(text: string): string | undefined {
     return decodeURIComponent(text)
   } catch {
     return undefined
-  }
-}
-
-/** The first line of a file, as a mounted secret has it. */
-function readPassword(file: string): string | null {
-  try {
-    return readFileSync(file, 'utf8').replace(/\r?\n[\s\S]*$/, '')
-  } catch {
-    return null
   }
 }

@@ -370,6 +370,8 @@ await onPostgres(({ server, create }) => {
     const address = await create()
     for (const [its, said] of [
       [{ password: 'wrong-secret' }, /password authentication failed/],
+      [{ password: '', passwordFile: '/none' }, /password_file cannot be read.*ENOENT/],
+      [{ password: '' }, /the server asks for a password/],
       [{ database: 'nowhere' }, /database "nowhere" does not exist/],
       [{ port: 1 }, /ECONNREFUSED/],
       [{ tls: 'require' as const }, /offers no TLS/],

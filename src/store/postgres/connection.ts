@@ -125,8 +125,16 @@ export async function openPool(
 }
 
 /** Called where the server asks for one. */
-function passwordOf({ password }: DatabaseAddress): string {
+function passwordOf({ password, passwordFile }: DatabaseAddress): string {
   if (password !== '') return password
+  if (passwordFile !== null)
+    try {
+      return readFileSync(passwordFile, 'utf8').replace(/\r?\n[\s\S]*$/, '')
+    } catch (error) {
+      throw Object.assign(new Error(`password_file cannot be read: ${(error as Error).message}`), {
+        code: '28P01',
+      })
+    }
   const what =
     'the server asks for a password. Set it in POSTERN_DATABASE_URL, or name its file with the parameter password_file'
   throw Object.assign(new Error(what), { code: '28P01' })

@@ -124,6 +124,15 @@ POSTERN_VAULT_KUBERNETES_ROLE: {{ quote . }}
 POSTERN_VAULT_KUBERNETES_TOKEN_FILE: /etc/postern/token/token
 {{- end }}
 {{- end }}
+{{- with .Values.database }}
+{{- if .url }}
+{{- if .existingSecret }}
+POSTERN_DATABASE_URL: {{ printf "%s%spassword_file=/etc/postern/database/%s" .url (ternary "&" "?" (contains "?" .url)) .keys.password | quote }}
+{{- else }}
+POSTERN_DATABASE_URL: {{ quote .url }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- with .Values.runner.address }}
 POSTERN_RUNNER: {{ quote . }}
 POSTERN_RUNNER_TOKEN_FILE: {{ printf "/etc/postern/runner/%s" $.Values.runner.keys.token | quote }}
