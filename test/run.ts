@@ -99,11 +99,15 @@ if (nodeFlags.length > 0 && files.length === 0)
   throw new Error(`${nodeFlags.join(' ')} needs the name of a test file`)
 
 // Instances of tests then keep what they have in databases of their own
-const postgres = flags.has('--postgres')
-  ? await (await import('./support/postgres.ts')).startPostgres('postern-test')
-  : null
+const postgres = flags.has('--postgres') ? await startDatabases() : null
 if (postgres !== null)
   process.env['TEST_DATABASE_URL'] = `postgres://app:postern-test@127.0.0.1:${postgres.port}/postgres`
+
+async function startDatabases() {
+  const { PROGRAMS, startPostgres } = await import('./support/postgres.ts')
+  if (PROGRAMS === null) throw new Error('--postgres needs PostgreSQL: install the package postgresql')
+  return startPostgres('postern-test')
+}
 
 function run(name: string, command: string, args: readonly string[]): Promise<boolean> {
   return new Promise((done) => {
