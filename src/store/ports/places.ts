@@ -7,6 +7,9 @@ import type { ConfigStore } from './config.ts'
 import type { LastingRecordStore, RecordReader } from './records.ts'
 import type { StoreUnavailable } from './unavailable.ts'
 
+/** File of a data directory with the id of its instance, for a database that one instance at a time uses. */
+export const NODE_FILE = 'node.json'
+
 /** Where each kind of data is kept. Nothing is opened before a place is asked to. */
 export interface StorePlaces {
   /** The versions of the schema of configuration and audit that this program knows. */

@@ -8,8 +8,8 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { replaceOwnFile } from '../../base/files.ts'
-import type { PgClient } from './connection.ts'
-import { SCHEMA } from './connection.ts'
+import { NODE_FILE } from '../ports/places.ts'
+import { type PgClient, SCHEMA } from './connection.ts'
 
 /** How long a process that is not heard of keeps the database, milliseconds. A running one renews it every second or two. */
 const HELD_MS = 15_000
@@ -23,7 +23,7 @@ export interface Holder {
 
 /** The process of a data directory. Its id is kept there; where it cannot be written, the process has a new one. */
 export function holderOf(directory: string): Holder {
-  const file = join(directory, 'node.json')
+  const file = join(directory, NODE_FILE)
   const name = hostname()
   try {
     const { id } = JSON.parse(readFileSync(file, 'utf8')) as { id?: unknown }

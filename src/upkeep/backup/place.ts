@@ -20,10 +20,11 @@ import { z } from 'zod'
 import { CONTROL_SOCKET, LOCAL_SOCKET, SOCKETS_FILE } from '../../base/net/address.ts'
 import { CannotStart } from '../../base/refusal.ts'
 import { AUDIT_MARK } from '../../record/audit-mark.ts'
+import { NODE_FILE } from '../../store/ports/places.ts'
 import { RESTORE_PART } from '../data-files.ts'
 
 /** What is of no worth in a data directory. */
-const LEFT_OVER = [RESTORE_PART, CONTROL_SOCKET, LOCAL_SOCKET, SOCKETS_FILE]
+const LEFT_OVER = [RESTORE_PART, CONTROL_SOCKET, LOCAL_SOCKET, SOCKETS_FILE, NODE_FILE]
 export const RECORDS = 'records.db'
 
 export const CONFIG = 'config.db'
