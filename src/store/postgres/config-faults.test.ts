@@ -366,6 +366,34 @@ await onPostgres(({ server, create }) => {
     await third.close()
   })
 
+  test('a write of the configuration that goes on in the OAuth lane waits for a write of that lane, and both are done', async () => {
+    const address = await create()
+    const holder = { id: randomUUID(), name: 'ann.example' }
+    const store = await openConfigStore(address, null, { holder })
+    let started = (): void => {}
+    const isInOAuth = new Promise<void>((resolve) => {
+      started = resolve
+    })
+    let left = (): void => {}
+    const mayEnd = new Promise<void>((resolve) => {
+      left = resolve
+    })
+    const configuration = store.write(async (writer) => {
+      await writer.insert(policy('one', 'one'))
+      await isInOAuth
+      const joined = writer.joinOAuth()
+      left()
+      await joined
+    })
+    const oauth = store.writeOAuth(async () => {
+      started()
+      await mayEnd
+    })
+    await Promise.all([configuration, oauth])
+    assert.deepEqual(await slugs(store), ['one'])
+    await store.close()
+  })
+
   test('a user without rights, a wrong password, a missing database and an old schema are told of in one sentence without the password', async () => {
     const address = await create()
     for (const [its, said] of [

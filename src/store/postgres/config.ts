@@ -1,7 +1,7 @@
 /**
  * The configuration store in PostgreSQL, which several processes may share: connections, locks, and faults. Turns and queries are those
  * of `store/sql`.
- * 1. Each write lane has a lock in the database, taken right after the begin and held until the commit can be seen. READ COMMITTED is
+ * 1. Each write lane has a lock in the database, taken before all else that is read and held until the commit can be seen. READ COMMITTED is
  *    enough under it: each statement sees what the transaction before has committed. Ids and secrets are drawn inside of transactions, so
  *    that none may be run again, as SERIALIZABLE would need.
  * 2. A statement that fails ends its transaction.
@@ -19,7 +19,7 @@ import { type StoreFault, StoreUnavailable, toLastingFault } from '../ports/unav
 import { createConfigStore, type Engine } from '../sql/config.ts'
 import type { ConfigTables, Dialect } from '../sql/tables.ts'
 import { openPool, type PgClient, type PgPool, SCHEMA } from './connection.ts'
-import { giveBack, type Holder, take } from './holder.ts'
+import { giveBack, type Holder, keep, take } from './holder.ts'
 import { LOCKS, migrate } from './migrate.ts'
 import { kyselyOver } from './queries.ts'
 
@@ -241,9 +241,10 @@ async function openEngine(
           await sql`set local lock_timeout = ${sql.lit(LOCK_MS)}; set local idle_in_transaction_session_timeout = ${sql.lit(IDLE_MS)}`.execute(
             db,
           )
-          id = await lock(db, lane)
+          // Before the lane: a transaction of the other lane may wait for this one's
           if (holder !== null)
-            demandHeld(await take({ query: (text, values = []) => run(db, text, values) }, holder))
+            demandHeld(await keep({ query: (text, values = []) => run(db, text, values) }, holder))
+          id = await lock(db, lane)
           result = await work(db)
           isWorkDone = true
           return result
