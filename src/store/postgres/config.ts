@@ -19,7 +19,7 @@ import { type StoreFault, StoreUnavailable, toLastingFault } from '../ports/unav
 import { createConfigStore, type Engine } from '../sql/config.ts'
 import type { ConfigTables, Dialect } from '../sql/tables.ts'
 import { openPool, type PgClient, type PgPool, SCHEMA } from './connection.ts'
-import { giveBack, type Holder, keep, take } from './holder.ts'
+import { giveBack, HELD_BY, type Holder, take } from './holder.ts'
 import { LOCKS, migrate } from './migrate.ts'
 import { kyselyOver } from './queries.ts'
 
@@ -127,14 +127,20 @@ async function openEngine(
     oauth: kyselyOver<ConfigTables>(pools.oauth),
   }
 
-  /** Takes the lock of a lane until the transaction ends. @returns the id of the transaction */
-  async function lock(db: Kysely<ConfigTables>, lane: 'configuration' | 'oauth'): Promise<string> {
-    const { rows } = await sql<{
-      id: string
-    }>`select pg_current_xact_id()::text as id from (select pg_advisory_xact_lock(${sql.lit(LOCKS[lane])}, 0)) as locked`.execute(
-      db,
+  /**
+   * Begins the work of a transaction in its lane, in one message: limits, the lock of the lane, then what is read under it.
+   * @returns the id of the transaction
+   */
+  async function begin(db: Kysely<ConfigTables>, lane: 'configuration' | 'oauth'): Promise<string> {
+    const { rows } = await db.executeQuery<{ id: string; holder: string | null }>(
+      CompiledQuery.raw(
+        `set local lock_timeout = ${LOCK_MS}; set local idle_in_transaction_session_timeout = ${IDLE_MS}; ${lockOf(lane)}; select pg_current_xact_id()::text as id, ${HELD_BY} as holder`,
+      ),
     )
-    return rows[0]!.id
+    const [row] = rows
+    // Nobody has it where it was given back by a store of this process that was opened beside this one
+    if (holder !== null && row!.holder !== holder.id) demandHeld(await held())
+    return row!.id
   }
 
   /** How a transaction ended whose connection was lost; null where the server cannot be asked. */
@@ -238,13 +244,7 @@ async function openEngine(
       let isWorkDone = false
       try {
         return await writing[lane].transaction().execute(async (db) => {
-          await sql`set local lock_timeout = ${sql.lit(LOCK_MS)}; set local idle_in_transaction_session_timeout = ${sql.lit(IDLE_MS)}`.execute(
-            db,
-          )
-          // Before the lane: a transaction of the other lane may wait for this one's
-          if (holder !== null)
-            demandHeld(await keep({ query: (text, values = []) => run(db, text, values) }, holder))
-          id = await lock(db, lane)
+          id = await begin(db, lane)
           result = await work(db)
           isWorkDone = true
           return result
@@ -264,7 +264,7 @@ async function openEngine(
       }
     },
     joinOAuth: async (db) => {
-      await lock(db, 'oauth')
+      await db.executeQuery(CompiledQuery.raw(lockOf('oauth')))
     },
     still: (work) =>
       reading.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(work),
@@ -298,12 +298,9 @@ function inUse(shown: string, { name }: Holder): string {
   return `${shown} is used by another Postern, on ${name || 'another machine'}. This version allows one at a time. Stop that one; after it was killed, wait 15 seconds`
 }
 
-/** Runs a statement in a transaction. */
-async function run(db: Kysely<ConfigTables>, text: string, values: readonly unknown[]) {
-  const { rows, numAffectedRows } = await db.executeQuery<Record<string, unknown>>(
-    CompiledQuery.raw(text, [...values]),
-  )
-  return { command: '', rows, rowCount: Number(numAffectedRows ?? 0n) }
+/** Waits for the lock of a lane, which the transaction then has until it ends. */
+function lockOf(lane: 'configuration' | 'oauth'): string {
+  return `select pg_advisory_xact_lock(${LOCKS[lane]}, 0)`
 }
 
 /** The dialect of PostgreSQL. */

@@ -21,6 +21,7 @@ const IDLE_MS = 60_000
 
 /** As much of `pg` as is used here: https://node-postgres.com */
 export interface PgClient {
+  /** Without values a text may have several statements; the result is that of the last one. */
   query(text: string, values?: readonly unknown[]): Promise<PgResult>
   /** As `copyOut`. */
   copy(select: string, columns: readonly Column[]): Promise<readonly (readonly unknown[])[]>
@@ -173,7 +174,10 @@ function guarded(client: RawClient, translated: (error: unknown) => unknown): Pg
     }
   }
   return {
-    query: (text, values) => run(() => client.query(text, values)),
+    async query(text, values) {
+      const result: PgResult | PgResult[] = await run(() => client.query(text, values))
+      return Array.isArray(result) ? result.at(-1)! : result
+    },
     copy: (select, columns) => run(() => copyOut(client, select, columns)),
     release(destroy) {
       isReleased = true

@@ -55,18 +55,8 @@ export async function take(client: Pick<PgClient, 'query'>, { id, name }: Holder
   return { id: other, name: rest.join(' ') }
 }
 
-/**
- * Keeps the database for a transaction, until this ends: no other process takes it meanwhile. Resolves as {@link take}. Call it before
- * the transaction takes any other lock. As a rule it takes a shared lock, so that the transactions of one process do not wait for each
- * other.
- */
-export async function keep(client: Pick<PgClient, 'query'>, holder: Holder): Promise<Holder | null> {
-  const { rows } = await client.query(
-    `select 1 from ${SCHEMA}.meta where name = 'holder' and split_part(value, ' ', 1) = $1 for share`,
-    [holder.id],
-  )
-  return rows.length === 1 ? null : take(client, holder)
-}
+/** A query for the id of the process that has the database; null where none has. It locks no row, for which a transaction could wait. */
+export const HELD_BY = `(select split_part(value, ' ', 1) from ${SCHEMA}.meta where name = 'holder')`
 
 /** Gives the database back, if this process has it. */
 export async function giveBack(client: Pick<PgClient, 'query'>, { id }: Holder): Promise<void> {
