@@ -283,6 +283,21 @@ test('the password of a database is neither shown nor taken from a flag', () => 
     { POSTERN_DATABASE_URL: `${url}&x=1` },
     /^POSTERN_DATABASE_URL is "postgres:\/\/ann:…@db(?!.*hush)/,
   )
+  for (const wrong of [
+    'postgres://ann@db/shop?password=hush',
+    'postgres://ann@db/shop?sslmode=require&password=hush',
+    'postgres:/ann:hush@db/shop',
+    'ann:hush@db/shop',
+    ' mysql://ann:hush@db/shop',
+    'host=db user=ann password=hush',
+    "host=db password = 'hush hush'",
+    'postgres://ann:12?x=hush@db/shop',
+    'postgres://ann:12?hush@db/shop',
+  ])
+    refused([], { POSTERN_DATABASE_URL: wrong }, /^POSTERN_DATABASE_URL is "(?!.*hush)/s)
+  const spaced = readSettings([], { POSTERN_DATABASE_URL: ` ${url}` }).shown
+  assert.doesNotMatch(JSON.stringify(spaced), /hush/)
+  refused(['--database-url', 'postgres://ann@db/shop?password=hush'], {}, /contains a password(?!.*hush)/)
   assert.equal(readSettings(['--database-url', 'postgres://ann@db/shop'], {}).database?.user, 'ann')
   assert.equal(readSettings([], {}).database, null)
 })

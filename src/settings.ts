@@ -107,14 +107,14 @@ export function readSettings(
   env: Readonly<Record<string, string | undefined>>,
 ): Settings {
   const given = new Map([...fromEnvironment(env), ...fromFlags(argv)])
-  const values = parse(given)
-  // As the person wrote it, or both ways of writing what is still to be set
-  const named: Named = (name) => given.get(name)?.source ?? settingName(name)
   const url = given.get('DATABASE_URL')
-  if (url?.source.startsWith('-') === true && withoutPassword(url.text) !== url.text)
+  if (url?.source.startsWith('-') === true && withoutPassword(url.text, 'DATABASE_URL') !== url.text)
     throw new CannotStart(
       `${url.source} contains a password, which every user of this machine can see in the list of processes. Set POSTERN_DATABASE_URL in the environment, or use the parameter password_file.`,
     )
+  const values = parse(given)
+  // As the person wrote it, or both ways of writing what is still to be set
+  const named: Named = (name) => given.get(name)?.source ?? settingName(name)
   const fault = faultTogether(values, named)
   if (fault !== null) throw new CannotStart(fault)
   return toSettings(values, given, named)
@@ -138,7 +138,9 @@ function parse(given: ReadonlyMap<string, Given>): Values {
   const issue = parsed.error.issues[0]!
   const name = String(issue.path[0])
   const source = given.get(name)?.source ?? PREFIX + name
-  throw new CannotStart(`${source} is "${withoutPassword(texts[name] ?? '')}", and must be ${issue.message}.`)
+  throw new CannotStart(
+    `${source} is "${withoutPassword(texts[name] ?? '', name)}", and must be ${issue.message}.`,
+  )
 }
 
 /** What is wrong with settings that are each right, as a sentence; null for nothing. */
@@ -237,9 +239,12 @@ function exposedBy({ host }: ListenAddress): readonly Part[] {
 /** Names of settings that are secrets themselves, and not the files that hold them. */
 const IS_SECRET = /(^|_)(SECRET|TOKEN|PASSWORD)$/
 
-/** A URL with `…` in the place of its password. */
-function withoutPassword(text: string): string {
-  return text.replace(/^([a-z]+:\/\/[^:@/?#]*):.*@/i, '$1:…@')
+/** A URL with `…` in the place of its password. One of a database may be written wrongly, or as another program writes it. */
+function withoutPassword(text: string, name: string): string {
+  if (name !== 'DATABASE_URL') return text.replace(/^([a-z]+:\/\/[^:@/?#]*):.*@/i, '$1:…@')
+  return text
+    .replace(/^(\s*(?:[a-z]+:\/+|(?![a-z]+:\/))[^:@/?#]*):[^]*@/i, '$1:…@')
+    .replace(/(password\s*)=[^&]*/gi, '$1=…')
 }
 
 function shownOf(given: ReadonlyMap<string, Given>): Shown[] {
@@ -247,7 +252,7 @@ function shownOf(given: ReadonlyMap<string, Given>): Shown[] {
     const one = given.get(name)
     return {
       name: PREFIX + name,
-      value: one === undefined || IS_SECRET.test(name) ? null : withoutPassword(one.text),
+      value: one === undefined || IS_SECRET.test(name) ? null : withoutPassword(one.text, name),
       source: one === undefined ? 'default' : one.source.startsWith('-') ? 'flag' : 'environment',
       default: TEXTS[name].shown.replaceAll('`', ''),
     }

@@ -6,7 +6,7 @@ import { createWorkers } from '../../src/threads/worker.ts'
 import { recordFields } from './record-fields.ts'
 
 const path = process.argv[2]!
-const workerData = { path, retentionMs: 1e15, clockCell: null, counters: null }
+const workerData = { path, database: null, retentionMs: 1e15, clockCell: null, counters: null }
 const recorder = await startRecorder(() => createWorkers().start('recorder', workerData), console.error)
 const queue = createRecordQueue({ batchRows: 50 })
 let taken = 0

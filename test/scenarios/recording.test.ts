@@ -51,7 +51,7 @@ async function open(t: TestContext, name: string, setup: Partial<RecorderSetup> 
     },
     (text) => logged.push(text),
   )
-  const queries = createRecordQueries(() => workers.start('query', { path, clockCell: null }))
+  const queries = createRecordQueries(() => workers.start('query', { path, database: null, clockCell: null }))
   const close = async (): Promise<void> => {
     await recorder.stop()
     await queries.close()
@@ -253,7 +253,9 @@ test('a query thread may take longer to start than to answer, and is started onc
   let starts = 0
   const queries = createRecordQueries(
     () =>
-      starts++ === 0 ? new Worker(slow, { eval: true }) : workers.start('query', { path, clockCell: null }),
+      starts++ === 0
+        ? new Worker(slow, { eval: true })
+        : workers.start('query', { path, database: null, clockCell: null }),
     { deadlineMs: 2000 },
   )
   t.after(() => queries.close())
@@ -285,7 +287,7 @@ test('a query thread that hangs costs its question alone and is replaced', async
     () =>
       starts++ === 0
         ? new Worker(`${READY} parentPort.on("message", () => { for (;;); })`, { eval: true })
-        : workers.start('query', { path, clockCell: null }),
+        : workers.start('query', { path, database: null, clockCell: null }),
     { deadlineMs: 2000, waitingMax: 2 },
   )
   t.after(() => queries.close())

@@ -55,6 +55,7 @@ test('what a URL lacks or has wrong is named, and a password never is', () => {
     ['postgres://ann:hush@db/shop?sslmode=prefer', /sslmode is one of disable, require/],
     ['postgres://ann:hush@db/shop?options=-c%20role%3Droot', /without the parameter options/],
     ['postgres://ann:hush@db/shop?password_file=/none', /either a password or password_file/],
+    ['postgres://ann:12?hush@db/shop', /with a user/],
     ['postgres://ann@/shop', /with a host|a URL such as/],
     ['postgres://ann@x/shop?host=run', /directory of a Unix socket/],
     ['postgres://ann@/shop?host=/run&sslmode=require', /a Unix socket has no TLS/],

@@ -39,6 +39,9 @@ export function readDatabaseUrl(text: string): DatabaseAddress | string {
   const url = URL.parse(hostless === undefined ? text : `${hostless}localhost${text.slice(hostless.length)}`)
   if (url === null || !/^postgres(ql)?:$/.test(url.protocol))
     return 'a URL such as postgres://user@host:5432/database'
+  const [user, password, database] = [url.username, url.password, url.pathname.slice(1)].map(decoded)
+  // Before what names parts of the text: where no user is found, any of them may be a password
+  if (!user) return 'a URL with a user'
   for (const name of url.searchParams.keys())
     if (!PARAMETERS.has(name))
       return `a URL without the parameter ${name}: known are ${[...PARAMETERS].join(', ')}`
@@ -46,9 +49,7 @@ export function readDatabaseUrl(text: string): DatabaseAddress | string {
   if (socket !== null && !socket.startsWith('/'))
     return 'a URL whose parameter host is the directory of a Unix socket, such as /var/run/postgresql'
   const host = socket ?? url.hostname.replace(/^\[(.*)\]$/, '$1')
-  const [user, password, database] = [url.username, url.password, url.pathname.slice(1)].map(decoded)
   if (host === '' || (hostless !== undefined && socket === null)) return 'a URL with a host'
-  if (!user) return 'a URL with a user'
   if (!database || database.includes('/')) return 'a URL with the name of a database as its path'
   if (password === undefined) return 'a URL whose password is percent-encoded'
   const file = url.searchParams.get('password_file')
