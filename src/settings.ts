@@ -243,7 +243,7 @@ const IS_SECRET = /(^|_)(SECRET|TOKEN|PASSWORD)$/
 function withoutPassword(text: string, name: string): string {
   if (name !== 'DATABASE_URL') return text.replace(/^([a-z]+:\/\/[^:@/?#]*):.*@/i, '$1:…@')
   return text
-    .replace(/^(\s*(?:[a-z]+:\/+|(?![a-z]+:\/))[^:@/?#]*):[^]*@/i, '$1:…@')
+    .replace(/^(\s*(?:[a-z]+:\/+|(?![a-z]+:\/))[^:@/?#]*):[\s\S]*@/i, '$1:…@')
     .replace(/(password\s*)=[^&]*/gi, '$1=…')
 }
 
