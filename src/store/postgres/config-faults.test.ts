@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { issue } from '../../../test/certificates.ts'
 import { entry, LINK_KEY, policy, sealed } from '../../../test/store/place.ts'
 import { lanesSuite } from '../../../test/store/suite/lanes.ts'
@@ -392,6 +393,35 @@ await onPostgres(({ server, create }) => {
     await Promise.all([configuration, oauth])
     assert.deepEqual(await slugs(store), ['one'])
     await store.close()
+  })
+
+  test('a process takes a database whose holder is in a change no earlier than this has ended, and sees the change', async () => {
+    const address = await create()
+    const [ann, bob] = [
+      { id: randomUUID(), name: 'ann.example' },
+      { id: randomUUID(), name: 'bob.example' },
+    ]
+    const first = await openConfigStore(address, null, { holder: ann })
+    {
+      await using tamper = await tamperWithDatabase(address)
+      await tamper.execute("update meta set value = ? || ' 1 ann.example' where name = 'holder'", ann.id)
+    }
+    let opening: Promise<ConfigStore> | undefined
+    const seen: [number, string[]][] = []
+    await first.write(async (writer) => {
+      await writer.insert(policy('one', 'one'))
+      opening = openConfigStore(address, null, { holder: bob })
+      const read = opening.then(async (store) => seen.push([await store.read.revision(), await slugs(store)]))
+      // A process that did not wait would have read by then
+      await Promise.race([read, setTimeout(1000)])
+      await writer.nextRevision()
+    })
+    const second = await opening!
+    await eventually(async () => seen.length > 0)
+    await refused(put(first, 'two'), 'locked')
+    assert.deepEqual(seen, [[1, ['one']]])
+    await first.close()
+    await second.close()
   })
 
   test('a user without rights, a wrong password, a missing database and an old schema are told of in one sentence without the password', async () => {

@@ -19,7 +19,7 @@ import { type StoreFault, StoreUnavailable, toLastingFault } from '../ports/unav
 import { createConfigStore, type Engine } from '../sql/config.ts'
 import type { ConfigTables, Dialect } from '../sql/tables.ts'
 import { openPool, type PgClient, type PgPool, SCHEMA } from './connection.ts'
-import { giveBack, HELD_BY, type Holder, take } from './holder.ts'
+import { giveBack, type Holder, keeping, take } from './holder.ts'
 import { LOCKS, migrate } from './migrate.ts'
 import { kyselyOver } from './queries.ts'
 
@@ -132,15 +132,18 @@ async function openEngine(
    * @returns the id of the transaction
    */
   async function begin(db: Kysely<ConfigTables>, lane: 'configuration' | 'oauth'): Promise<string> {
-    const { rows } = await db.executeQuery<{ id: string; holder: string | null }>(
-      CompiledQuery.raw(
-        `set local lock_timeout = ${LOCK_MS}; set local idle_in_transaction_session_timeout = ${IDLE_MS}; ${lockOf(lane)}; select pg_current_xact_id()::text as id, ${HELD_BY} as holder`,
-      ),
+    const isKept = holder === null ? 'true' : keeping(holder)
+    const { rows } = await run(
+      db,
+      `set local lock_timeout = ${LOCK_MS}; set local idle_in_transaction_session_timeout = ${IDLE_MS}; ${lockOf(lane)}; select pg_current_xact_id()::text as id, ${isKept} as kept`,
     )
-    const [row] = rows
-    // Nobody has it where it was given back by a store of this process that was opened beside this one
-    if (holder !== null && row!.holder !== holder.id) demandHeld(await held())
-    return row!.id
+    if (rows[0]?.['kept'] !== true) {
+      // Nobody has it where it was given back by a store of this process that was opened beside this one
+      demandHeld(await held())
+      const again = await run(db, `select ${isKept} as kept`)
+      if (again.rows[0]?.['kept'] !== true) demandHeld({ id: '', name: '' })
+    }
+    return String(rows[0]!['id'])
   }
 
   /** How a transaction ended whose connection was lost; null where the server cannot be asked. */
@@ -301,6 +304,11 @@ function inUse(shown: string, { name }: Holder): string {
 /** Waits for the lock of a lane, which the transaction then has until it ends. */
 function lockOf(lane: 'configuration' | 'oauth'): string {
   return `select pg_advisory_xact_lock(${LOCKS[lane]}, 0)`
+}
+
+/** Runs statements in a transaction. The rows are those of the last one. */
+async function run(db: Kysely<ConfigTables>, text: string): Promise<{ rows: Record<string, unknown>[] }> {
+  return db.executeQuery<Record<string, unknown>>(CompiledQuery.raw(text))
 }
 
 /** The dialect of PostgreSQL. */

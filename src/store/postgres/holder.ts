@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { replaceOwnFile } from '../../base/files.ts'
 import { NODE_FILE } from '../ports/places.ts'
 import { type PgClient, SCHEMA } from './connection.ts'
+import { literal } from './copy-out.ts'
 
 /** How long a process that is not heard of keeps the database, milliseconds. A running one renews it every second or two. */
 const HELD_MS = 15_000
@@ -55,8 +56,13 @@ export async function take(client: Pick<PgClient, 'query'>, { id, name }: Holder
   return { id: other, name: rest.join(' ') }
 }
 
-/** A query for the id of the process that has the database; null where none has. It locks no row, for which a transaction could wait. */
-export const HELD_BY = `(select split_part(value, ' ', 1) from ${SCHEMA}.meta where name = 'holder')`
+/**
+ * A query that gives true where this process has the database, and then keeps it until the transaction ends: another process, which
+ * would miss what the transaction commits, takes it no earlier. The lock is shared: transactions of one process do not wait for each other.
+ */
+export function keeping({ id }: Holder): string {
+  return `(select true from ${SCHEMA}.meta where name = 'holder' and split_part(value, ' ', 1) = ${literal(id)} for share)`
+}
 
 /** Gives the database back, if this process has it. */
 export async function giveBack(client: Pick<PgClient, 'query'>, { id }: Holder): Promise<void> {
