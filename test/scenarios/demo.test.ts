@@ -1,18 +1,20 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { test } from 'node:test'
 
-test('the demo walks the whole tour on a fresh directory and ends with 0', async () => {
-  const program = resolve(import.meta.dirname, '../../postern.js')
-  const child = spawn(
-    process.execPath,
-    ['--disable-warning=ExperimentalWarning', program, 'demo', '--exit'],
-    {
-      env: { PATH: process.env['PATH'] ?? '', NO_COLOR: '1', POSTERN_WORKERS: '2' },
-      stdio: ['ignore', 'pipe', 'pipe'],
+test('npm run demo -- --exit walks the whole tour on a fresh directory and ends with 0', async () => {
+  // By npm, as people start it: a program that npm starts also looks whether npm is still there
+  const child = spawn('npm', ['run', 'demo', '--', '--exit'], {
+    cwd: resolve(import.meta.dirname, '../..'),
+    env: {
+      PATH: `${dirname(process.execPath)}:${process.env['PATH']}`,
+      HOME: process.env['HOME'],
+      NO_COLOR: '1',
+      POSTERN_WORKERS: '2',
     },
-  )
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let output = ''
   child.stdout.on('data', (piece: Buffer) => {
     output += piece.toString()

@@ -37,6 +37,8 @@ export function stopSignal(): Promise<string> {
     const look = setInterval(() => {
       if (process.ppid !== STARTER) resolve('the script that started it has ended')
     }, LOOK_MS)
+    // A program that has done its work, as the demo after its tour, ends without a signal
+    look.unref()
     void promise.then(() => clearInterval(look))
   }
   return promise
