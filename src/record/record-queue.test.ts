@@ -48,6 +48,48 @@ test('beyond the bound of batches underway records are dropped and counted, and 
   assert.equal(queue.dropped, 60)
 })
 
+test('while the recorder takes nothing, batches wait until they are full, so that few calls fill no queue', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const batches: RecordBatch[] = []
+  const queue = createRecordQueue({ batchRows: 10, batchesMax: 8 })
+  queue.attach((batch) => batches.push(batch))
+  const sizes = (): number[] => batches.map(({ rows }) => rows)
+  for (let i = 0; i < 54; i++) {
+    queue.add(recordFields({ id: `r${i}` }))
+    t.mock.timers.tick(1000)
+  }
+  assert.deepEqual(sizes(), [1, 1, 1, 1, 10, 10, 10, 10])
+  assert.equal(queue.dropped, 0)
+  for (let i = 0; i < 8; i++) queue.taken(true)
+  assert.equal(sizes().length, 9)
+  queue.taken(true)
+  queue.add(recordFields({ id: 'r54' }))
+  t.mock.timers.tick(1000)
+  assert.deepEqual(
+    batches.flatMap(decodeBatch).map(({ id }) => id),
+    Array.from({ length: 55 }, (_, i) => `r${i}`),
+  )
+})
+
+test('what waits for a full batch is handed over when it is asked for, and when one is taken', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const batches: RecordBatch[] = []
+  const queue = createRecordQueue({ batchRows: 10, batchesMax: 8 })
+  queue.attach((batch) => batches.push(batch))
+  const give = (): void => {
+    queue.add(recordFields())
+    t.mock.timers.tick(1000)
+  }
+  for (let i = 0; i < 6; i++) give()
+  assert.equal(batches.length, 4)
+  queue.flush()
+  assert.equal(batches.length, 5)
+  give()
+  assert.equal(batches.length, 5)
+  queue.taken(true)
+  assert.equal(batches.length, 6)
+})
+
 test('what was underway to a recorder that died is counted as dropped, and the next one gets what follows', () => {
   const ids: string[] = []
   const queue = createRecordQueue({ batchRows: 10 })

@@ -10,6 +10,9 @@ import type { FromRecorder, ToRecorder } from './messages.ts'
 /** Between the first record of a batch and its hand-over: how old the newest record in a query may be. */
 const FLUSH_MS = 200
 
+/** At so many batches underway, the recorder stores nothing for now: those that follow are full, so that all their places are used. */
+const SMALL_UNDERWAY_MAX = 4
+
 /** UTF-16 units of text after which a batch is handed over though rows are left: long paths do not pile up. */
 const TEXT_MAX = 512 * 1024
 
@@ -77,20 +80,20 @@ export function createRecordQueue(options: RecordQueueOptions = {}): BatchedReco
     }
     share.add(fields)
     if (share.isFull) hand(share)
-    else timer ??= setTimeout(flush, FLUSH_MS).unref()
+    else timer ??= setTimeout(flushInTime, FLUSH_MS).unref()
   }
   const drain = (): void => {
     if (minuteTimer !== undefined) clearTimeout(minuteTimer)
     minuteTimer = undefined
     for (const fields of refusals.drain()) put(unproved, fields)
   }
-  const flush = (): void => {
+  const flush = (underwayMax = Number.POSITIVE_INFINITY): void => {
     if (refusals.isOver(now())) drain()
     if (timer !== undefined) clearTimeout(timer)
     timer = undefined
-    hand(proved)
-    hand(unproved)
+    for (const share of [proved, unproved]) if (share.underway.length < underwayMax) hand(share)
   }
+  const flushInTime = (): void => flush(SMALL_UNDERWAY_MAX)
   const addUnproved = (fields: RecordFields): void => {
     if (refusals.isOver(fields.timeMs)) drain()
     if (!refusals.takes(fields)) put(unproved, fields)
@@ -108,7 +111,7 @@ export function createRecordQueue(options: RecordQueueOptions = {}): BatchedReco
       if (isProved(fields)) put(proved, fields)
       else addUnproved(fields)
     },
-    flush,
+    flush: () => flush(),
     end() {
       drain()
       flush()
