@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { COMPLETION } from './base/bundle.ts'
-import { databaseIn } from './base/net/database-url.ts'
+import { databaseIn, shownDatabase } from './base/net/database-url.ts'
 import { BUILT, entryUrl, IS_PACKAGE, PROGRAM } from './base/program.ts'
 import { CannotStart } from './base/refusal.ts'
 import { stopSignal } from './base/threads/process.ts'
@@ -27,7 +27,7 @@ async function up(flags: readonly string[]): Promise<void> {
   // From before it says that it is ready: whoever reads that may send a signal at once
   const signal = stopSignal()
   process.stdout.write(
-    `Postern ${VERSION} is ready\n  gateway  ${server.gatewayUrl}\n  control  ${server.controlUrl}\n  console  ${settings.controlOrigin ?? server.controlUrl}/console/\n  data     ${settings.data}\n`,
+    `Postern ${VERSION} is ready\n  gateway  ${server.gatewayUrl}\n  control  ${server.controlUrl}\n  console  ${settings.controlOrigin ?? server.controlUrl}/console/\n  data     ${settings.data}\n${settings.database === null ? '' : `  database ${shownDatabase(settings.database)}\n`}`,
   )
   void showFirstLink({
     make: server.firstLink,

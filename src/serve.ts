@@ -41,7 +41,7 @@ import type { Settings } from './settings.ts'
 import { createOriginSessionMemory } from './shared-state/memory/origin-sessions.ts'
 import { createSharedCells, createThreadEvents } from './shared-state/memory/shared-cells.ts'
 import { createReferences } from './snapshot/compile/references.ts'
-import { toLastingFault } from './store/ports/unavailable.ts'
+import { StoreUnavailable, toLastingFault } from './store/ports/unavailable.ts'
 import { createWorkers, type Workers } from './threads/worker.ts'
 import { keepFileChecks, logOpenFiles } from './upkeep/start/file-check.ts'
 import { createSecretSources } from './vault/sources.ts'
@@ -127,7 +127,10 @@ async function start(
   const { log } = options
   const fault = (error: unknown, at: string): void => {
     // The log says once that a store cannot be used, and not for all that needs it
-    if (toLastingFault(error) === null) log('error', `${at}: ${faultText(error)}`)
+    if (toLastingFault(error) !== null) return
+    // A use alone has failed: where in the program says nothing
+    if (error instanceof StoreUnavailable) log('warn', `${at}: ${error.facts.inner ?? error.message}`)
+    else log('error', `${at}: ${faultText(error)}`)
   }
   const { clockCell = null, workers = createWorkers() } = options
   parts.defer(() => workers.endUnused())

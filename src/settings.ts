@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import type { Part } from './base/doors.ts'
 import { isLoopbackHost } from './base/net/address.ts'
-import type { DatabaseAddress } from './base/net/database-url.ts'
+import { type DatabaseAddress, withoutPassword } from './base/net/database-url.ts'
 import { CannotStart } from './base/refusal.ts'
 import { fromEnvironment, fromFlags, type Given } from './settings/given.ts'
 import { type OidcSettings, toOidc } from './settings/oidc.ts'
@@ -108,7 +108,7 @@ export function readSettings(
 ): Settings {
   const given = new Map([...fromEnvironment(env), ...fromFlags(argv)])
   const url = given.get('DATABASE_URL')
-  if (url?.source.startsWith('-') === true && withoutPassword(url.text, 'DATABASE_URL') !== url.text)
+  if (url?.source.startsWith('-') === true && withoutPassword(url.text) !== url.text)
     throw new CannotStart(
       `${url.source} contains a password, which every user of this machine can see in the list of processes. Set POSTERN_DATABASE_URL in the environment, or use the parameter password_file.`,
     )
@@ -138,9 +138,7 @@ function parse(given: ReadonlyMap<string, Given>): Values {
   const issue = parsed.error.issues[0]!
   const name = String(issue.path[0])
   const source = given.get(name)?.source ?? PREFIX + name
-  throw new CannotStart(
-    `${source} is "${withoutPassword(texts[name] ?? '', name)}", and must be ${issue.message}.`,
-  )
+  throw new CannotStart(`${source} is "${shownText(texts[name] ?? '', name)}", and must be ${issue.message}.`)
 }
 
 /** What is wrong with settings that are each right, as a sentence; null for nothing. */
@@ -239,12 +237,11 @@ function exposedBy({ host }: ListenAddress): readonly Part[] {
 /** Names of settings that are secrets themselves, and not the files that hold them. */
 const IS_SECRET = /(^|_)(SECRET|TOKEN|PASSWORD)$/
 
-/** A URL with `…` in the place of its password. One of a database may be written wrongly, or as another program writes it. */
-function withoutPassword(text: string, name: string): string {
-  if (name !== 'DATABASE_URL') return text.replace(/^([a-z]+:\/\/[^:@/?#]*):.*@/i, '$1:…@')
-  return text
-    .replace(/^(\s*(?:[a-z]+:\/+|(?![a-z]+:\/))[^:@/?#]*):[\s\S]*@/i, '$1:…@')
-    .replace(/(password\s*)=[^&]*/gi, '$1=…')
+/** A setting as it may be shown. */
+function shownText(text: string, name: string): string {
+  return name === 'DATABASE_URL'
+    ? withoutPassword(text)
+    : text.replace(/^([a-z]+:\/\/[^:@/?#]*):.*@/i, '$1:…@')
 }
 
 function shownOf(given: ReadonlyMap<string, Given>): Shown[] {
@@ -252,7 +249,7 @@ function shownOf(given: ReadonlyMap<string, Given>): Shown[] {
     const one = given.get(name)
     return {
       name: PREFIX + name,
-      value: one === undefined || IS_SECRET.test(name) ? null : withoutPassword(one.text, name),
+      value: one === undefined || IS_SECRET.test(name) ? null : shownText(one.text, name),
       source: one === undefined ? 'default' : one.source.startsWith('-') ? 'flag' : 'environment',
       default: TEXTS[name].shown.replaceAll('`', ''),
     }

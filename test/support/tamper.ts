@@ -2,6 +2,7 @@
  * A configuration store in the hands of somebody who writes to it with another program. Tests change rows through this port alone, so
  * that they hold for each engine: statements are plain SQL with `?` for values.
  */
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { databaseAddressOf } from './test-database.ts'
@@ -46,4 +47,15 @@ export function tamperWithFile(file: string): Tamper {
       database.close()
     },
   }
+}
+
+/** What stands in a store: the bytes of its file and log, or the rows of the tables of a database that hold secrets and entries. */
+export async function storedBytes(directory: string): Promise<Buffer[]> {
+  const file = join(directory, 'config.db')
+  if ((await databaseAddressOf(file)) === null) return [file, `${file}-wal`].map((path) => readFileSync(path))
+  await using tamper = await openTamper(directory)
+  const all: Buffer[] = []
+  for (const table of ['oauth_artifacts', 'oauth_keys', 'access_tokens', 'audit', 'meta'])
+    all.push(Buffer.from(JSON.stringify(await tamper.rows(`select * from ${table}`))))
+  return all
 }

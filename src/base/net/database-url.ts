@@ -80,6 +80,16 @@ export function databaseIn(env: Readonly<Record<string, string | undefined>>): D
   return database
 }
 
+/**
+ * A text that was given as a URL of a database, with `…` in the place of its password. It may be written wrongly, or as another program
+ * writes it.
+ */
+export function withoutPassword(text: string): string {
+  return text
+    .replace(/^(\s*(?:[a-z]+:\/+|(?![a-z]+:\/))[^:@/?#]*):[\s\S]*@/i, '$1:…@')
+    .replace(/(password\s*)=[^&]*/gi, '$1=…')
+}
+
 /** The address as messages name it: without the password. */
 export function shownDatabase({ user, host, port, database }: DatabaseAddress): string {
   if (host.startsWith('/')) return `postgres://${user}@/${database}?host=${host}`

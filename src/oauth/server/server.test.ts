@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { after, test } from 'node:test'
 import {
   addUser,
@@ -16,8 +14,7 @@ import {
   tokensFor,
 } from '../../../test/support/authorization.ts'
 import { signedBy, signingKey } from '../../../test/support/issuer.ts'
-import { openTamper } from '../../../test/support/tamper.ts'
-import { TEST_DATABASE_URL } from '../../../test/support/test-database.ts'
+import { openTamper, storedBytes } from '../../../test/support/tamper.ts'
 
 const server = await startAuthorization()
 after(() => server[Symbol.asyncDispose]())
@@ -410,26 +407,13 @@ test('a browser is signed in until it was not used for eight hours', async () =>
   server.move(-15 * 60 * 60_000)
 })
 
-function bytesOf(directory: string): Buffer[] {
-  return ['config.db', 'config.db-wal'].map((name) => readFileSync(join(directory, name)))
-}
-
-/** Rows of the tables in which such things are kept. */
-async function rowsOf(directory: string): Promise<Buffer[]> {
-  await using tamper = await openTamper(directory)
-  const all: Buffer[] = []
-  for (const table of ['oauth_artifacts', 'oauth_keys', 'access_tokens', 'audit', 'meta'])
-    all.push(Buffer.from(JSON.stringify(await tamper.rows(`select * from ${table}`))))
-  return all
-}
-
 test('nothing that proves something stands in the store as it is', async () => {
   const client = await register(origin)
   const browser = server.browser()
   const tokens = await tokensFor(origin, browser, client)
   const { url } = authorization(origin, client)
   const code = (await consent(browser, url)).url.searchParams.get('code')!
-  const stored = TEST_DATABASE_URL === null ? bytesOf(server.directory) : await rowsOf(server.directory)
+  const stored = await storedBytes(server.directory)
   const holds = (text: string): boolean => stored.some((bytes) => bytes.includes(text))
   assert.ok(holds(client), 'all was read')
   for (const secret of [tokens.refresh_token, code, tokens.access_token, '"d":'])

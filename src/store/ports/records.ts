@@ -144,6 +144,17 @@ export interface QuotaRow {
   readonly count: number
 }
 
+/** A row of a table as SQL engines give it. */
+export function toQuotaRow(row: Readonly<Record<string, unknown>>): QuotaRow {
+  return {
+    key: String(row['key']),
+    period: Number(row['period']),
+    ends: Number(row['ends']),
+    entered: Number(row['entered']),
+    count: Number(row['count']),
+  }
+}
+
 export interface QuotaStore {
   load(): Promise<readonly QuotaRow[]>
   /** Adds or overwrites by key. */

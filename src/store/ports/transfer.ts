@@ -37,7 +37,7 @@ export interface TransferSource {
   ): AsyncIterable<readonly (readonly TransferValue[])[]>
 }
 
-/** Tables that are filled. What was put can be read. */
+/** Tables that are filled with rows. Rows that were added can be read back. */
 export interface TransferSink extends Omit<TransferSource, 'schemaVersion'> {
   /** Texts with this character are refused by the engine; null where it takes any. */
   readonly refuses: string | null

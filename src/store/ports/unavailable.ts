@@ -16,6 +16,7 @@ export const STORE_FAULTS = [
   'overwritten',
   'slow',
   'unreachable',
+  'uncertain',
 ] as const
 export type StoreFault = (typeof STORE_FAULTS)[number]
 
@@ -34,6 +35,8 @@ const SENTENCES: Readonly<Record<StoreFault, string>> = {
   overwritten: 'Another program has overwritten the file of the store.',
   slow: 'The store answers slowly.',
   unreachable: 'The database cannot be reached.',
+  uncertain:
+    'The connection to the database was lost at the end of the change, and it is not known whether the change was made. Read it before you repeat it.',
 }
 
 /**
@@ -46,7 +49,7 @@ export class StoreUnavailable extends Refusal {
   /** @param inner for the log: the file and the message of the database. */
   constructor(fault: StoreFault, inner: string, cause?: unknown) {
     super('store_unavailable', {
-      detail: `${SENTENCES[fault]} Nothing was changed. Traffic is served by the last known configuration.`,
+      detail: `${SENTENCES[fault]} ${fault === 'uncertain' ? '' : 'Nothing was changed. '}Traffic is served by the last known configuration.`,
       inner,
     })
     this.name = 'StoreUnavailable'
@@ -56,7 +59,7 @@ export class StoreUnavailable extends Refusal {
 }
 
 /** A use failed, and the next one need not: they say nothing of the store. */
-const PASSING: ReadonlySet<StoreFault> = new Set(['locked', 'slow'])
+const PASSING: ReadonlySet<StoreFault> = new Set(['locked', 'slow', 'uncertain'])
 
 /** The fault that lasts after a use has failed; null where only this use has failed, and for another error. */
 export function toLastingFault(error: unknown): StoreUnavailable | null {

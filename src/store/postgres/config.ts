@@ -138,7 +138,7 @@ async function openEngine(
       `set local lock_timeout = ${LOCK_MS}; set local idle_in_transaction_session_timeout = ${IDLE_MS}; ${lockOf(lane)}; select pg_current_xact_id()::text as id, ${isKept} as kept`,
     )
     if (rows[0]?.['kept'] !== true) {
-      // Nobody has it where it was given back by a store of this process that was opened beside this one
+      // Another store of this process was open beside this one, and has given the database back
       demandHeld(await held())
       const again = await run(db, `select ${isKept} as kept`)
       if (again.rows[0]?.['kept'] !== true) demandHeld({ id: '', name: '' })
@@ -180,12 +180,6 @@ async function openEngine(
       )
     if (row['read_only'] === 'on')
       throw new StoreUnavailable('read_only', `${shown}: its transactions are read-only`)
-    // A full disk shows when something is written; while all is well, changes do that
-    if (fault !== null)
-      await client.query(
-        `insert into ${SCHEMA}.meta (name, value) values ('probe', $1) on conflict (name) do update set value = excluded.value`,
-        [new Date().toISOString()],
-      )
   }
 
   /** Throws where another process has the database: this one was stopped for too long. */
@@ -197,6 +191,7 @@ async function openEngine(
     const client = await probing.connect()
     try {
       await look(client)
+      // It writes, so that a full disk shows too
       if (holder !== null) demandHeld(await take(client, holder))
     } finally {
       client.release()
@@ -258,11 +253,7 @@ async function openEngine(
         const outcome = await outcomeOf(id)
         if (outcome === 'committed') return result as Awaited<ReturnType<typeof work>>
         if (outcome === null)
-          throw new StoreUnavailable(
-            error.fault,
-            `${shown}: the connection was lost during a commit, and it is not known whether the change was made`,
-            error,
-          )
+          throw new StoreUnavailable('uncertain', `${shown}: the connection was lost during a commit`, error)
         throw error
       }
     },

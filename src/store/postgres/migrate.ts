@@ -13,18 +13,21 @@ export const LOCKS = { migration: 7_700_001, configuration: 7_700_002, oauth: 7_
 /** What has steps of its own in `schema_versions`. */
 export type Kind = 'config' | 'records'
 
-/** Runs work in a transaction, and closes the connection where it cannot be ended. @param end what follows work that has succeeded */
+/** Runs work in a transaction, and closes the connection where it cannot be ended. @param end follows work that has succeeded */
 export async function inTransaction<T>(
   pool: PgPool,
   work: (client: PgClient) => Promise<T>,
-  end: 'commit' | 'rollback' = 'commit',
+  { begin = 'begin', end = 'commit' }: { readonly begin?: string; readonly end?: 'commit' | 'rollback' } = {},
 ): Promise<T> {
   const client = await pool.connect()
   let isEnded = false
   try {
-    await client.query('begin')
+    await client.query(begin)
     const result = await work(client)
-    await client.query(end)
+    const { command } = await client.query(end)
+    // So answers a server after a statement that has failed
+    if (end === 'commit' && command === 'ROLLBACK')
+      throw new Error('a statement of the transaction had failed')
     isEnded = true
     return result
   } catch (error) {

@@ -2,7 +2,7 @@
 import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely'
 import { type PgPool, SCHEMA } from './connection.ts'
 
-/** Queries of tables in {@link SCHEMA}. Whoever closes the pool closes this. */
+/** Makes queries on the tables in {@link SCHEMA}. It needs no end of its own: the pool has one. */
 export function kyselyOver<Tables>(pool: PgPool): Kysely<Tables> {
   const dialect = new PostgresDialect({
     pool: {

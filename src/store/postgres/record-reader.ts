@@ -4,6 +4,7 @@ import { createTurns } from '../../base/threads/in-line.ts'
 import type { BlockRange, RecordBlock, RecordReader, RollupView, StartedShard } from '../ports/records.ts'
 import { openPool, type PgClient, SCHEMA } from './connection.ts'
 import { BIGINT, BYTES, INTEGER, numeral, TEXT } from './copy-out.ts'
+import { inTransaction } from './migrate.ts'
 import { readBlocks, within } from './record-blocks.ts'
 
 /** Blocks that are read at a time: few at first, because a page of a list needs no more. */
@@ -24,25 +25,7 @@ export async function openRecordReader(address: DatabaseAddress): Promise<Record
   const turns = createTurns()
   const words = new Words()
   const reading = <T>(work: (client: PgClient) => Promise<T>): Promise<T> =>
-    turns.run(async () => {
-      const client = await pool.connect()
-      let isEnded = false
-      try {
-        await client.query(BEGIN)
-        const result = await work(client)
-        await client.query('commit')
-        isEnded = true
-        return result
-      } catch (error) {
-        isEnded = await client.query('rollback').then(
-          () => true,
-          () => false,
-        )
-        throw error
-      } finally {
-        client.release(!isEnded)
-      }
-    })
+    turns.run(() => inTransaction(pool, work, { begin: BEGIN }))
   return {
     scan: (range, visit, order = 'newest') => reading((client) => scan(client, range, visit, order)),
     removedUntil: () =>

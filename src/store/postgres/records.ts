@@ -1,17 +1,17 @@
 /**
  * Request records in PostgreSQL, which several processes may share: all of them append, and one does the upkeep (`record-upkeep.ts`).
  * 1. An append is one statement. When its answer is lost, the next append asks whether it was stored, and leaves out what was.
- * 2. What is deleted is gone for every query at once. The server keeps it in its files until vacuum has cleaned them, and in its
- *    write-ahead log and backups for as long as these are kept. Postern cannot change that.
+ * 2. No query finds a deleted record any more. The server still has it in its files until the next vacuum, and in its write-ahead log
+ *    and backups. Postern cannot change that.
  */
 import type { DatabaseAddress } from '../../base/net/database-url.ts'
-import type {
-  LastingRecordStore,
-  QuotaRow,
-  QuotaStore,
-  RecordBlock,
-  RecordStore,
-  StoredBlock,
+import {
+  type LastingRecordStore,
+  type QuotaStore,
+  type RecordBlock,
+  type RecordStore,
+  type StoredBlock,
+  toQuotaRow,
 } from '../ports/records.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
 import { type PgClient, SCHEMA } from './connection.ts'
@@ -284,15 +284,7 @@ function createQuotaStore(database: RecordDatabase, holder: string): QuotaStore 
       const { rows } = await database.use((client) =>
         client.query(`select key, period, ends, entered, count from ${SCHEMA}.record_quotas`),
       )
-      return rows.map(
-        (row): QuotaRow => ({
-          key: String(row['key']),
-          period: Number(row['period']),
-          ends: Number(row['ends']),
-          entered: Number(row['entered']),
-          count: Number(row['count']),
-        }),
-      )
+      return rows.map(toQuotaRow)
     },
     async save(rows) {
       if (rows.length === 0) return

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -153,20 +154,20 @@ await onPostgres(({ server, create }) => {
     // What came back is what went there
     {
       const database = new DatabaseSync(copy)
-      database.exec("insert into meta values ('holder', 'x'), ('probe', 'x')")
+      database.exec("insert into meta values ('holder', 'x')")
       database.close()
     }
     const again = await create()
     assert.deepEqual(await move(copy, again), there)
     await using tamper = await tamperWithDatabase(again)
-    assert.deepEqual(await tamper.rows("select 1 from meta where name in ('holder', 'probe')"), [])
+    assert.deepEqual(await tamper.rows("select 1 from meta where name = 'holder'"), [])
     await assert.rejects(tamper.execute('delete from audit_anchors'), /never deleted/)
     await assert.rejects(tamper.execute("update audit set id = 'x'"), /never changed/)
     const store = await openConfigStore(copy)
     await store.close()
   })
 
-  test('a database with rows is refused, and one with tables alone is filled', async () => {
+  test('a database with rows, or in use, is refused, and one with tables alone is filled', async () => {
     const address = await create()
     const file = await filledFile()
     await move(file, address)
@@ -174,8 +175,12 @@ await onPostgres(({ server, create }) => {
       move(file, address),
       /is not empty: table postern\.meta has rows\. Use an empty database/,
     )
-    const empty = await create()
     const { openConfigStore: openThere } = await import('./config.ts')
+    const running = await openThere(address, null, { holder: { id: randomUUID(), name: 'ann.example' } })
+    // Not: delete the tables
+    await assert.rejects(move(file, address), /is in use by the instance on ann\.example/)
+    await running.close()
+    const empty = await create()
     await (await openThere(empty)).close()
     await move(file, empty)
   })

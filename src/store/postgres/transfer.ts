@@ -21,6 +21,7 @@ import {
   CONFIG_TRANSFER,
   charsOf,
   copyTables,
+  isCopied,
   PIECE_CHARS,
   PIECE_ROWS,
   QUOTA_TRANSFER,
@@ -108,12 +109,12 @@ export function fillDatabase<T>(
           throw new CannotStart(
             `${shown} has schema version ${rows[0]?.['version']}, and the files have version ${schemaVersion}. Use the Postern that made the tables.`,
           )
-        await demandEmpty(client, shown)
-        // An instance that is started now waits for the end, and sees what was written
+        // An instance that is started now waits for the end, and sees what was written. First: the tables of one that runs are no left-over
         const holder = { id: randomUUID(), name: 'postern migrate' }
         const other = await take(client, holder)
         if (other !== null)
           throw new CannotStart(`${shown} is in use by the instance on ${other.name}. Use an empty database.`)
+        await demandEmpty(client, shown)
         const result = await work({
           ...readerOf(client),
           refuses: '\0',
@@ -123,7 +124,7 @@ export function fillDatabase<T>(
         await giveBack(client, holder)
         return result
       },
-      isDryRun ? 'rollback' : 'commit',
+      { end: isDryRun ? 'rollback' : 'commit' },
     )
   })
 }
@@ -224,7 +225,7 @@ async function demandEmpty(client: PgClient, shown: string): Promise<void> {
   for (const table of [...CONFIG_TRANSFER, ...QUOTA_TRANSFER]) {
     if (table.isSeeded === true) continue
     const name = nameOf(table)
-    const { rows } = await client.query(`select 1 from ${name} limit 1`)
+    const { rows } = await client.query(`select 1 from ${name} where ${isCopied(table)} limit 1`)
     if (rows.length > 0)
       throw new CannotStart(
         `${shown} is not empty: table ${SCHEMA}.${name} has rows. Use an empty database. If nothing uses these tables, delete them with: drop schema ${SCHEMA} cascade`,

@@ -17,8 +17,8 @@ import type {
 
 /** All tables of {@link ConfigTables}, each after those that its rows refer to. `schema_versions` is of each engine itself. */
 export const CONFIG_TRANSFER: readonly TransferTable[] = [
-  // Which process has a database, and when it was last written to on trial
-  { name: 'meta', key: ['name'], without: ['holder', 'probe'] },
+  // Which process has a database
+  { name: 'meta', key: ['name'], without: ['holder'] },
   { name: 'resources', key: ['id'], above: 'parent_id' },
   { name: 'links', key: ['from_id', 'to_id'] },
   { name: 'facets', key: ['type', 'name', 'value', 'resource_id'] },
@@ -122,10 +122,7 @@ export function selectRows(
 ): string {
   const listed = columns.map((column) => `it.${quoted(column)}`).join(', ')
   const sorted = key.map((column) => `it.${quoted(column)}`).join(', ')
-  const rest =
-    without.length === 0
-      ? ''
-      : ` where it.${quoted(key[0]!)} not in (${without.map((value) => `'${value}'`).join(', ')})`
+  const rest = without.length === 0 ? '' : ` where ${isCopied({ key, without }, 'it.')}`
   if (order === 'key' || above === undefined)
     return `select ${listed} from ${name} as it${rest} order by ${sorted}`
   const own = quoted(key[0]!)
@@ -134,6 +131,13 @@ export function selectRows(
     union all
     select below.${own}, tree.depth + 1 from ${name} as below join tree on below.${quoted(above)} = tree.its
   ) select ${listed} from tree join ${name} as it on it.${own} = tree.its order by tree.depth, ${sorted}`
+}
+
+/** The condition for rows that are copied. @param of stands before the column */
+export function isCopied({ key, without = [] }: Pick<TransferTable, 'key' | 'without'>, of = ''): string {
+  return without.length === 0
+    ? 'true'
+    : `${of}${quoted(key[0]!)} not in (${without.map((value) => `'${value}'`).join(', ')})`
 }
 
 /** A name as a statement has it: `user` is a word of SQL. */

@@ -6,14 +6,14 @@ import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { CannotStart } from '../../base/refusal.ts'
 import { RECORD_MIGRATIONS } from '../migrations/records.ts'
-import type {
-  BlockRange,
-  QuotaRow,
-  RecordBlock,
-  RecordStore,
-  RollupChange,
-  RollupStore,
-  StoredBlock,
+import {
+  type BlockRange,
+  type RecordBlock,
+  type RecordStore,
+  type RollupChange,
+  type RollupStore,
+  type StoredBlock,
+  toQuotaRow,
 } from '../ports/records.ts'
 import { guarded, mendSideFiles } from './fault.ts'
 import { inTransaction, migrate, refuseNewer } from './migrate.ts'
@@ -158,18 +158,7 @@ function createStore(db: DatabaseSync, path: string): RecordStore {
       }),
     rollups,
     quotas: {
-      load: async () =>
-        guarded(path, () =>
-          loadQuotas.all().map(
-            (row): QuotaRow => ({
-              key: String(row['key']),
-              period: Number(row['period']),
-              ends: Number(row['ends']),
-              entered: Number(row['entered']),
-              count: Number(row['count']),
-            }),
-          ),
-        ),
+      load: async () => guarded(path, () => loadQuotas.all().map(toQuotaRow)),
       save: async (rows) =>
         guarded(path, () =>
           inTransaction(db, () => {

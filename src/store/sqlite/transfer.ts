@@ -56,7 +56,7 @@ export function makeFile(file: string, schemaVersion: number): TransferFile {
   closeSync(openSync(file, 'wx', 0o600))
   const database = new DatabaseSync(file)
   try {
-    // Nobody else reads it, and a copy that was cut off is thrown away
+    // No other process reads the file, and a copy that is not complete is deleted
     database.exec('pragma journal_mode = off; pragma synchronous = off; pragma foreign_keys = on')
     const steps = CONFIG_MIGRATIONS.filter(({ version }) => version <= schemaVersion)
     migrate(database, file, steps, runDataStep)

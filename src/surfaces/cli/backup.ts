@@ -4,8 +4,7 @@ import { printable } from '../../base/text/visible.ts'
 import { addFormat, type Format } from './common-flags.ts'
 import { dataDirOf } from './connect.ts'
 import type { CliPorts } from './ports.ts'
-import { printData } from './print.ts'
-import { quarters } from './progress.ts'
+import { printData, quarters } from './print.ts'
 
 interface BackupGiven {
   readonly out: string
@@ -76,7 +75,7 @@ export function restoreCommand(ports: CliPorts): Command {
     if (made.before !== null) ports.err(`The previous content is now in ${made.before}.\n`)
     if (printData(ports, given.output, made)) return
     ports.out(
-      `Restored ${made.data} to its state of ${printable(made.created_at)}, at revision ${made.revision}. Start it with: postern up --data ${made.data}\n`,
+      `Restored ${made.data} to its state of ${printable(made.created_at)}, at revision ${made.revision}. Start it ${ports.env['POSTERN_DATABASE_URL'] ? 'without POSTERN_DATABASE_URL' : 'with'}: postern up --data ${made.data}\n`,
     )
   })
 }

@@ -1,12 +1,16 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { type DatabaseAddress, databaseIn, readDatabaseUrl } from '../../base/net/database-url.ts'
+import {
+  type DatabaseAddress,
+  databaseIn,
+  readDatabaseUrl,
+  withoutPassword,
+} from '../../base/net/database-url.ts'
 import { addFormat, type Format } from './common-flags.ts'
 import { dataDirOf } from './connect.ts'
 import { UsageError } from './exit.ts'
 import type { CliPorts, MigrateSummary } from './ports.ts'
-import { printData } from './print.ts'
-import { quarters } from './progress.ts'
+import { printData, quarters } from './print.ts'
 
 interface Given {
   readonly to?: string
@@ -81,7 +85,7 @@ export function migrateSchemaCommand(ports: CliPorts): Command {
 }
 
 function addressOf(text: string): DatabaseAddress {
-  if (/^[a-z]+:\/\/[^/?#]*:[^/?#]*@/i.test(text))
+  if (withoutPassword(text) !== text)
     throw new UsageError(
       '--to contains a password, which every user of this machine can see in the list of processes. Set POSTERN_DATABASE_URL instead, or use the parameter password_file.',
     )

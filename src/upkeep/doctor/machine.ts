@@ -84,7 +84,7 @@ export function findKeyFile(places: StorePlaces, settings: Settings): Finding[] 
     const found = `${file} contains ${keys.length === 1 ? '1 key' : `${keys.length} keys`}`
     if (!isInside(file, settings.data)) return [{ check, state: 'ok', found, fix: null }]
     const fix =
-      'A program that can write config.db can often read the key there, and could forge the audit trail. Keep the key elsewhere, and name it with POSTERN_KEY_FILE.'
+      'A program that can write the data can often read the key there, and could forge the audit trail. Keep the key elsewhere, and name it with POSTERN_KEY_FILE.'
     return [{ check, state: 'warn', found: `${found} and is in the data directory`, fix }]
   } catch (error) {
     if (!(error instanceof CannotStart)) throw error

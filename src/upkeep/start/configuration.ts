@@ -103,7 +103,7 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
     // As a file is that was cut off: SQLite takes it for a new one
     if (isKept && isNew) {
       await store.close()
-      return withoutStore(parts, kept, empty(file))
+      return withoutStore(parts, kept, empty(place))
     }
     const vault = await openVaultOf(store, parts)
     const revision = await store.read.revision()
@@ -272,7 +272,14 @@ function noFile(file: string, kind: string): StoreProblem {
   }
 }
 
-function empty(file: string): StoreProblem {
+function empty({ file, files }: ConfigPlace): StoreProblem {
+  if (files.length === 0)
+    return {
+      what: `${file} has no configuration, and this data directory has served one`,
+      fix: `Correct POSTERN_DATABASE_URL. If the database was lost: ${RESTORE_SERVER.charAt(0).toLowerCase()}${RESTORE_SERVER.slice(1)}.`,
+      detail: 'The database is empty.',
+      fault: 'missing',
+    }
   return {
     what: `${file} is empty`,
     fix: `${RESTORE}; ${ANEW}.`,
@@ -310,7 +317,9 @@ function ofServer(file: string, { fault, facts }: StoreUnavailable): StoreProble
   const passes = fault !== 'damaged' && fault !== 'missing'
   return {
     what: `${file} cannot be used (${fault}): ${inner}`,
-    fix: passes ? 'Repair the database server or the connection to it.' : `${RESTORE_SERVER}.`,
+    fix: passes
+      ? 'Correct POSTERN_DATABASE_URL, or repair the database server or the connection to it.'
+      : `${RESTORE_SERVER}.`,
     detail: 'The database cannot be used.',
     fault,
   }
