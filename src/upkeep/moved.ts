@@ -51,7 +51,7 @@ export function writeMoved(data: string, moved: Moved | null): void {
  */
 export function faultOfHome(data: string, places: StorePlaces): AccessFault | null {
   const { config } = filesIn(data, places)
-  const isOnServer = config.files.length === 0
+  const { isOnServer } = config
   const moved = readMoved(data)
   if (moved?.state === 'moving')
     return {
@@ -80,7 +80,7 @@ export function demandHome(data: string, places: StorePlaces): void {
 /** Whether an instance has used a directory. With a database on a server, it has other files than `config.db`. */
 export function isDataDirectory(data: string, places: StorePlaces): boolean {
   const { config, lastGood, lock } = filesIn(data, places)
-  if (config.files.length > 0) return config.isThere() || existsSync(join(data, MOVED))
+  if (!config.isOnServer) return config.isThere() || existsSync(join(data, MOVED))
   return lastGood.isThere() || lock.isThere() || hasConfigFile(data)
 }
 

@@ -37,6 +37,8 @@ export interface StorePlace {
   readonly file: string
   /** The file, first, and what the engine keeps beside it, which is of no use without it. None where a server keeps it. */
   readonly files: readonly string[]
+  /** A server keeps it, which other machines may reach too. */
+  readonly isOnServer: boolean
   /** Whether it is there. A server is taken to have it. */
   isThere(): boolean
   /** What is wrong with it, as far as a start needs it; null when it is sound, missing, or cannot be reached. */

@@ -57,5 +57,11 @@ export function recordsPlace(address: DatabaseAddress): RecordsPlace {
 }
 
 function placeOf(address: DatabaseAddress): StorePlace {
-  return { file: shownDatabase(address), files: [], isThere: () => true, damage: async () => null }
+  return {
+    file: shownDatabase(address),
+    files: [],
+    isOnServer: true,
+    isThere: () => true,
+    damage: async () => null,
+  }
 }

@@ -72,6 +72,7 @@ function configPlace(file: string): ConfigPlace {
 function placeOf(file: string): StorePlace {
   return {
     file,
+    isOnServer: false,
     isThere: () => existsSync(file),
     files: [file, `${file}-wal`, `${file}-shm`],
     damage: async () => (await judging()).faultOfDatabase(file),

@@ -27,7 +27,7 @@ export async function backUp(places: StorePlaces, request: BackupRequest): Promi
   if (!isDataDirectory(data, places))
     throw new CannotStart(`${data} is not a data directory of Postern. Name the data directory with --data.`)
   demandHome(data, places)
-  if (withRecords && records.files.length === 0)
+  if (withRecords && records.isOnServer)
     throw new CannotStart(
       'The request records are in the database, and an archive of postern backup cannot contain them. Leave out --records, and back the records up with the tools of PostgreSQL, such as pg_dump.',
     )

@@ -215,10 +215,9 @@ function judgedOf({ config, lastGood, records, keys, lock }: DataFiles): readonl
     {
       place: lastGood,
       damage: () => lastGood.damage(),
-      fix:
-        config.files.length > 0
-          ? 'The next start creates it again from config.db. If config.db is damaged too, restore a backup with postern restore.'
-          : 'The next start creates it again from the database.',
+      fix: !config.isOnServer
+        ? 'The next start creates it again from config.db. If config.db is damaged too, restore a backup with postern restore.'
+        : 'The next start creates it again from the database.',
     },
     {
       place: records,

@@ -197,7 +197,7 @@ async function trailFinding(
   store: ConfigStore,
   keyFile: string,
   mark: AuditMarkFile | null,
-  { files }: ConfigPlace,
+  { isOnServer }: ConfigPlace,
 ): Promise<Finding> {
   const check = 'audit trail'
   if (mark === null)
@@ -216,10 +216,9 @@ async function trailFinding(
       check,
       state: 'fail',
       found: fault,
-      fix:
-        files.length > 0
-          ? 'Another program has changed config.db, or an older file was put in its place. Keep a copy of it, then restore a backup with postern restore. To continue with the current file, run postern backup and restore that backup. See docs/audit.md.'
-          : 'Another program has changed the database, or it was set back to an older state. Restore a backup of the database, or run postern backup, restore that backup, and move it to an empty database. See docs/audit.md and docs/postgresql.md.',
+      fix: !isOnServer
+        ? 'Another program has changed config.db, or an older file was put in its place. Keep a copy of it, then restore a backup with postern restore. To continue with the current file, run postern backup and restore that backup. See docs/audit.md.'
+        : 'Another program has changed the database, or it was set back to an older state. Restore a backup of the database, or run postern backup, restore that backup, and move it to an empty database. See docs/audit.md and docs/postgresql.md.',
     }
   if (mark.found !== 'mark' && isKeyed) {
     const fix = 'Find the cause. The next start creates a new one, with an audit entry.'

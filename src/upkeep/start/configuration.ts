@@ -144,7 +144,7 @@ async function openPatiently(
     try {
       return await config.open(environment)
     } catch (error) {
-      const fault = config.openLater === null ? null : config.faultOf(error)
+      const fault = config.isOnServer ? config.faultOf(error) : null
       if (kept !== null || fault?.fault !== 'unreachable' || performance.now() > until) throw error
       if (!isTold)
         log('warn', `${fault.facts.inner}. The start waits for the database for at most ${WAIT_MS / 1000} s`)
@@ -272,8 +272,8 @@ function noFile(file: string, kind: string): StoreProblem {
   }
 }
 
-function empty({ file, files }: ConfigPlace): StoreProblem {
-  if (files.length === 0)
+function empty({ file, isOnServer }: ConfigPlace): StoreProblem {
+  if (isOnServer)
     return {
       what: `${file} has no configuration, and this data directory has served one`,
       fix: `Correct POSTERN_DATABASE_URL. If the database was lost: ${RESTORE_SERVER.charAt(0).toLowerCase()}${RESTORE_SERVER.slice(1)}.`,
@@ -292,7 +292,7 @@ function empty({ file, files }: ConfigPlace): StoreProblem {
 function unusable(place: ConfigPlace, error: unknown): StoreProblem {
   const { file } = place
   const known = place.faultOf(error)
-  if (known !== null && place.files.length === 0) return ofServer(file, known)
+  if (known !== null && place.isOnServer) return ofServer(file, known)
   const access = known !== null && OF_ACCESS.has(known.fault) ? place.accessFault() : null
   if (access !== null && known !== null) return unwritable(access, known.fault)
   if (known !== null && PASSING.has(known.fault))
@@ -330,8 +330,8 @@ const OF_ACCESS: ReadonlySet<StoreFault> = new Set(['read_only', 'cannot_open'])
 /** The disk is at fault and not the file: what is in the file is whole. */
 const PASSING: ReadonlySet<StoreFault> = new Set(['disk_full', 'io_error', 'read_only'])
 
-function diverged({ file, files }: ConfigPlace, fault: string): StoreProblem {
-  if (files.length === 0)
+function diverged({ file, isOnServer }: ConfigPlace, fault: string): StoreProblem {
+  if (isOnServer)
     return {
       what: `${file} does not contain the last changes of this instance: it was set back, such as by a standby that lagged behind, or changed by another program. ${fault}`,
       fix: `${RESTORE_SERVER}. To continue with this database, delete audit.mark and serving.db in the data directory. The audit trail records it.`,
