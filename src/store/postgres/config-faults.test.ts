@@ -5,7 +5,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { setTimeout } from 'node:timers/promises'
 import { issue } from '../../../test/certificates.ts'
 import { entry, LINK_KEY, policy, sealed } from '../../../test/store/place.ts'
 import { lanesSuite } from '../../../test/store/suite/lanes.ts'
@@ -415,9 +414,11 @@ await onPostgres(({ server, create }) => {
     await first.write(async (writer) => {
       await writer.insert(policy('one', 'one'))
       opening = openConfigStore(address, null, { holder: bob })
-      const read = opening.then(async (store) => seen.push([await store.read.revision(), await slugs(store)]))
-      // A process that did not wait would have read by then
-      await Promise.race([read, setTimeout(1000)])
+      void opening.then(async (store) => seen.push([await store.read.revision(), await slugs(store)]))
+      // It waits for a lock, or has read without it
+      const waiting =
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+      await eventually(() => seen.length > 0 || server.sql(waiting, address.database).trim() !== '0')
       await writer.nextRevision()
     })
     const second = await opening!
