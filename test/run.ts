@@ -52,10 +52,11 @@ const MEMORY = '/dev/shm'
 const MEMORY_BYTES_MIN = 2 * 1024 ** 3
 
 /**
- * Where tests have their files: in memory if there is room and programs may be run there. Stores wait for the disk at
- * each commit, which is most of what many tests wait for, and only a power cut could tell the two apart.
+ * Where tests have their files: below `TMPDIR`, or in memory if there is room and programs may be run there. Stores wait
+ * for the disk at each commit, which is most of what many tests wait for, and only a power cut could tell the two apart.
  */
 function placeOfFiles(): string {
+  if (process.env['TMPDIR'] !== undefined) return tmpdir()
   if (!existsSync(MEMORY) || !existsSync('/proc/self/mounts')) return tmpdir()
   const [, flags] = /^\S+ \/dev\/shm tmpfs (\S+)/m.exec(readFileSync('/proc/self/mounts', 'utf8')) ?? []
   const { bavail, bsize } = statfsSync(MEMORY)
@@ -113,9 +114,9 @@ function run(name: string, command: string, args: readonly string[]): Promise<bo
   return new Promise((done) => {
     const env = {
       NODE_COMPILE_CACHE: COMPILED,
-      TMPDIR: directory,
       ...(all ? LONG_FORM : {}),
       ...process.env,
+      TMPDIR: directory,
       FAILED_TESTS: failedTests,
       MISSING_PROGRAMS: missingPrograms,
     }
