@@ -107,12 +107,16 @@ function timesOf(random: Random, count: number, now: number): number[] {
   return times.sort((one, other) => one - other)
 }
 
-/** @param now milliseconds since 1970 */
+/**
+ * What the records say does not depend on `now`: how many times are drawn in vain does, so times have draws of their own.
+ *
+ * @param now milliseconds since 1970
+ */
 export function* sampleRecords(traffic: Traffic, count: number, now: number): Generator<RecordFields> {
   const random = seeded(count)
   let time = 0
   const ids = createRequestIds({ ...createClock(), now: () => Math.floor(time) })
-  for (const next of timesOf(random, count, now)) {
+  for (const next of timesOf(seeded(count + 1), count, now)) {
     time = next
     yield recordOf(random, traffic, ids(), Math.floor(time))
   }
