@@ -3,11 +3,16 @@ import type { DatabaseAddress } from '../../base/net/database-url.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
 import { newestOf } from '../migrations/migration.ts'
 import { RECORD_MIGRATIONS } from '../migrations/records.ts'
+import { SHARED_STATE_MIGRATIONS } from '../migrations/shared-state.ts'
 import type { StoreFacts, UpgradedPlace } from '../ports/places.ts'
 import { SCHEMA, withPool } from './connection.ts'
 import { type Kind, schemaVersionOf } from './migrate.ts'
 
-const STEPS = { config: CONFIG_MIGRATIONS, records: RECORD_MIGRATIONS } as const
+const STEPS = {
+  config: CONFIG_MIGRATIONS,
+  records: RECORD_MIGRATIONS,
+  shared_state: SHARED_STATE_MIGRATIONS,
+} as const
 
 /** As {@link UpgradedPlace.schema}. */
 export async function schemaOf(address: DatabaseAddress, kind: Kind): ReturnType<UpgradedPlace['schema']> {

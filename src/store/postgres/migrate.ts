@@ -11,7 +11,7 @@ const SERVER_MIN = 140_000
 export const LOCKS = { migration: 7_700_001, configuration: 7_700_002, oauth: 7_700_003 } as const
 
 /** What has steps of its own in `schema_versions`. */
-export type Kind = 'config' | 'records'
+export type Kind = 'config' | 'records' | 'shared_state'
 
 /** Runs work in a transaction, and closes the connection where it cannot be ended. @param end follows work that has succeeded */
 export async function inTransaction<T>(

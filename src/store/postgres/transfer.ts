@@ -5,6 +5,7 @@ import { CannotStart } from '../../base/refusal.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
 import { type Migration, newestOf } from '../migrations/migration.ts'
 import { RECORD_MIGRATIONS } from '../migrations/records.ts'
+import { SHARED_STATE_MIGRATIONS } from '../migrations/shared-state.ts'
 import type { ConfigStore } from '../ports/config.ts'
 import type {
   SchemaUpgrade,
@@ -154,7 +155,11 @@ export function metaOf(address: DatabaseAddress, name: string): Promise<string |
 
 /** All that has tables in a database. */
 const KINDS = (
-  Object.entries({ config: CONFIG_MIGRATIONS, records: RECORD_MIGRATIONS }) as [Kind, readonly Migration[]][]
+  Object.entries({
+    config: CONFIG_MIGRATIONS,
+    records: RECORD_MIGRATIONS,
+    shared_state: SHARED_STATE_MIGRATIONS,
+  }) as [Kind, readonly Migration[]][]
 ).filter(([, steps]) => steps.every(({ postgres }) => postgres !== undefined))
 
 /**

@@ -1,0 +1,78 @@
+/**
+ * Connections to the tables that nodes share.
+ * 1. The tables are made, or upgraded, with the first use: an instance may start while its database cannot be reached.
+ * 2. While the server does not answer, one use at a time tries. All others are refused at once, so that no request waits for a timeout.
+ */
+import { type DatabaseAddress, shownDatabase } from '../../../base/net/database-url.ts'
+import { SHARED_STATE_MIGRATIONS } from '../../migrations/shared-state.ts'
+import { type StoreUnavailable, toLastingFault } from '../../ports/unavailable.ts'
+import { openPool, type PgClient, SCHEMA } from '../connection.ts'
+import { inTransaction, migrate } from '../migrate.ts'
+
+/** Statements at the same time: each is short, and traffic may wait for it. */
+const CONNECTIONS = 4
+
+export interface SharedDatabase {
+  /** The rows of one statement, which names each table with its schema. Rejects with StoreUnavailable. */
+  query(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>
+  /** Runs work in one transaction, whose search path is the schema. Rejects likewise. */
+  transaction<T>(work: (client: PgClient) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+export async function openSharedDatabase(address: DatabaseAddress): Promise<SharedDatabase> {
+  let fault: StoreUnavailable | null = null
+  let isTrying = false
+  let ready: Promise<void> | null = null
+  const pool = await openPool(address, CONNECTIONS, (error) => {
+    fault = toLastingFault(error) ?? fault
+  })
+
+  /** The tables are there. The next use tries again where they cannot be made. */
+  function prepared(): Promise<void> {
+    ready ??= migrate(pool, 'shared_state', SHARED_STATE_MIGRATIONS, shownDatabase(address)).catch(
+      (error: unknown) => {
+        ready = null
+        throw error
+      },
+    )
+    return ready
+  }
+
+  async function guarded<T>(work: () => Promise<T>): Promise<T> {
+    if (fault === null) {
+      await prepared()
+      return work()
+    }
+    if (isTrying) throw fault
+    isTrying = true
+    try {
+      await prepared()
+      const result = await work()
+      fault = null
+      return result
+    } finally {
+      isTrying = false
+    }
+  }
+
+  return {
+    query: (text, values) =>
+      guarded(async () => {
+        const client = await pool.connect()
+        try {
+          return (await client.query(text, values)).rows
+        } finally {
+          client.release()
+        }
+      }),
+    transaction: (work) =>
+      guarded(() =>
+        inTransaction(pool, async (client) => {
+          await client.query(`set local search_path to ${SCHEMA}`)
+          return work(client)
+        }),
+      ),
+    close: () => pool.end(),
+  }
+}
