@@ -33,6 +33,7 @@ import { createCountMemory, keepThreadFigures, RequestCounts } from './record/re
 import { type Grace, listenForControl, openControl } from './serve/control.ts'
 import { openControlState } from './serve/control-state.ts'
 import { gatewaysOptions } from './serve/gateway-threads.ts'
+import { aloneNodes } from './serve/nodes.ts'
 import type { Start } from './serve/start.ts'
 import { openStores } from './serve/stores.ts'
 import { readProviders } from './settings/providers-file.ts'
@@ -102,6 +103,7 @@ const RETENTION_MS = 10 * 60_000
 const COLLECT_MS = 1000
 /** Names the work in the log when it fails. */
 const USES = 'last use of credentials'
+const CHANGES = 'changes of the configuration'
 
 /**
  * Starts the whole instance. Nothing listens before everything that it needs has opened. If a later part fails, the parts
@@ -146,7 +148,7 @@ async function start(
   const addresses = await claimAddresses(settings)
   const named = originsOf(addresses, settings.expose)
   const stores = await openStores(its)
-  const { vault, store, lastGood } = stores
+  const { vault, store, lastGood, nodes } = stores
   if (store !== null && store.fault === null) await demandRoles(identityProviders, store.read)
 
   const sockets = openSocketDirectory(settings.data, stores.readOnly !== null)
@@ -173,7 +175,11 @@ async function start(
           revision: stores.first.revision,
           send: (delta) => references.publish(delta),
           keep: lastGood.keep,
+          nodes,
         })
+  nodes?.watch(() => {
+    publisher?.catchUp().catch((error: unknown) => fault(error, CHANGES))
+  })
   vault.watch(() => void started.then((gateways) => gateways.setCredentialKey(vault.gatewayKey())))
   const credentials = createCredentialProbe({ vault, references, store, gateways: started })
   const cells = createSharedCells()
@@ -217,6 +223,7 @@ async function start(
       managementUrl: named.managementOrigins[0],
     },
     settings: settings.shown,
+    nodes: nodes ?? aloneNodes(stores, settings),
     exportFiles: openExportFiles(join(settings.data, 'exports')),
     providers,
     warn: (sentence) => log('warn', sentence),
@@ -255,7 +262,7 @@ async function start(
   // Not waited for: a slow origin holds up no other
   repeat(its, WATCH_MS, 'origins that have changed', () => void control.originWatch.tick())
   repeat(its, ORIGIN_SESSIONS_MS, 'sessions at origins', () => originSessions.sweep())
-  repeat(its, CATCH_UP_MS, 'changes of the configuration', () => publisher?.catchUp())
+  repeat(its, CATCH_UP_MS, CHANGES, () => publisher?.catchUp())
   repeat(its, MEND_MS, 'the last known configuration', () =>
     store === null ? null : lastGood.mend((keepWhole) => fullSnapshot(store, keepWhole)),
   )
@@ -288,6 +295,7 @@ async function start(
   )
   await workers.endUnused()
   haveStarted(gateways)
+  await nodes?.acknowledge(stores.first.revision)
   if (stores.readOnly === null)
     keepFileChecks({ ...its, start: () => its.workers.start('check', { data: settings.data }), checked })
   await control.forgetForeignGroups().catch((error: unknown) => fault(error, 'groups of identity providers'))

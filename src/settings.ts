@@ -79,6 +79,8 @@ export interface Settings {
   }
   /** Where configuration, audit and records are; null for files in the data directory. */
   readonly database: DatabaseAddress | null
+  /** The same database past a pooler; null where it is reached without one. */
+  readonly databaseDirect: DatabaseAddress | null
   /** All of them as they were given, for people. */
   readonly shown: readonly Shown[]
 }
@@ -107,11 +109,13 @@ export function readSettings(
   env: Readonly<Record<string, string | undefined>>,
 ): Settings {
   const given = new Map([...fromEnvironment(env), ...fromFlags(argv)])
-  const url = given.get('DATABASE_URL')
-  if (url?.source.startsWith('-') === true && withoutPassword(url.text) !== url.text)
-    throw new CannotStart(
-      `${url.source} contains a password, which every user of this machine can see in the list of processes. Set POSTERN_DATABASE_URL in the environment, or use the parameter password_file.`,
-    )
+  for (const name of DATABASE_URLS) {
+    const url = given.get(name)
+    if (url?.source.startsWith('-') === true && withoutPassword(url.text) !== url.text)
+      throw new CannotStart(
+        `${url.source} contains a password, which every user of this machine can see in the list of processes. Set ${PREFIX}${name} in the environment, or use the parameter password_file.`,
+      )
+  }
   const values = parse(given)
   // As the person wrote it, or both ways of writing what is still to be set
   const named: Named = (name) => given.get(name)?.source ?? settingName(name)
@@ -146,6 +150,8 @@ function faultTogether(values: Values, named: Named): string | null {
   const { TLS_CERT, TLS_CLIENT_CA, TRUSTED_PROXIES, HTTP_ENGINE, PROXY_PROTOCOL } = values
   if (TLS_CLIENT_CA !== undefined && TLS_CERT === undefined)
     return `${named('TLS_CLIENT_CA')} asks for client certificates in TLS, which needs ${named('TLS_CERT')} and ${named('TLS_KEY')}.`
+  if (values.DATABASE_DIRECT_URL !== undefined && values.DATABASE_URL === undefined)
+    return `${named('DATABASE_DIRECT_URL')} is the same database as ${named('DATABASE_URL')}, past a pooler: set both.`
   for (const name of ['CLIENT_CERT_FIELD', 'PROXY_PROTOCOL'] as const)
     if (values[name] !== 'off' && TRUSTED_PROXIES === undefined)
       return `${named(name)} applies only to trusted proxies: set ${named('TRUSTED_PROXIES')} too.`
@@ -219,6 +225,7 @@ function toSettings(values: Values, given: ReadonlyMap<string, Given>, named: Na
       vault: toVault(values, named),
     },
     database: values.DATABASE_URL ?? null,
+    databaseDirect: values.DATABASE_DIRECT_URL ?? null,
     shown: shownOf(given),
   }
 }
@@ -234,12 +241,15 @@ function exposedBy({ host }: ListenAddress): readonly Part[] {
   return isLoopbackHost(host) ? ['management', ...open] : open
 }
 
+/** Settings whose value may hold a password beside what may be shown. */
+const DATABASE_URLS = ['DATABASE_URL', 'DATABASE_DIRECT_URL'] as const
+
 /** Names of settings that are secrets themselves, and not the files that hold them. */
 const IS_SECRET = /(^|_)(SECRET|TOKEN|PASSWORD)$/
 
 /** A setting as it may be shown. */
 function shownText(text: string, name: string): string {
-  return name === 'DATABASE_URL'
+  return (DATABASE_URLS as readonly string[]).includes(name)
     ? withoutPassword(text)
     : text.replace(/^([a-z]+:\/\/[^:@/?#]*):.*@/i, '$1:…@')
 }

@@ -75,6 +75,7 @@ export const UNSERVED: Pick<
   | 'replayer'
   | 'trials'
   | 'captures'
+  | 'nodes'
   | 'guardrails'
   | 'credentials'
   | 'origins'
@@ -119,6 +120,11 @@ export const UNSERVED: Pick<
   },
   replayer: { replay: () => Promise.reject(new Error('nobody listens')) },
   captures: createCaptureMemory(createClock(), () => Promise.resolve()),
+  nodes: {
+    read: async () => ({ rows: [], self: '', now: Date.now() }),
+    drain: async () => false,
+    remove: async () => false,
+  },
   trials: { run: () => Promise.reject(new Error('nobody listens')) },
   guardrails: { run: () => Promise.reject(new Error('nobody listens')) },
   explainer: { explain: () => Promise.reject(new Error('nobody listens')) },

@@ -330,7 +330,7 @@ export const PROBLEMS = {
   in_use: problem(
     409,
     'In use',
-    'Other resources refer to this resource. The detail names them. Remove these references first.',
+    'Other resources refer to this resource, or it is a node that is alive. The detail names them. Remove the references, or stop the node, first.',
   ),
   revision_conflict: problem(
     412,

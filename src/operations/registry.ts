@@ -59,6 +59,7 @@ import {
   metricsTop,
   metricsTopEndpoints,
 } from './metrics/metrics.ts'
+import { drainProcess, getProcess, listProcesses, removeProcess } from './nodes/nodes.ts'
 import { getAuthorization } from './origins/authorization.ts'
 import { getCatalog, refreshCatalog } from './origins/catalog.ts'
 import { originOperations } from './origins/kind.ts'
@@ -254,6 +255,10 @@ const IN_ORDER: readonly Operation[] = [
   importKeys,
   listKeys,
   rotateKeys,
+  listProcesses,
+  getProcess,
+  drainProcess,
+  removeProcess,
   listAudit,
   getAudit,
   verifyAudit,

@@ -3,11 +3,12 @@
  * `store` imports one.
  */
 import { existsSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { type DatabaseAddress, shownDatabase } from '../base/net/database-url.ts'
+import type { NodeTable } from '../store/ports/nodes.ts'
 import type { StorePlaces } from '../store/ports/places.ts'
 import type { ConfigMove, SchemaUpgrade } from '../store/ports/transfer.ts'
 import { configPlace, recordsPlace } from '../store/postgres/places.ts'
+import type { SharedDatabase } from '../store/postgres/shared-state/database.ts'
 import { sqlitePlaces } from '../store/sqlite/places.ts'
 
 /** Files of the data directory. */
@@ -19,7 +20,7 @@ export function placesOf(database: DatabaseAddress | null): StorePlaces {
     ? PLACES
     : {
         ...PLACES,
-        config: (file) => configPlace(database, dirname(file), makeFile),
+        config: () => configPlace(database, makeFile),
         records: () => recordsPlace(database),
       }
 }
@@ -54,6 +55,16 @@ export async function moveOf(
     },
     meta: (name) => metaOf(database, name),
   }
+}
+
+/** What the nodes on a database share beside configuration and records. */
+export async function openShared(database: DatabaseAddress): Promise<SharedDatabase> {
+  return (await import('../store/postgres/shared-state/database.ts')).openSharedDatabase(database)
+}
+
+/** The nodes on a database. @param direct for notices, past a pooler */
+export async function openNodeTable(shared: SharedDatabase, direct: DatabaseAddress): Promise<NodeTable> {
+  return (await import('../store/postgres/shared-state/nodes.ts')).createNodeTable(shared, direct)
 }
 
 /** Makes the tables of a database, or brings them to the newest version. @param role that may use them; null for none */

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { AccessFault } from '../base/files.ts'
 import { isLoopbackHost } from '../base/net/address.ts'
+import type { Nodes } from '../fleet/main/nodes.ts'
 import { COUNTER_SLOT, HEALTH } from '../fleet/shared/messages.ts'
 import { type Counters, createCounterMemory, createCounters } from '../gateway/admit/counters.ts'
 import type { IdempotencyMemory } from '../gateway/idempotency/keys.ts'
@@ -10,6 +11,7 @@ import type { QuerySetup, RecorderSetup } from '../record/messages.ts'
 import { createFreshQueries, createRecordQueries } from '../record/query-client.ts'
 import { type Recorder, startRecorder } from '../record/recorder-client.ts'
 import type { Probed } from '../store/ports/unavailable.ts'
+import type { SharedDatabase } from '../store/postgres/shared-state/database.ts'
 import { filesIn } from '../upkeep/data-files.ts'
 import { openIdempotencyKeys } from '../upkeep/kept/idempotency-keys.ts'
 import { createLastGood, type LastGoodSnapshot, tellLastGood } from '../upkeep/kept/last-good.ts'
@@ -26,7 +28,8 @@ import {
 import { clearDamagedFiles } from '../upkeep/start/damaged-files.ts'
 import { watchKeyFile } from '../upkeep/start/key-watch.ts'
 import { VERSION } from '../version.ts'
-import { convertStores, PLACES, placesOf } from './places.ts'
+import { openNodes } from './nodes.ts'
+import { convertStores, openShared, PLACES, placesOf } from './places.ts'
 import type { Start } from './start.ts'
 
 /** All that an instance keeps, and the threads that keep it. */
@@ -37,6 +40,10 @@ export interface Stores extends Configuration {
   readonly keptKeys: Probed
   /** The file of the master key. */
   readonly vaultKey: Probed
+  /** What the nodes on one database share; null for files. */
+  readonly shared: SharedDatabase | null
+  /** This node among them. */
+  readonly nodes: Nodes | null
   /** Why the data directory may not be written; null when it may. */
   readonly readOnly: AccessFault | null
   /** See {@link HEALTH}. */
@@ -74,8 +81,16 @@ export async function openOwnStores(its: Start) {
   const isWritable = place.readOnly === null
   const report = tellLastGood({ file: files.lastGood.file, isWritable, log, fault })
   const lastGood = createLastGood(lastGoodStore, report)
+  const health = new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT)
+  const shared = settings.database === null ? null : await openShared(settings.database)
+  parts.defer(() => shared?.close())
+  const nodes = shared === null ? null : await openNodes(its, shared, health)
   const configuration = await openConfiguration({
     settings,
+    async enter() {
+      shared?.begin()
+      await nodes?.enter()
+    },
     keyFile,
     files: {
       ...files,
@@ -106,7 +121,17 @@ export async function openOwnStores(its: Start) {
     unwritable: place.readOnly === null ? null : { file: files.keys.file, fault: place.readOnly },
   })
   const vaultKey = watchKeyFile(keyFile, configuration.vault)
-  return { ...configuration, lastGood, keys, keptKeys, vaultKey, readOnly: place.readOnly }
+  return {
+    ...configuration,
+    lastGood,
+    keys,
+    keptKeys,
+    vaultKey,
+    shared,
+    nodes,
+    health,
+    readOnly: place.readOnly,
+  }
 }
 
 /** Opens all that is in the data directory, records in threads of their own. Throws CannotStart as the stores do. */
@@ -135,13 +160,13 @@ export async function openStores(its: Start): Promise<Stores> {
     )
   const recorder = await (readOnly === null ? openUpgraded(place, log, start) : start())
   parts.defer(() => recorder.stop())
+  own.nodes?.report(() => ({ recordsWaiting: recorder.state.queued }))
   const querySetup: QuerySetup = { path, database, clockCell }
   const queries = createRecordQueries(() => workers.start('query', querySetup))
   parts.defer(() => queries.close())
   return {
     ...own,
     named: database === null ? {} : { config: 'the database', records: 'the database of request records' },
-    health: new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT),
     counterMemory,
     counters: createCounters(counterMemory, COUNTER_SLOT.main),
     recorder,

@@ -126,6 +126,7 @@ export const SCHEMA = z.strictObject({
   OIDC_AUDIENCE: Audience.optional(),
   OIDC_PROVIDERS_FILE: FilePath.optional(),
   DATABASE_URL: DatabaseUrl.optional(),
+  DATABASE_DIRECT_URL: DatabaseUrl.optional(),
   ROLE: z.literal('all', '`all`, the only one in this version').default('all'),
   HTTP_ENGINE: z.enum(HTTP_ENGINES, '`native` or `node`').default('native'),
 })
@@ -335,6 +336,10 @@ export const TEXTS: Record<SettingName, SettingText> = {
   DATABASE_URL: {
     shown: 'none: files in the data directory',
     text: 'PostgreSQL database for configuration, audit log and records: `postgres://user@host:5432/database`. Parameters: `sslmode` (`disable`, `require`, `verify-ca`, `verify-full`; without it `verify-full`, or `disable` on the loopback), `sslrootcert` (PEM file), `password_file`, `host` (directory of a Unix socket). As a flag it must not contain a password. See [PostgreSQL](postgresql.md).',
+  },
+  DATABASE_DIRECT_URL: {
+    shown: 'the value of `POSTERN_DATABASE_URL`',
+    text: 'The same database past a connection pooler, such as PgBouncer in transaction mode. Nodes wait there for notices of changes. Without notices, a change reaches the other nodes within about a second, and its response is usually `pending`. See [several nodes](several-nodes.md).',
   },
   ROLE: { shown: '`all`', text: 'Role of this process. Only `all` is available in this version.' },
   HTTP_ENGINE: {

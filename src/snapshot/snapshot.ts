@@ -140,6 +140,12 @@ export interface Publisher {
 }
 
 export interface Sent {
-  /** Resolves when every thread runs the revision, or with `pending` after the deadline. */
-  readonly acknowledged: Promise<{ readonly pending: boolean }>
+  /** Resolves when every thread of every process runs the revision, or with `pending` after the deadline. */
+  readonly acknowledged: Promise<Acknowledged>
+}
+
+export interface Acknowledged {
+  readonly pending: boolean
+  /** Names of the other processes that have not acknowledged it; absent for none. */
+  readonly nodes?: readonly string[]
 }

@@ -272,9 +272,11 @@ export const HEALTH = {
   originsDown: 17,
   /** When the main thread last finished a look at the stores, as {@link healthTime} counts. */
   looked: 18,
+  /** 1 while an operator drains this node: it serves, and load balancers are to send it nothing. */
+  drained: 19,
   /** From here on one cell for the heartbeats of each gateway thread, by slot. */
-  heartbeats: 19,
-  cells: 19 + SLOTS_MAX,
+  heartbeats: 20,
+  cells: 20 + SLOTS_MAX,
 } as const
 
 /**

@@ -1,6 +1,6 @@
 /**
  * Decides the answer of `/readyz`. It is 200 from the moment at which all `WORKERS` threads listen until the process receives
- * a stop signal. While a thread is replaced, the answer stays 200 with `"status": "warn"`, because the other threads serve.
+ * a stop signal, or an operator drains the node. While a thread is replaced, the answer stays 200 with `"status": "warn"`, because the other threads serve.
  */
 
 import { url } from 'node:inspector'
@@ -34,7 +34,7 @@ export interface Readiness {
 export function readinessOf(health: Int32Array, holds: boolean, faults: number): Readiness {
   const threads = Atomics.load(health, HEALTH.threads)
   const workers = Atomics.load(health, HEALTH.workers)
-  const draining = Atomics.load(health, HEALTH.draining) === 1
+  const draining = Atomics.load(health, HEALTH.draining) === 1 || Atomics.load(health, HEALTH.drained) === 1
   const running = Atomics.load(health, HEALTH.recorder) === 1
   const stalled = Atomics.load(health, HEALTH.stalled)
   const ready = holds && !draining && stalled === 0 && Atomics.load(health, HEALTH.started) === 1

@@ -60,6 +60,8 @@ export const PERMISSIONS: readonly string[] = [
   'config:approve',
   'settings:read',
   'settings:update',
+  'nodes:read',
+  'nodes:update',
   'audit:read',
   'audit:verify',
   'audit:export',

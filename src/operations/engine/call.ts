@@ -40,14 +40,25 @@ export interface Invoked {
   readonly revision: number | null
   /** Revision of the whole configuration after a change; null for reads. */
   readonly configRevision: number | null
-  /** A gateway thread has not confirmed the change in time; it will hold shortly. */
+  /** A gateway thread, or another node, has not confirmed the change in time; it will hold shortly. */
   readonly pending: boolean
+  /** Names of these nodes; absent for none. */
+  readonly pendingNodes?: readonly string[]
   /** Of a dry run: JSON patch with old values, secrets as "changed". */
   readonly diff: readonly DiffEntry[] | null
   /** Of a dry run: names of the rules by which it would wait for another person. */
   readonly approval?: readonly string[]
   /** In the place of the output, of operations that answer bytes. */
   readonly content?: Content
+}
+
+/** What surfaces add to an answer whose change is not in force everywhere yet: names of nodes only where other nodes are late. */
+export function pendingMembers({ pending, pendingNodes = [] }: Pick<Invoked, 'pending' | 'pendingNodes'>): {
+  readonly pending?: true
+  readonly pending_nodes?: readonly string[]
+} {
+  if (!pending) return {}
+  return { pending: true, ...(pendingNodes.length > 0 && { pending_nodes: pendingNodes }) }
 }
 
 /** What an operation is about, for the audit entry. */

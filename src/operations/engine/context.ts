@@ -19,6 +19,7 @@ import type {
   GuardrailTrials,
   LimitReader,
   LocalSignInPage,
+  NodePort,
   OriginAuthorizations,
   OriginProbe,
   RecordQueries,
@@ -61,6 +62,8 @@ export interface OperationContext {
   readonly credentials: CredentialProbe
   /** Finds out how origins are spoken to and what they list. */
   readonly origins: OriginProbe
+  /** Processes that share the database of this one. */
+  readonly nodes: NodePort
   /** Knows the authorization servers of origins. */
   readonly authorizations: OriginAuthorizations
   /** The keys that secrets are sealed with; only a write may change them. */

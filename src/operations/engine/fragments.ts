@@ -24,7 +24,7 @@ import {
   type PackedSnapshot,
   type TextDelta,
 } from '../../snapshot/packed-fragments.ts'
-import type { Publisher } from '../../snapshot/snapshot.ts'
+import type { Acknowledged, Publisher } from '../../snapshot/snapshot.ts'
 import type { ConfigReader, ConfigStore, FragmentChanges, StoredFragment } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import { StoreUnavailable } from '../../store/ports/unavailable.ts'
@@ -251,12 +251,22 @@ export interface FragmentPublisher extends Publisher {
   catchUp(): Promise<void>
 }
 
+/** Processes that share the store. Neither promise rejects. */
+export interface OtherNodes {
+  /** Tells them that the threads of this process have a revision, and that it is on disk. */
+  acknowledge(revision: number): Promise<void>
+  /** Names of those that have not acknowledged a revision in time. */
+  missing(revision: number): Promise<readonly string[]>
+}
+
 export interface PublisherParts {
   readonly reader: ConfigReader
   /** The revision that the threads start with. */
   readonly revision: number
   /** Takes a delta to the threads before it returns; resolves when they have acknowledged it, or the deadline is over. */
   readonly send: (delta: TextDelta) => Promise<{ readonly pending: boolean }>
+  /** The other processes that publish what is committed; null where there can be none. */
+  readonly nodes?: OtherNodes | null
   /** Keeps a delta for a start without the store, on disk when it resolves; threads take the delta on meanwhile. It gets no secrets that are read elsewhere. */
   readonly keep?: (delta: TextDelta) => Promise<void>
 }
@@ -268,36 +278,69 @@ export interface PublisherParts {
  * 2. Deltas are sent one at a time, in the order of their revisions, none twice.
  * 3. What is published is on disk before `publish` resolves, so that what was revoked is not served again.
  * 4. A read that fails leaves the revision where it is: the next publication, or `catchUp`, sends what is missing.
+ * 5. Other processes are told of a revision once the threads of this one have it and it is on disk.
  */
-export function createFragmentPublisher({ reader, revision, send, keep }: PublisherParts): FragmentPublisher {
+export function createFragmentPublisher({
+  reader,
+  revision,
+  send,
+  keep,
+  nodes = null,
+}: PublisherParts): FragmentPublisher {
   let sent = revision
+  /** What all threads have confirmed. */
+  let held = revision
   let acknowledged: Promise<{ readonly pending: boolean }> = Promise.resolve({ pending: false })
   const line = new InLine(1)
 
-  async function sendRest(): Promise<void> {
-    const delta = await deltaSince(reader, sent)
-    if (delta.revision <= sent) return
-    acknowledged = send(delta)
-    // The caller of `publish` or `catchUp` is told of a failure; here it would end the process
-    acknowledged.catch(() => {})
+  /** Sends a delta, and keeps it. Resolves when it is kept. */
+  async function sendDelta(delta: TextDelta): Promise<void> {
+    const confirmed = send(delta)
     // Both take long for a large collection
     await yieldThread(1)
-    await keep?.(delta)
+    // Nothing new where the threads are only asked to confirm
+    const kept = delta.revision > sent ? keep?.(delta) : undefined
+    acknowledged = (async () => {
+      const [{ pending }] = await Promise.all([confirmed, kept])
+      if (!pending && delta.revision > held) {
+        held = delta.revision
+        await nodes?.acknowledge(held)
+      }
+      return { pending }
+    })()
+    // The caller of `publish` or `catchUp` is told of a failure; here it would end the process
+    acknowledged.catch(() => {})
+    await kept
     sent = delta.revision
+  }
+
+  async function sendRest(): Promise<void> {
+    const delta = await deltaSince(reader, sent)
+    if (delta.revision > sent) await sendDelta(delta)
+  }
+
+  /** As `acknowledged`, of this process and of the others. */
+  async function everywhere(wanted: number, here: typeof acknowledged): Promise<Acknowledged> {
+    if (nodes === null) return here
+    const [{ pending }, missing] = await Promise.all([here, nodes.missing(wanted)])
+    return missing.length === 0 ? { pending } : { pending: true, nodes: missing }
   }
 
   return {
     publish: (wanted) =>
       line.run('', async () => {
         if (wanted > sent) await sendRest()
-        return { acknowledged }
+        return { acknowledged: everywhere(wanted, acknowledged) }
       }),
     async catchUp() {
       let caughtUp: Promise<unknown> | null = null
       await line.run('', async () => {
         try {
-          if ((await reader.revision()) <= sent) return
-          await sendRest()
+          if ((await reader.revision()) > sent) await sendRest()
+          // The threads had not confirmed in time: they do so with what follows
+          else if (nodes !== null && held < sent)
+            await sendDelta({ revision: sent, full: false, put: [], drop: [] })
+          else return
           caughtUp = acknowledged
         } catch (error) {
           // Health checks tell of it

@@ -10,7 +10,7 @@ import { inSlices } from '../../base/threads/time-slices.ts'
 import type { OriginSpec } from '../../model/mcp/origin.ts'
 import { Ref } from '../../model/members.ts'
 import { inWords } from '../../model/resource-types.ts'
-import type { Publisher, Sent } from '../../snapshot/snapshot.ts'
+import type { Acknowledged, Publisher, Sent } from '../../snapshot/snapshot.ts'
 import type { StoredChangeRequest } from '../../store/ports/change-requests.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter } from '../../store/ports/config.ts'
 import type { StoredConnection } from '../../store/ports/connections.ts'
@@ -43,6 +43,7 @@ import type {
   ExportJobs,
   GuardrailTrials,
   LimitReader,
+  NodePort,
   OriginAuthorizations,
   OriginProbe,
   RecordQueries,
@@ -78,6 +79,7 @@ export interface InvokeDeps {
   readonly replayer: Replayer
   readonly trials: WorkflowTrials
   readonly captures: TriggerCaptures
+  readonly nodes: NodePort
   readonly guardrails: GuardrailTrials
   readonly credentials: CredentialProbe
   readonly origins: OriginProbe
@@ -208,7 +210,7 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
   const isOnce = !dryRun && options.idempotencyKey !== undefined
   const attempt = isOnce ? attemptOf(operation, input, options, principal, vault) : null
   let change: Change | undefined
-  let isPending: Promise<boolean> | undefined
+  let acknowledging: Promise<Acknowledged> | undefined
   try {
     const known = await answeredBefore(deps, call, attempt)
     if (known !== undefined) return known
@@ -232,23 +234,20 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
           for (const id of change?.switchedConnections ?? []) deps.grantEnded?.(id)
           if (revision === null) return
           const sent = publish(deps, revision)
-          isPending = sent
+          acknowledging = sent
             .then(({ acknowledged }) => acknowledged)
-            .then(
-              ({ pending }) => pending,
-              (error: unknown) => {
-                // The change is committed, so the caller gets its result
-                deps.fault?.(error, via.requestId)
-                return true
-              },
-            )
+            .catch((error: unknown) => {
+              // The change is committed, so the caller gets its result
+              deps.fault?.(error, via.requestId)
+              return { pending: true }
+            })
           await sent.catch(() => {})
         },
       },
     )
-    const pending = isPending === undefined ? false : await isPending
+    const { pending, nodes = [] }: Acknowledged = (await acknowledging) ?? { pending: false }
     const settled = dryRun || pending || change === undefined ? {} : settle(deps, change, via.requestId)
-    return { ...result.answer, output: { ...result.answer.output, ...settled }, pending }
+    return { ...result.answer, output: { ...result.answer.output, ...settled }, pending, pendingNodes: nodes }
   } catch (cause) {
     if (cause instanceof MustWait) return ask(deps, call, cause, attempt)
     const error = asStepUp(cause, principal)
@@ -428,6 +427,7 @@ function contextOf(
     replayer: deps.replayer,
     trials: deps.trials,
     captures: deps.captures,
+    nodes: deps.nodes,
     guardrails: deps.guardrails,
     credentials: deps.credentials,
     origins: deps.origins,

@@ -14,6 +14,7 @@ import type { RecordQueryClient } from '../../record/query-client.ts'
 import type { PlannedLimit } from '../../snapshot/find/limit-plan.ts'
 import type { CredentialFragment, GuardrailFragment, OriginFragment } from '../../snapshot/fragments.ts'
 import type { PlanFragment } from '../../snapshot/plan.ts'
+import type { NodeRow } from '../../store/ports/nodes.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 
 export interface RecordQueries extends Pick<RecordQueryClient, 'metrics' | 'contract'> {
@@ -57,6 +58,16 @@ export interface CredentialTrial {
   readonly at: { readonly collection: string; readonly target: string } | null
   /** What is exchanged, where the credential does that. */
   readonly subjectToken: string | null
+}
+
+/** The processes that share one database. */
+export interface NodePort {
+  /** All as they are now. @see self id of this one @see now milliseconds since the epoch, by the clock that all are judged by */
+  read(): Promise<{ readonly rows: readonly NodeRow[]; readonly self: string; readonly now: number }>
+  /** Makes a node not ready for requests, or ready again. False where there is no such node. */
+  drain(id: string, isDraining: boolean): Promise<boolean>
+  /** Forgets a node. False likewise. */
+  remove(id: string): Promise<boolean>
 }
 
 export interface CredentialProbe {

@@ -369,12 +369,22 @@ const POSTGRES_GUARDS: readonly string[] = [
   `create trigger audit_anchors_true before insert on audit_anchors for each row execute function audit_anchor_is_true()`,
 ]
 
+/** Tells the other nodes on a database of a revision, at its commit. They read it every second as well. */
+const POSTGRES_NOTICES: readonly string[] = [
+  `create function tell_revision() returns trigger language plpgsql as $$
+  begin
+    perform pg_notify('postern_revision', new.value);
+    return null;
+  end $$`,
+  `create trigger meta_tell_revision after insert or update on meta for each row when (new.name = 'config_revision') execute function tell_revision()`,
+]
+
 /** The schema of configuration and audit, oldest step first. Versions 1 to 25 were those of development: see `sqlite/converter.ts`. */
 export const CONFIG_MIGRATIONS: readonly Migration[] = [
   {
     version: 26,
     name: 'configuration and audit in one step',
     sqlite: [...TABLES, ...SQLITE_GUARDS],
-    postgres: [...TABLES.map(toPostgres), ...POSTGRES_GUARDS],
+    postgres: [...TABLES.map(toPostgres), ...POSTGRES_GUARDS, ...POSTGRES_NOTICES],
   },
 ]

@@ -4,13 +4,15 @@ import type { Migration } from './migration.ts'
 const NODES: readonly string[] = [
   `create table shared_nodes (
     id text collate "C" primary key,
+    epoch bigint not null,
     name text not null,
+    place text not null,
     facts text not null,
     revision bigint not null,
+    is_draining boolean not null,
+    counted text not null,
     seen_at timestamptz not null,
-    joined_at timestamptz not null,
-    state text not null,
-    epoch bigint not null
+    joined_at timestamptz not null
   )`,
 ]
 

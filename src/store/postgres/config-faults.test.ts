@@ -1,6 +1,5 @@
 /** What happens to the configuration store when its database is lost, refuses, or is not as it was. */
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -335,45 +334,9 @@ await onPostgres(({ server, create }) => {
     await other.close()
   })
 
-  test('one process at a time has a database; it is free after a stop, and some time after a kill', async () => {
-    const address = await create()
-    const [ann, bob] = [
-      { id: randomUUID(), name: 'ann.example' },
-      { id: randomUUID(), name: 'bob.example' },
-    ]
-    const first = await openConfigStore(address, null, { holder: ann })
-    await assert.rejects(openConfigStore(address, null, { holder: bob }), {
-      name: 'CannotStart',
-      message: /is used by another Postern, on ann\.example/,
-    })
-    // Started again on the same directory, after a kill
-    const again = await openConfigStore(address, null, { holder: ann })
-    await put(again, 'one')
-    await first.close()
-    await again.close()
-    const second = await openConfigStore(address, null, { holder: bob })
-    await put(second, 'two')
-    await assert.rejects(openConfigStore(address, null, { holder: ann }), /on bob\.example/)
-    {
-      await using tamper = await tamperWithDatabase(address)
-      await tamper.execute("update meta set value = ? || ' 1 bob.example' where name = 'holder'", bob.id)
-    }
-    const third = await openConfigStore(address, null, { holder: ann })
-    // Which was stopped for so long, and goes on
-    assert.match(await refused(put(second, 'three'), 'locked'), /on ann\.example/)
-    await second.probe()
-    assert.equal(second.fault?.fault, 'locked')
-    await put(third, 'four')
-    assert.deepEqual(await slugs(third), ['four', 'one', 'two'])
-    await second.close()
-    await assert.rejects(openConfigStore(address, null, { holder: bob }), /on ann\.example/)
-    await third.close()
-  })
-
   test('a write of the configuration that goes on in the OAuth lane waits for a write of that lane, and both are done', async () => {
     const address = await create()
-    const holder = { id: randomUUID(), name: 'ann.example' }
-    const store = await openConfigStore(address, null, { holder })
+    const store = await openConfigStore(address)
     let started = (): void => {}
     const isInOAuth = new Promise<void>((resolve) => {
       started = resolve
@@ -396,37 +359,6 @@ await onPostgres(({ server, create }) => {
     await Promise.all([configuration, oauth])
     assert.deepEqual(await slugs(store), ['one'])
     await store.close()
-  })
-
-  test('a process takes a database whose holder is in a change no earlier than this has ended, and sees the change', async () => {
-    const address = await create()
-    const [ann, bob] = [
-      { id: randomUUID(), name: 'ann.example' },
-      { id: randomUUID(), name: 'bob.example' },
-    ]
-    const first = await openConfigStore(address, null, { holder: ann })
-    {
-      await using tamper = await tamperWithDatabase(address)
-      await tamper.execute("update meta set value = ? || ' 1 ann.example' where name = 'holder'", ann.id)
-    }
-    let opening: Promise<ConfigStore> | undefined
-    const seen: [number, string[]][] = []
-    await first.write(async (writer) => {
-      await writer.insert(policy('one', 'one'))
-      opening = openConfigStore(address, null, { holder: bob })
-      void opening.then(async (store) => seen.push([await store.read.revision(), await slugs(store)]))
-      // It waits for a lock, or has read without it
-      const waiting =
-        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-      await eventually(() => seen.length > 0 || server.sql(waiting, address.database).trim() !== '0')
-      await writer.nextRevision()
-    })
-    const second = await opening!
-    await eventually(async () => seen.length > 0)
-    await refused(put(first, 'two'), 'locked')
-    assert.deepEqual(seen, [[1, ['one']]])
-    await first.close()
-    await second.close()
   })
 
   test('a user without rights, a wrong password, a missing database and an old schema are told of in one sentence without the password', async () => {

@@ -19,7 +19,6 @@ import { type StoreFault, StoreUnavailable, toLastingFault } from '../ports/unav
 import { createConfigStore, type Engine } from '../sql/config.ts'
 import type { ConfigTables, Dialect } from '../sql/tables.ts'
 import { openPool, type PgClient, type PgPool, SCHEMA } from './connection.ts'
-import { giveBack, type Holder, keeping, take } from './holder.ts'
 import { LOCKS, migrate } from './migrate.ts'
 import { kyselyOver } from './queries.ts'
 
@@ -29,6 +28,8 @@ const READERS = 8
 const LOCK_MS = 10_000
 /** A process that stops inside of a transaction loses the lock after this time, milliseconds. */
 const IDLE_MS = 15_000
+/** Name of the value in `meta` that a probe writes. */
+const PROBED = 'probed'
 /** How often, and how long in all, the end of a transaction is asked for when its connection was lost; milliseconds. */
 const ASK_MS = 250
 const ASKING_MS = 5000
@@ -52,8 +53,6 @@ export async function openConfigStore(
 interface Opening {
   /** Opens it without connecting. */
   readonly later: Later | null
-  /** The process that has the database alone; null where several may write. */
-  readonly holder: Holder | null
 }
 
 /** A database that could not be reached yet. */
@@ -63,10 +62,7 @@ interface Later {
   readonly reached: () => Promise<void>
 }
 
-async function openEngine(
-  address: DatabaseAddress,
-  { later = null, holder = null }: Partial<Opening>,
-): Promise<Engine> {
+async function openEngine(address: DatabaseAddress, { later = null }: Partial<Opening>): Promise<Engine> {
   const shown = shownDatabase(address)
   let fault: StoreUnavailable | null = null
   let isReached = later === null
@@ -85,23 +81,9 @@ async function openEngine(
   const end = async (): Promise<void> => {
     await Promise.all([...Object.values(pools), probing].map((pool) => pool.end()))
   }
-  /** Takes the database, or keeps it. Resolves to null, or to the process that has it. */
-  async function held(): Promise<Holder | null> {
-    if (holder === null) return null
-    const client = await probing.connect()
-    try {
-      return await take(client, holder)
-    } finally {
-      client.release()
-    }
-  }
 
   try {
-    if (later === null) {
-      await migrate(probing, 'config', CONFIG_MIGRATIONS, shown)
-      const other = await held()
-      if (other !== null) throw new CannotStart(inUse(shown, other))
-    }
+    if (later === null) await migrate(probing, 'config', CONFIG_MIGRATIONS, shown)
   } catch (error) {
     await end()
     if (error instanceof CannotStart) throw error
@@ -132,17 +114,10 @@ async function openEngine(
    * @returns the id of the transaction
    */
   async function begin(db: Kysely<ConfigTables>, lane: 'configuration' | 'oauth'): Promise<string> {
-    const isKept = holder === null ? 'true' : keeping(holder)
     const { rows } = await run(
       db,
-      `set local lock_timeout = ${LOCK_MS}; set local idle_in_transaction_session_timeout = ${IDLE_MS}; ${lockOf(lane)}; select pg_current_xact_id()::text as id, ${isKept} as kept`,
+      `set local lock_timeout = ${LOCK_MS}; set local idle_in_transaction_session_timeout = ${IDLE_MS}; ${lockOf(lane)}; select pg_current_xact_id()::text as id`,
     )
-    if (rows[0]?.['kept'] !== true) {
-      // Another store of this process was open beside this one, and has given the database back
-      demandHeld(await held())
-      const again = await run(db, `select ${isKept} as kept`)
-      if (again.rows[0]?.['kept'] !== true) demandHeld({ id: '', name: '' })
-    }
     return String(rows[0]!['id'])
   }
 
@@ -182,17 +157,14 @@ async function openEngine(
       throw new StoreUnavailable('read_only', `${shown}: its transactions are read-only`)
   }
 
-  /** Throws where another process has the database: this one was stopped for too long. */
-  function demandHeld(other: Holder | null): void {
-    if (other !== null) throw new StoreUnavailable('locked', inUse(shown, other))
-  }
-
   async function lookOnce(): Promise<void> {
     const client = await probing.connect()
     try {
       await look(client)
-      // It writes, so that a full disk shows too
-      if (holder !== null) demandHeld(await take(client, holder))
+      // So that a full disk shows too
+      await client.query(
+        `insert into ${SCHEMA}.meta (name, value) values ('${PROBED}', '') on conflict (name) do update set value = excluded.value`,
+      )
     } finally {
       client.release()
     }
@@ -276,20 +248,8 @@ async function openEngine(
             : new StoreUnavailable('cannot_open', `${shown}: ${String(error)}`, error)
       }
     },
-    async close() {
-      if (holder !== null && isReached) {
-        const client = await probing.connect().catch(() => null)
-        // Without it, the next process waits until this one is forgotten
-        if (client !== null) await giveBack(client, holder).catch(() => {})
-        client?.release()
-      }
-      await end()
-    },
+    close: end,
   }
-}
-
-function inUse(shown: string, { name }: Holder): string {
-  return `${shown} is used by another Postern, on ${name || 'another machine'}. This version allows one at a time. Stop that one; after it was killed, wait 15 seconds`
 }
 
 /** Waits for the lock of a lane, which the transaction then has until it ends. */

@@ -8,7 +8,6 @@ import type { ConfigPlace, RecordsPlace, StorePlace } from '../ports/places.ts'
 import type { TransferFile } from '../ports/transfer.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
 import { toStoreError } from './fault.ts'
-import { holderOf } from './holder.ts'
 
 const looking = () => import('./look.ts')
 const transferring = () => import('./transfer.ts')
@@ -17,21 +16,19 @@ const transferring = () => import('./transfer.ts')
 type MakeFile = (file: string, schemaVersion: number) => Promise<TransferFile>
 
 /**
- * Configuration and audit in a database. @param directory the data directory, whose process has the database alone
+ * Configuration and audit in a database.
  * @param makeFile for a copy, which is a file of another engine
  */
-export function configPlace(address: DatabaseAddress, directory: string, makeFile: MakeFile): ConfigPlace {
+export function configPlace(address: DatabaseAddress, makeFile: MakeFile): ConfigPlace {
   const shown = shownDatabase(address)
   return {
     ...placeOf(address),
     rewritten: null,
     schema: async () => (await looking()).schemaOf(address, 'config'),
-    open: async (environment) =>
-      (await import('./config.ts')).openConfigStore(address, environment, { holder: holderOf(directory) }),
+    open: async (environment) => (await import('./config.ts')).openConfigStore(address, environment),
     openLater: async (environment, fault, reached) =>
       (await import('./config.ts')).openConfigStore(address, environment, {
         later: { fault, reached },
-        holder: holderOf(directory),
       }),
     faultOf(error) {
       const known = toStoreError(error instanceof CannotStart ? error.cause : error, shown)

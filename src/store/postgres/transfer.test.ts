@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +11,8 @@ import type { TransferredTable } from '../ports/transfer.ts'
 import { CONFIG_TRANSFER } from '../sql/transfer.ts'
 import { openConfigStore } from '../sqlite/config.ts'
 import { openLastingRecordStore } from '../sqlite/lasting-records.ts'
+import { openSharedDatabase } from './shared-state/database.ts'
+import { createNodeTable } from './shared-state/nodes.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-transfer-'))
 after(() => rmSync(directory, { recursive: true }))
@@ -176,10 +177,21 @@ await onPostgres(({ server, create }) => {
       /is not empty: table postern\.meta has rows\. Use an empty database/,
     )
     const { openConfigStore: openThere } = await import('./config.ts')
-    const running = await openThere(address, null, { holder: { id: randomUUID(), name: 'ann.example' } })
+    const shared = await openSharedDatabase(address)
+    shared.begin()
+    const nodes = createNodeTable(shared, address)
+    const facts = { version: '1', recordsWaiting: 0, skewMs: null }
+    const epoch = await nodes.join('ann', 'ann.example:8080', 'here', {
+      facts,
+      revision: 0,
+      counted: [],
+      isNews: true,
+    })
     // Not: delete the tables
-    await assert.rejects(move(file, address), /is in use by the instance on ann\.example/)
-    await running.close()
+    await assert.rejects(move(file, address), /is in use by ann\.example:8080/)
+    await nodes.remove('ann', epoch)
+    await shared.close()
+    await assert.rejects(move(file, address), /is not empty/)
     const empty = await create()
     await (await openThere(empty)).close()
     await move(file, empty)

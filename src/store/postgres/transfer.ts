@@ -1,5 +1,4 @@
 /** Reads all tables of a database as they are at one moment, and fills a database in one transaction. */
-import { randomUUID } from 'node:crypto'
 import { type DatabaseAddress, shownDatabase } from '../../base/net/database-url.ts'
 import { CannotStart } from '../../base/refusal.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
@@ -31,9 +30,9 @@ import {
 } from '../sql/transfer.ts'
 import { POSTGRES } from './config.ts'
 import { type PgClient, type PgPool, SCHEMA, withPool } from './connection.ts'
-import { giveBack, take } from './holder.ts'
 import { inTransaction, type Kind, LOCKS, migrateIn, schemaVersionOf, versionToUse } from './migrate.ts'
 import { kyselyOver } from './queries.ts'
+import { liveNodes } from './shared-state/nodes.ts'
 
 /** How long a lock of the database is waited for, milliseconds: less than one statement may take. */
 const LOCK_MS = 20_000
@@ -111,10 +110,9 @@ export function fillDatabase<T>(
             `${shown} has schema version ${rows[0]?.['version']}, and the files have version ${schemaVersion}. Use the Postern that made the tables.`,
           )
         // An instance that is started now waits for the end, and sees what was written. First: the tables of one that runs are no left-over
-        const holder = { id: randomUUID(), name: 'postern migrate' }
-        const other = await take(client, holder)
-        if (other !== null)
-          throw new CannotStart(`${shown} is in use by the instance on ${other.name}. Use an empty database.`)
+        const live = await liveNodes(client)
+        if (live.length > 0)
+          throw new CannotStart(`${shown} is in use by ${live.join(' and ')}. Use an empty database.`)
         await demandEmpty(client, shown)
         const result = await work({
           ...readerOf(client),
@@ -122,7 +120,6 @@ export function fillDatabase<T>(
           put: putter(client, shown),
           store: storeIn(client),
         })
-        await giveBack(client, holder)
         return result
       },
       { end: isDryRun ? 'rollback' : 'commit' },

@@ -17,8 +17,8 @@ import type {
 
 /** All tables of {@link ConfigTables}, each after those that its rows refer to. `schema_versions` is of each engine itself. */
 export const CONFIG_TRANSFER: readonly TransferTable[] = [
-  // Which process has a database
-  { name: 'meta', key: ['name'], without: ['holder'] },
+  // Written by probes of a database
+  { name: 'meta', key: ['name'], without: ['probed'] },
   { name: 'resources', key: ['id'], above: 'parent_id' },
   { name: 'links', key: ['from_id', 'to_id'] },
   { name: 'facets', key: ['type', 'name', 'value', 'resource_id'] },

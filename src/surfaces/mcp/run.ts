@@ -2,7 +2,7 @@ import type { Principal } from '../../access/principal.ts'
 import { Secret } from '../../base/crypto/token.ts'
 import { isPlain } from '../../base/json/storable.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
-import type { Invoked, Subject, Via } from '../../operations/engine/call.ts'
+import { type Invoked, pendingMembers, type Subject, type Via } from '../../operations/engine/call.ts'
 import type { Invoke, Operation } from '../../operations/engine/define.ts'
 import type { WriteOptions } from '../../operations/engine/write-options.ts'
 import { SHOWN_ONCE } from '../../operations/engine/write-options.ts'
@@ -171,9 +171,9 @@ function unknownAction(tool: ManagementTool): Refusal {
 }
 
 function contentOf(invoked: Invoked, content: Arguments): Arguments {
-  const { diff, pending } = invoked
+  const { diff } = invoked
   if (diff !== null) return { ...dryRunOf(invoked), diff, result: content }
-  return pending ? { ...content, pending: true } : content
+  return invoked.pending ? { ...content, ...pendingMembers(invoked) } : content
 }
 
 type Content = Readonly<Record<string, unknown>>

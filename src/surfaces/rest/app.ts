@@ -22,6 +22,7 @@ import {
   INPUT_BYTES_MAX,
   type Invoked,
   LARGE_INPUT_BYTES_MAX,
+  pendingMembers,
   toWriteOptions,
   type Via,
   writeOptionNames,
@@ -314,7 +315,7 @@ function liftOptions(
 const SMALL_CHARS = 65_536
 
 async function toResponse(operation: Operation, invoked: Invoked): Promise<Response> {
-  const pending = invoked.pending ? { pending: true } : {}
+  const pending = pendingMembers(invoked)
   const body =
     invoked.diff === null
       ? { ...invoked.output, ...pending }

@@ -65,6 +65,8 @@ export interface ConfigurationParts {
   readonly version: string
   /** Why the data directory may not be written; null when it may. */
   readonly readOnly: AccessFault | null
+  /** Called once the store is known to be that of this instance, before what is served is read from it. */
+  readonly enter: () => Promise<void>
   readonly log: (level: 'warn', message: string) => void
   /** Told of a mark that cannot be saved. */
   readonly fault: (error: unknown, at: string) => void
@@ -119,6 +121,7 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
       await store.close()
       return withoutStore(parts, kept, diverged(place, fault))
     }
+    await parts.enter()
     const first = await firstSnapshot(store, parts.version, kept)
     if (first !== kept) await lastGood.keepWhole(first)
     return { vault, first, store, mark, fault: null, notes }
@@ -181,6 +184,7 @@ async function serveUntilReached(
       const trail = { store: found, clock, seed: vault.trailKey(), mark, proof: keyedProofOf(vault) }
       const { fault: broken } = await secureTrail(trail)
       if (broken !== null) refuse(broken)
+      await parts.enter()
       await firstSnapshot(found, parts.version, kept)
     } finally {
       await found.close()

@@ -1,11 +1,12 @@
 /**
  * Connections to the tables that nodes share.
- * 1. The tables are made, or upgraded, with the first use: an instance may start while its database cannot be reached.
+ * 1. Nothing is read or written before `begin`: an instance may start while its database cannot be reached, and finds out later whether
+ *    it is the right one. The tables are made, or upgraded, with the first use.
  * 2. While the server does not answer, one use at a time tries. All others are refused at once, so that no request waits for a timeout.
  */
 import { type DatabaseAddress, shownDatabase } from '../../../base/net/database-url.ts'
 import { SHARED_STATE_MIGRATIONS } from '../../migrations/shared-state.ts'
-import { type StoreUnavailable, toLastingFault } from '../../ports/unavailable.ts'
+import { StoreUnavailable, toLastingFault } from '../../ports/unavailable.ts'
 import { openPool, type PgClient, SCHEMA } from '../connection.ts'
 import { inTransaction, migrate } from '../migrate.ts'
 
@@ -13,6 +14,8 @@ import { inTransaction, migrate } from '../migrate.ts'
 const CONNECTIONS = 4
 
 export interface SharedDatabase {
+  /** The database is that of this instance. */
+  begin(): void
   /** The rows of one statement, which names each table with its schema. Rejects with StoreUnavailable. */
   query(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>
   /** Runs work in one transaction, whose search path is the schema. Rejects likewise. */
@@ -21,6 +24,8 @@ export interface SharedDatabase {
 }
 
 export async function openSharedDatabase(address: DatabaseAddress): Promise<SharedDatabase> {
+  const shown = shownDatabase(address)
+  let isBegun = false
   let fault: StoreUnavailable | null = null
   let isTrying = false
   let ready: Promise<void> | null = null
@@ -30,16 +35,15 @@ export async function openSharedDatabase(address: DatabaseAddress): Promise<Shar
 
   /** The tables are there. The next use tries again where they cannot be made. */
   function prepared(): Promise<void> {
-    ready ??= migrate(pool, 'shared_state', SHARED_STATE_MIGRATIONS, shownDatabase(address)).catch(
-      (error: unknown) => {
-        ready = null
-        throw error
-      },
-    )
+    ready ??= migrate(pool, 'shared_state', SHARED_STATE_MIGRATIONS, shown).catch((error: unknown) => {
+      ready = null
+      throw error
+    })
     return ready
   }
 
   async function guarded<T>(work: () => Promise<T>): Promise<T> {
+    if (!isBegun) throw new StoreUnavailable('unreachable', `${shown} was not reached since the start`)
     if (fault === null) {
       await prepared()
       return work()
@@ -57,6 +61,9 @@ export async function openSharedDatabase(address: DatabaseAddress): Promise<Shar
   }
 
   return {
+    begin() {
+      isBegun = true
+    },
     query: (text, values) =>
       guarded(async () => {
         const client = await pool.connect()

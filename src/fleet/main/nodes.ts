@@ -1,0 +1,311 @@
+/**
+ * This node among the others on its database.
+ * 1. A node that enters serves only once every live node counts it. Limits are divided by that count.
+ * 2. A node acknowledges a revision once its threads have it and it is on disk. A change that a node has not acknowledged is pending,
+ *    and names the node: also one that is silent, until it is removed, because it may still serve.
+ * 3. A silent node is not counted after {@link LIVE_MS}. While the database cannot be reached, a node goes on with what it knew.
+ * 4. Notices are hints. What they tell is read with each heartbeat too, so that one that is lost costs time alone.
+ */
+import type { Clock } from '../../base/clock.ts'
+import {
+  type Heartbeat,
+  LIVE_MS,
+  type NodeFacts,
+  type NodeRow,
+  type NodeTable,
+  type NoticeConnection,
+} from '../../store/ports/nodes.ts'
+import { StoreUnavailable } from '../../store/ports/unavailable.ts'
+import { createConditions } from './conditions.ts'
+
+/** How often a node writes its row, milliseconds. */
+export const HEARTBEAT_MS = 2000
+/** How long a change waits for the other nodes, milliseconds. */
+const ACKNOWLEDGE_MS = 1000
+/** How long a node that enters waits until the others count it: one that stopped a moment ago is not live any more then. */
+const ENTER_MS = LIVE_MS + 2 * HEARTBEAT_MS
+/** How often rows are read while somebody waits for them, milliseconds. */
+const LOOK_MS = 200
+/** A clock that differs from that of the database by more is warned of, milliseconds. */
+const SKEW_MS = 2000
+/** Heartbeats until the connection for notices is looked at. */
+const BEATS_PER_LOOK = 3
+
+/** The node of this process, and the others. */
+export interface Nodes {
+  /** Enters, and resolves once every live node counts this one. Where the database cannot be used, a later heartbeat enters. */
+  enter(): Promise<void>
+  /** Has heartbeats tell what is measured; until then they tell of nothing that waits. */
+  report(measure: () => Measured): void
+  /** Told when another node may have committed a revision. */
+  watch(revised: () => void): void
+  /** Writes the heartbeat and reads those of the others. To be called every {@link HEARTBEAT_MS}. */
+  beat(): Promise<void>
+  /** This node has a revision in force. Never rejects. */
+  acknowledge(revision: number): Promise<void>
+  /** Names of the nodes that have not acknowledged a revision in time. Never rejects. */
+  missing(revision: number): Promise<readonly string[]>
+  /** Names of other nodes that have not been removed. */
+  others(): readonly string[]
+  /** All nodes as they are now. @see self id of this one @see now the clock of the database, milliseconds since the epoch */
+  read(): Promise<{ readonly rows: readonly NodeRow[]; readonly self: string; readonly now: number }>
+  /** @returns false where there is no such node */
+  drain(id: string, isDraining: boolean): Promise<boolean>
+  /** Likewise. */
+  remove(id: string): Promise<boolean>
+  /** Leaves, so that nobody waits for this node. */
+  leave(): Promise<void>
+}
+
+/** What a process measures of itself. */
+type Measured = Omit<NodeFacts, 'version' | 'skewMs'>
+
+export interface NodesParts {
+  readonly table: NodeTable
+  /** Id that the data directory keeps. */
+  readonly id: string
+  /** Another id for this data directory, which is a copy of one that is in use. */
+  readonly drawId: () => string
+  readonly name: string
+  /** See {@link NodeTable.join}. */
+  readonly place: string
+  readonly clock: Clock
+  /** Of the program. */
+  readonly version: string
+  /** How many nodes are counted, this one included. Called before the others hear that this node counts them. */
+  readonly counted: (count: number) => void
+  readonly drained: (isDraining: boolean) => void
+  readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
+  /** For tests. */
+  readonly acknowledgeMs?: number
+}
+
+export function createNodes(parts: NodesParts): Nodes {
+  const { table, name, place, clock, log, acknowledgeMs = ACKNOWLEDGE_MS } = parts
+  let { id } = parts
+  let epoch = 0
+  let isEntering = false
+  let revised = (): void => {}
+  let measured = (): Measured => ({ recordsWaiting: 0 })
+  let rows: readonly NodeRow[] = []
+  /** Ids of live nodes, this one included, in order. */
+  let counted: readonly string[] = [id]
+  let revision = 0
+  let skewMs: number | null = null
+  let isSkewTold = false
+  let isDraining = false
+  let hasLeft = false
+  let beats = 0
+  let notices: NoticeConnection | null = null
+  let isListening = false
+  let reading: Promise<void> | null = null
+  let isWanted = false
+  const { changed, until } = createConditions()
+
+  const heartbeat = (isNews: boolean): Heartbeat => ({
+    facts: { version: parts.version, ...measured(), skewMs },
+    revision,
+    counted,
+    isNews,
+  })
+
+  const others = (): readonly NodeRow[] => rows.filter((row) => row.id !== id)
+
+  /** Reads all rows, and counts the nodes that are live. Tells the others where that has changed. */
+  async function read(): Promise<void> {
+    const begun = clock.now()
+    const { rows: all, now } = await table.all()
+    skewMs = Math.round((begun + clock.now()) / 2 - now)
+    const before = new Map(others().map((row) => [row.id, row]))
+    rows = all
+    tell(before)
+    const own = all.find((row) => row.id === id)
+    if (own !== undefined && own.epoch === epoch && own.isDraining !== isDraining) {
+      isDraining = own.isDraining
+      parts.drained(isDraining)
+      log(
+        'info',
+        isDraining ? 'This node is draining: it is not ready for requests.' : 'This node is ready again.',
+      )
+    }
+    const live = [
+      id,
+      ...others()
+        .filter(isLive)
+        .map((row) => row.id),
+    ].toSorted()
+    if (live.join() !== counted.join()) {
+      counted = live
+      parts.counted(live.length)
+      await table.beat({ id, epoch }, heartbeat(true))
+    }
+    changed()
+  }
+
+  function tell(before: ReadonlyMap<string, NodeRow>): void {
+    for (const row of others()) {
+      const known = before.get(row.id)
+      if (known === undefined || known.epoch !== row.epoch) log('info', `Node ${row.name} has joined.`)
+      else if (isLive(known) && !isLive(row))
+        log(
+          'warn',
+          `Node ${row.name} is silent. Changes are pending for it until it is back, or removed with postern nodes remove.`,
+        )
+      else if (!isLive(known) && isLive(row)) log('info', `Node ${row.name} is back.`)
+    }
+    const there = new Set(rows.map((row) => row.id))
+    for (const row of before.values()) if (!there.has(row.id)) log('info', `Node ${row.name} has left.`)
+    const isSkewed = skewMs !== null && Math.abs(skewMs) > SKEW_MS
+    if (isSkewed && !isSkewTold)
+      log(
+        'warn',
+        `The clock of this machine differs from that of the database by ${skewMs} ms. Set both by NTP.`,
+      )
+    isSkewTold = isSkewed
+  }
+
+  /** One read at a time; who asks during one gets the next. */
+  async function refresh(): Promise<void> {
+    if (reading !== null) {
+      isWanted = true
+      return reading
+    }
+    reading = (async () => {
+      do {
+        isWanted = false
+        await read()
+      } while (isWanted && !hasLeft)
+    })().finally(() => {
+      reading = null
+    })
+    return reading
+  }
+
+  /** Where the database cannot be used, the next heartbeat reads again. */
+  const refreshQuietly = (): Promise<void> =>
+    hasLeft || epoch === 0 ? Promise.resolve() : refresh().catch(() => {})
+
+  async function join(): Promise<void> {
+    for (;;) {
+      const joined = await table.join(id, name, place, heartbeat(true))
+      if (joined !== null) {
+        epoch = joined
+        return
+      }
+      log(
+        'warn',
+        `Another node has the id ${id}: this data directory is a copy of its own. This node draws a new id.`,
+      )
+      id = parts.drawId()
+      counted = [id]
+    }
+  }
+
+  async function listen(): Promise<void> {
+    if (isListening || hasLeft) return
+    isListening = true
+    try {
+      const opened = await table.listen(
+        { revision: () => others().length > 0 && revised(), nodes: () => void refreshQuietly() },
+        () => {
+          notices = null
+          isListening = false
+          void opened.close().catch(() => {})
+        },
+      )
+      notices = opened
+      // What was told before is read
+      revised()
+      if (hasLeft) await opened.close()
+    } catch {
+      isListening = false
+    }
+  }
+
+  return {
+    async read() {
+      const all = await table.all()
+      return { ...all, self: id }
+    },
+    report(measure) {
+      measured = measure
+    },
+    watch(listener) {
+      revised = listener
+    },
+    async enter() {
+      isEntering = true
+      try {
+        await join()
+        await listen()
+        await refresh()
+      } catch (error) {
+        if (error instanceof StoreUnavailable) return
+        throw error
+      }
+      const isCounted = await waitFor(
+        () => others().every((row) => !isLive(row) || row.counted.includes(id)),
+        ENTER_MS,
+      )
+      if (!isCounted)
+        log('warn', 'Not every node has counted this one in time. Limits may be exceeded for some seconds.')
+    },
+    async beat() {
+      if (hasLeft || !isEntering) return
+      beats++
+      if (epoch === 0 || !(await table.beat({ id, epoch }, heartbeat(false)))) {
+        if (epoch !== 0) log('warn', 'This node was removed, and enters again.')
+        await join()
+      }
+      if (!isListening) await listen()
+      else if (beats % BEATS_PER_LOOK === 0) await notices?.look()
+      await refresh()
+    },
+    async acknowledge(held) {
+      if (held <= revision) return
+      revision = held
+      // Alone, nobody waits for it: the next heartbeat tells it
+      if (epoch === 0 || others().length === 0) return
+      // Likewise where it cannot be written
+      await table.acknowledge({ id, epoch }, held).catch(() => {})
+    },
+    async missing(wanted) {
+      const behind = (): readonly NodeRow[] => others().filter((row) => row.revision < wanted)
+      await waitFor(() => !behind().some(isLive), acknowledgeMs)
+      return behind().map((row) => row.name)
+    },
+    others: () => others().map((row) => row.name),
+    async drain(node, draining) {
+      const isThere = await table.drain(node, draining)
+      await refresh()
+      return isThere
+    },
+    async remove(node) {
+      const isThere = await table.remove(node, null)
+      await refresh()
+      return isThere
+    },
+    async leave() {
+      hasLeft = true
+      await reading?.catch(() => {})
+      await notices?.close().catch(() => {})
+      // Without it, the others wait for this node until they find it silent
+      if (epoch !== 0) await table.remove(id, epoch).catch(() => {})
+    },
+  }
+
+  /** Whether something about the rows holds in time. They are read again and again, should notices not arrive. */
+  async function waitFor(holds: () => boolean, ms: number): Promise<boolean> {
+    if (holds()) return true
+    const timer = setInterval(() => void refreshQuietly(), LOOK_MS)
+    try {
+      return await until(holds, ms)
+    } finally {
+      clearInterval(timer)
+    }
+  }
+}
+
+function isLive({ silentMs }: NodeRow): boolean {
+  return silentMs < LIVE_MS
+}

@@ -1,0 +1,126 @@
+/** Nodes as rows of PostgreSQL, and what the database tells them (LISTEN and NOTIFY). */
+import type { DatabaseAddress } from '../../../base/net/database-url.ts'
+import { LIVE_MS, type NodeFacts, type NodeRow, type NodeTable } from '../../ports/nodes.ts'
+import { openPool, type PgClient, SCHEMA } from '../connection.ts'
+import type { SharedDatabase } from './database.ts'
+
+/** Channels of notices. That of revisions is named by a trigger of the configuration too. */
+const CHANNELS = { revision: 'postern_revision', nodes: 'postern_nodes' } as const
+
+const TABLE = `${SCHEMA}.shared_nodes`
+
+/** @param direct for notices: a server itself, past a pooler that gives each transaction another session */
+export function createNodeTable(database: SharedDatabase, direct: DatabaseAddress): NodeTable {
+  return {
+    async join(id, name, place, { facts, revision, counted }) {
+      const [row] = await database.query(
+        `with joined as (
+          insert into ${TABLE} as it (id, epoch, name, place, facts, revision, is_draining, counted, seen_at, joined_at)
+          values ($1, (extract(epoch from clock_timestamp()) * 1000)::bigint, $2, $3, $4, $5, false, $6, clock_timestamp(), clock_timestamp())
+          on conflict (id) do update set epoch = excluded.epoch, name = excluded.name, place = excluded.place, facts = excluded.facts,
+            revision = excluded.revision, is_draining = false, counted = excluded.counted, seen_at = excluded.seen_at, joined_at = excluded.joined_at
+          where it.place = excluded.place or it.seen_at < clock_timestamp() - interval '${LIVE_MS} milliseconds'
+          returning epoch
+        ) select epoch, pg_notify('${CHANNELS.nodes}', '') from joined`,
+        [id, name, place, JSON.stringify(facts), revision, JSON.stringify(counted)],
+      )
+      return row === undefined ? null : Number(row['epoch'])
+    },
+    async beat({ id, epoch }, { facts, revision, counted, isNews }) {
+      const rows = await database.query(
+        `with beaten as (
+          update ${TABLE} set facts = $3, revision = $4, counted = $5, seen_at = clock_timestamp() where id = $1 and epoch = $2 returning id
+        ) select id, case when $6 then pg_notify('${CHANNELS.nodes}', '') end from beaten`,
+        [id, epoch, JSON.stringify(facts), revision, JSON.stringify(counted), isNews],
+      )
+      return rows.length === 1
+    },
+    async all() {
+      const rows = await database.query(
+        `select id, epoch, name, facts, revision, is_draining, counted, extract(epoch from joined_at) * 1000 as joined_at,
+          extract(epoch from seen_at) * 1000 as seen_at, extract(epoch from clock_timestamp()) * 1000 as now
+        from (select) as once left join ${TABLE} on true order by name, id`,
+      )
+      const now = Number(rows[0]!['now'])
+      return { rows: rows.filter(({ id }) => id !== null).map((row) => toNode(row, now)), now }
+    },
+    async acknowledge({ id, epoch }, revision) {
+      await database.query(
+        `with told as (
+          update ${TABLE} set revision = $3, seen_at = clock_timestamp() where id = $1 and epoch = $2 returning id
+        ) select pg_notify('${CHANNELS.nodes}', '') from told`,
+        [id, epoch, revision],
+      )
+    },
+    async drain(id, isDraining) {
+      const rows = await database.query(
+        `with drained as (update ${TABLE} set is_draining = $2 where id = $1 returning id)
+        select pg_notify('${CHANNELS.nodes}', '') from drained`,
+        [id, isDraining],
+      )
+      return rows.length === 1
+    },
+    async remove(id, epoch) {
+      const rows = await database.query(
+        `with removed as (delete from ${TABLE} where id = $1 and ($2::bigint is null or epoch = $2) returning id)
+        select pg_notify('${CHANNELS.nodes}', '') from removed`,
+        [id, epoch],
+      )
+      return rows.length === 1
+    },
+    async listen(notices, lost) {
+      let isOver = false
+      const pool = await openPool(direct, 1, () => {})
+      const over = (): void => {
+        if (isOver) return
+        isOver = true
+        lost()
+      }
+      try {
+        const client = await pool.connect()
+        client.on('notification', ({ channel }) => {
+          if (channel === CHANNELS.revision) notices.revision()
+          else notices.nodes()
+        })
+        client.on('error', over)
+        client.on('end', over)
+        await client.query(`listen ${CHANNELS.revision}; listen ${CHANNELS.nodes}`)
+        return {
+          async look() {
+            await client.query('select 1').catch(over)
+          },
+          async close() {
+            isOver = true
+            client.release(true)
+            await pool.end()
+          },
+        }
+      } catch (error) {
+        await pool.end()
+        throw error
+      }
+    },
+  }
+}
+
+/** Names of the nodes that use a database. */
+export async function liveNodes(client: Pick<PgClient, 'query'>): Promise<readonly string[]> {
+  const { rows } = await client.query(
+    `select name from ${TABLE} where seen_at > clock_timestamp() - interval '${LIVE_MS} milliseconds' order by name`,
+  )
+  return rows.map(({ name }) => String(name))
+}
+
+function toNode(row: Readonly<Record<string, unknown>>, now: number): NodeRow {
+  return {
+    id: String(row['id']),
+    epoch: Number(row['epoch']),
+    name: String(row['name']),
+    facts: JSON.parse(String(row['facts'])) as NodeFacts,
+    revision: Number(row['revision']),
+    isDraining: row['is_draining'] === true,
+    silentMs: Math.max(0, Math.round(now - Number(row['seen_at']))),
+    joinedAt: Math.round(Number(row['joined_at'])),
+    counted: JSON.parse(String(row['counted'])) as readonly string[],
+  }
+}
