@@ -102,7 +102,7 @@ await onPostgres(({ server, create }) => {
       "select table_name as name from information_schema.tables where table_schema = 'postern' order by 1",
     )
     assert.deepEqual(
-      others.map(({ name }) => String(name)).filter((name) => !name.startsWith('record_')),
+      others.map(({ name }) => String(name)).filter((name) => !/^(record|shared)_/.test(name)),
       own,
     )
     for (const { name, key } of CONFIG_TRANSFER) {
@@ -155,13 +155,13 @@ await onPostgres(({ server, create }) => {
     // What came back is what went there
     {
       const database = new DatabaseSync(copy)
-      database.exec("insert into meta values ('holder', 'x')")
+      database.exec("insert into meta values ('probed', 'x')")
       database.close()
     }
     const again = await create()
     assert.deepEqual(await move(copy, again), there)
     await using tamper = await tamperWithDatabase(again)
-    assert.deepEqual(await tamper.rows("select 1 from meta where name = 'holder'"), [])
+    assert.deepEqual(await tamper.rows("select 1 from meta where name = 'probed'"), [])
     await assert.rejects(tamper.execute('delete from audit_anchors'), /never deleted/)
     await assert.rejects(tamper.execute("update audit set id = 'x'"), /never changed/)
     const store = await openConfigStore(copy)

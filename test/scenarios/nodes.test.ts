@@ -1,0 +1,189 @@
+/** Two whole instances on one PostgreSQL: both serve, and both take changes. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { eventually } from '../support/eventually.ts'
+import { onPostgres, tamperWithDatabase } from '../support/postgres-databases.ts'
+import { addressOf } from '../support/test-database.ts'
+import { publishOrders, startTestServer, type TestServer, until } from './server.ts'
+import { startUpstream } from './upstream.ts'
+
+/** As behind one load balancer. */
+const ORIGIN = 'http://localhost:18080'
+
+await onPostgres(({ server: postgres, create }) => {
+  const directory = mkdtempSync(join(tmpdir(), 'postern-nodes-'))
+  after(() => rmSync(directory, { recursive: true, force: true }))
+  let installations = 0
+
+  /** An empty database, and how nodes start on it: the key of the first one is that of all. */
+  async function installation() {
+    const { host, port, user, database, password } = await create()
+    const place = join(directory, String(installations++))
+    const file = `${place}-password`
+    writeFileSync(file, `${password}\n`, { mode: 0o600 })
+    const url = `postgres://${user}@${host}:${port}/${database}?password_file=${file}`
+    return {
+      address: addressOf(url),
+      start: (name: string): Promise<TestServer> =>
+        startTestServer({
+          data: `${place}-${name}`,
+          flags: [
+            '--database-url',
+            url,
+            '--origin',
+            ORIGIN,
+            ...(name === 'a' ? [] : ['--key-file', join(`${place}-a`, 'vault.key')]),
+          ],
+        }),
+    }
+  }
+
+  const get = (server: TestServer, token: string) => server.gateway('GET', '/orders/v1/orders/7', { token })
+
+  const nodesOf = async (server: TestServer) => (await server.manage('GET', '/nodes')).json.items
+
+  test('a change through either node is in force on both when it has answered', async () => {
+    await using upstream = await startUpstream()
+    const { start } = await installation()
+    await using a = await start('a')
+    const token = await publishOrders(a, upstream.url)
+    await using b = await start('b')
+    assert.equal((await get(b, token)).status, 200)
+    for (let round = 0; round < 3; round++) {
+      const [one, other] = round % 2 === 0 ? [a, b] : [b, a]
+      const off = await one.manage('POST', '/clients/acme/toggle', { active: false })
+      assert.deepEqual([off.status, off.json.pending], [200, undefined], off.text)
+      assert.equal((await get(other, token)).status, 403)
+      const on = await other.manage('POST', '/clients/acme/toggle', { active: true })
+      assert.deepEqual([on.status, on.json.pending], [200, undefined], on.text)
+      assert.equal((await get(one, token)).status, 200)
+    }
+    const revoked = await b.manage('POST', '/profiles/sandbox/revoke', {})
+    assert.deepEqual([revoked.status, revoked.json.pending], [200, undefined], revoked.text)
+    assert.equal((await get(a, token)).status, 401)
+    assert.deepEqual([a.faults(), b.faults()], [[], []])
+  })
+
+  test('changes through both nodes at the same time give revisions without gaps, and one audit trail', async () => {
+    const { start } = await installation()
+    await using a = await start('a')
+    await using b = await start('b')
+    const before = (await nodesOf(a))[0].revision
+    const made = await Promise.all(
+      Array.from({ length: 40 }, (_, index) =>
+        (index % 2 === 0 ? a : b).manage('POST', '/policies', { name: `P ${index}`, slug: `p-${index}` }),
+      ),
+    )
+    assert.deepEqual([...new Set(made.map(({ status }) => status))], [201])
+    const { items } = await until(
+      () => b.manage('GET', '/nodes'),
+      ({ json }) => json.items.every((node: { revision: number }) => node.revision === before + 40),
+    ).then(({ json }) => json)
+    assert.deepEqual(
+      items.map((node: { state: string; pending_revision: number | null }) => [
+        node.state,
+        node.pending_revision,
+      ]),
+      [
+        ['ready', null],
+        ['ready', null],
+      ],
+    )
+    for (const server of [a, b]) {
+      assert.equal((await server.manage('GET', '/policies?limit=100')).json.items.length, 40)
+      const verified = await server.manage('GET', '/audit/verify')
+      assert.equal(verified.json.ok, true, verified.text)
+    }
+  })
+
+  test('nodes are listed, drained and removed, and a change names the node that has not acknowledged it', async () => {
+    const { start, address } = await installation()
+    await using a = await start('a')
+    await using b = await start('b')
+    const nodes = await nodesOf(a)
+    assert.equal(nodes.length, 2)
+    const other = nodes.find((node: { answers: boolean }) => !node.answers)
+    const own = nodes.find((node: { answers: boolean }) => node.answers)
+    assert.equal((await a.manage('GET', `/nodes/${other.id}`)).json.name, other.name)
+    assert.equal((await a.manage('GET', '/nodes/none')).json.code, 'not_found')
+    const foretold = await a.manage('POST', `/nodes/${other.id}/drain?dry_run=true`, {})
+    assert.equal(foretold.json.result?.state, 'draining', foretold.text)
+    assert.equal((await fetch(`${b.running.controlUrl}/readyz`)).status, 200)
+    assert.equal((await a.manage('POST', `/nodes/${other.id}/drain`, {})).json.state, 'draining')
+    await eventually(async () => (await fetch(`${b.running.controlUrl}/readyz`)).status === 503)
+    assert.equal(
+      (await a.manage('POST', `/nodes/${other.id}/drain`, { draining: false })).json.state,
+      'ready',
+    )
+    await eventually(async () => (await fetch(`${b.running.controlUrl}/readyz`)).status === 200)
+    const alive = await a.manage('POST', `/nodes/${other.id}/remove`, {})
+    assert.equal(alive.json.code, 'in_use', alive.text)
+    await b.stop()
+    assert.deepEqual(
+      (await nodesOf(a)).map(({ id }: { id: string }) => id),
+      [own.id],
+    )
+    // As one that was killed a while ago
+    {
+      await using tamper = await tamperWithDatabase(address)
+      await tamper.execute(
+        `insert into shared_nodes (id, epoch, name, place, facts, revision, is_draining, counted, seen_at, joined_at)
+         select 'lost', 1, 'lost.example:8080', 'there', facts, 1, false, '[]', now() - interval '1 minute', now() from shared_nodes`,
+      )
+    }
+    await eventually(async () => (await nodesOf(a)).length === 2)
+    let tries = 0
+    const late = await until(
+      () => a.manage('POST', '/policies', { name: `Late ${tries++}` }),
+      ({ json }) => json.pending === true,
+    )
+    assert.deepEqual(late.json.pending_nodes, ['lost.example:8080'])
+    const removed = await a.manage('POST', '/nodes/lost/remove', {})
+    assert.equal(removed.status, 200, removed.text)
+    const last = await a.manage('POST', '/policies', { name: 'Last' })
+    assert.deepEqual([last.json.pending, last.json.pending_nodes], [undefined, undefined])
+    const trail = await a.manage('GET', '/audit?limit=50')
+    for (const operation of ['nodes.drain', 'nodes.remove'])
+      assert.ok(
+        trail.json.items.some((entry: { operation: string }) => entry.operation === operation),
+        operation,
+      )
+  })
+
+  test('while the database is down both nodes serve and refuse changes, and both go on by themselves', async () => {
+    await using upstream = await startUpstream()
+    const { start } = await installation()
+    await using a = await start('a')
+    const token = await publishOrders(a, upstream.url)
+    await using b = await start('b')
+    await postgres.stop()
+    for (const server of [a, b]) {
+      assert.equal((await get(server, token)).status, 200)
+      assert.equal((await server.manage('POST', '/policies', { name: 'Silver' })).status, 503)
+    }
+    await postgres.start()
+    for (const [index, server] of [a, b].entries())
+      await until(
+        () => server.manage('POST', '/policies', { name: `Silver ${index}` }),
+        ({ status }) => status === 201,
+      )
+    const off = await until(
+      () => b.manage('POST', '/clients/acme/toggle', { active: false }),
+      ({ status, json }) => status === 200 && json.pending !== true,
+    )
+    assert.equal(off.status, 200)
+    assert.equal((await get(a, token)).status, 403)
+  })
+
+  test('an instance with files is one node, which can be drained and not removed', async () => {
+    await using server = await startTestServer()
+    const [node] = await nodesOf(server)
+    assert.deepEqual([node.answers, node.state], [true, 'ready'])
+    assert.equal((await server.manage('POST', `/nodes/${node.id}/drain`, {})).json.state, 'draining')
+    assert.equal((await fetch(`${server.running.controlUrl}/readyz`)).status, 503)
+    assert.equal((await server.manage('POST', `/nodes/${node.id}/remove`, {})).json.code, 'in_use')
+  })
+})
