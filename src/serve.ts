@@ -177,8 +177,13 @@ async function start(
           keep: lastGood.keep,
           nodes,
         })
-  nodes?.watch(() => {
-    publisher?.catchUp().catch((error: unknown) => fault(error, CHANGES))
+  nodes?.watch(async () => {
+    try {
+      return (await publisher?.catchUp()) === true
+    } catch (error) {
+      fault(error, CHANGES)
+      return false
+    }
   })
   vault.watch(() => void started.then((gateways) => gateways.setCredentialKey(vault.gatewayKey())))
   const credentials = createCredentialProbe({ vault, references, store, gateways: started })
@@ -281,6 +286,7 @@ async function start(
       tls: certificates.gateway?.current ?? null,
       controlTls: certificates.control?.current ?? null,
       health,
+      contact: stores.contact,
       counts,
       keySets,
       issuer: named.issuer,

@@ -19,7 +19,7 @@ export function gatewaysOptions(
   shared: { readonly sockets: string } & Addresses &
     Pick<
       GatewayInit,
-      'issuer' | 'tls' | 'controlTls' | 'health' | 'cells' | 'sessionKey' | 'egress' | 'runner'
+      'issuer' | 'tls' | 'controlTls' | 'health' | 'contact' | 'cells' | 'sessionKey' | 'egress' | 'runner'
     > & {
       readonly counts: { readonly memory: SharedArrayBuffer; readonly startedAt: number }
     } & Pick<
@@ -72,6 +72,7 @@ export function gatewaysOptions(
       countSlots: settings.workers + 1,
       startedAt: shared.counts.startedAt,
       cells: shared.cells,
+      contact: shared.contact,
       clockCell,
       credentialKey: vault.gatewayKey(),
       sessionKey: shared.sessionKey,
