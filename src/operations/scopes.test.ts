@@ -371,7 +371,16 @@ test('operations about what no scope can name are few and known', () => {
       'users.reach',
       ...['revisions.list', 'revisions.get', 'revisions.diff', 'revisions.rollback'],
       ...['settings.list', 'settings.get', 'settings.update'],
-      ...['keys.list', 'keys.rotate', 'audit.verify', 'requests.explain'],
+      ...[
+        'keys.list',
+        'keys.rotate',
+        'nodes.list',
+        'nodes.get',
+        'nodes.drain',
+        'nodes.remove',
+        'audit.verify',
+        'requests.explain',
+      ],
     ],
   )
   assert.equal(operationOf('proxies.get').unscoped, undefined)

@@ -256,6 +256,7 @@ export const DERIVED: Readonly<Record<string, Entry>> = {
   '/users': { cannot: { empty: 'The user who looks is in the list.' } },
   '/grants': { cannot: { empty: 'The grant of the user who looks is in the list.' } },
   '/keys': { cannot: { empty: 'An instance has keys from its start.', filtered: NO_FILTER } },
+  '/nodes': { cannot: { empty: 'The node that answers is in the list.', filtered: NO_FILTER } },
   '/mcp_endpoints': { filter: '?user=ann', cannot: {} },
   '/exports/new': { cannot: { pending: NO_RULE } },
   '/exports/$id?tab=overview': { cannot: { pending: NO_RULE } },

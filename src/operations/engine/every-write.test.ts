@@ -37,6 +37,8 @@ const PASSES: Readonly<Record<string, string>> = {
   'credentials.test': 'it changes nothing',
   'exports.cancel': 'it changes nothing that is kept',
   'exports.create': 'it changes nothing that is kept',
+  'nodes.drain': 'a node is no configuration',
+  'nodes.remove': 'a node is no configuration',
   'origins.refresh_catalog': 'nothing differs',
   'origins.test': 'it changes nothing',
   'connections.toggle': 'an account of a person is no configuration',

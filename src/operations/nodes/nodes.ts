@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
+import { unit } from '../../model/annotations.ts'
 import { Time } from '../../model/members.ts'
 import { LIVE_MS, type NodeRow } from '../../store/ports/nodes.ts'
 import type { OperationContext } from '../engine/context.ts'
@@ -26,6 +27,7 @@ const NodeView = z.object({
   records_waiting: z.int().describe('Request records that wait for the database'),
   clock_difference_ms: z
     .int()
+    .meta(unit('ms'))
     .nullable()
     .describe('Clock of the node minus clock of the database; null: not measured'),
   seen_at: Time.describe('Last heartbeat'),
@@ -106,7 +108,8 @@ export const getProcess = define({
   resource: 'nodes',
   action: 'get',
   effect: 'read',
-  tool: 'get_process',
+  // The list has all of it
+  tool: null,
   group: 'manage_config',
   summary: 'Get a node',
   input: z.strictObject({ id: NodeId }),

@@ -54,6 +54,7 @@ type ChangeRequestPart0 = string | number | boolean | null | readonly (ChangeReq
 type ChangeRequestPart1 = string | number | boolean | null | readonly (ChangeRequestPart1)[] | { readonly [name: string]: ChangeRequestPart1 }
 type ChangeRequest = { readonly "id": string; readonly "state": "open" | "approved" | "applied" | "rejected" | "expired"; readonly "operation": string; readonly "resource": { readonly "type": string; readonly "id": string | null; readonly "slug": string | null; readonly "parent": string | null }; readonly "requester": { readonly "id": string; readonly "name": string; readonly "type": "user" | "service" | "system" }; readonly "rules": readonly (string)[]; readonly "reason": string | null; readonly "diff": readonly ({ readonly "op": "add" | "remove" | "replace"; readonly "path": string; readonly "from"?: ChangeRequestPart0; readonly "value"?: ChangeRequestPart1; readonly "item"?: string; readonly "line"?: number; readonly "part"?: string })[]; readonly "diff_entries": number; readonly "base_revision": number; readonly "repeats": boolean; readonly "created_at": string; readonly "expires_at": string; readonly "decided_at": string | null; readonly "decided_by": { readonly "id": string; readonly "name": string } | null; readonly "decision_reason": string | null; readonly "config_revision": number | null }
 type PersonalToken = { readonly "id": string; readonly "name": string; readonly "user": string; readonly "grants": readonly (string)[]; readonly "created_at": string; readonly "expires_at": string; readonly "last_used_at": string | null }
+type Node = { readonly "id": string; readonly "name": string; readonly "role": "all"; readonly "state": "ready" | "draining" | "silent"; readonly "answers": boolean; readonly "version": string; readonly "revision": number; readonly "pending_revision": number | null; readonly "records_waiting": number; readonly "clock_difference_ms": number | null; readonly "seen_at": string; readonly "joined_at": string }
 type AuditPart0 = string | number | boolean | null | readonly (AuditPart0)[] | { readonly [name: string]: AuditPart0 }
 type AuditPart1 = string | number | boolean | null | readonly (AuditPart1)[] | { readonly [name: string]: AuditPart1 }
 type AuditPart2 = string | number | boolean | null | readonly (AuditPart2)[] | { readonly [name: string]: AuditPart2 }
@@ -508,6 +509,11 @@ type KeysListInput = { readonly "fields"?: string }
 type KeysListOutput = { readonly "items": readonly ({ readonly "id": string; readonly "fingerprint": string; readonly "seals": boolean; readonly "secrets": number })[]; readonly "next_cursor": null }
 type KeysRotateInput = { readonly "keep_old"?: boolean }
 type KeysRotateOutput = { readonly "key": string | null; readonly "resealed": number; readonly "dropped": readonly (string)[]; readonly "leaving": readonly (string)[]; readonly "closed": readonly (string)[] }
+type NodesListInput = { readonly "fields"?: string }
+type NodesListOutput = { readonly "items": readonly (Node)[]; readonly "next_cursor": null }
+type NodesGetInput = { readonly "id": string; readonly "fields"?: string }
+type NodesDrainInput = { readonly "id": string; readonly "draining"?: boolean }
+type NodesRemoveInput = { readonly "id": string }
 type AuditListInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "resource_type"?: string; readonly "resource"?: string; readonly "action"?: "CREATE" | "UPDATE" | "DELETE" | "READ" | "CHANGE"; readonly "actor"?: string; readonly "approver"?: string; readonly "actor_type"?: "user" | "service" | "system" | "anonymous"; readonly "auth_method"?: string; readonly "agent"?: string; readonly "agent_version"?: string; readonly "session_id"?: string; readonly "conversation_id"?: string; readonly "operation"?: string; readonly "surface"?: "gateway" | "gateway_mcp" | "virtual_mcp" | "admin_ui" | "management_api" | "management_mcp" | "cli" | "oauth" | "system"; readonly "outcome"?: "ok" | "denied" | "failed"; readonly "error"?: string; readonly "status"?: number | string; readonly "method"?: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS"; readonly "path_contains"?: string; readonly "ip"?: string; readonly "user_agent"?: string; readonly "request_id"?: string; readonly "plan_id"?: string; readonly "revision"?: number; readonly "config_revision"?: number; readonly "diff"?: string; readonly "request"?: string; readonly "response"?: string; readonly "detail"?: string; readonly "reason"?: string; readonly "collection"?: string; readonly "text"?: string; readonly "from"?: string; readonly "to"?: string; readonly "order"?: "newest" | "oldest"; readonly "bodies"?: boolean; readonly "fields"?: string }
 type AuditListOutputPart0 = string | number | boolean | null | readonly (AuditListOutputPart0)[] | { readonly [name: string]: AuditListOutputPart0 }
 type AuditListOutputPart1 = string | number | boolean | null | readonly (AuditListOutputPart1)[] | { readonly [name: string]: AuditListOutputPart1 }
@@ -972,6 +978,14 @@ export interface Operations {
   readonly 'keys.list': { readonly input: KeysListInput; readonly output: KeysListOutput }
   /** Encrypt every secret with a new key without downtime and remove the old keys. Also replaces the signing key of access tokens. Completes an interrupted rotation. Without keep_old, only a copy of the old key file can restore an older backup */
   readonly 'keys.rotate': { readonly input: KeysRotateInput; readonly output: KeysRotateOutput }
+  /** List the nodes of this installation */
+  readonly 'nodes.list': { readonly input: NodesListInput; readonly output: NodesListOutput }
+  /** Get a node */
+  readonly 'nodes.get': { readonly input: NodesGetInput; readonly output: Node }
+  /** Make a node not ready, so that load balancers send it no requests; it serves until it is stopped */
+  readonly 'nodes.drain': { readonly input: NodesDrainInput; readonly output: Node }
+  /** Forget a silent node that is known to have ended, so that changes no longer wait for it */
+  readonly 'nodes.remove': { readonly input: NodesRemoveInput; readonly output: Node }
   /** Search the audit trail */
   readonly 'audit.list': { readonly input: AuditListInput; readonly output: AuditListOutput }
   /** Show an audit entry with its difference */
@@ -1230,6 +1244,10 @@ export const ROUTES: { readonly [N in keyof Operations]: string } = {
   'config.import_keys': 'POST /config/import_keys',
   'keys.list': 'GET /keys',
   'keys.rotate': 'POST /keys/rotate',
+  'nodes.list': 'GET /nodes',
+  'nodes.get': 'GET /nodes/{id}',
+  'nodes.drain': 'POST /nodes/{id}/drain',
+  'nodes.remove': 'POST /nodes/{id}/remove',
   'audit.list': 'GET /audit',
   'audit.get': 'GET /audit/{id}',
   'audit.verify': 'GET /audit/verify',

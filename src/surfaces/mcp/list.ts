@@ -135,7 +135,7 @@ function publish({ tool, allowed }: Shown, description: string): Tool {
         },
         id: {
           type: 'string',
-          description: `Id or slug of the resource. With ${DESCRIBE}: the action to describe, or none for all.`,
+          description: `Id or slug of the resource. With ${DESCRIBE}: the action, or none for all.`,
         },
         arguments: {
           type: 'object',
