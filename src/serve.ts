@@ -35,7 +35,7 @@ import { openControlState } from './serve/control-state.ts'
 import { gatewaysOptions } from './serve/gateway-threads.ts'
 import { aloneNodes } from './serve/nodes.ts'
 import type { Start } from './serve/start.ts'
-import { openStores } from './serve/stores.ts'
+import { openStores, ROWS } from './serve/stores.ts'
 import { readProviders } from './settings/providers-file.ts'
 import { readRunnerPlace } from './settings/runner-place.ts'
 import type { Settings } from './settings.ts'
@@ -199,7 +199,7 @@ async function start(
   })
   const captures = createCaptureMemory(clock, async (armed) => (await started).arm(armed))
   const control = openControl(its, stores, publisher, {
-    state: openControlState(cells, clock, events),
+    state: openControlState(cells, clock, events, stores.rows),
     sessionKey,
     ...named,
     managementOrigin: named.managementOrigins[0],
@@ -250,6 +250,9 @@ async function start(
   )
   repeat(its, SWEEP_MS, 'files of old exports', control.sweepFiles)
   repeat(its, SWEEP_MS, 'data of ended sign-ins', () => claimed('sweep', SWEEP_MS, control.sweepStore))
+  repeat(its, SWEEP_MS, ROWS, () =>
+    stores.rows === null ? null : claimed('sweep_shared', SWEEP_MS, stores.rows.sweep),
+  )
   repeat(its, RETENTION_MS, 'retention of the audit trail', () =>
     claimed('audit_retention', RETENTION_MS, () =>
       control.retain({ keepMs: settings.auditKeepMs, hold: settings.auditHold }),

@@ -12,6 +12,7 @@ import { createFreshQueries, createRecordQueries } from '../record/query-client.
 import { type Recorder, startRecorder } from '../record/recorder-client.ts'
 import type { Probed } from '../store/ports/unavailable.ts'
 import type { SharedDatabase } from '../store/postgres/shared-state/database.ts'
+import type { SharedRows } from '../store/postgres/shared-state/rows.ts'
 import { filesIn } from '../upkeep/data-files.ts'
 import { openIdempotencyKeys } from '../upkeep/kept/idempotency-keys.ts'
 import { createLastGood, type LastGoodSnapshot, tellLastGood } from '../upkeep/kept/last-good.ts'
@@ -29,8 +30,11 @@ import { clearDamagedFiles } from '../upkeep/start/damaged-files.ts'
 import { watchKeyFile } from '../upkeep/start/key-watch.ts'
 import { VERSION } from '../version.ts'
 import { openNodes } from './nodes.ts'
-import { convertStores, openShared, PLACES, placesOf } from './places.ts'
+import { convertStores, openShared, openSharedRows, PLACES, placesOf } from './places.ts'
 import type { Start } from './start.ts'
+
+/** Names them in the log when something about them fails. */
+export const ROWS = 'rows that nodes share'
 
 /** All that an instance keeps, and the threads that keep it. */
 export interface Stores extends Configuration {
@@ -42,6 +46,8 @@ export interface Stores extends Configuration {
   readonly vaultKey: Probed
   /** What the nodes on one database share; null for files. */
   readonly shared: SharedDatabase | null
+  /** Links, keys and tokens used once among it. */
+  readonly rows: SharedRows | null
   /** This node among them. */
   readonly nodes: Nodes | null
   /** Why the data directory may not be written; null when it may. */
@@ -112,6 +118,10 @@ export async function openOwnStores(its: Start) {
   if (isReachable && isInside(keyFile, settings.data)) log('warn', keyBesideData(keyFile))
   for (const note of configuration.notes) log('warn', note)
   if (configuration.fault !== null) log('error', configuration.fault.log)
+  const rows =
+    shared === null
+      ? null
+      : await openSharedRows(shared, configuration.vault.linksKey(), clock, (error) => fault(error, ROWS))
   const keyStore = await openUpgraded(served.keys, log, () => served.keys.open())
   parts.defer(() => keyStore.close())
   const { keys, kept: keptKeys } = openIdempotencyKeys({
@@ -128,6 +138,7 @@ export async function openOwnStores(its: Start) {
     keptKeys,
     vaultKey,
     shared,
+    rows,
     nodes,
     health,
     readOnly: place.readOnly,

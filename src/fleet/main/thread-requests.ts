@@ -9,6 +9,7 @@ import type {
   RefusedConnection,
   SignInProof,
 } from '../../model/access/caller.ts'
+import type { Once, OnceKind } from '../../shared-state/ports/memory.ts'
 import type { OriginSessionMembers, OriginSessionPool } from '../../shared-state/ports/origin-sessions.ts'
 import {
   type FromGateway,
@@ -31,6 +32,7 @@ export type ThreadRequest = Extract<
       | 'claim'
       | 'settle'
       | 'release'
+      | 'claim_once'
       | 'log'
   }
 >
@@ -38,6 +40,8 @@ export type ThreadRequest = Extract<
 export interface ThreadRequestsOptions {
   /** Idempotency keys of all threads. */
   readonly keys: IdempotencyMemory
+  /** Keys that are used once over all processes; null where threads share them by memory alone. */
+  readonly once: Readonly<Record<OnceKind, Once>> | null
   /** Fetches the keys of issuers for all threads. */
   readonly keySets: LoadKeySet
   /** Id of the principal that an access token of management stands for; null for none. Never rejects. */
@@ -58,6 +62,7 @@ export interface ThreadRequestsOptions {
 /** @param tell answers the thread in that slot that asked */
 export function createThreadRequests({
   keys,
+  once,
   keySets,
   prove,
   signIn,
@@ -107,6 +112,13 @@ export function createThreadRequests({
       case 'release':
         keys.release(request.key, slot)
         break
+      case 'claim_once': {
+        const { id, of, key, until, now } = request
+        void Promise.resolve(once?.[of].claim(key, until, now) ?? 'unavailable').then((claimed) =>
+          tell({ kind: 'claimed_once', id, claimed }),
+        )
+        break
+      }
       case 'log':
         log(request.level, `gateway thread ${slot}: ${request.message}`)
         break
