@@ -5,7 +5,7 @@ import { isLoopbackHost } from '../base/net/address.ts'
 import type { Nodes } from '../fleet/main/nodes.ts'
 import { COUNTER_SLOT, HEALTH } from '../fleet/shared/messages.ts'
 import { type Counters, createCounterMemory, createCounters } from '../gateway/admit/counters.ts'
-import type { IdempotencyMemory } from '../gateway/idempotency/keys.ts'
+import type { KeysOfThreads } from '../gateway/idempotency/keys.ts'
 import type { RecordQueries } from '../operations/engine/ports.ts'
 import type { QuerySetup, RecorderSetup } from '../record/messages.ts'
 import { createFreshQueries, createRecordQueries } from '../record/query-client.ts'
@@ -16,6 +16,7 @@ import type { SharedRows } from '../store/postgres/shared-state/rows.ts'
 import { filesIn } from '../upkeep/data-files.ts'
 import { openIdempotencyKeys } from '../upkeep/kept/idempotency-keys.ts'
 import { createLastGood, type LastGoodSnapshot, tellLastGood } from '../upkeep/kept/last-good.ts'
+import { openSharedKeys, SHARED_KEYS_EFFECT } from '../upkeep/kept/shared-keys.ts'
 import { isInside, keyBesideData } from '../upkeep/key-place.ts'
 import { demandHome } from '../upkeep/moved.ts'
 import {
@@ -39,7 +40,7 @@ export const ROWS = 'rows that nodes share'
 /** All that an instance keeps, and the threads that keep it. */
 export interface Stores extends Configuration {
   readonly lastGood: LastGoodSnapshot
-  readonly keys: IdempotencyMemory
+  readonly keys: KeysOfThreads
   /** What keeps the keys over a restart. */
   readonly keptKeys: Probed
   /** The file of the master key. */
@@ -58,7 +59,9 @@ export interface Stores extends Configuration {
   /** As the main thread counts. */
   readonly counters: Counters
   /** How the log names what is in a database. */
-  readonly named: { readonly config?: string; readonly records?: string }
+  readonly named: { readonly config?: string; readonly records?: string; readonly idempotency?: string }
+  /** What follows where that cannot be used. */
+  readonly effects: { readonly idempotency?: string }
   readonly recorder: Recorder
   readonly records: RecordQueries
 }
@@ -124,12 +127,16 @@ export async function openOwnStores(its: Start) {
       : await openSharedRows(shared, configuration.vault.linksKey(), clock, (error) => fault(error, ROWS))
   const keyStore = await openUpgraded(served.keys, log, () => served.keys.open())
   parts.defer(() => keyStore.close())
-  const { keys, kept: keptKeys } = openIdempotencyKeys({
-    ...its,
-    store: keyStore,
-    sealKey: configuration.vault.answersKey(),
-    unwritable: place.readOnly === null ? null : { file: files.keys.file, fault: place.readOnly },
-  })
+  const sealKey = configuration.vault.answersKey()
+  const { keys, kept: keptKeys } =
+    rows === null || nodes === null
+      ? openIdempotencyKeys({
+          ...its,
+          store: keyStore,
+          sealKey,
+          unwritable: place.readOnly === null ? null : { file: files.keys.file, fault: place.readOnly },
+        })
+      : openSharedKeys({ ...its, rows: rows.keys, file: keyStore, sealKey, node: nodes.identity })
   const vaultKey = watchKeyFile(keyFile, configuration.vault)
   return {
     ...configuration,
@@ -177,7 +184,15 @@ export async function openStores(its: Start): Promise<Stores> {
   parts.defer(() => queries.close())
   return {
     ...own,
-    named: database === null ? {} : { config: 'the database', records: 'the database of request records' },
+    named:
+      database === null
+        ? {}
+        : {
+            config: 'the database',
+            records: 'the database of request records',
+            idempotency: 'the database of idempotency keys',
+          },
+    effects: database === null ? {} : { idempotency: SHARED_KEYS_EFFECT },
     counterMemory,
     counters: createCounters(counterMemory, COUNTER_SLOT.main),
     recorder,

@@ -1,6 +1,6 @@
 /** Answers requests of gateway threads that the main thread handles once for all of them. */
 import type { Protected } from '../../base/doors.ts'
-import type { IdempotencyMemory } from '../../gateway/idempotency/keys.ts'
+import type { KeysOfThreads } from '../../gateway/idempotency/keys.ts'
 import type { LoadKeySet } from '../../gateway/identify/key-sets.ts'
 import type {
   ConnectionAnswer,
@@ -39,7 +39,7 @@ export type ThreadRequest = Extract<
 
 export interface ThreadRequestsOptions {
   /** Idempotency keys of all threads. */
-  readonly keys: IdempotencyMemory
+  readonly keys: KeysOfThreads
   /** Keys that are used once over all processes; null where threads share them by memory alone. */
   readonly once: Readonly<Record<OnceKind, Once>> | null
   /** Fetches the keys of issuers for all threads. */
@@ -102,8 +102,11 @@ export function createThreadRequests({
         break
       }
       case 'claim': {
-        const claim = keys.claim(request.key, request.fingerprint, slot)
-        tell({ kind: 'claimed', id: request.id, claim })
+        const { id, key, fingerprint } = request
+        const claim = keys.claim(key, fingerprint, slot)
+        // At once where it can be: what this thread says of the key later is heard later
+        if (claim instanceof Promise) void claim.then((later) => tell({ kind: 'claimed', id, claim: later }))
+        else tell({ kind: 'claimed', id, claim })
         break
       }
       case 'settle':

@@ -40,15 +40,16 @@ const ONCE: readonly string[] = [
 ]
 
 /**
- * Idempotency keys of callers. `claim` is of one request alone, `node` and `epoch` are of the process that makes it. `client` has the
- * room that a key takes, in bytes; `until` as above. An answer is sealed.
+ * Idempotency keys of callers. `process` with `number` is of one request alone, `node` with `epoch` tells whether the process lives.
+ * `client` has the room that a key takes, in bytes; `until` as above. An answer is sealed.
  */
 const KEYS: readonly string[] = [
   `create table shared_keys (
     key text collate "C" primary key,
     client text collate "C" not null,
     fingerprint text not null,
-    claim text not null,
+    process text collate "C" not null,
+    number bigint not null,
     node text collate "C" not null,
     epoch bigint not null,
     state text not null check (state in ('open', 'cut_off', 'unkept', 'answered')),
