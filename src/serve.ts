@@ -178,8 +178,13 @@ async function start(
           keep: lastGood.keep,
           nodes,
         })
-  nodes?.watch(() => {
-    publisher?.catchUp().catch((error: unknown) => fault(error, CHANGES))
+  nodes?.watch(async () => {
+    try {
+      return (await publisher?.catchUp()) === true
+    } catch (error) {
+      fault(error, CHANGES)
+      return false
+    }
   })
   vault.watch(() => void started.then((gateways) => gateways.setCredentialKey(vault.gatewayKey())))
   const credentials = createCredentialProbe({ vault, references, store, gateways: started })
@@ -285,6 +290,7 @@ async function start(
       tls: certificates.gateway?.current ?? null,
       controlTls: certificates.control?.current ?? null,
       health,
+      contact: stores.contact,
       counts,
       keySets,
       issuer: named.issuer,

@@ -81,6 +81,8 @@ export interface Settings {
   readonly database: DatabaseAddress | null
   /** The same database past a pooler; null where it is reached without one. */
   readonly databaseDirect: DatabaseAddress | null
+  /** After how long without contact to the database nothing is served, milliseconds; null for no bound. */
+  readonly staleMaxMs: number | null
   /** All of them as they were given, for people. */
   readonly shown: readonly Shown[]
 }
@@ -152,6 +154,8 @@ function faultTogether(values: Values, named: Named): string | null {
     return `${named('TLS_CLIENT_CA')} asks for client certificates in TLS, which needs ${named('TLS_CERT')} and ${named('TLS_KEY')}.`
   if (values.DATABASE_DIRECT_URL !== undefined && values.DATABASE_URL === undefined)
     return `${named('DATABASE_DIRECT_URL')} is the same database as ${named('DATABASE_URL')}, past a pooler: set both.`
+  if (values.STALE_MAX !== undefined && values.DATABASE_URL === undefined)
+    return `${named('STALE_MAX')} is about the contact to a database: set ${named('DATABASE_URL')} too.`
   for (const name of ['CLIENT_CERT_FIELD', 'PROXY_PROTOCOL'] as const)
     if (values[name] !== 'off' && TRUSTED_PROXIES === undefined)
       return `${named(name)} applies only to trusted proxies: set ${named('TRUSTED_PROXIES')} too.`
@@ -226,6 +230,7 @@ function toSettings(values: Values, given: ReadonlyMap<string, Given>, named: Na
     },
     database: values.DATABASE_URL ?? null,
     databaseDirect: values.DATABASE_DIRECT_URL ?? null,
+    staleMaxMs: values.STALE_MAX ?? null,
     shown: shownOf(given),
   }
 }

@@ -107,6 +107,8 @@ export interface GatewayOptions {
   readonly importedKey?: Uint8Array
   /** Idempotency keys of all threads; of this one alone when absent. */
   readonly idempotency?: IdempotencyKeys
+  /** False while this process may not know what was revoked: nothing is served. Always true when absent. */
+  readonly isInContact?: () => boolean
   /** What this thread keeps in memory for callers; bounded by {@link CALLER_MEMORY_MAX} when absent. */
   readonly memory?: CallerMemory
   /**
@@ -210,6 +212,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   /** A full delta of which parts have arrived. */
   let loading: NextSnapshot | null = null
   let ready = false
+  const { isInContact } = options
+  const isServing = isInContact === undefined ? () => ready : () => ready && isInContact()
   const applied = new Set<() => void>()
   /** Hosts that collections have to themselves: no page is served there. */
   let siteHosts: ReadonlySet<string> = new Set()
@@ -225,7 +229,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     lane,
     requestIds: options.requestIds,
     snapshot: inForce,
-    isReady: () => ready,
+    isReady: isServing,
     trustedProxies: options.trustedProxies ?? [],
     certificateField: options.certificateField ?? null,
     secure,
@@ -240,7 +244,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     trace: sockets.trace,
 
     get ready() {
-      return ready
+      return isServing()
     },
 
     get snapshot() {
@@ -254,7 +258,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       exchange.surface = mcpSurfaceOf(exchange.path)
       // A message may come later than its head; what holds now counts.
       exchange.snapshot = snapshot
-      if (!ready) {
+      if (!isServing()) {
         exchange.code = 'not_ready'
         exchange.check = 'route'
         exchange.retryAfterMs = NOT_READY_RETRY_MS

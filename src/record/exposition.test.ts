@@ -25,6 +25,7 @@ const FIGURES = {
   threads: 2,
   workers: 2,
   stalled: 1,
+  nodes: { counted: 2, silent: 1 },
   originsDown: 2,
   replaced: { died: 3, hung: 0 },
   recordsDropped: 0,

@@ -37,6 +37,8 @@ export interface InstanceFigures {
   readonly workers: number
   /** Gateway threads whose event loop is blocked. */
   readonly stalled: number
+  /** Nodes on the database of this one; null where data is in files. */
+  readonly nodes: { readonly counted: number; readonly silent: number } | null
   /** Origins that cannot be reached. */
   readonly originsDown: number
   /** Gateway threads that were replaced since the start, by the reason. */
@@ -133,6 +135,12 @@ export function toExposition(
   page.gauge('postern_gateway_threads_stalled', 'Gateway threads whose event loop is blocked.', [
     [{}, figures.stalled],
   ])
+  if (figures.nodes !== null)
+    page.gauge(
+      'postern_nodes',
+      'Nodes on the database, by state. A silent node is not counted for limits.',
+      Object.entries(figures.nodes).map(([state, count]) => [{ state }, count]),
+    )
   page.gauge('postern_origins_down', 'MCP servers that cannot be reached, or answer 5xx.', [
     [{}, figures.originsDown],
   ])

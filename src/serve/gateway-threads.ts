@@ -19,7 +19,7 @@ export function gatewaysOptions(
   shared: { readonly sockets: string } & Addresses &
     Pick<
       GatewayInit,
-      'issuer' | 'tls' | 'controlTls' | 'health' | 'cells' | 'sessionKey' | 'egress' | 'runner'
+      'issuer' | 'tls' | 'controlTls' | 'health' | 'contact' | 'cells' | 'sessionKey' | 'egress' | 'runner'
     > & {
       readonly counts: { readonly memory: SharedArrayBuffer; readonly startedAt: number }
     } & Pick<
@@ -73,6 +73,7 @@ export function gatewaysOptions(
       startedAt: shared.counts.startedAt,
       cells: shared.cells,
       sharesOnce: rows !== null,
+      contact: shared.contact,
       clockCell,
       credentialKey: vault.gatewayKey(),
       sessionKey: shared.sessionKey,

@@ -7,6 +7,7 @@ import { repeat } from '../base/clock.ts'
 import { replaceOwnFile } from '../base/files.ts'
 import { textHash } from '../base/json/canonical.ts'
 import { createNodes, HEARTBEAT_MS, type Nodes } from '../fleet/main/nodes.ts'
+import { renewContact } from '../fleet/shared/contact.ts'
 import { HEALTH } from '../fleet/shared/messages.ts'
 import type { NodePort } from '../operations/engine/ports.ts'
 import type { Settings } from '../settings.ts'
@@ -17,13 +18,18 @@ import { openNodeTable } from './places.ts'
 import type { Start } from './start.ts'
 import type { Stores } from './stores.ts'
 
-/** A node that has not entered yet. @param health see {@link HEALTH} */
+/** A node whose clock differs more from that of the database is not ready, milliseconds. */
+const SKEW_MS_MAX = 30_000
+
+/** A node that has not entered yet. @see health of {@link HEALTH} @see contact of fleet/shared/contact */
 export async function openNodes(
   its: Start,
   shared: SharedDatabase,
-  health: SharedArrayBuffer,
+  { health, contact }: { readonly health: SharedArrayBuffer; readonly contact: SharedArrayBuffer | null },
 ): Promise<Nodes> {
   const { settings, clock, log, fault, parts } = its
+  const cells = new Int32Array(health)
+  Atomics.store(cells, HEALTH.nodes, 1)
   const nodes = createNodes({
     table: await openNodeTable(shared, settings.databaseDirect ?? settings.database!),
     id: keptId(settings.data),
@@ -32,8 +38,16 @@ export async function openNodes(
     place: textHash(`${hostname()} ${realpathSync(settings.data)}`),
     clock,
     version: VERSION,
-    counted: () => {},
+    counted: (count) => Atomics.store(cells, HEALTH.nodes, count),
+    seen(silent, skewMs) {
+      Atomics.store(cells, HEALTH.nodesSilent, silent)
+      Atomics.store(cells, HEALTH.skewed, Math.abs(skewMs) > SKEW_MS_MAX ? 1 : 0)
+    },
     drained: (isDraining) => setDrained(health, isDraining),
+    inContact(since) {
+      if (contact !== null && settings.staleMaxMs !== null) renewContact(contact, since, settings.staleMaxMs)
+    },
+    staleMaxMs: settings.staleMaxMs,
     log,
   })
   parts.defer(() => nodes.leave())
@@ -51,7 +65,7 @@ export function aloneNodes(
   let isDraining = false
   return {
     async read() {
-      const facts = { version: VERSION, recordsWaiting: recorder.state.queued, skewMs: 0 }
+      const facts = { version: VERSION, recordsWaiting: recorder.state.queued, skewMs: 0, staleMaxMs: null }
       const revision = (await store?.read.revision()) ?? first.revision
       const row = {
         id,

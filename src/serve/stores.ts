@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { AccessFault } from '../base/files.ts'
 import { isLoopbackHost } from '../base/net/address.ts'
 import type { Nodes } from '../fleet/main/nodes.ts'
+import { createContactMemory } from '../fleet/shared/contact.ts'
 import { COUNTER_SLOT, HEALTH } from '../fleet/shared/messages.ts'
 import { type Counters, createCounterMemory, createCounters } from '../gateway/admit/counters.ts'
 import type { KeysOfThreads } from '../gateway/idempotency/keys.ts'
@@ -51,6 +52,8 @@ export interface Stores extends Configuration {
   readonly rows: SharedRows | null
   /** This node among them. */
   readonly nodes: Nodes | null
+  /** See fleet/shared/contact; null without a bound. */
+  readonly contact: SharedArrayBuffer | null
   /** Why the data directory may not be written; null when it may. */
   readonly readOnly: AccessFault | null
   /** See {@link HEALTH}. */
@@ -91,9 +94,10 @@ export async function openOwnStores(its: Start) {
   const report = tellLastGood({ file: files.lastGood.file, isWritable, log, fault })
   const lastGood = createLastGood(lastGoodStore, report)
   const health = new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT)
+  const contact = settings.staleMaxMs === null ? null : createContactMemory()
   const shared = settings.database === null ? null : await openShared(settings.database)
   parts.defer(() => shared?.close())
-  const nodes = shared === null ? null : await openNodes(its, shared, health)
+  const nodes = shared === null ? null : await openNodes(its, shared, { health, contact })
   const configuration = await openConfiguration({
     settings,
     async enter() {
@@ -148,6 +152,7 @@ export async function openOwnStores(its: Start) {
     rows,
     nodes,
     health,
+    contact,
     readOnly: place.readOnly,
   }
 }

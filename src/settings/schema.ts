@@ -28,6 +28,7 @@ import {
   Runner,
   Scopes,
   Size,
+  Staleness,
   VaultMount,
   VaultName,
   VaultUrl,
@@ -127,6 +128,7 @@ export const SCHEMA = z.strictObject({
   OIDC_PROVIDERS_FILE: FilePath.optional(),
   DATABASE_URL: DatabaseUrl.optional(),
   DATABASE_DIRECT_URL: DatabaseUrl.optional(),
+  STALE_MAX: Staleness.optional(),
   ROLE: z.literal('all', '`all`, the only one in this version').default('all'),
   HTTP_ENGINE: z.enum(HTTP_ENGINES, '`native` or `node`').default('native'),
 })
@@ -340,6 +342,10 @@ export const TEXTS: Record<SettingName, SettingText> = {
   DATABASE_DIRECT_URL: {
     shown: 'the value of `POSTERN_DATABASE_URL`',
     text: 'The same database past a connection pooler, such as PgBouncer in transaction mode. Nodes wait there for notices of changes. Without notices, a change reaches the other nodes within about a second, and its response is usually `pending`. See [several nodes](several-nodes.md).',
+  },
+  STALE_MAX: {
+    shown: 'none: the last known configuration is served without limit',
+    text: 'With `POSTERN_DATABASE_URL`: a node that has heard nothing of the database for so long refuses every request with 503 `not_ready`, because something may have been revoked that it does not know, 10s to 30d. A node that starts without its database serves nothing. See [several nodes](several-nodes.md).',
   },
   ROLE: { shown: '`all`', text: 'Role of this process. Only `all` is available in this version.' },
   HTTP_ENGINE: {

@@ -123,6 +123,14 @@ export const Period = z.string().transform((text, context): number => {
   return z.NEVER
 })
 
+/** How long a node may be without contact, in milliseconds: longer than a few heartbeats take. */
+export const Staleness = z.string().transform((text, context): number => {
+  const ms = /^[1-9][0-9]{0,5}[smhd]$/.test(text) ? toMs(text) : 0
+  if (ms >= 10_000 && ms <= 30 * DAY_MS) return ms
+  context.addIssue({ code: 'custom', message: 'a number and s, m, h or d, such as 60s, from 10s to 30d' })
+  return z.NEVER
+})
+
 /** How much something may take, in bytes. */
 export const Size = z.string().transform((text, context): number => {
   const [, count, unit] = /^([1-9][0-9]{0,5})(MB|GB)$/.exec(text) ?? []

@@ -30,6 +30,7 @@ import { gatherRefusedCallers } from '../fleet/gateway/refused-callers.ts'
 import { createReservedPaths } from '../fleet/gateway/reserved-paths.ts'
 import { createRouter, LISTENERS } from '../fleet/gateway/router.ts'
 import { createVerifiedTokens } from '../fleet/gateway/verified-tokens.ts'
+import { contactCheck } from '../fleet/shared/contact.ts'
 import { type FromGateway, type GatewayInit, HEALTH, watcherOf } from '../fleet/shared/messages.ts'
 import { createMetricsPage } from '../fleet/shared/metrics-page.ts'
 import { sendHeartbeats } from '../fleet/shared/readiness.ts'
@@ -145,6 +146,7 @@ const services = createServiceClient({
 const gateway = createGateway({
   code,
   services,
+  ...(init.contact === null ? {} : { isInContact: contactCheck(init.contact, clock) }),
   callTool: (call, done) => callTool(call, done),
   keySets: keySets.load,
   usedTokens: onceOf('used_tokens', init.cells.usedTokens),

@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { placesOf } from '../../src/serve/places.ts'
+import { examine } from '../../src/upkeep/doctor/doctor.ts'
 import { eventually } from '../support/eventually.ts'
 import { onPostgres, tamperWithDatabase } from '../support/postgres-databases.ts'
 import { addressOf } from '../support/test-database.ts'
@@ -27,10 +29,14 @@ await onPostgres(({ server: postgres, create }) => {
     const url = `postgres://${user}@${host}:${port}/${database}?password_file=${file}`
     return {
       address: addressOf(url),
-      start: (name: string): Promise<TestServer> =>
+      url,
+      data: (name: string) => `${place}-${name}`,
+      start: (name: string, flags: readonly string[] = [], adminless = false): Promise<TestServer> =>
         startTestServer({
           data: `${place}-${name}`,
+          adminless,
           flags: [
+            ...flags,
             '--database-url',
             url,
             '--origin',
@@ -176,6 +182,61 @@ await onPostgres(({ server: postgres, create }) => {
     )
     assert.equal(off.status, 200)
     assert.equal((await get(a, token)).status, 403)
+  })
+
+  test('a node that may not serve without contact refuses once the time is over, and serves again with the next contact', async () => {
+    await using upstream = await startUpstream()
+    const { start } = await installation()
+    await using a = await start('a')
+    const token = await publishOrders(a, upstream.url)
+    await using b = await start('b', ['--stale-max', '30s'])
+    await until(
+      () => b.manage('GET', '/nodes'),
+      ({ json }) =>
+        json.items.every((node: { pending_revision: number | null }) => node.pending_revision === null),
+    )
+    await postgres.stop()
+    assert.equal((await get(b, token)).status, 200)
+    // Its last contact was a few seconds ago at most
+    b.moveClock(31_000)
+    const refused = await get(b, token)
+    assert.deepEqual([refused.status, refused.json.code], [503, 'not_ready'], refused.text)
+    assert.equal((await fetch(`${b.running.controlUrl}/readyz`)).status, 503)
+    assert.equal((await get(a, token)).status, 200)
+    await b.stop()
+    // It cannot know what was revoked since
+    await using again = await start('b', ['--stale-max', '30s'], true)
+    assert.equal((await get(again, token)).status, 503)
+    await postgres.start()
+    await until(
+      () => get(again, token),
+      ({ status }) => status === 200,
+    )
+    assert.equal((await fetch(`${again.running.controlUrl}/readyz`)).status, 200)
+  })
+
+  test('readiness, metrics and the doctor know the nodes', async () => {
+    const { start, url, data } = await installation()
+    await using a = await start('a')
+    await using b = await start('b')
+    const ready = await (await fetch(`${b.running.controlUrl}/readyz`)).json()
+    assert.deepEqual((ready as { nodes: unknown }).nodes, { counted: 2, silent: 0 })
+    const page = await until(
+      () => a.manage('GET', '/../../metrics'),
+      ({ text }) => text.includes('postern_nodes{state="counted"} 2'),
+    )
+    assert.match(page.text, /^postern_nodes\{state="silent"\} 0$/m)
+    const findings = await examine(placesOf(addressOf(url)), {
+      data: data('a'),
+      env: { POSTERN_DATABASE_URL: url },
+      isNetworkAsked: false,
+    })
+    const found = findings.filter(({ check }) => check === 'nodes')
+    assert.deepEqual(
+      found.map(({ state }) => state),
+      ['ok'],
+    )
+    assert.match(found[0]!.found, /^running: [^ ]+:\d+, [^ ]+:\d+$/)
   })
 
   test('an instance with files is one node, which can be drained and not removed', async () => {

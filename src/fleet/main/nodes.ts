@@ -2,7 +2,7 @@
  * This node among the others on its database.
  * 1. A node that enters serves only once every live node counts it. Limits are divided by that count.
  * 2. A node acknowledges a revision once its threads have it and it is on disk. A change that a node has not acknowledged is pending,
- *    and names the node: also one that is silent, until it is removed, because it may still serve.
+ *    and names the node: also one that is silent, until it is removed or has lost its contact for longer than it may serve without.
  * 3. A silent node is not counted after {@link LIVE_MS}. While the database cannot be reached, a node goes on with what it knew.
  * 4. Notices are hints. What they tell is read with each heartbeat too, so that one that is lost costs time alone.
  */
@@ -17,6 +17,7 @@ import {
   type NoticeConnection,
 } from '../../store/ports/nodes.ts'
 import { StoreUnavailable } from '../../store/ports/unavailable.ts'
+import { type Moment, momentOf } from '../shared/contact.ts'
 import { createConditions } from './conditions.ts'
 
 /** How often a node writes its row, milliseconds. */
@@ -29,6 +30,8 @@ const ENTER_MS = LIVE_MS + 2 * HEARTBEAT_MS
 const LOOK_MS = 200
 /** A clock that differs from that of the database by more is warned of, milliseconds. */
 const SKEW_MS = 2000
+/** For clocks that go at different speeds, milliseconds. */
+const FENCE_MARGIN_MS = 5000
 /** Heartbeats until the connection for notices is looked at. */
 const BEATS_PER_LOOK = 3
 
@@ -38,8 +41,11 @@ export interface Nodes {
   enter(): Promise<void>
   /** Has heartbeats tell what is measured; until then they tell of nothing that waits. */
   report(measure: () => Measured): void
-  /** Told when another node may have committed a revision. */
-  watch(revised: () => void): void
+  /**
+   * Told when another node may have committed a revision, and with each heartbeat.
+   * @param revised resolves with whether everything that was committed before the call is in force; never rejects
+   */
+  watch(revised: () => Promise<boolean>): void
   /** Writes the heartbeat and reads those of the others. To be called every {@link HEARTBEAT_MS}. */
   beat(): Promise<void>
   /** This process; epoch 0 while it is not among the nodes. */
@@ -61,7 +67,7 @@ export interface Nodes {
 }
 
 /** What a process measures of itself. */
-type Measured = Omit<NodeFacts, 'version' | 'skewMs'>
+type Measured = Omit<NodeFacts, 'version' | 'skewMs' | 'staleMaxMs'>
 
 export interface NodesParts {
   readonly table: NodeTable
@@ -77,7 +83,13 @@ export interface NodesParts {
   readonly version: string
   /** How many nodes are counted, this one included. Called before the others hear that this node counts them. */
   readonly counted: (count: number) => void
+  /** With each reading: how many nodes are silent, and the clock of this machine minus that of the database, milliseconds. */
+  readonly seen: (silent: number, skewMs: number) => void
   readonly drained: (isDraining: boolean) => void
+  /** Everything that was committed at that moment is in force here. */
+  readonly inContact: (since: Moment) => void
+  /** For how long this node serves without such a contact, milliseconds; null: without a bound. */
+  readonly staleMaxMs: number | null
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
   /** For tests. */
   readonly acknowledgeMs?: number
@@ -88,7 +100,7 @@ export function createNodes(parts: NodesParts): Nodes {
   let { id } = parts
   let epoch = 0
   let isEntering = false
-  let revised = (): void => {}
+  let revised = async (): Promise<boolean> => false
   let measured = (): Measured => ({ recordsWaiting: 0 })
   let rows: readonly NodeRow[] = []
   /** Ids of live nodes, this one included, in order. */
@@ -103,14 +115,25 @@ export function createNodes(parts: NodesParts): Nodes {
   let isListening = false
   let reading: Promise<void> | null = null
   let isWanted = false
+  let isCatchingUp = false
   const { changed, until } = createConditions()
 
   const heartbeat = (isNews: boolean): Heartbeat => ({
-    facts: { version: parts.version, ...measured(), skewMs },
+    facts: { version: parts.version, ...measured(), skewMs, staleMaxMs: parts.staleMaxMs },
     revision,
     counted,
     isNews,
   })
+
+  async function catchUp(since: Moment): Promise<void> {
+    if (isCatchingUp) return
+    isCatchingUp = true
+    try {
+      if (await revised()) parts.inContact(since)
+    } finally {
+      isCatchingUp = false
+    }
+  }
 
   const others = (): readonly NodeRow[] => rows.filter((row) => row.id !== id)
 
@@ -122,6 +145,7 @@ export function createNodes(parts: NodesParts): Nodes {
     const before = new Map(others().map((row) => [row.id, row]))
     rows = all
     tell(before)
+    parts.seen(others().filter((row) => !isLive(row)).length, skewMs)
     const own = all.find((row) => row.id === id)
     if (own !== undefined && own.epoch === epoch && own.isDraining !== isDraining) {
       isDraining = own.isDraining
@@ -209,7 +233,7 @@ export function createNodes(parts: NodesParts): Nodes {
     isListening = true
     try {
       const opened = await table.listen(
-        { revision: () => others().length > 0 && revised(), nodes: () => void refreshQuietly() },
+        { revision: () => others().length > 0 && void revised(), nodes: () => void refreshQuietly() },
         () => {
           notices = null
           isListening = false
@@ -218,7 +242,7 @@ export function createNodes(parts: NodesParts): Nodes {
       )
       notices = opened
       // What was told before is read
-      revised()
+      void revised()
       if (hasLeft) await opened.close()
     } catch {
       isListening = false
@@ -239,10 +263,13 @@ export function createNodes(parts: NodesParts): Nodes {
     identity: () => ({ id, epoch }),
     async enter() {
       isEntering = true
+      const begun = momentOf(clock)
       try {
         await join()
         await listen()
         await refresh()
+        // What is served is read after that
+        parts.inContact(begun)
       } catch (error) {
         if (error instanceof StoreUnavailable) return
         throw error
@@ -256,6 +283,7 @@ export function createNodes(parts: NodesParts): Nodes {
     },
     async beat() {
       if (hasLeft || !isEntering) return
+      const begun = momentOf(clock)
       beats++
       if (epoch === 0 || !(await table.beat({ id, epoch }, heartbeat(false)))) {
         if (epoch !== 0) log('warn', 'This node was removed, and enters again.')
@@ -264,6 +292,8 @@ export function createNodes(parts: NodesParts): Nodes {
       if (!isListening) await listen()
       else if (beats % BEATS_PER_LOOK === 0) await notices?.look()
       await refresh()
+      // Not waited for: a heartbeat must not be late because threads are
+      void catchUp(begun)
     },
     async acknowledge(held) {
       if (held <= revision) return
@@ -274,7 +304,8 @@ export function createNodes(parts: NodesParts): Nodes {
       await table.acknowledge({ id, epoch }, held).catch(() => {})
     },
     async missing(wanted) {
-      const behind = (): readonly NodeRow[] => others().filter((row) => row.revision < wanted)
+      const behind = (): readonly NodeRow[] =>
+        others().filter((row) => row.revision < wanted && !isFenced(row))
       await waitFor(() => !behind().some(isLive), acknowledgeMs)
       return behind().map((row) => row.name)
     },
@@ -308,6 +339,11 @@ export function createNodes(parts: NodesParts): Nodes {
       clearInterval(timer)
     }
   }
+}
+
+/** A node that was not heard of for so long serves nothing: see {@link NodeFacts.staleMaxMs}. */
+function isFenced({ silentMs, facts: { staleMaxMs } }: NodeRow): boolean {
+  return staleMaxMs !== null && silentMs > staleMaxMs + FENCE_MARGIN_MS
 }
 
 function isLive({ silentMs }: NodeRow): boolean {

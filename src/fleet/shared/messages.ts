@@ -91,6 +91,8 @@ export interface GatewayInit {
   readonly cells: SharedCells
   /** Keys that are used once are claimed over all processes too, by the main thread. */
   readonly sharesOnce: boolean
+  /** See fleet/shared/contact; null where nothing is refused for want of it. */
+  readonly contact: SharedArrayBuffer | null
   readonly clockCell: ClockCell | null
   /** Opens credential secrets; derived, never the master key. */
   readonly credentialKey: OwnedBytes
@@ -288,9 +290,15 @@ export const HEALTH = {
   looked: 18,
   /** 1 while an operator drains this node: it serves, and load balancers are to send it nothing. */
   drained: 19,
+  /** Nodes on the database that are counted, this one included; 0 where an instance has its data in files. */
+  nodes: 20,
+  /** Nodes that are silent, and were not removed. */
+  nodesSilent: 21,
+  /** 1 while the clock of this machine is too far from that of the database. */
+  skewed: 22,
   /** From here on one cell for the heartbeats of each gateway thread, by slot. */
-  heartbeats: 20,
-  cells: 20 + SLOTS_MAX,
+  heartbeats: 23,
+  cells: 23 + SLOTS_MAX,
 } as const
 
 /**

@@ -31,7 +31,7 @@ export function createMetricsPage({
   startedAt,
 }: MetricsPageOptions): (format: ExpositionFormat, readiness: Readiness) => string {
   const cells = new Int32Array(health)
-  return (format, { ready, threads, workers, stalled, store, stores, recorder }) => {
+  return (format, { ready, threads, workers, stalled, nodes, store, stores, recorder }) => {
     const { user, system } = process.cpuUsage()
     return toExposition(
       readCounts(memory, slots, checks),
@@ -47,6 +47,7 @@ export function createMetricsPage({
         replaced: Object.fromEntries(
           REPLACEMENTS.map((reason, index) => [reason, Atomics.load(cells, HEALTH.replaced + index)]),
         ),
+        nodes,
         originsDown: Atomics.load(cells, HEALTH.originsDown),
         recordsDropped: recorder.dropped,
         stores: {

@@ -17,6 +17,10 @@ export interface Readiness {
   /** Gateway threads whose event loop has been blocked for three seconds. They are replaced after ten. */
   readonly stalled: number
   readonly draining: boolean
+  /** Nodes on the database of this one; null where data is in files. */
+  readonly nodes: { readonly counted: number; readonly silent: number } | null
+  /** The clock of this machine is more than 30 seconds from that of the database: limits and tokens would end at wrong times. */
+  readonly skewed: boolean
   /** Without its store an instance serves the last known configuration. */
   readonly store: boolean
   /** Why each file of the data directory cannot be used; null while it can. */
@@ -37,11 +41,14 @@ export function readinessOf(health: Int32Array, holds: boolean, faults: number):
   const draining = Atomics.load(health, HEALTH.draining) === 1 || Atomics.load(health, HEALTH.drained) === 1
   const running = Atomics.load(health, HEALTH.recorder) === 1
   const stalled = Atomics.load(health, HEALTH.stalled)
-  const ready = holds && !draining && stalled === 0 && Atomics.load(health, HEALTH.started) === 1
+  const skewed = Atomics.load(health, HEALTH.skewed) === 1
+  const counted = Atomics.load(health, HEALTH.nodes)
+  const silent = Atomics.load(health, HEALTH.nodesSilent)
+  const ready = holds && !draining && !skewed && stalled === 0 && Atomics.load(health, HEALTH.started) === 1
   const store = Atomics.load(health, HEALTH.store) === 1
   const stores = faultsOf(health)
   const areUsable = Object.values(stores).every((fault) => fault === null)
-  const whole = running && store && areUsable && faults === 0 && threads >= workers
+  const whole = running && store && areUsable && faults === 0 && threads >= workers && silent === 0
   return {
     ready,
     status: !ready ? 'fail' : whole ? 'pass' : 'warn',
@@ -49,6 +56,8 @@ export function readinessOf(health: Int32Array, holds: boolean, faults: number):
     workers,
     stalled,
     draining,
+    nodes: counted === 0 ? null : { counted, silent },
+    skewed,
     store,
     stores,
     recorder: { running, dropped: droppedRecords(health) },

@@ -247,8 +247,11 @@ export async function outdatedFragments(store: ConfigStore): Promise<readonly st
 }
 
 export interface FragmentPublisher extends Publisher {
-  /** Sends what was committed and not sent, by whichever process that shares the store. To be called now and then. */
-  catchUp(): Promise<void>
+  /**
+   * Sends what was committed and not sent, by whichever process that shares the store. To be called now and then. Resolves with whether
+   * the threads have all that was committed before the call.
+   */
+  catchUp(): Promise<boolean>
 }
 
 /** Processes that share the store. Neither promise rejects. */
@@ -333,22 +336,25 @@ export function createFragmentPublisher({
         return { acknowledged: everywhere(wanted, acknowledged) }
       }),
     async catchUp() {
-      let caughtUp: Promise<unknown> | null = null
-      await line.run('', async () => {
+      let caughtUp: typeof acknowledged | null = null
+      const isRead = await line.run('', async () => {
         try {
           if ((await reader.revision()) > sent) await sendRest()
           // The threads had not confirmed in time: they do so with what follows
           else if (nodes !== null && held < sent)
             await sendDelta({ revision: sent, full: false, put: [], drop: [] })
-          else return
+          else return true
           caughtUp = acknowledged
+          return true
         } catch (error) {
           // Health checks tell of it
           if (!(error instanceof StoreUnavailable)) throw error
+          return false
         }
       })
       // After the turn: the next delta need not wait for the threads
       await caughtUp
+      return isRead && held >= sent
     },
   }
 }

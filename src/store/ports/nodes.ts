@@ -11,6 +11,8 @@ export interface NodeFacts {
   readonly recordsWaiting: number
   /** The clock of the node minus that of the database, milliseconds; null before it was measured. */
   readonly skewMs: number | null
+  /** After so long without contact to the database the node serves nothing, milliseconds; null: it serves on. */
+  readonly staleMaxMs: number | null
 }
 
 export interface NodeRow {

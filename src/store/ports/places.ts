@@ -4,6 +4,7 @@
  */
 import type { AccessFault } from '../../base/files.ts'
 import type { ConfigStore } from './config.ts'
+import type { NodeRow } from './nodes.ts'
 import type { LastingRecordStore, RecordReader } from './records.ts'
 import type { StoreUnavailable } from './unavailable.ts'
 
@@ -119,6 +120,8 @@ export interface StoreFacts {
   readonly revision: number
   /** Number of the last entry of the audit trail; 0 without one. */
   readonly auditSeq: number
+  /** Nodes on the database; none for files. */
+  readonly nodes: readonly NodeRow[]
   readonly meta: (key: string) => string | undefined
 }
 

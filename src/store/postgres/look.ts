@@ -7,6 +7,7 @@ import { SHARED_STATE_MIGRATIONS } from '../migrations/shared-state.ts'
 import type { StoreFacts, UpgradedPlace } from '../ports/places.ts'
 import { SCHEMA, withPool } from './connection.ts'
 import { type Kind, schemaVersionOf } from './migrate.ts'
+import { nodesIn } from './shared-state/nodes.ts'
 
 const STEPS = {
   config: CONFIG_MIGRATIONS,
@@ -38,6 +39,7 @@ export function factsOf(address: DatabaseAddress): Promise<StoreFacts> {
         compatibleFrom,
         revision: Number(meta.get('config_revision') ?? 0),
         auditSeq: Number(last?.['seq'] ?? 0),
+        nodes: await nodesIn(client),
         meta: (key) => meta.get(key),
       }
     } finally {

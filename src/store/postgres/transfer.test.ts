@@ -180,7 +180,7 @@ await onPostgres(({ server, create }) => {
     const shared = await openSharedDatabase(address)
     shared.begin()
     const nodes = createNodeTable(shared, address)
-    const facts = { version: '1', recordsWaiting: 0, skewMs: null }
+    const facts = { version: '1', recordsWaiting: 0, skewMs: null, staleMaxMs: null }
     const epoch = await nodes.join('ann', 'ann.example:8080', 'here', {
       facts,
       revision: 0,

@@ -6,6 +6,7 @@ import { type Migration, newestOf } from '../migrations/migration.ts'
 import { RECORD_MIGRATIONS } from '../migrations/records.ts'
 import { SHARED_STATE_MIGRATIONS } from '../migrations/shared-state.ts'
 import type { ConfigStore } from '../ports/config.ts'
+import { LIVE_MS } from '../ports/nodes.ts'
 import type {
   SchemaUpgrade,
   TransferFile,
@@ -32,7 +33,7 @@ import { POSTGRES } from './config.ts'
 import { type PgClient, type PgPool, SCHEMA, withPool } from './connection.ts'
 import { inTransaction, type Kind, LOCKS, migrateIn, schemaVersionOf, versionToUse } from './migrate.ts'
 import { kyselyOver } from './queries.ts'
-import { liveNodes } from './shared-state/nodes.ts'
+import { nodesIn } from './shared-state/nodes.ts'
 
 /** How long a lock of the database is waited for, milliseconds: less than one statement may take. */
 const LOCK_MS = 20_000
@@ -110,9 +111,11 @@ export function fillDatabase<T>(
             `${shown} has schema version ${rows[0]?.['version']}, and the files have version ${schemaVersion}. Use the Postern that made the tables.`,
           )
         // An instance that is started now waits for the end, and sees what was written. First: the tables of one that runs are no left-over
-        const live = await liveNodes(client)
+        const live = (await nodesIn(client)).filter(({ silentMs }) => silentMs < LIVE_MS)
         if (live.length > 0)
-          throw new CannotStart(`${shown} is in use by ${live.join(' and ')}. Use an empty database.`)
+          throw new CannotStart(
+            `${shown} is in use by ${live.map(({ name }) => name).join(' and ')}. Use an empty database.`,
+          )
         await demandEmpty(client, shown)
         const result = await work({
           ...readerOf(client),

@@ -62,6 +62,7 @@ export function readStoreFacts(file: string): StoreFacts {
       compatibleFrom,
       revision: Number(meta.get('config_revision') ?? 0),
       auditSeq: Number(one('select max(seq) from audit') ?? 0),
+      nodes: [],
       meta: (key) => meta.get(key),
     }
   } finally {

@@ -19,7 +19,7 @@ import { readSettings, type Settings } from '../../settings.ts'
 import type { RecordsPlace, StorePlace, StorePlaces } from '../../store/ports/places.ts'
 import type { ExamineRequest, Finding } from '../../surfaces/cli/ports.ts'
 import { type DataFiles, filesIn, RESTORE_PART } from '../data-files.ts'
-import { findInstance } from './instance.ts'
+import { findInstance, findNodes } from './instance.ts'
 import { findClock, findDirectory, findDisk, findKeyFile, findNode, findTls } from './machine.ts'
 import { findStore } from './store.ts'
 
@@ -51,6 +51,7 @@ export async function examine(
     'TLS files': findTls,
     instance: (its) => findInstance(places, its),
     store: (its) => findStore(places, its, isNetworkAsked),
+    nodes: (its) => findNodes(places, its),
     files: ({ data }) => findFiles(data, filesIn(data, places)),
     'identity providers': (its) => findProviders(its, isNetworkAsked),
     runner: ({ runner }) => findRunner(runner),

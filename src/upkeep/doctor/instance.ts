@@ -3,6 +3,7 @@ import { connect, createServer } from 'node:net'
 import { DOORS } from '../../base/doors.ts'
 import type { ListenAddress } from '../../settings/values.ts'
 import type { Settings } from '../../settings.ts'
+import { LIVE_MS } from '../../store/ports/nodes.ts'
 import type { StorePlaces } from '../../store/ports/places.ts'
 import { askLocal, localFetch } from '../../surfaces/cli/local.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
@@ -54,6 +55,45 @@ async function findPort(check: string, { host, port }: ListenAddress): Promise<F
     found: fault === null ? `${host}:${port} is free` : fault,
     fix: fault === null ? null : 'Stop the process that listens there, or set another address.',
   }
+}
+
+/** Clocks that differ by more are warned of, milliseconds. */
+const SKEW_MS_MAX = 2000
+
+/** The nodes on a database: which of them are silent, run other versions, or have a clock of their own. Nothing for files. */
+export async function findNodes(places: StorePlaces, { database }: Settings): Promise<Finding[]> {
+  if (database === null) return []
+  const check = 'nodes'
+  const { nodes } = await places.config('').facts()
+  const silent = nodes.filter(({ silentMs }) => silentMs >= LIVE_MS)
+  const live = nodes.filter(({ silentMs }) => silentMs < LIVE_MS)
+  const findings: Finding[] = silent.map(({ id, name, silentMs }) => ({
+    check,
+    state: 'warn',
+    found: `${name} is silent for ${Math.round(silentMs / 1000)} seconds, and changes are pending for it`,
+    fix: `If it has ended: postern nodes remove ${id}`,
+  }))
+  const versions = [...new Set(live.map(({ facts }) => facts.version))].toSorted()
+  if (versions.length > 1)
+    findings.push({
+      check,
+      state: 'warn',
+      found: `nodes run different versions: ${versions.join(', ')}`,
+      fix: 'Complete the upgrade.',
+    })
+  for (const { name, facts } of live)
+    if (Math.abs(facts.skewMs ?? 0) > SKEW_MS_MAX)
+      findings.push({
+        check,
+        state: 'warn',
+        found: `the clock of ${name} differs from that of the database by ${facts.skewMs} ms`,
+        fix: 'Synchronize both clocks by NTP.',
+      })
+  if (findings.length > 0) return findings
+  const names = live.map(({ name }) => name).join(', ')
+  return [
+    { check, state: 'ok', found: live.length === 0 ? 'no node is running' : `running: ${names}`, fix: null },
+  ]
 }
 
 /** Whether a TCP connection to a URL can be made. */

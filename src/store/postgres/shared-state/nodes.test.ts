@@ -20,6 +20,7 @@ interface TestNode extends AsyncDisposable {
   readonly counts: number[]
   readonly revised: { count: number }
   isDraining: boolean
+  contacts: number
   /** Leaves without a word, as a killed process. */
   kill(): void
 }
@@ -29,13 +30,14 @@ interface Starting {
   readonly place?: string
   readonly direct?: DatabaseAddress
   readonly acknowledgeMs?: number
+  readonly staleMaxMs?: number | null
 }
 
 await onPostgres(({ server, create }) => {
   async function start(
     address: DatabaseAddress,
     name: string,
-    { id = name, place = name, direct = address, acknowledgeMs = 300 }: Starting = {},
+    { id = name, place = name, direct = address, acknowledgeMs = 300, staleMaxMs = null }: Starting = {},
   ): Promise<TestNode> {
     const shared = await openSharedDatabase(address)
     shared.begin()
@@ -54,6 +56,9 @@ await onPostgres(({ server, create }) => {
         drained(isDraining) {
           node.isDraining = isDraining
         },
+        seen: () => {},
+        inContact: () => node.contacts++,
+        staleMaxMs,
         log: (level, text) => log.push(`${level} ${text}`),
         acknowledgeMs,
       }),
@@ -61,6 +66,7 @@ await onPostgres(({ server, create }) => {
       counts: [],
       revised: { count: 0 },
       isDraining: false,
+      contacts: 0,
       kill() {
         isKilled = true
       },
@@ -69,8 +75,9 @@ await onPostgres(({ server, create }) => {
         await shared.close()
       },
     }
-    node.nodes.watch(() => {
+    node.nodes.watch(async () => {
       node.revised.count++
+      return true
     })
     return node
   }
@@ -130,8 +137,23 @@ await onPostgres(({ server, create }) => {
     const begun = performance.now()
     assert.deepEqual(await ann.nodes.missing(1), ['bob'])
     assert.ok(performance.now() - begun < 30_000)
+    assert.deepEqual(await ann.nodes.missing(1), ['bob'])
     assert.equal(await ann.nodes.remove('bob'), true)
     assert.equal(await ann.nodes.remove('bob'), false)
+    assert.deepEqual(await ann.nodes.missing(1), [])
+  })
+
+  test('a silent node that serves nothing without contact is not waited for once that time is over', async () => {
+    const address = await create()
+    await using ann = await start(address, 'ann')
+    await using bob = await start(address, 'bob', { staleMaxMs: 10_000 })
+    for (const { nodes } of [ann, bob]) await nodes.enter()
+    bob.kill()
+    await silence(address, 'bob')
+    await ann.nodes.beat()
+    assert.deepEqual(await ann.nodes.missing(1), ['bob'])
+    await silence(address, 'bob')
+    await ann.nodes.beat()
     assert.deepEqual(await ann.nodes.missing(1), [])
   })
 
@@ -229,6 +251,7 @@ await onPostgres(({ server, create }) => {
     await assert.rejects(ann.nodes.beat(), { code: 'store_unavailable' })
     assert.deepEqual([ann.counts, ann.nodes.others()], [[2], ['bob']])
     await ann.nodes.acknowledge(5)
+    const contacts = ann.contacts
     await using cyd = await start(address, 'cyd')
     await cyd.nodes.enter()
     assert.deepEqual(cyd.counts, [])
@@ -246,6 +269,7 @@ await onPostgres(({ server, create }) => {
       ),
     )
     assert.deepEqual([cyd.counts.at(-1), ann.counts.at(-1)], [3, 3])
+    await eventually(() => ann.contacts > contacts && cyd.contacts > 0)
     assert.deepEqual(await cyd.nodes.missing(5), ['bob'])
   })
 })

@@ -1,6 +1,6 @@
 /** Nodes as rows of PostgreSQL, and what the database tells them (LISTEN and NOTIFY). */
 import type { DatabaseAddress } from '../../../base/net/database-url.ts'
-import { LIVE_MS, type NodeFacts, type NodeRow, type NodeTable } from '../../ports/nodes.ts'
+import { LIVE_MS, type NodeFacts, type NodeRow, type NodeRows, type NodeTable } from '../../ports/nodes.ts'
 import { openPool, type PgClient, SCHEMA } from '../connection.ts'
 import type { SharedDatabase } from './database.ts'
 
@@ -8,6 +8,11 @@ import type { SharedDatabase } from './database.ts'
 const CHANNELS = { revision: 'postern_revision', nodes: 'postern_nodes' } as const
 
 const TABLE = `${SCHEMA}.shared_nodes`
+
+/** All rows; one row without an id where there are none. */
+const ALL = `select id, epoch, name, facts, revision, is_draining, counted, extract(epoch from joined_at) * 1000 as joined_at,
+    extract(epoch from seen_at) * 1000 as seen_at, extract(epoch from clock_timestamp()) * 1000 as now
+  from (select) as once left join ${TABLE} on true order by name, id`
 
 /** @param direct for notices: a server itself, past a pooler that gives each transaction another session */
 export function createNodeTable(database: SharedDatabase, direct: DatabaseAddress): NodeTable {
@@ -36,13 +41,7 @@ export function createNodeTable(database: SharedDatabase, direct: DatabaseAddres
       return rows.length === 1
     },
     async all() {
-      const rows = await database.query(
-        `select id, epoch, name, facts, revision, is_draining, counted, extract(epoch from joined_at) * 1000 as joined_at,
-          extract(epoch from seen_at) * 1000 as seen_at, extract(epoch from clock_timestamp()) * 1000 as now
-        from (select) as once left join ${TABLE} on true order by name, id`,
-      )
-      const now = Number(rows[0]!['now'])
-      return { rows: rows.filter(({ id }) => id !== null).map((row) => toNode(row, now)), now }
+      return toNodes(await database.query(ALL))
     },
     async acknowledge({ id, epoch }, revision) {
       await database.query(
@@ -103,12 +102,15 @@ export function createNodeTable(database: SharedDatabase, direct: DatabaseAddres
   }
 }
 
-/** Names of the nodes that use a database. */
-export async function liveNodes(client: Pick<PgClient, 'query'>): Promise<readonly string[]> {
-  const { rows } = await client.query(
-    `select name from ${TABLE} where seen_at > clock_timestamp() - interval '${LIVE_MS} milliseconds' order by name`,
-  )
-  return rows.map(({ name }) => String(name))
+/** Nodes of a database whose tables may not be there. */
+export async function nodesIn(client: Pick<PgClient, 'query'>): Promise<readonly NodeRow[]> {
+  const { rows } = await client.query('select to_regclass($1) is not null as known', [TABLE])
+  return rows[0]?.['known'] === true ? toNodes((await client.query(ALL)).rows).rows : []
+}
+
+function toNodes(rows: readonly Readonly<Record<string, unknown>>[]): NodeRows {
+  const now = Number(rows[0]!['now'])
+  return { rows: rows.filter(({ id }) => id !== null).map((row) => toNode(row, now)), now }
 }
 
 function toNode(row: Readonly<Record<string, unknown>>, now: number): NodeRow {
