@@ -93,6 +93,7 @@ export function openSharedKeys(parts: SharedKeysParts): {
   }
 
   async function claim(key: string, fingerprint: string, owner: number): Promise<Claim> {
+    const endsBefore = ends.get(owner)
     await own.get(key)?.writing
     const { id, epoch } = node()
     if (epoch === 0) return UNAVAILABLE
@@ -100,7 +101,6 @@ export function openSharedKeys(parts: SharedKeysParts): {
     if (older.length > 0) await mend()
     if (older.length > 0) return UNAVAILABLE
     const number = ++last
-    const endsBefore = ends.get(owner)
     let found: FoundKey | null
     claiming.add(number)
     try {
