@@ -6,15 +6,17 @@ import { join } from 'node:path'
 import { repeat } from '../base/clock.ts'
 import { replaceOwnFile } from '../base/files.ts'
 import { textHash } from '../base/json/canonical.ts'
+import { createNodeEvents } from '../fleet/main/node-events.ts'
 import { createNodes, HEARTBEAT_MS, type Nodes } from '../fleet/main/nodes.ts'
 import { renewContact } from '../fleet/shared/contact.ts'
 import { HEALTH } from '../fleet/shared/messages.ts'
 import type { NodePort } from '../operations/engine/ports.ts'
 import type { Settings } from '../settings.ts'
+import type { Event } from '../shared-state/ports/events.ts'
 import { NODE_FILE } from '../store/ports/places.ts'
 import type { SharedDatabase } from '../store/postgres/shared-state/database.ts'
 import { VERSION } from '../version.ts'
-import { openNodeTable } from './places.ts'
+import { openEventTable, openNodeTable } from './places.ts'
 import type { Start } from './start.ts'
 import type { Stores } from './stores.ts'
 
@@ -53,6 +55,29 @@ export async function openNodes(
   parts.defer(() => nodes.leave())
   repeat({ parts, fault }, HEARTBEAT_MS, 'the heartbeat of this node', () => nodes.beat())
   return nodes
+}
+
+/** Which events other nodes are told of; the ends of grants are rows that each node reads. */
+const isTold = ({ topic }: Event): boolean => topic !== 'grant_ended'
+
+/** Carries events to the other nodes, and theirs to `deliver`. Null where there are none. */
+export async function openNodeEvents(
+  { log }: Start,
+  { nodes, shared, vault }: Pick<Stores, 'nodes' | 'shared' | 'vault'>,
+  deliver: (event: Event) => void,
+): Promise<{ readonly publish: (event: Event) => void; readonly sweep: () => Promise<void> } | null> {
+  if (nodes === null || shared === null) return null
+  const table = await openEventTable(shared)
+  const events = createNodeEvents({
+    table,
+    key: vault.eventsKey(),
+    self: () => nodes.id(),
+    hasOthers: () => nodes.others().length > 0,
+    deliver,
+    log,
+  })
+  nodes.hear(events)
+  return { publish: (event) => isTold(event) && events.publish(event), sweep: () => table.sweep() }
 }
 
 /** The node of an instance whose data is in files. */

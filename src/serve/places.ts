@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs'
 import { type DatabaseAddress, shownDatabase } from '../base/net/database-url.ts'
-import type { NodeTable } from '../store/ports/nodes.ts'
+import type { EventTable, NodeTable } from '../store/ports/nodes.ts'
 import type { StorePlaces } from '../store/ports/places.ts'
 import type { ConfigMove, SchemaUpgrade } from '../store/ports/transfer.ts'
 import { configPlace, recordsPlace } from '../store/postgres/places.ts'
@@ -73,6 +73,11 @@ export async function openSharedRows(
 /** The nodes on a database. @param direct for notices, past a pooler */
 export async function openNodeTable(shared: SharedDatabase, direct: DatabaseAddress): Promise<NodeTable> {
   return (await import('../store/postgres/shared-state/nodes.ts')).createNodeTable(shared, direct)
+}
+
+/** What these nodes tell each other. */
+export async function openEventTable(shared: SharedDatabase): Promise<EventTable> {
+  return (await import('../store/postgres/shared-state/nodes.ts')).createEventTable(shared)
 }
 
 /** Makes the tables of a database, or brings them to the newest version. @param role that may use them; null for none */

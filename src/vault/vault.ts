@@ -50,6 +50,8 @@ export interface Vault {
   answersKey(): Uint8Array
   /** 32 bytes that seal what one-time links, and sign-ins under way, lead to; lasting, as that of sessions. */
   linksKey(): Uint8Array
+  /** 32 bytes that seal what nodes tell each other; lasting, as that of sessions. */
+  eventsKey(): Uint8Array
   /** Derived bytes for the prints of tokens that other gateways have issued (`printOfImported`); lasting, as that of sessions. */
   importedKey(): OwnedBytes
   /** The keys there are; the first seals. */
@@ -159,6 +161,8 @@ export function createVault(ring: KeyRingFile, store: KeyStore): Vault {
     answersKey: () =>
       new Uint8Array(hkdfSync('sha256', lasting.get('fingerprint')!, '', 'postern kept answers', 32)),
     linksKey: () => new Uint8Array(hkdfSync('sha256', lasting.get('fingerprint')!, '', 'postern links', 32)),
+    eventsKey: () =>
+      new Uint8Array(hkdfSync('sha256', lasting.get('fingerprint')!, '', 'postern events', 32)),
     importedKey: () =>
       ownedBytes(
         new Uint8Array(hkdfSync('sha256', lasting.get('fingerprint')!, '', 'postern imported tokens', 32)),

@@ -19,6 +19,7 @@ import {
 import { StoreUnavailable } from '../../store/ports/unavailable.ts'
 import { type Moment, momentOf } from '../shared/contact.ts'
 import { createConditions } from './conditions.ts'
+import type { NodeEvents } from './node-events.ts'
 
 /** How often a node writes its row, milliseconds. */
 export const HEARTBEAT_MS = 2000
@@ -46,6 +47,8 @@ export interface Nodes {
    * @param revised resolves with whether everything that was committed before the call is in force; never rejects
    */
   watch(revised: () => Promise<boolean>): void
+  /** Has what other nodes tell taken. */
+  hear(events: Pick<NodeEvents, 'committed' | 'catchUp'>): void
   /** Writes the heartbeat and reads those of the others. To be called every {@link HEARTBEAT_MS}. */
   beat(): Promise<void>
   /** This process; epoch 0 while it is not among the nodes. */
@@ -54,6 +57,8 @@ export interface Nodes {
   acknowledge(revision: number): Promise<void>
   /** Names of the nodes that have not acknowledged a revision in time. Never rejects. */
   missing(revision: number): Promise<readonly string[]>
+  /** Id of this node. */
+  id(): string
   /** Names of other nodes that have not been removed. */
   others(): readonly string[]
   /** All nodes as they are now. @see self id of this one @see now the clock of the database, milliseconds since the epoch */
@@ -101,6 +106,7 @@ export function createNodes(parts: NodesParts): Nodes {
   let epoch = 0
   let isEntering = false
   let revised = async (): Promise<boolean> => false
+  let events: Pick<NodeEvents, 'committed' | 'catchUp'> = { committed() {}, catchUp: async () => {} }
   let measured = (): Measured => ({ recordsWaiting: 0 })
   let rows: readonly NodeRow[] = []
   /** Ids of live nodes, this one included, in order. */
@@ -233,7 +239,11 @@ export function createNodes(parts: NodesParts): Nodes {
     isListening = true
     try {
       const opened = await table.listen(
-        { revision: () => others().length > 0 && void revised(), nodes: () => void refreshQuietly() },
+        {
+          revision: () => others().length > 0 && void revised(),
+          nodes: () => void refreshQuietly(),
+          event: (row) => events.committed(row),
+        },
         () => {
           notices = null
           isListening = false
@@ -256,6 +266,9 @@ export function createNodes(parts: NodesParts): Nodes {
     },
     report(measure) {
       measured = measure
+    },
+    hear(listener) {
+      events = listener
     },
     watch(listener) {
       revised = listener
@@ -294,6 +307,7 @@ export function createNodes(parts: NodesParts): Nodes {
       await refresh()
       // Not waited for: a heartbeat must not be late because threads are
       void catchUp(begun)
+      await events.catchUp()
     },
     async acknowledge(held) {
       if (held <= revision) return
@@ -309,6 +323,7 @@ export function createNodes(parts: NodesParts): Nodes {
       await waitFor(() => !behind().some(isLive), acknowledgeMs)
       return behind().map((row) => row.name)
     },
+    id: () => id,
     others: () => others().map((row) => row.name),
     async drain(node, draining) {
       const isThere = await table.drain(node, draining)
