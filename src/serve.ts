@@ -24,6 +24,7 @@ import { HEALTH } from './fleet/shared/messages.ts'
 import { createMetricsPage } from './fleet/shared/metrics-page.ts'
 import { readinessOf } from './fleet/shared/readiness.ts'
 import { CHECK_NAMES } from './gateway/check-names.ts'
+import { KEYS_BOUNDS } from './gateway/idempotency/keys.ts'
 import { createIssuerKeys } from './gateway/identify/issuers.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
 import { createCaptureMemory } from './operations/captures/memory.ts'
@@ -35,7 +36,7 @@ import { openControlState } from './serve/control-state.ts'
 import { gatewaysOptions } from './serve/gateway-threads.ts'
 import { aloneNodes, openNodeEvents } from './serve/nodes.ts'
 import type { Start } from './serve/start.ts'
-import { openStores } from './serve/stores.ts'
+import { openStores, ROWS } from './serve/stores.ts'
 import { readProviders } from './settings/providers-file.ts'
 import { readRunnerPlace } from './settings/runner-place.ts'
 import type { Settings } from './settings.ts'
@@ -149,7 +150,7 @@ async function start(
   const addresses = await claimAddresses(settings)
   const named = originsOf(addresses, settings.expose)
   const stores = await openStores(its)
-  const { vault, store, lastGood, nodes } = stores
+  const { vault, store, lastGood, nodes, rows } = stores
   if (store !== null && store.fault === null) await demandRoles(identityProviders, store.read)
 
   const sockets = openSocketDirectory(settings.data, stores.readOnly !== null)
@@ -213,7 +214,7 @@ async function start(
   })
   const captures = createCaptureMemory(clock, async (armed) => (await started).arm(armed))
   const control = openControl(its, stores, publisher, {
-    state: openControlState(cells, clock, events),
+    state: openControlState(cells, clock, events, rows),
     sessionKey,
     ...named,
     managementOrigin: named.managementOrigins[0],
@@ -264,6 +265,9 @@ async function start(
   )
   repeat(its, SWEEP_MS, 'files of old exports', control.sweepFiles)
   repeat(its, SWEEP_MS, 'data of ended sign-ins', () => claimed('sweep', SWEEP_MS, control.sweepStore))
+  repeat(its, SWEEP_MS, ROWS, () =>
+    rows === null ? null : claimed('sweep_shared', SWEEP_MS, () => rows.sweep(KEYS_BOUNDS.bytesMax)),
+  )
   if (elsewhere !== null)
     repeat(its, SWEEP_MS, 'events of nodes', () => claimed('sweep_events', SWEEP_MS, elsewhere.sweep))
   repeat(its, RETENTION_MS, 'retention of the audit trail', () =>

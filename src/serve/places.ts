@@ -9,6 +9,7 @@ import type { StorePlaces } from '../store/ports/places.ts'
 import type { ConfigMove, SchemaUpgrade } from '../store/ports/transfer.ts'
 import { configPlace, recordsPlace } from '../store/postgres/places.ts'
 import type { SharedDatabase } from '../store/postgres/shared-state/database.ts'
+import type { SharedRows } from '../store/postgres/shared-state/rows.ts'
 import { sqlitePlaces } from '../store/sqlite/places.ts'
 
 /** Files of the data directory. */
@@ -60,6 +61,13 @@ export async function moveOf(
 /** What the nodes on a database share beside configuration and records. */
 export async function openShared(database: DatabaseAddress): Promise<SharedDatabase> {
   return (await import('../store/postgres/shared-state/database.ts')).openSharedDatabase(database)
+}
+
+/** As `createSharedRows`. */
+export async function openSharedRows(
+  ...of: Parameters<typeof import('../store/postgres/shared-state/rows.ts').createSharedRows>
+): Promise<SharedRows> {
+  return (await import('../store/postgres/shared-state/rows.ts')).createSharedRows(...of)
 }
 
 /** The nodes on a database. @param direct for notices, past a pooler */

@@ -11,6 +11,7 @@ import {
   type Heartbeat,
   LIVE_MS,
   type NodeFacts,
+  type NodeIdentity,
   type NodeRow,
   type NodeTable,
   type NoticeConnection,
@@ -50,6 +51,8 @@ export interface Nodes {
   hear(events: Pick<NodeEvents, 'committed' | 'catchUp'>): void
   /** Writes the heartbeat and reads those of the others. To be called every {@link HEARTBEAT_MS}. */
   beat(): Promise<void>
+  /** This process; epoch 0 while it is not among the nodes. */
+  identity(): NodeIdentity
   /** This node has a revision in force. Never rejects. */
   acknowledge(revision: number): Promise<void>
   /** Names of the nodes that have not acknowledged a revision in time. Never rejects. */
@@ -270,6 +273,7 @@ export function createNodes(parts: NodesParts): Nodes {
     watch(listener) {
       revised = listener
     },
+    identity: () => ({ id, epoch }),
     async enter() {
       isEntering = true
       const begun = momentOf(clock)
