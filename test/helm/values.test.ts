@@ -245,10 +245,7 @@ const TOGETHER: readonly (readonly [given: Values, fault: RegExp])[] = [
     },
     /replicas above 1 needs persistence\.existingClaim to be empty/,
   ],
-  [
-    { database: { directUrl: 'postgres://postern@db/postern' } },
-    /database\.directUrl needs database\.url/,
-  ],
+  [{ database: { directUrl: 'postgres://postern@db/postern' } }, /database\.directUrl needs database\.url/],
 ]
 
 test('a value that needs another one is refused with the name of that', () => {
