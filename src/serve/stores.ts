@@ -2,7 +2,6 @@
 import { join } from 'node:path'
 import type { AccessFault } from '../base/files.ts'
 import { isLoopbackHost } from '../base/net/address.ts'
-import type { Nodes } from '../fleet/main/nodes.ts'
 import { createContactMemory } from '../fleet/shared/contact.ts'
 import { COUNTER_SLOT, HEALTH } from '../fleet/shared/messages.ts'
 import { type Counters, createCounterMemory, createCounters } from '../gateway/admit/counters.ts'
@@ -31,7 +30,7 @@ import {
 import { clearDamagedFiles } from '../upkeep/start/damaged-files.ts'
 import { watchKeyFile } from '../upkeep/start/key-watch.ts'
 import { VERSION } from '../version.ts'
-import { openNodes } from './nodes.ts'
+import { type EnteringNodes, openNodes } from './nodes.ts'
 import { convertStores, openShared, openSharedRows, PLACES, placesOf } from './places.ts'
 import type { Start } from './start.ts'
 
@@ -51,7 +50,7 @@ export interface Stores extends Configuration {
   /** Links, keys and tokens used once among it. */
   readonly rows: SharedRows | null
   /** This node among them. */
-  readonly nodes: Nodes | null
+  readonly nodes: EnteringNodes | null
   /** See fleet/shared/contact; null without a bound. */
   readonly contact: SharedArrayBuffer | null
   /** Why the data directory may not be written; null when it may. */
@@ -97,7 +96,7 @@ export async function openOwnStores(its: Start) {
   const contact = settings.staleMaxMs === null ? null : createContactMemory()
   const shared = settings.database === null ? null : await openShared(settings.database)
   parts.defer(() => shared?.close())
-  const nodes = shared === null ? null : await openNodes(its, shared, { health, contact })
+  const nodes = settings.database === null ? null : await openNodes(its, { health, contact })
   const configuration = await openConfiguration({
     settings,
     async enter() {
