@@ -21,11 +21,15 @@ import type { Stores } from './stores.ts'
 /** A node whose clock differs more from that of the database is not ready, milliseconds. */
 const SKEW_MS_MAX = 30_000
 
-/** A node that has not entered yet. @see health of {@link HEALTH} @see contact of fleet/shared/contact */
+/**
+ * A node that has not entered yet. @see health of {@link HEALTH} @see contact of fleet/shared/contact
+ * @param regrouped told when other nodes are counted than before
+ */
 export async function openNodes(
   its: Start,
   shared: SharedDatabase,
   { health, contact }: { readonly health: SharedArrayBuffer; readonly contact: SharedArrayBuffer | null },
+  regrouped: () => void,
 ): Promise<Nodes> {
   const { settings, clock, log, fault, parts } = its
   const cells = new Int32Array(health)
@@ -38,7 +42,10 @@ export async function openNodes(
     place: textHash(`${hostname()} ${realpathSync(settings.data)}`),
     clock,
     version: VERSION,
-    counted: (count) => Atomics.store(cells, HEALTH.nodes, count),
+    counted(count) {
+      Atomics.store(cells, HEALTH.nodes, count)
+      regrouped()
+    },
     seen(silent, skewMs) {
       Atomics.store(cells, HEALTH.nodesSilent, silent)
       Atomics.store(cells, HEALTH.skewed, Math.abs(skewMs) > SKEW_MS_MAX ? 1 : 0)
