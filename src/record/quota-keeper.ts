@@ -3,6 +3,7 @@
  * 1. Counts survive the process. A process that is killed forgets at most what it counted since the last saving.
  * 2. Where several nodes count together, each saving is an exchange: it stores what this node has counted, reads what the others have, and
  *    gives this node its next share. While that fails, this node goes on with the share that it has.
+ * 3. Fewer nodes count only after such an exchange: what a node that left has counted is known then.
  */
 import type { Clock } from '../base/clock.ts'
 import type { NodeQuota, OtherNodeQuota, QuotaRow, QuotaStore, SharedQuotas } from '../store/ports/records.ts'
@@ -13,6 +14,8 @@ export interface QuotaCounters {
   /** Quotas that changed since the last call, or all of them. */
   exportQuotas(isAll?: boolean): QuotaRow[]
   importQuotas(counts: readonly QuotaRow[], now: number): void
+  /** Of how many nodes this one is. */
+  setNodes(nodes: number): void
   /** Notes what others have counted, and gives the rows to store: see `gateway/admit/quota-shares.ts`. */
   shareQuotas(
     rows: readonly QuotaRow[],
@@ -116,8 +119,11 @@ export function createQuotaKeeper(counters: QuotaCounters, store: QuotaStore, cl
     try {
       if (mustAdopt) await adopt(shared)
       collect(isAll || wantsAll)
+      const count = live.length
       let isFirst = wantsAll
       while (await exchange(shared, isFirst)) isFirst = false
+      // Others may have come or gone meanwhile: then the next exchange follows
+      if (wantsAll && count > 0 && !isRegrouped) counters.setNodes(count)
       await saveRows([...unsaved.values()].filter((row) => !isCalendar(row)))
     } catch (error) {
       isRegrouped ||= wantsAll

@@ -29,6 +29,7 @@ function counters() {
     imported,
     exportQuotas: () => changed.splice(0),
     importQuotas: (rows: readonly QuotaRow[]) => imported.push(...rows),
+    setNodes: () => {},
     shareQuotas: () => [],
     allowQuotas: () => {},
   }

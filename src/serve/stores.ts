@@ -173,7 +173,8 @@ export async function openStores(its: Start): Promise<Stores> {
   parts.defer(() => recorder.stop())
   regrouped = () => {
     const group = nodes!.group()
-    counters.setNodes(group.live.length)
+    // Fewer count only when the recorder has read what those that left have counted
+    if (group.live.length > counters.nodes) counters.setNodes(group.live.length)
     recorder.setNodes(group)
   }
   // Nodes may have joined while the recorder started

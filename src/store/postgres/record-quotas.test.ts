@@ -40,7 +40,8 @@ async function startNode(address: DatabaseAddress, id: string): Promise<Node> {
 function group(...nodes: readonly Node[]): void {
   const live = nodes.map(({ id }) => id)
   for (const { id, counters, keeper } of nodes) {
-    counters.setNodes(live.length)
+    // As the main thread does
+    if (live.length > counters.nodes) counters.setNodes(live.length)
     keeper.setNodes({ self: id, live })
   }
 }
