@@ -32,6 +32,7 @@ export interface EnteringNodes extends Nodes {
 export async function openNodes(
   its: Start,
   { health, contact }: { readonly health: SharedArrayBuffer; readonly contact: SharedArrayBuffer | null },
+  regrouped: () => void,
 ): Promise<EnteringNodes> {
   const { settings, clock, log, fault, parts } = its
   const database = settings.database!
@@ -48,7 +49,10 @@ export async function openNodes(
     place: textHash(`${hostname()} ${realpathSync(settings.data)}`),
     clock,
     version: VERSION,
-    counted: (count) => Atomics.store(cells, HEALTH.nodes, count),
+    counted(count) {
+      Atomics.store(cells, HEALTH.nodes, count)
+      regrouped()
+    },
     seen(silent, skewMs) {
       Atomics.store(cells, HEALTH.nodesSilent, silent)
       Atomics.store(cells, HEALTH.skewed, Math.abs(skewMs) > SKEW_MS_MAX ? 1 : 0)
@@ -86,7 +90,7 @@ export async function openNodeEvents(
   const events = createNodeEvents({
     table,
     key: vault.eventsKey(),
-    self: () => nodes.id(),
+    self: () => nodes.group().self,
     hasOthers: () => nodes.others().length > 0,
     deliver,
     log,
