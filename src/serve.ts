@@ -231,6 +231,7 @@ async function start(
     origins: { probe: async (origin, as) => (await started).probeOrigin(origin, as) },
     tellOriginsDown: (origins) => void started.then((gateways) => gateways.setOriginsDown(origins)),
     upstreams: { health: async (collection) => (await started).upstreamHealth(collection) },
+    endingNodes: null,
   })
   await listenForControl(its, control, addresses, certificates.control, grace, sockets.path)
 
@@ -255,7 +256,11 @@ async function start(
   // Not waited for: a slow origin holds up no other
   repeat(its, WATCH_MS, 'origins that have changed', () => void control.originWatch.tick())
   repeat(its, ORIGIN_SESSIONS_MS, 'sessions at origins', () => originSessions.sweep())
-  repeat(its, CATCH_UP_MS, 'changes of the configuration', () => publisher?.catchUp())
+  repeat(its, CATCH_UP_MS, 'changes of the configuration', async () => {
+    // First: whoever waits for a change waits for what it has ended, too
+    if (settings.database !== null) await control.endedElsewhere.catchUp()
+    await publisher?.catchUp()
+  })
   repeat(its, MEND_MS, 'the last known configuration', () =>
     store === null ? null : lastGood.mend((keepWhole) => fullSnapshot(store, keepWhole)),
   )

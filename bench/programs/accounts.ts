@@ -95,7 +95,7 @@ const federation = createFederation({
   mayConnect: async () => true,
   manualClient: async () => null,
   postern: 'https://gateway.example.com',
-  ended() {},
+  ended: async () => {},
   happened() {},
   warn: (sentence) => console.error(sentence),
   pageOf: (slug) => slug,

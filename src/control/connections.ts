@@ -25,8 +25,8 @@ export interface ConnectionsParts
   readonly accounts: Pick<Accounts, 'find'>
   readonly originAccess: OriginAccess
   readonly manualClient: (credential: string) => Promise<ManualClient | null>
-  /** Told of the id of a connection that counts no longer. */
-  readonly ended: AuthorizationServerParts['grantEnded']
+  /** Told of ids of connections that count no longer. */
+  readonly ended: AuthorizationServerParts['grantsEnded']
   /** Tokens of people at their identity providers; null without a provider. */
   readonly identityTokens: IdentityExchange | null
   /** A person has connected an account at the origin. */

@@ -143,7 +143,7 @@ export function startFederation(options: FederationOptions = {}) {
       mayConnect: async (_user, _origin, by) => !barred.has(by),
       manualClient: async () => manual.client,
       postern,
-      ended: (connection) => ended.push(connection),
+      ended: async (connections) => ended.push(...connections),
       happened: (happening) => happened.push(happening),
       warn: (sentence) => warned.push(sentence),
       pageOf: (slug) => `${postern}/connect/${slug}`,

@@ -401,7 +401,7 @@ export function createBroker(parts: Parts): Broker {
       return { ...row, id: newId(), state: 'refresh_failed', sealed: '', expires_at: null }
     })
     if (!isEnded) return
-    parts.ended(old)
+    await parts.ended([old])
     const { issuer } = tokens.server
     parts.happened({ event: 'refresh_failed', user, origin: origin.id, reason, issuer })
   }

@@ -287,8 +287,8 @@ export interface FederationParts {
   readonly manualClient: (origin: ConnectedOrigin) => Promise<ManualClient | null>
   /** Origin of the URLs of Postern, such as `https://gateway.example.com`. */
   readonly postern: string
-  /** Called with the id of a connection whose tokens must no longer be used. */
-  readonly ended: (connection: string) => void
+  /** Called with ids of connections whose tokens must no longer be used. Resolves when they are used nowhere. Never rejects. */
+  readonly ended: (connections: readonly string[]) => Promise<unknown>
   readonly happened: (happening: ConnectionHappening) => void
   /** Logs a warning: a sentence without secrets. */
   readonly warn: (sentence: string) => void

@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto'
 import type { Provider } from 'oidc-provider'
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import type { Sealed } from './adapter.ts'
+import type { AdapterParts, Sealed } from './adapter.ts'
 import { isOwnClient, type ShownClient, shownClient } from './clients.ts'
 import type { Consents } from './consents.ts'
 import type { ClientDocuments } from './documents.ts'
@@ -63,7 +63,7 @@ export interface ApplicationsParts {
   readonly clock: Clock
   readonly documents: Pick<ClientDocuments, 'nameOf'>
   readonly consents: Pick<Consents, 'forget'>
-  readonly grantEnded: (grant: string) => void
+  readonly grantsEnded: AdapterParts['grantsEnded']
 }
 
 /** Kinds of artifacts that end with their grant. */
@@ -115,12 +115,13 @@ export function createApplications(parts: ApplicationsParts): Applications {
       await store.writeOAuth(async (oauth) => {
         for (const { id } of grants) {
           for (const kind of OF_GRANT) await oauth.removeOfGrant(kind, id)
-          await oauth.remove('Grant', id)
+          await oauth.endGrant(id, clock.now())
         }
       })
       await consents.forget(account, client)
-      for (const { id } of grants) parts.grantEnded(id)
-      return grants.map(({ id }) => id)
+      const ids = grants.map(({ id }) => id)
+      await parts.grantsEnded(ids)
+      return ids
     },
   }
 }

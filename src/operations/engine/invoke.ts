@@ -93,9 +93,12 @@ export interface InvokeDeps {
   readonly settings: OperationContext['settings']
   readonly trail: OperationContext['trail']
   readonly publisher: Publisher
-  /** Told of a grant that has ended: access tokens of it count no longer. */
-  readonly grantEnded?: (grant: string) => void
-  /** Told of an account at an origin that a change has removed: gateway threads send its token no longer. */
+  /**
+   * Told of grants that have ended, and of accounts at origins that were removed or switched: tokens of them count no longer. Resolves to
+   * true while another node may still accept them. Never rejects.
+   */
+  readonly grantsEnded?: (ids: readonly string[]) => Promise<{ readonly pending: boolean }>
+  /** Told of an account at an origin that a change has removed, so that its tokens are revoked there. */
   readonly connectionEnded?: (connection: StoredConnection) => void
   /** Judges a compiled fragment as gateway threads will; what it finds refuses the change. */
   readonly check?: CheckFragment
@@ -226,16 +229,16 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
         // Publish within the commit, before the audit mark moves
         committed: async ({ revision }) => {
           // A change that fails, or waits for approval, ends nothing
-          for (const grant of change?.endedGrants ?? []) deps.grantEnded?.(grant)
+          const ended = change === undefined ? [] : endedIn(change)
+          const spread = ended.length > 0 ? deps.grantsEnded?.(ended) : undefined
           for (const one of change?.endedConnections ?? []) deps.connectionEnded?.(one)
-          // A connection is to its threads what a grant is: an id that counts no longer
-          for (const id of change?.switchedConnections ?? []) deps.grantEnded?.(id)
+          if (spread !== undefined) isPending = spread.then(({ pending }) => pending)
           if (revision === null) return
           const sent = publish(deps, revision)
           isPending = sent
             .then(({ acknowledged }) => acknowledged)
             .then(
-              ({ pending }) => pending,
+              async ({ pending }) => pending || ((await spread)?.pending ?? false),
               (error: unknown) => {
                 // The change is committed, so the caller gets its result
                 deps.fault?.(error, via.requestId)
@@ -278,6 +281,11 @@ async function answeredBefore(
   const known = await replay(store.read, attempt, clock.now())
   // What waits may have been approved since
   return known?.status === 202 ? undefined : known
+}
+
+/** Ids that a change has ended. A connection is to gateway threads what a grant is: an id that counts no longer. */
+function endedIn({ endedGrants, endedConnections, switchedConnections }: Change): readonly string[] {
+  return [...endedGrants, ...endedConnections.map(({ id }) => id), ...switchedConnections]
 }
 
 /** Rejects, as its publisher may, and never throws. */
