@@ -92,6 +92,7 @@ const federation = createFederation({
   clock,
   fetch: createGuardedFetch(createEgress({ allow: [], control: null, sockets: null })),
   origin: async (id) => origins.get(id) ?? null,
+  asOnlyOne: (_key, work) => work(),
   mayConnect: async () => true,
   manualClient: async () => null,
   postern: 'https://gateway.example.com',

@@ -11,6 +11,7 @@ import type {
   ManualClient,
 } from '../oauth/federation/port.ts'
 import type { IdentityExchange } from '../oauth/federation/token-client.ts'
+import { asOnlyOneOf } from '../oauth/refresh-claims.ts'
 import { createSealed } from '../oauth/server/adapter.ts'
 import { createOAuthAudit } from '../oauth/server/audit.ts'
 import { createConnectLinks } from '../oauth/server/connect-links.ts'
@@ -63,6 +64,7 @@ export function openConnections(parts: ConnectionsParts): Federation {
     writeConnections: (work) => store.writeOAuth(({ connections }) => work(connections)),
     artifacts: store.read.oauth,
     writeArtifacts: (work) => store.writeOAuth(work),
+    asOnlyOne: asOnlyOneOf(store, clock),
     links: state.connecting,
     sealed,
     clock,

@@ -417,6 +417,8 @@ export interface WriteSettings<T> {
  */
 export interface ConfigStore extends Probed {
   readonly read: ConfigReader
+  /** Several processes may write at the same time. */
+  readonly isShared: boolean
   /** Gives the store the key and the mark of its audit trail. Until then it takes no audit entry. */
   sealTrail(seal: TrailSeal): void
   /** A transaction in the write lane of the configuration. */

@@ -85,6 +85,7 @@ export function createConfigStore(engine: Engine, environment: string | null): C
 
   return {
     read: createReader(engine.reading, dialect),
+    isShared: engine.isShared,
     sealTrail(its) {
       seal = its
     },
