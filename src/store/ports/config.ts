@@ -5,7 +5,14 @@
 import type { AuditEntry } from '../../model/access/audit.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
 import type { AccessRequestReader, AccessRequestWriter } from './access-requests.ts'
-import type { AuditLink, StoredAnchor, StoredCheckpoint, StoredKeyAnchor, TrailSeal } from './audit-chain.ts'
+import type {
+  AuditLink,
+  AuditPlace,
+  StoredAnchor,
+  StoredCheckpoint,
+  StoredKeyAnchor,
+  TrailSeal,
+} from './audit-chain.ts'
 import type { ChangeRequestReader, ChangeRequestWriter } from './change-requests.ts'
 import type { ConnectionReader } from './connections.ts'
 import type { OAuthReader, OAuthWriter } from './oauth.ts'
@@ -387,9 +394,12 @@ export interface ConfigWriter
   removeApplied(owner: string, address: string): Promise<void>
   /**
    * Also links it to the entry before. Throws before {@link ConfigStore.sealTrail}. Refuses with store_unavailable when the
-   * last entry is not the one that the mark knows: another program has changed the file.
+   * last entry is not the one that the mark knows, or in a shared store does not follow from it by entries that were linked with the
+   * key: another program has changed the trail.
    */
   appendAudit(entry: AuditEntry, collectionSlug?: string | null): Promise<void>
+  /** The last entry of the trail, which follows from the mark. Refuses as {@link appendAudit}. */
+  auditEnd(): Promise<AuditPlace>
   /** Writes anew what filters find entries by, where it is not what the entries say. */
   mendAuditFilters(): Promise<void>
   putCheckpoint(checkpoint: StoredCheckpoint): Promise<void>
