@@ -232,6 +232,7 @@ async function start(
     tellOriginsDown: (origins) => void started.then((gateways) => gateways.setOriginsDown(origins)),
     upstreams: { health: async (collection) => (await started).upstreamHealth(collection) },
     endingNodes: null,
+    otherNodes: null,
   })
   await listenForControl(its, control, addresses, certificates.control, grace, sockets.path)
 

@@ -85,6 +85,7 @@ export const UNSERVED: Pick<
   | 'localSignIn'
   | 'mappedGrants'
   | 'settings'
+  | 'otherNodes'
   | 'instance'
   | 'gatewayOrigin'
   | 'trail'
@@ -132,6 +133,7 @@ export const UNSERVED: Pick<
   upstreams: { health: async () => null },
   egress: EGRESS,
   limits: { read: () => null },
+  otherNodes: null,
   settings: [{ name: 'POSTERN_LISTEN', value: ':9000', source: 'flag', default: '127.0.0.1:8080' }],
   instance: {
     version: '1.2.3',

@@ -83,6 +83,8 @@ export interface OperationContext {
   readonly gatewayOrigin: string
   /** The instance that answers. */
   readonly instance: Instance
+  /** Names of the other nodes that use the database now; empty where there is none, or no database. */
+  readonly otherNodes: () => Promise<readonly string[]>
   /** What the process was started with. */
   readonly settings: readonly ShownSetting[]
   /** The configuration as the principal may see it: for a read the last committed state, for a write that of its transaction. */

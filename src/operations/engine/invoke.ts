@@ -91,6 +91,8 @@ export interface InvokeDeps {
   readonly gatewayOrigin: OperationContext['gatewayOrigin']
   readonly instance: OperationContext['instance']
   readonly settings: OperationContext['settings']
+  /** Null without a database: then there are no other nodes. */
+  readonly otherNodes: OperationContext['otherNodes'] | null
   readonly trail: OperationContext['trail']
   readonly publisher: Publisher
   /**
@@ -450,6 +452,7 @@ function contextOf(
     gatewayOrigin: deps.gatewayOrigin,
     instance: deps.instance,
     settings: deps.settings,
+    otherNodes: deps.otherNodes ?? (async () => []),
     trail: deps.trail,
     vault: deps.vault,
     reader: access.reader,

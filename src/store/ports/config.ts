@@ -376,13 +376,16 @@ export interface ConfigWriter
   /** Adds one to the revision of the configuration and returns it. */
   nextRevision(): Promise<number>
   putAccessToken(token: StoredAccessToken | StoredPersonalToken): Promise<void>
-  /** Notes when a personal token was used. */
+  /** Notes when a personal token was used. A later use that is noted already stays. */
   usedPersonalToken(id: string, at: number): Promise<void>
   /** Its links to choose another are forgotten. */
   putPassword(user: string, hash: string, now: number): Promise<void>
   /** Forgets the password of a local user, and links to choose one. */
   removePassword(user: string): Promise<void>
-  /** Earlier links of the same purpose and user are forgotten, and so are all that expired before `now`. */
+  /**
+   * Earlier links of the same purpose and user are forgotten, and so are all that expired before `now`. In a shared store, links of
+   * purpose `first` stay: each process has one.
+   */
   putSetUpLink(link: StoredSetUpLink, now: number): Promise<void>
   /** Forgets a link, and with one that makes an administrator all such. True when it was there. */
   spendSetUpLink(link: StoredSetUpLink): Promise<boolean>

@@ -140,7 +140,7 @@ type Db = Kysely<ConfigTables>
 /** Reads and writes inside of the transaction that `db` is. @param trail null before the store has its key */
 function createWriter(
   db: Db,
-  engine: Pick<Engine, 'dialect' | 'joinOAuth'>,
+  engine: Pick<Engine, 'dialect' | 'joinOAuth' | 'isShared'>,
   environment: string | null,
   trail: TrailEnd | null,
 ): ConfigWriter {
@@ -262,11 +262,13 @@ function createWriter(
     },
     putSetUpLink: async ({ user, ...link }, now) => {
       await db.deleteFrom('set_up_links').where('expires_at', '<=', now).execute()
-      await db
-        .deleteFrom('set_up_links')
-        .where((eb) => (user === null ? eb('user_id', 'is', null) : eb('user_id', '=', user)))
-        .where('purpose', '=', link.purpose)
-        .execute()
+      // Each node of a new installation has printed one, and the first that is used ends the others
+      if (link.purpose !== 'first' || !engine.isShared)
+        await db
+          .deleteFrom('set_up_links')
+          .where((eb) => (user === null ? eb('user_id', 'is', null) : eb('user_id', '=', user)))
+          .where('purpose', '=', link.purpose)
+          .execute()
       await db
         .insertInto('set_up_links')
         .values({ ...link, user_id: user })
@@ -281,7 +283,12 @@ function createWriter(
       return numDeletedRows > 0n
     },
     usedPersonalToken: async (id, at) => {
-      await db.updateTable('access_tokens').set({ last_used_at: at }).where('id', '=', id).execute()
+      await db
+        .updateTable('access_tokens')
+        .set({ last_used_at: at })
+        .where('id', '=', id)
+        .where((eb) => eb.or([eb('last_used_at', 'is', null), eb('last_used_at', '<', at)]))
+        .execute()
     },
     putAnswer: async (answer, now) => {
       await db.deleteFrom('answers').where('expires_at', '<', now).execute()

@@ -63,6 +63,8 @@ export interface ConfigurationParts {
   readonly clock: Clock
   /** Names what compiles fragments; see {@link firstSnapshot}. */
   readonly version: string
+  /** Names of the nodes that use the store beside this one. */
+  readonly otherNodes?: () => Promise<readonly string[]>
   /** Why the data directory may not be written; null when it may. */
   readonly readOnly: AccessFault | null
   readonly log: (level: 'warn', message: string) => void
@@ -201,7 +203,7 @@ async function serveUntilReached(
 /** As `openVault`; throws an Error where the key file is right and the text in the store that proves it is damaged. */
 async function openVaultOf(store: ConfigStore, parts: ConfigurationParts): Promise<Vault> {
   try {
-    return await openVault(store, parts.keyFile)
+    return await openVault(store, parts.keyFile, parts.otherNodes)
   } catch (error) {
     const canary = await store.read.meta(CANARY)
     if (!(error instanceof CannotStart) || canary === undefined || !isRightKey(parts, canary)) throw error
