@@ -171,6 +171,7 @@ async function start(
       : createFragmentPublisher({
           reader: store.read,
           revision: stores.first.revision,
+          compiler: stores.compiler,
           send: (delta) => references.publish(delta),
           keep: lastGood.keep,
         })

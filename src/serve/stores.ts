@@ -5,6 +5,7 @@ import { isLoopbackHost } from '../base/net/address.ts'
 import { COUNTER_SLOT, HEALTH } from '../fleet/shared/messages.ts'
 import { type Counters, createCounterMemory, createCounters } from '../gateway/admit/counters.ts'
 import type { IdempotencyMemory } from '../gateway/idempotency/keys.ts'
+import { compilerOf } from '../operations/engine/fragments.ts'
 import type { RecordQueries } from '../operations/engine/ports.ts'
 import type { QuerySetup, RecorderSetup } from '../record/messages.ts'
 import { createFreshQueries, createRecordQueries } from '../record/query-client.ts'
@@ -32,6 +33,8 @@ import type { Start } from './start.ts'
 /** All that an instance keeps, and the threads that keep it. */
 export interface Stores extends Configuration {
   readonly lastGood: LastGoodSnapshot
+  /** Names what compiles fragments in this process. */
+  readonly compiler: string
   readonly keys: IdempotencyMemory
   /** What keeps the keys over a restart. */
   readonly keptKeys: Probed
@@ -74,6 +77,7 @@ export async function openOwnStores(its: Start) {
   const isWritable = place.readOnly === null
   const report = tellLastGood({ file: files.lastGood.file, isWritable, log, fault })
   const lastGood = createLastGood(lastGoodStore, report)
+  const version = compilerVersion(VERSION, (await places.knownSchemas()).newest)
   const configuration = await openConfiguration({
     settings,
     keyFile,
@@ -86,7 +90,7 @@ export async function openOwnStores(its: Start) {
     },
     lastGood,
     clock,
-    version: compilerVersion(VERSION, (await places.knownSchemas()).newest),
+    version,
     log,
     fault,
     readOnly: place.readOnly,
@@ -106,7 +110,15 @@ export async function openOwnStores(its: Start) {
     unwritable: place.readOnly === null ? null : { file: files.keys.file, fault: place.readOnly },
   })
   const vaultKey = watchKeyFile(keyFile, configuration.vault)
-  return { ...configuration, lastGood, keys, keptKeys, vaultKey, readOnly: place.readOnly }
+  return {
+    ...configuration,
+    compiler: compilerOf(version),
+    lastGood,
+    keys,
+    keptKeys,
+    vaultKey,
+    readOnly: place.readOnly,
+  }
 }
 
 /** Opens all that is in the data directory, records in threads of their own. Throws CannotStart as the stores do. */

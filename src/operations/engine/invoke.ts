@@ -95,6 +95,8 @@ export interface InvokeDeps {
   readonly otherNodes: OperationContext['otherNodes'] | null
   readonly trail: OperationContext['trail']
   readonly publisher: Publisher
+  /** Names what compiles fragments in this process. */
+  readonly compiler?: string
   /**
    * Told of grants that have ended, and of accounts at origins that were removed or switched: tokens of them count no longer. Resolves to
    * true while another node may still accept them. Never rejects.
@@ -348,7 +350,7 @@ async function perform(
       : passes(approval, change.shown(outcome), call, subjectOf(call, change, output))
   if (outcome.revision !== null) await keepRevision(call, change, outcome.revision, now)
   if (outcome.revision !== null && outcome.fragments !== null && options.dryRun !== true)
-    await change.writer.putFragments(outcome.revision, outcome.fragments)
+    await change.writer.putFragments(outcome.revision, outcome.fragments, deps.compiler)
   const configRevision = outcome.revision ?? change.carried?.revision ?? null
   const created = operation.effect === 'create' || change.created
   const answer: Invoked = {

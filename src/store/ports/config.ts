@@ -530,17 +530,23 @@ export interface FragmentReader {
   ): Promise<readonly Pick<StoredFragment, 'key' | 'hash'>[] | null>
   /**
    * What has changed since a revision, older changes first; of several changes of one key the last one. Null when drops since
-   * then are no longer known: the reader must take everything anew.
+   * then are no longer known, or when another compiler has put fragments since: the reader must compile everything anew.
+   * @param compiler of the reader; absent: compilers are not told apart
    */
-  fragmentsSince(revision: number): Promise<FragmentChanges | null>
+  fragmentsSince(revision: number, compiler?: string): Promise<FragmentChanges | null>
 }
 
 export interface FragmentWriter {
   /**
    * Stores what a revision changes; a fragment with the same hash keeps its revision. What was dropped leaves a tombstone; beyond {@link TOMBSTONES_MAX} the oldest go,
-   * those of this revision excepted.
+   * those of this revision excepted. Where fragments are of several compilers, each that is put counts as changed.
+   * @param compiler what has compiled them; absent: compilers are not told apart
    */
-  putFragments(revision: number, changes: Pick<FragmentChanges, 'put' | 'drop'>): Promise<void>
+  putFragments(
+    revision: number,
+    changes: Pick<FragmentChanges, 'put' | 'drop'>,
+    compiler?: string,
+  ): Promise<void>
   /**
    * Stores fragments in the place of all. Tombstones go.
    * @param fill hands over the fragments, some at a time; a key may come again. Resolves with the name of the compiler, or null where

@@ -157,7 +157,7 @@ function createWriter(
     ...createRevisionWriter(db),
     ...createChangeRequestWriter(db),
     ...createAccessRequestWriter(db),
-    ...createFragmentWriter(db, setMeta),
+    ...createFragmentWriter(db, reader.meta, setMeta),
     joinOAuth: async () => {
       await engine.joinOAuth(db)
       return createOAuthWriter(db)
