@@ -51,6 +51,16 @@ await onPostgres(({ create }) => {
     )
   })
 
+  test('two nodes at which people connect accounts at the same time register one client at the server', async () => {
+    await using ends = new AsyncDisposableStack()
+    const server = ends.use(await new ScriptedServer().listen())
+    const origin = connectedOrigin(server.mcp)
+    const nodes = (await openNodes(ends)).map((store) => startFederation({ store }))
+    for (const node of nodes) node.know(origin)
+    await Promise.all(nodes.map((node, at) => connect(node, origin, `user ${at}`)))
+    assert.equal(server.clients.size, 1)
+  })
+
   test('tokens of an identity provider are refreshed by one of two nodes', async () => {
     await using ends = new AsyncDisposableStack()
     const idp = ends.use(await new ExchangingIssuer().listen())

@@ -1,6 +1,6 @@
 /**
- * Refreshes of tokens that other servers rotate: of all processes that share a store, one refreshes a grant at a time. A server takes a
- * refresh token once, and may end the grant of one that comes again.
+ * Refreshes of tokens that other servers rotate, and registrations there: of all processes that share a store, one does it at a time. A
+ * server takes a refresh token once, and may end the grant of one that comes again.
  * 1. A claim is a row with an end, so that no transaction is open while a server answers. A process that ends without giving its claim
  *    back delays the next refresh until that end.
  * 2. Whoever waits for a claim reads the tokens anew when it has it: they may have been refreshed.
