@@ -19,13 +19,13 @@ const ENDED_MS = PROOF_MS + 60_000
 export interface EndingNodes {
   /**
    * Has the others read ends up to a number. Resolves to true when each of them has, and to false when one may still accept what has
-   * ended. Never rejects.
+   * ended, after about a second at the latest: a sign-out waits for it. Never rejects.
    */
   haveRead(number: number): Promise<boolean>
 }
 
 /** Whether an end is in force everywhere. */
-export interface Spread {
+interface Spread {
   /** True: another node may still accept what has ended. */
   readonly pending: boolean
 }
@@ -34,7 +34,7 @@ export interface Spread {
  * Told of ids that a transaction has ended: grants, and accounts at origins. In this process they count no longer when it returns. Resolves
  * when they do nowhere, or when another node has not confirmed it in time. Never rejects.
  */
-export type GrantsEnded = (ids: readonly string[]) => Promise<Spread>
+type GrantsEnded = (ids: readonly string[]) => Promise<Spread>
 
 export interface EndedGrants {
   readonly end: GrantsEnded

@@ -33,7 +33,7 @@ export interface OAuthKey {
 }
 
 /** That an id counts no longer. Other processes that share the store read it. */
-export interface Ending {
+interface Ending {
   readonly number: number
   readonly id: string
 }
