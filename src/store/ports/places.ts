@@ -111,6 +111,12 @@ export interface ConfigPlace extends UpgradedPlace {
   facts(): Promise<StoreFacts>
 }
 
+/** Names of the nodes of a database that have not left. @param except id of one that is left out */
+export async function nodesOf(place: Pick<ConfigPlace, 'facts'>, except = ''): Promise<readonly string[]> {
+  const { nodes } = await place.facts()
+  return nodes.filter(({ id }) => id !== except).map(({ name }) => name)
+}
+
 /** What a configuration store says of itself, without being changed or brought to a newer version. */
 export interface StoreFacts {
   readonly schemaVersion: number
