@@ -35,7 +35,7 @@ export interface NodeRow {
 }
 
 /** One process with its id. */
-interface NodeIdentity {
+export interface NodeIdentity {
   readonly id: string
   readonly epoch: number
 }
