@@ -78,7 +78,14 @@ if (certificate !== undefined && key !== undefined)
 
 async function recordTo(path: string): Promise<(incoming: Incoming) => void> {
   const bytesMax = Number.POSITIVE_INFINITY
-  const nothing = { database: null, clockCell: null, counters: null, environment: null, readOnly: null }
+  const nothing = {
+    database: null,
+    clockCell: null,
+    counters: null,
+    nodes: null,
+    environment: null,
+    readOnly: null,
+  }
   const workerData: RecorderSetup = { path, retentionMs: 1e12, bytesMax, ...nothing }
   const recorder = await startRecorder(() => createWorkers().start('recorder', workerData), console.error)
   const queue = createRecordQueue()

@@ -38,6 +38,16 @@ export interface RecorderSetup {
   readonly clockCell: ClockCell | null
   /** Shared memory of the limit counters, whose quotas the recorder keeps; null leaves them alone. */
   readonly counters: SharedArrayBuffer | null
+  /** Nodes that count quotas together; null where this process has the store alone. */
+  readonly nodes: NodeGroup | null
+}
+
+/** Ids of nodes on one database. */
+export interface NodeGroup {
+  /** This node. */
+  readonly self: string
+  /** The nodes that are counted, this one included. */
+  readonly live: readonly string[]
 }
 
 /** Main thread to recorder. */
@@ -57,6 +67,7 @@ export type ToRecorderThread =
       /** Milliseconds. */
       readonly waitMs: number
     }
+  | { readonly kind: 'nodes'; readonly nodes: NodeGroup }
   | { readonly kind: 'stop' }
 
 /** Recorder to main thread. `ready` is first: the store is open and the quotas are loaded. */

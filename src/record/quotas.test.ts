@@ -6,7 +6,7 @@ import { after, test } from 'node:test'
 import { createClock, createClockCell, moveClock } from '../base/clock.ts'
 import type { QuotaRow } from '../store/ports/records.ts'
 import { openRecordStore } from '../store/sqlite/records.ts'
-import { createQuotaKeeper } from './recorder.ts'
+import { createQuotaKeeper } from './quota-keeper.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-quotas-'))
 after(() => rmSync(directory, { recursive: true }))
@@ -29,6 +29,9 @@ function counters() {
     imported,
     exportQuotas: () => changed.splice(0),
     importQuotas: (rows: readonly QuotaRow[]) => imported.push(...rows),
+    setNodes: () => {},
+    shareQuotas: () => [],
+    allowQuotas: () => {},
   }
 }
 
@@ -56,6 +59,7 @@ test('counts that the store refused are stored with the next change', async () =
   const keeper = createQuotaKeeper(
     changing,
     {
+      shared: null,
       load: store.quotas.load,
       prune: async () => {},
       save: async (rows) => {
@@ -88,6 +92,7 @@ test('a count that changed while an older one was refused is the one that is sto
   const keeper = createQuotaKeeper(
     changing,
     {
+      shared: null,
       load: async () => [],
       prune: async () => {},
       save: async (rows) => {
@@ -142,6 +147,7 @@ test('what is counted is stored within a second, also after the store refused it
   const told: (string | null)[] = []
   let refuse = false
   const store = {
+    shared: null,
     load: async () => [],
     prune: async () => {},
     save: async (rows: readonly QuotaRow[]) => {
@@ -178,6 +184,7 @@ test('what is counted during the last saving is stored too', async (t) => {
   const stored: string[] = []
   let finish = (): void => {}
   const store = {
+    shared: null,
     load: async () => [],
     prune: async () => {},
     save: async (rows: readonly QuotaRow[]) => {

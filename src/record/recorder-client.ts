@@ -7,6 +7,7 @@ import { CannotStart, refuse } from '../base/refusal.ts'
 import type {
   FollowedRecords,
   FromRecorderThread,
+  NodeGroup,
   RecorderState,
   Removal,
   ToRecorderThread,
@@ -46,6 +47,8 @@ export interface Recorder {
   follow(filter: RecordFilter, waitMs: number, by: string): Promise<FollowedRecords>
   /** Ends all waiting, now and later, so that a stop does not wait for it. */
   endFollowing(): void
+  /** Which nodes count quotas together. A recorder that is started again has it from its setup. */
+  setNodes(nodes: NodeGroup): void
   /** Reports the fault of the store, or null for none, at once and whenever the recorder has checked. */
   watch(report: (fault: RecorderState['fault']) => void): void
   /** Stores what is left and ends the thread. */
@@ -220,6 +223,7 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
       isFollowed = false
       for (const done of following.values()) done(new Error('Postern is stopping'))
     },
+    setNodes: (nodes) => say({ kind: 'nodes', nodes }),
     watch(report) {
       tell = report
       report(state.fault)

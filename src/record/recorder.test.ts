@@ -28,7 +28,7 @@ test('a clock that jumps far ahead and back deletes no record; those that are to
   const writer = createBatchWriter(1, true)
   writer.add(recordFields({ id: 'kept', timeMs: clock.now() }))
   await store.append([toBlock(writer.take(), null)])
-  const setup = { environment: null, retentionMs: 30 * DAY, bytesMax: Number.POSITIVE_INFINITY }
+  const setup = { environment: null, nodes: null, retentionMs: 30 * DAY, bytesMax: Number.POSITIVE_INFINITY }
   const { promise: ended, resolve } = Promise.withResolvers<void>()
   const tell = await startRecording(setup, {
     ...{ store, counters: null, clock },

@@ -11,7 +11,7 @@ import { randomBytes } from 'node:crypto'
 import type { MessagePort } from 'node:worker_threads'
 import { agingOf, type Clock } from '../base/clock.ts'
 import { createQuestions } from '../base/threads/in-line.ts'
-import type { LastingRecordStore, QuotaRow, QuotaStore, RecordBlock } from '../store/ports/records.ts'
+import type { LastingRecordStore, RecordBlock } from '../store/ports/records.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import { readBlock } from './block.ts'
 import { compileFilter } from './block-filter.ts'
@@ -20,11 +20,13 @@ import type {
   FollowedRecords,
   FromRecorder,
   FromRecorderThread,
+  NodeGroup,
   RecorderSetup,
   RecorderState,
   ToRecorder,
   ToRecorderThread,
 } from './messages.ts'
+import { createQuotaKeeper, PRUNE_MS, type QuotaCounters, type QuotaKeeper } from './quota-keeper.ts'
 import type { RecordFilter } from './record-selection.ts'
 import { RollupKeeper } from './rollup/keeper.ts'
 import { toRecord } from './search.ts'
@@ -55,7 +57,7 @@ export interface RecorderParts {
 
 /** Begins to record. Gives what takes the messages of the main thread. */
 export async function startRecording(
-  setup: Pick<RecorderSetup, 'environment' | 'retentionMs' | 'bytesMax'>,
+  setup: Pick<RecorderSetup, 'environment' | 'retentionMs' | 'bytesMax' | 'nodes'>,
   { store, counters, clock, toMain, ended }: RecorderParts,
 ): Promise<(message: ToRecorderThread) => void> {
   const recent = createRecentRecords()
@@ -64,7 +66,7 @@ export async function startRecording(
   store.whenReopened(() => rollups.forget())
   store.whenUpkeepChanged(() => rollups.forget())
   const ingest = createIngest(store, setup.environment, recent.add, rollups)
-  const quotas = counters === null ? null : await keepQuotas(counters, store, clock)
+  const quotas = counters === null ? null : await keepQuotas(counters, store, clock, setup.nodes)
   let quotaError: string | null = null
   /** The ports of gateway threads. */
   const givers = new Set<MessagePort>()
@@ -178,6 +180,8 @@ export async function startRecording(
         return void recent
           .follow(message.filter, message.waitMs)
           .then((records) => toMain({ kind: 'followed', id: message.id, records }))
+      case 'nodes':
+        return quotas?.setNodes(message.nodes)
       case 'flush':
         return void flush().then(() => toMain({ kind: 'flushed', id: message.id }))
       case 'stop':
@@ -190,108 +194,15 @@ async function keepQuotas(
   counters: QuotaCounters,
   store: LastingRecordStore,
   clock: Clock,
+  nodes: NodeGroup | null,
 ): Promise<QuotaKeeper> {
   const keeper = createQuotaKeeper(counters, store.quotas, clock)
+  if (nodes !== null) keeper.setNodes(nodes)
   store.whenReopened(() => keeper.saveAll())
   // What cannot be read now is read before anything is saved
   await keeper.load().catch((error: unknown) => {
     if (!(error instanceof StoreUnavailable)) throw error
   })
-  return keeper
-}
-
-// Stores the counters of quotas, which must survive the process.
-
-/** The part of the limit counters that outlives the process. */
-export interface QuotaCounters {
-  /** Quotas that changed since the last call, or all of them. */
-  exportQuotas(isAll?: boolean): QuotaRow[]
-  importQuotas(counts: readonly QuotaRow[], now: number): void
-}
-
-export interface QuotaKeeper {
-  /** Puts the counts of the last run back; before the first request is admitted. While that fails, nothing is saved. */
-  load(): Promise<void>
-  /** Saves every count next time: the store holds none of them any more. */
-  saveAll(): void
-  /** Stores what changed. What the store refuses is kept and stored with the next change. */
-  save(): Promise<void>
-  /**
-   * Saves once in each `SAVE_MS` from now on, and reports each result (null: saved). The returned function saves a last
-   * time and ends it.
-   */
-  keepSaving(report: (error: string | null) => void): () => Promise<void>
-  /**
-   * Forgets counts of periods that ended long ago, by the clock and by the time that the process has run since. Call it once
-   * in each {@link PRUNE_MS}.
-   */
-  prune(): Promise<void>
-}
-
-/** What a process that is killed forgets at most: the calls of this time. Milliseconds. */
-const SAVE_MS = 1000
-
-/** No period is longer. */
-const PERIOD_MS_MAX = 32 * 86_400_000
-
-/** How often what is old is forgotten, milliseconds. */
-const PRUNE_MS = 60_000
-
-/** Carries the counts of quotas between the shared counters and the store. */
-export function createQuotaKeeper(counters: QuotaCounters, store: QuotaStore, clock: Clock): QuotaKeeper {
-  /** Changes that are not stored yet, by key: bounded by the number of counters. */
-  const unsaved = new Map<string, QuotaRow>()
-  let saving = false
-  /** What is stored could not be read yet. */
-  let mustLoad = false
-  let isAll = false
-  const keeper: QuotaKeeper = {
-    async load() {
-      mustLoad = true
-      counters.importQuotas(await store.load(), clock.now())
-      mustLoad = false
-    },
-    keepSaving(report) {
-      const save = (): Promise<void> =>
-        keeper.save().then(
-          () => report(null),
-          (error: unknown) => report(error instanceof Error ? error.message : String(error)),
-        )
-      let last = Promise.resolve()
-      const timer = setInterval(() => {
-        if (!saving) last = save()
-      }, SAVE_MS)
-      return async () => {
-        clearInterval(timer)
-        // One that is under way holds what was counted before it, not what came since.
-        await last
-        await save()
-      }
-    },
-    prune: () => store.prune(clock.now() - PERIOD_MS_MAX, PERIOD_MS_MAX / PRUNE_MS),
-    saveAll() {
-      isAll = true
-    },
-    async save() {
-      // First: a lower count must not take the place of one that is stored and was not read yet
-      if (mustLoad) await keeper.load()
-      for (const row of counters.exportQuotas(isAll)) unsaved.set(row.key, row)
-      isAll = false
-      if (saving || unsaved.size === 0) return
-      const rows = [...unsaved.values()]
-      unsaved.clear()
-      saving = true
-      try {
-        await store.save(rows)
-      } catch (error) {
-        // A newer count of the same key may have come in meanwhile; it wins.
-        for (const row of rows) if (!unsaved.has(row.key)) unsaved.set(row.key, row)
-        throw error
-      } finally {
-        saving = false
-      }
-    },
-  }
   return keeper
 }
 

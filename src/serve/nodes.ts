@@ -13,34 +13,46 @@ import { HEALTH } from '../fleet/shared/messages.ts'
 import type { NodePort } from '../operations/engine/ports.ts'
 import type { Settings } from '../settings.ts'
 import type { Event } from '../shared-state/ports/events.ts'
+import type { EventTable } from '../store/ports/nodes.ts'
 import { NODE_FILE } from '../store/ports/places.ts'
-import type { SharedDatabase } from '../store/postgres/shared-state/database.ts'
 import { VERSION } from '../version.ts'
-import { openEventTable, openNodeTable } from './places.ts'
+import { openEventTable, openNodeTable, openShared } from './places.ts'
 import type { Start } from './start.ts'
 import type { Stores } from './stores.ts'
 
 /** A node whose clock differs more from that of the database is not ready, milliseconds. */
 const SKEW_MS_MAX = 30_000
 
+/** This node, and what the nodes tell each other. */
+export interface EnteringNodes extends Nodes {
+  readonly events: EventTable
+}
+
 /** A node that has not entered yet. @see health of {@link HEALTH} @see contact of fleet/shared/contact */
 export async function openNodes(
   its: Start,
-  shared: SharedDatabase,
   { health, contact }: { readonly health: SharedArrayBuffer; readonly contact: SharedArrayBuffer | null },
-): Promise<Nodes> {
+  regrouped: () => void,
+): Promise<EnteringNodes> {
   const { settings, clock, log, fault, parts } = its
+  const database = settings.database!
+  // Connections of its own, so that no heartbeat waits behind requests
+  const shared = await openShared(database)
+  parts.defer(() => shared.close())
   const cells = new Int32Array(health)
   Atomics.store(cells, HEALTH.nodes, 1)
   const nodes = createNodes({
-    table: await openNodeTable(shared, settings.databaseDirect ?? settings.database!),
+    table: await openNodeTable(shared, settings.databaseDirect ?? database),
     id: keptId(settings.data),
     drawId: () => drawId(settings.data),
     name: nameOf(settings.listen),
     place: textHash(`${hostname()} ${realpathSync(settings.data)}`),
     clock,
     version: VERSION,
-    counted: (count) => Atomics.store(cells, HEALTH.nodes, count),
+    counted(count) {
+      Atomics.store(cells, HEALTH.nodes, count)
+      regrouped()
+    },
     seen(silent, skewMs) {
       Atomics.store(cells, HEALTH.nodesSilent, silent)
       Atomics.store(cells, HEALTH.skewed, Math.abs(skewMs) > SKEW_MS_MAX ? 1 : 0)
@@ -54,7 +66,14 @@ export async function openNodes(
   })
   parts.defer(() => nodes.leave())
   repeat({ parts, fault }, HEARTBEAT_MS, 'the heartbeat of this node', () => nodes.beat())
-  return nodes
+  return {
+    ...nodes,
+    events: await openEventTable(shared),
+    enter() {
+      shared.begin()
+      return nodes.enter()
+    },
+  }
 }
 
 /** Which events other nodes are told of; the ends of grants are rows that each node reads. */
@@ -63,15 +82,15 @@ const isTold = ({ topic }: Event): boolean => topic !== 'grant_ended'
 /** Carries events to the other nodes, and theirs to `deliver`. Null where there are none. */
 export async function openNodeEvents(
   { log }: Start,
-  { nodes, shared, vault }: Pick<Stores, 'nodes' | 'shared' | 'vault'>,
+  { nodes, vault }: Pick<Stores, 'nodes' | 'vault'>,
   deliver: (event: Event) => void,
 ): Promise<{ readonly publish: (event: Event) => void; readonly sweep: () => Promise<void> } | null> {
-  if (nodes === null || shared === null) return null
-  const table = await openEventTable(shared)
+  if (nodes === null) return null
+  const table = nodes.events
   const events = createNodeEvents({
     table,
     key: vault.eventsKey(),
-    self: () => nodes.id(),
+    self: () => nodes.group().self,
     hasOthers: () => nodes.others().length > 0,
     deliver,
     log,

@@ -2,7 +2,6 @@
 import { join } from 'node:path'
 import type { AccessFault } from '../base/files.ts'
 import { isLoopbackHost } from '../base/net/address.ts'
-import type { Nodes } from '../fleet/main/nodes.ts'
 import { createContactMemory } from '../fleet/shared/contact.ts'
 import { COUNTER_SLOT, HEALTH } from '../fleet/shared/messages.ts'
 import { type Counters, createCounterMemory, createCounters } from '../gateway/admit/counters.ts'
@@ -31,7 +30,7 @@ import {
 import { clearDamagedFiles } from '../upkeep/start/damaged-files.ts'
 import { watchKeyFile } from '../upkeep/start/key-watch.ts'
 import { VERSION } from '../version.ts'
-import { openNodes } from './nodes.ts'
+import { type EnteringNodes, openNodes } from './nodes.ts'
 import { convertStores, openShared, openSharedRows, PLACES, placesOf } from './places.ts'
 import type { Start } from './start.ts'
 
@@ -51,7 +50,7 @@ export interface Stores extends Configuration {
   /** Links, keys and tokens used once among it. */
   readonly rows: SharedRows | null
   /** This node among them. */
-  readonly nodes: Nodes | null
+  readonly nodes: EnteringNodes | null
   /** See fleet/shared/contact; null without a bound. */
   readonly contact: SharedArrayBuffer | null
   /** Why the data directory may not be written; null when it may. */
@@ -69,8 +68,11 @@ export interface Stores extends Configuration {
   readonly records: RecordQueries
 }
 
-/** Takes the data directory and opens what the main thread owns in it. Throws CannotStart as the stores do. */
-export async function openOwnStores(its: Start) {
+/**
+ * Takes the data directory and opens what the main thread owns in it. Throws CannotStart as the stores do.
+ * @param regrouped told when other nodes are counted than before
+ */
+export async function openOwnStores(its: Start, regrouped: () => void = () => {}) {
   const { settings, clock, log, fault, parts } = its
   const places = placesOf(settings.database)
   const files = filesIn(settings.data, places)
@@ -97,7 +99,7 @@ export async function openOwnStores(its: Start) {
   const contact = settings.staleMaxMs === null ? null : createContactMemory()
   const shared = settings.database === null ? null : await openShared(settings.database)
   parts.defer(() => shared?.close())
-  const nodes = shared === null ? null : await openNodes(its, shared, { health, contact })
+  const nodes = settings.database === null ? null : await openNodes(its, { health, contact }, regrouped)
   const configuration = await openConfiguration({
     settings,
     async enter() {
@@ -160,9 +162,11 @@ export async function openOwnStores(its: Start) {
 /** Opens all that is in the data directory, records in threads of their own. Throws CannotStart as the stores do. */
 export async function openStores(its: Start): Promise<Stores> {
   const { settings, clockCell, log, parts, workers } = its
-  const own = await openOwnStores(its)
-  const { readOnly } = own
   const counterMemory = createCounterMemory()
+  const counters = createCounters(counterMemory, COUNTER_SLOT.main)
+  let regrouped = (): void => {}
+  const own = await openOwnStores(its, () => regrouped())
+  const { readOnly, nodes } = own
   const place = filesIn(settings.data, placesOf(settings.database)).records
   const path = filesIn(settings.data, PLACES).records.file
   const { database } = settings
@@ -175,15 +179,24 @@ export async function openStores(its: Start): Promise<Stores> {
     environment: settings.environment,
     clockCell,
     counters: counterMemory,
+    nodes: null,
   }
   const start = () =>
     startRecorder(
-      () => workers.start('recorder', recorderSetup),
+      () => workers.start('recorder', { ...recorderSetup, nodes: nodes?.group() ?? null }),
       (text) => log('error', text),
     )
   const recorder = await (readOnly === null ? openUpgraded(place, log, start) : start())
   parts.defer(() => recorder.stop())
-  own.nodes?.report(() => ({ recordsWaiting: recorder.state.queued }))
+  regrouped = () => {
+    const group = nodes!.group()
+    // Fewer count only when the recorder has read what those that left have counted
+    if (group.live.length > counters.nodes) counters.setNodes(group.live.length)
+    recorder.setNodes(group)
+  }
+  // Nodes may have joined while the recorder started
+  if (nodes !== null) regrouped()
+  nodes?.report(() => ({ recordsWaiting: recorder.state.queued }))
   const querySetup: QuerySetup = { path, database, clockCell }
   const queries = createRecordQueries(() => workers.start('query', querySetup))
   parts.defer(() => queries.close())
@@ -199,7 +212,7 @@ export async function openStores(its: Start): Promise<Stores> {
           },
     effects: database === null ? {} : { idempotency: SHARED_KEYS_EFFECT },
     counterMemory,
-    counters: createCounters(counterMemory, COUNTER_SLOT.main),
+    counters,
     recorder,
     records: createFreshQueries(recorder, queries),
   }

@@ -14,7 +14,7 @@ import { threadData } from './data.ts'
 if (parentPort === null) throw new Error('threads/recorder.ts runs as a worker thread only')
 const main = parentPort
 const setup = await threadData<RecorderSetup>()
-const store = await placesOf(setup.database).records(setup.path).open(setup.readOnly)
+const store = await placesOf(setup.database).records(setup.path).open(setup.readOnly, setup.nodes?.self)
 const counters = setup.counters === null ? null : createCounters(setup.counters, COUNTER_SLOT.recorder)
 // A recorder that died may have held a lock.
 counters?.releaseDead(COUNTER_SLOT.recorder)

@@ -38,6 +38,7 @@ async function open(t: TestContext, name: string, setup: Partial<RecorderSetup> 
     bytesMax: Number.POSITIVE_INFINITY,
     clockCell: null,
     counters: null,
+    nodes: null,
     environment: null,
     ...setup,
   }

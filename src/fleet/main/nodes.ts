@@ -57,8 +57,8 @@ export interface Nodes {
   acknowledge(revision: number): Promise<void>
   /** Names of the nodes that have not acknowledged a revision in time. Never rejects. */
   missing(revision: number): Promise<readonly string[]>
-  /** Id of this node. */
-  id(): string
+  /** Ids of this node and of the nodes that are counted, this one included. */
+  group(): { readonly self: string; readonly live: readonly string[] }
   /** Names of other nodes that have not been removed. */
   others(): readonly string[]
   /** All nodes as they are now. @see self id of this one @see now the clock of the database, milliseconds since the epoch */
@@ -231,6 +231,7 @@ export function createNodes(parts: NodesParts): Nodes {
       )
       id = parts.drawId()
       counted = [id]
+      parts.counted(1)
     }
   }
 
@@ -323,7 +324,7 @@ export function createNodes(parts: NodesParts): Nodes {
       await waitFor(() => !behind().some(isLive), acknowledgeMs)
       return behind().map((row) => row.name)
     },
-    id: () => id,
+    group: () => ({ self: id, live: counted }),
     others: () => others().map((row) => row.name),
     async drain(node, draining) {
       const isThere = await table.drain(node, draining)

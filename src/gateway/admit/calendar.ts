@@ -65,6 +65,28 @@ export class Calendar {
   }
 }
 
+/** Calendars of all time zones. */
+export class Calendars {
+  readonly #days = new Calendar('d', null)
+  readonly #weeks = new Calendar('w', null)
+  readonly #months = new Calendar('m', null)
+  /** By time zone and length of the period. */
+  readonly #others = new Map<string, Calendar>()
+
+  /** @param timezone IANA name, or null for UTC @param windowMs of a quota */
+  of({ timezone, windowMs }: { readonly timezone: string | null; readonly windowMs: number }): Calendar {
+    const kind = periodKindOf(windowMs)
+    if (timezone === null) return kind === 'd' ? this.#days : kind === 'w' ? this.#weeks : this.#months
+    const name = `${kind} ${timezone}`
+    let calendar = this.#others.get(name)
+    if (calendar === undefined) {
+      calendar = new Calendar(kind, timezone)
+      this.#others.set(name, calendar)
+    }
+    return calendar
+  }
+}
+
 /** Calendar periods of quotas in UTC: days from 00:00, weeks from Monday, months from the 1st. */
 export type PeriodKind = 'd' | 'w' | 'm'
 
@@ -73,7 +95,7 @@ const WEEK_MS = 7 * DAY_MS
 const EPOCH_INTO_WEEK_MS = 3 * DAY_MS
 
 /** The period that a quota's window means. */
-export function periodKindOf(windowMs: number): PeriodKind {
+function periodKindOf(windowMs: number): PeriodKind {
   return windowMs === DAY_MS ? 'd' : windowMs === WEEK_MS ? 'w' : 'm'
 }
 

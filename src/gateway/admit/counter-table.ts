@@ -24,6 +24,9 @@ export const ROLLING = 4
 /** What is under way: one word for each thread slot, so that those of a dead thread can be given back. */
 export const IN_FLIGHT = 5
 
+/** Counts go no further: a limit that only observes would count on and on. */
+export const COUNT_MAX = 2_000_000_000
+
 /** A window of 60 slots touches 61 of them. */
 export const CELLS = 61
 
@@ -51,6 +54,9 @@ export const BEHIND = 10
 export const REFUSALS = 11
 /** Float: window of a rolling quota, milliseconds. */
 export const WINDOW = 6
+/** Words in the same place: what the limit of a calendar quota admits, and what one request takes of it; 0 before it was looked at. */
+export const QUOTA_MAX = 12
+export const QUOTA_COST = 13
 /** Where the cells of a rate begin, or what a quota keeps of its periods. */
 export const FIRST_CELL = 16
 
@@ -257,6 +263,8 @@ export class CounterTable {
     this.words[word + TOTAL] = 0
     this.words[word + BEHIND] = 0
     this.words[word + REFUSALS] = 0
+    this.words[word + QUOTA_MAX] = 0
+    this.words[word + QUOTA_COST] = 0
     this.floats[entry * ENTRY_FLOATS + LATEST] = kind === QUOTA ? NO_PERIOD : 0
     this.floats[entry * ENTRY_FLOATS + OLDEST] = 0
     if (kind === RATE || kind === ROLLING || kind === QUOTA)

@@ -1,8 +1,9 @@
 import type { LimitPlan, PlannedLimit } from '../../snapshot/find/limit-plan.ts'
 import type { LinkedLimit } from '../../snapshot/linked-types/client.ts'
-import { Calendar, periodKindOf } from './calendar.ts'
+import { Calendars } from './calendar.ts'
 import {
   BUCKET,
+  COUNT_MAX,
   CounterTable,
   ENTRIES_DEFAULT,
   ENTRY_FLOATS,
@@ -11,6 +12,8 @@ import {
   IN_FLIGHT,
   LATEST,
   QUOTA,
+  QUOTA_COST,
+  QUOTA_MAX,
   RATE,
   REFUSALS,
   ROLLING,
@@ -20,8 +23,10 @@ import {
   WINDOW,
 } from './counter-table.ts'
 import { NOBODY } from './entry-shares.ts'
+import { NodeParts, partOfLimit } from './node-parts.ts'
 import { enterPeriod, giveBackQuota } from './periods.ts'
-import { exportQuotas, importQuotas, type QuotaCount } from './persisted-quotas.ts'
+import { createQuotaCounts, type QuotaCounts } from './quota-counts.ts'
+import { ownOf, quotaLeft } from './quota-shares.ts'
 import {
   advanceBucket,
   advanceRate,
@@ -45,7 +50,15 @@ import { createFailures, type Failures } from './source-counts.ts'
  *    out the counters of clients. Values count for the share of the client that sends them, so that it is refused itself.
  * 5. What is under way is counted for each thread, so that it is given back when the thread ends, however it ends.
  */
-export interface Counters extends Failures {
+export interface Counters extends Failures, QuotaCounts {
+  /**
+   * How many nodes count beside each other without a common counter, this one included; 1 at first. All threads see it at their next
+   * request. Each node admits its part of every limit from then on (see node-parts.ts). Throws RangeError for less than one.
+   */
+  setNodes(nodes: number): void
+  readonly nodes: number
+  /** The plan as this node enforces it: what {@link take}, and all that is said of its limits, is given. */
+  partOf(plan: LimitPlan): LimitPlan
   /** Names the counter of a limit that depends on the request; before {@link take}, for each of `plan.keyed`. */
   key(index: number, low: number, high: number): void
   /**
@@ -62,6 +75,8 @@ export interface Counters extends Failures {
   wouldRefuse(index: number): boolean
   /** True when the last refusal came from a table without a free place. */
   readonly wasFull: boolean
+  /** True when the last refusal came from a quota of which this node has used up its share, and others have not used up theirs. */
+  readonly wasShort: boolean
   /** After {@link take} has admitted: what is to be settled when the answer has ended; for plans that hold something. */
   hold(plan: LimitPlan): HeldLimits
   /**
@@ -75,11 +90,6 @@ export interface Counters extends Failures {
   untilReleased(seen: number, timeoutMs: number): Promise<void>
   /** What a counter holds; null when nothing was counted yet. Takes nothing. */
   read(planned: PlannedLimit, now: number): Reading | null
-
-  /** Quotas that changed since the last call of any thread, or all of them. */
-  exportQuotas(isAll?: boolean): QuotaCount[]
-  /** Puts back counts of an earlier run: of calendar quotas every period, of rolling ones what is still in the window. */
-  importQuotas(counts: readonly QuotaCount[], now: number): void
   /** Gives back what a thread held when it ended. Call it before another starts under its slot. */
   releaseDead(slot: number): void
   readonly facts: { readonly full: number; readonly brokenLocks: number }
@@ -98,27 +108,32 @@ interface HeldLimit {
 
 export interface Reading {
   readonly used: number
+  /** What this node admits now. */
   readonly remaining: number
   /** Until more is left; 0 when all is. */
   readonly resetMs: number
-  /** Requests that it refused, or would have, since the counter began. */
+  /** Requests that it refused, or would have, since the counter began, on this node. */
   readonly refused: number
+  /** What this node counted of `used`. */
+  readonly own: number
+  /** What `own` may come to on this node at the moment: its part of the limit. */
+  readonly ownMax: number
 }
 
 /** Limits that can apply to one request: 4 attachments of at most 8 limits. */
 export const LIMITS_AT_ONCE_MAX = 32
-/** Before the tables: number of entries, last failure, and the time that the tables have seen. */
+/** Before the tables: number of entries, last failure, the time that the tables have seen, and the number of nodes. */
 const RESERVED_BYTES = 64
+const NODES_OFFSET = 24
 /** Where nothing says how long it takes: something under way ends, or a place in the table gets free. */
 const GUESS_MS = 1000
-/** Counts go no further: a limit that only observes would count on and on. */
-const COUNT_MAX = 2_000_000_000
 
 /** Memory for {@link createCounters}, shared by all threads. `entries` bounds how many limits of how many subjects count at once. */
 export function createCounterMemory(entries: number = ENTRIES_DEFAULT): SharedArrayBuffer {
   const { end, limits } = layoutOf(entries)
   const buffer = new SharedArrayBuffer(end)
   new Float64Array(buffer, 0, 1)[0] = limits
+  new Int32Array(buffer, NODES_OFFSET, 1)[0] = 1
   return buffer
 }
 
@@ -139,6 +154,8 @@ export function createCounters(buffer: SharedArrayBuffer, slot: number): Counter
 
 class SharedCounters implements Counters {
   readonly #slot: number
+  readonly #nodes: Int32Array
+  readonly #parts = new NodeParts()
   readonly #table: CounterTable
   /** Counters that requests choose. */
   readonly #keyed: CounterTable
@@ -147,6 +164,10 @@ class SharedCounters implements Counters {
   readonly throttledMs: Failures['throttledMs']
   readonly countFailure: Failures['countFailure']
   readonly mayVerify: Failures['mayVerify']
+  readonly exportQuotas: QuotaCounts['exportQuotas']
+  readonly importQuotas: QuotaCounts['importQuotas']
+  readonly shareQuotas: QuotaCounts['shareQuotas']
+  readonly allowQuotas: QuotaCounts['allowQuotas']
   readonly #lows = new Int32Array(LIMITS_AT_ONCE_MAX)
   readonly #highs = new Int32Array(LIMITS_AT_ONCE_MAX)
   readonly #entries = new Int32Array(LIMITS_AT_ONCE_MAX)
@@ -154,18 +175,16 @@ class SharedCounters implements Counters {
   readonly #remaining = new Float64Array(LIMITS_AT_ONCE_MAX)
   readonly #resets = new Float64Array(LIMITS_AT_ONCE_MAX)
   readonly #would = new Uint8Array(LIMITS_AT_ONCE_MAX)
-  /** By time zone and length of the period. */
-  readonly #calendars = new Map<string, Calendar>()
-  readonly #days = new Calendar('d', null)
-  readonly #weeks = new Calendar('w', null)
-  readonly #months = new Calendar('m', null)
+  readonly #calendars = new Calendars()
   /** What could not be released yet. */
   #owed: HeldLimit[] = []
   wasFull = false
+  wasShort = false
 
   constructor(buffer: SharedArrayBuffer, slot: number) {
     const { limits, failures, failuresAt, keyed, keyedAt } = layoutOf(new Float64Array(buffer, 0, 1)[0]!)
     this.#slot = slot
+    this.#nodes = new Int32Array(buffer, NODES_OFFSET, 1)
     this.#table = new CounterTable(buffer, RESERVED_BYTES, limits, slot)
     this.#failures = new CounterTable(buffer, failuresAt, failures, slot)
     this.#keyed = new CounterTable(buffer, keyedAt, keyed, slot, true)
@@ -174,6 +193,25 @@ class SharedCounters implements Counters {
     this.throttledMs = counted.throttledMs
     this.countFailure = counted.countFailure
     this.mayVerify = counted.mayVerify
+    const quotas = createQuotaCounts(this.#table, this.#keyed)
+    this.exportQuotas = quotas.exportQuotas
+    this.importQuotas = quotas.importQuotas
+    this.shareQuotas = quotas.shareQuotas
+    this.allowQuotas = quotas.allowQuotas
+  }
+
+  setNodes(nodes: number): void {
+    if (!Number.isInteger(nodes) || nodes < 1) throw new RangeError('there is at least one node')
+    Atomics.store(this.#nodes, 0, nodes)
+  }
+
+  get nodes(): number {
+    return this.#nodes[0]!
+  }
+
+  partOf(plan: LimitPlan): LimitPlan {
+    const nodes = this.#nodes[0]!
+    return nodes === 1 ? plan : this.#parts.of(plan, nodes)
   }
 
   get facts(): { full: number; brokenLocks: number } {
@@ -204,6 +242,7 @@ class SharedCounters implements Counters {
   take(plan: LimitPlan, now: number): number {
     const { limits } = plan
     this.wasFull = false
+    this.wasShort = false
     let stripes = 0
     let keyedStripes = 0
     for (let i = 0; i < limits.length; i++) {
@@ -233,7 +272,10 @@ class SharedCounters implements Counters {
         this.#count(limits[i]!, i)
         if (this.#would[i] === 1) this.#countRefusal(limits[i]!, i)
       }
-    } else this.#countRefusal(limits[refused]!, refused)
+    } else {
+      this.#countRefusal(limits[refused]!, refused)
+      if (this.#nodes[0] !== 1) this.#noteShort(limits[refused]!, refused)
+    }
     for (let i = 0; i < limits.length; i++) this.#settle(limits[i]!, i, now)
     this.#unlock(stripes, keyedStripes)
     return refused
@@ -302,8 +344,7 @@ class SharedCounters implements Counters {
         advanceRate(table, entry, time, windowMs, limit.slotMs)
         break
       case 'quota':
-        this.#advanceQuota(table, entry, this.#calendarOf(limit), time)
-        break
+        return this.#advanceQuota(table, entry, limit, time)
       case 'bucket':
         advanceBucket(table, entry, time, limit.max)
         return bucketRemaining(table, entry, windowMs, limit.burst)
@@ -311,24 +352,19 @@ class SharedCounters implements Counters {
     return limit.max - totalOf(table, entry)
   }
 
-  #calendarOf({ timezone, windowMs }: LinkedLimit): Calendar {
-    const kind = periodKindOf(windowMs)
-    if (timezone === null) return kind === 'd' ? this.#days : kind === 'w' ? this.#weeks : this.#months
-    const name = `${kind} ${timezone}`
-    let calendar = this.#calendars.get(name)
-    if (calendar === undefined) {
-      calendar = new Calendar(kind, timezone)
-      this.#calendars.set(name, calendar)
-    }
-    return calendar
-  }
-
-  #advanceQuota(table: CounterTable, entry: number, calendar: Calendar, now: number): void {
+  #advanceQuota(table: CounterTable, entry: number, limit: LinkedLimit, now: number): number {
+    const { floats, words } = table
     const at = entry * ENTRY_FLOATS
+    const calendar = this.#calendars.of(limit)
     calendar.at(now)
     const { start, end } = calendar
-    if (table.floats[at + LATEST] !== start) enterPeriod(table, entry, start, end)
-    table.floats[at + EXPIRES] = end
+    if (floats[at + LATEST] !== start) enterPeriod(table, entry, start, end)
+    floats[at + EXPIRES] = end
+    words[entry * ENTRY_WORDS + QUOTA_MAX] = limit.max
+    words[entry * ENTRY_WORDS + QUOTA_COST] = limit.cost
+    const left = limit.max - totalOf(table, entry)
+    const nodes = this.#nodes[0]!
+    return nodes === 1 || limit.isObserved ? left : quotaLeft(table, entry, limit, nodes, left)
   }
 
   #count(planned: PlannedLimit, index: number): void {
@@ -365,12 +401,31 @@ class SharedCounters implements Counters {
     words[at] = Math.min(COUNT_MAX, words[at]! + 1)
   }
 
-  #settle(planned: PlannedLimit, index: number, now: number): void {
-    const left = this.#remaining[index]!
-    const lacks = Math.max(1, planned.limit.cost - left)
+  /** Asks for another share of a quota that is not used up yet. */
+  #noteShort(planned: PlannedLimit, index: number): void {
+    const { limit } = planned
+    const table = this.#tableOf(planned)
     const entry = this.#entries[index]!
+    if (limit.algorithm !== 'quota' || limit.max - totalOf(table, entry) < limit.cost) return
+    this.wasShort = true
+    if (table.dirty[entry] === 0) table.dirty[entry] = 1
+  }
+
+  #settle(planned: PlannedLimit, index: number, now: number): void {
+    const entry = this.#entries[index]!
+    const nodes = this.#nodes[0]!
+    let left = this.#remaining[index]!
+    if (nodes !== 1 && entry !== -1) left = this.#shareOfRest(planned, entry, nodes, left)
+    const lacks = Math.max(1, planned.limit.cost - left)
     this.#resets[index] = entry === -1 ? GUESS_MS : this.#resetOf(planned, entry, now, lacks)
     this.#remaining[index] = left < 0 ? 0 : left
+  }
+
+  /** What is left after a request: of a quota that others count too, nothing when the share of this node is used up. */
+  #shareOfRest(planned: PlannedLimit, entry: number, nodes: number, left: number): number {
+    const { limit } = planned
+    if (limit.algorithm !== 'quota' || limit.isObserved) return left
+    return quotaLeft(this.#tableOf(planned), entry, limit, nodes, left)
   }
 
   /** Milliseconds until `wanted` more are left. The counter was advanced. */
@@ -379,7 +434,9 @@ class SharedCounters implements Counters {
     const { limit } = planned
     switch (limit.algorithm) {
       case 'quota':
-        return this.#calendarOf(limit).end - now
+        // Of its share the next exchange tells more
+        if (this.#nodes[0] !== 1 && this.#isShort(table, limit, entry)) return GUESS_MS
+        return this.#calendars.of(limit).end - now
       case 'bucket': {
         const left = bucketRemaining(table, entry, limit.windowMs, limit.burst)
         const goal = Math.min(limit.burst, Math.max(0, left) + wanted)
@@ -390,6 +447,12 @@ class SharedCounters implements Counters {
       default:
         return rateResetMs(table, entry, now, limit.windowMs, limit.slotMs, wanted)
     }
+  }
+
+  #isShort(table: CounterTable, limit: LinkedLimit, entry: number): boolean {
+    const whole = limit.max - totalOf(table, entry)
+    if (limit.isObserved || whole < limit.cost) return false
+    return quotaLeft(table, entry, limit, this.#nodes[0]!, whole) < limit.cost
   }
 
   hold({ limits }: LimitPlan): HeldLimits {
@@ -447,7 +510,7 @@ class SharedCounters implements Counters {
   }
 
   #periodOf(limit: LinkedLimit, time: number): number {
-    const calendar = this.#calendarOf(limit)
+    const calendar = this.#calendars.of(limit)
     calendar.at(time)
     return calendar.start
   }
@@ -468,7 +531,9 @@ class SharedCounters implements Counters {
 
   read(planned: PlannedLimit, now: number): Reading | null {
     const table = this.#tableOf(planned)
-    const { limit, low, high } = planned
+    const { low, high } = planned
+    const nodes = this.#nodes[0]!
+    const limit = partOfLimit(planned.limit, nodes)
     const stripe = table.stripeOf(low)
     if (!table.stripes.lock(stripe)) return null
     const entry = table.peek(low, high, kindOf(limit))
@@ -477,30 +542,19 @@ class SharedCounters implements Counters {
       const time = table.timeOf(low, now)
       const left = this.#advance(table, limit, entry, time)
       const capacity = limit.algorithm === 'bucket' ? limit.burst : limit.max
+      const used = limit.algorithm === 'quota' ? totalOf(table, entry) : capacity - left
       reading = {
-        used: capacity - left,
+        used,
         remaining: Math.max(0, left),
-        resetMs: left >= capacity ? 0 : Math.max(0, this.#resetOf(planned, entry, now, 1)),
+        resetMs: used <= 0 ? 0 : Math.max(0, this.#resetOf({ ...planned, limit }, entry, now, 1)),
         refused: table.words[entry * ENTRY_WORDS + REFUSALS]!,
+        ...(limit.algorithm === 'quota'
+          ? ownOf(table, entry, limit, nodes)
+          : { own: used, ownMax: capacity }),
       }
     }
     table.stripes.unlock(stripe)
     return reading
-  }
-
-  exportQuotas(isAll = false): QuotaCount[] {
-    return [...exportQuotas(this.#table, isAll), ...exportQuotas(this.#keyed, isAll).map(asKeyed)]
-  }
-
-  importQuotas(counts: readonly QuotaCount[], now: number): void {
-    const isKeyed = ({ key }: QuotaCount): boolean => key.startsWith(KEYED)
-    importQuotas(
-      this.#table,
-      counts.filter((count) => !isKeyed(count)),
-      now,
-    )
-    const keyed = counts.filter(isKeyed).map((count) => ({ ...count, key: count.key.slice(KEYED.length) }))
-    importQuotas(this.#keyed, keyed, now)
   }
 
   releaseDead(slot: number): void {
@@ -508,13 +562,6 @@ class SharedCounters implements Counters {
     this.#keyed.releaseDead(slot)
     this.#failures.releaseDead(slot)
   }
-}
-
-/** Before the names of counts of keyed limits. */
-const KEYED = 'k'
-
-function asKeyed(count: QuotaCount): QuotaCount {
-  return { ...count, key: KEYED + count.key }
 }
 
 function counts(limit: LinkedLimit, status: number): boolean {

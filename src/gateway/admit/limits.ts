@@ -19,7 +19,7 @@ let waiting = 0
 /** Every limit of profile, client, collection, proxy and what the call goes through admits the request, or none counts it. */
 export function limitsAdmit(exchange: Routed): RefusalCode | null | Promise<RefusalCode | null> {
   const { counters } = exchange.lane
-  const plan = planOf(exchange)
+  const plan = counters.partOf(planOf(exchange))
   if (plan.missing !== null) {
     exchange.reason = `policy ${plan.missing} is not available`
     return 'route_unavailable'
@@ -113,21 +113,24 @@ function observed(exchange: Exchange, plan: LimitPlan): void {
 function refusedBy(exchange: Exchange, { limit, attachedTo }: PlannedLimit, index: number): RefusalCode {
   const { lane, now } = exchange
   const { counters } = lane
+  const { nodes } = counters
   const { fragment, policy, max, cost } = limit
   const waitMs = Math.max(1, Math.ceil(counters.resetMs(index)))
   exchange.retryAfterMs = waitMs
   const name = `limit "${fragment.name}" of policy "${policy.slug}"`
   if (counters.wasFull) exchange.reason = 'no counter is free, in total or in the share of the client'
+  else if (counters.wasShort) exchange.reason = `this node has used up its share of ${name}`
   exchange.facts = {
     detail: counters.wasFull
       ? `No counter is free for ${name} of the ${nounOf(attachedTo)}. Wait for Retry-After.`
-      : `The ${nounOf(attachedTo)} is limited to ${amountOf(limit)} by ${name}.`,
+      : `The ${nounOf(attachedTo)} is limited to ${amountOf(limit, nodes)} by ${name}.${counters.wasShort ? ' This node has used up its share of it. Wait for Retry-After.' : ''}`,
     members: {
       policy: policy.slug,
       limit_name: fragment.name,
       attached_to: attachedTo,
       max,
       remaining: counters.remaining(index),
+      ...(nodes === 1 ? {} : { nodes, max_of_all_nodes: fragment.max }),
       ...(cost === 1 ? {} : { cost }),
       ...(fragment.kind === 'concurrency' ? {} : { reset_at: toTime(now + waitMs) }),
       retry_after_ms: waitMs,
@@ -142,10 +145,11 @@ function limitRefusal({ fragment: { kind } }: LinkedLimit): RefusalCode {
   return kind === 'rate' ? 'rate_limit_exceeded' : 'quota_exceeded'
 }
 
-function amountOf(limit: LinkedLimit): string {
+function amountOf(limit: LinkedLimit, nodes: number): string {
   const { max, cost } = limit
-  if (cost === 1) return `${max} ${max === 1 ? 'request' : 'requests'} ${spanOf(limit)}`
-  return `${max} units ${spanOf(limit)} (a request takes ${cost})`
+  const unit = cost > 1 ? 'units' : max === 1 ? 'request' : 'requests'
+  const where = nodes === 1 || limit.algorithm === 'quota' ? '' : ` on each of ${nodes} nodes`
+  return `${max} ${unit} ${spanOf(limit)}${where}${cost === 1 ? '' : ` (a request takes ${cost})`}`
 }
 
 function spanOf({ algorithm, windowMs, burst }: LinkedLimit): string {
@@ -268,7 +272,7 @@ function chosenBy(exchange: Exchange, by: LinkedLimit['by'], name: string): stri
 export const explainLimits: Explain = (exchange, asked) => {
   if (exchange.identity.profile === null) return NO_CALLER
   const { snapshot, lane, now, identity, collection, proxy } = exchange as Routed
-  const plan = snapshot.plans.of(snapshot, identity.profile, collection, proxy, null)
+  const plan = lane.counters.partOf(snapshot.plans.of(snapshot, identity.profile, collection, proxy, null))
   if (plan.missing !== null)
     return refuse('route_unavailable', `policy ${plan.missing} is not available`, null)
   if (plan.limits.length === 0) return pass('no policy has a limit here: unlimited')
@@ -288,9 +292,9 @@ export const explainLimits: Explain = (exchange, asked) => {
     }
     const max = limit.algorithm === 'bucket' ? limit.burst : limit.max
     const left = lane.counters.read(counter, now)?.remaining ?? max
-    if (left < limit.cost && !limit.isObserved)
-      return refuse(limitRefusal(limit), `${name} has ${left} of ${max} left`, place)
-    sentences.push(`${name} has ${left} of ${max} left`)
+    const sentence = `${name} has ${left} of ${max} left${lane.counters.nodes === 1 ? '' : ' on this node'}`
+    if (left < limit.cost && !limit.isObserved) return refuse(limitRefusal(limit), sentence, place)
+    sentences.push(sentence)
   }
   return (isOpen ? open : pass)(sentences.join('; '), [...settings].join('; '))
 }

@@ -39,7 +39,8 @@ export interface QuotaCount {
 /** No period is longer. */
 const PERIOD_MS_MAX = 32 * 86_400_000
 
-const KEY = /^(?:([0-9a-f]{8})\.)?([0-9a-f]{8})([0-9a-f]{8})(?:q([0-7])|r([1-9][0-9]{0,11})\.[0-9]{1,2})$/
+export const QUOTA_KEY =
+  /^(?:([0-9a-f]{8})\.)?([0-9a-f]{8})([0-9a-f]{8})(?:q([0-7])|r([1-9][0-9]{0,11})\.[0-9]{1,2})$/
 
 /** Quotas that changed since the last call of any thread, or all of them. */
 export function exportQuotas(table: CounterTable, isAll: boolean): QuotaCount[] {
@@ -93,7 +94,7 @@ export function importQuotas(table: CounterTable, counts: readonly QuotaCount[],
   /** Entries that hold nothing but what is put back here. */
   const made = new Set<number>()
   for (const stored of counts.toSorted((one, other) => one.entered - other.entered)) {
-    const match = KEY.exec(stored.key)
+    const match = QUOTA_KEY.exec(stored.key)
     if (match === null || stored.count <= 0) continue
     const [, ownerHex, lowHex, highHex, place, windowMs] = match
     const owner = ownerHex === undefined ? NOBODY : wordOf(ownerHex)
@@ -161,13 +162,15 @@ function importSlot(
   floats[at + EXPIRES] = Math.max(floats[at + EXPIRES]!, period + windowMs)
 }
 
-function nameOf(table: CounterTable, entry: number): string {
+/** The key of a counter, without a suffix. */
+export function nameOf(table: CounterTable, entry: number): string {
   const { low, high } = table.keyOf(entry)
   const owner = table.ownerOf(entry)
   return (owner === NOBODY ? '' : `${hex(owner)}.`) + hex(low) + hex(high)
 }
 
-function wordOf(text: string): number {
+/** A word of such a key. */
+export function wordOf(text: string): number {
   return Number.parseInt(text, 16) | 0
 }
 

@@ -25,6 +25,7 @@ import type { LinkedLimit } from '../../snapshot/linked-types/client.ts'
 import type { NodeServers, TargetTemplate } from '../../snapshot/linked-types/collection.ts'
 import type { LinkedCredential } from '../../snapshot/linked-types/credential.ts'
 import { withoutFields } from '../../wire/port.ts'
+import { partOf } from '../admit/node-parts.ts'
 import { answerFields } from '../answer/answer-headers.ts'
 import { watchOf } from '../answer/answer-stages.ts'
 import { type End, Exchange, type GatheredAnswer, type Routed, startedOutcome } from '../exchange.ts'
@@ -370,7 +371,8 @@ function takeRate(
   cost: number,
 ): RateTaken | Promise<RateTaken> {
   const planned = { ...plannedAt(exchange, place, limitAt(rate, place)) }
-  const plan = toPlan([{ ...planned, limit: { ...planned.limit, cost } }])
+  const max = partOf(planned.limit.max, exchange.lane.counters.nodes, cost)
+  const plan = toPlan([{ ...planned, limit: { ...planned.limit, max, cost } }])
   const taken = take(exchange, plan, key)
   return taken === 'ask' ? takeLater(exchange, plan, key) : taken
 }

@@ -224,7 +224,7 @@ function keyOf(key: string | undefined): readonly [LinkedLimit['by'] | null, str
 }
 
 /** Items of draft-ietf-httpapi-ratelimit-headers, in requests: of a bucket `q` and `w` say its refill. */
-function policyItemOf({ name, kind, max, window_ms, cost = 1 }: LimitFragment): string {
+export function policyItemOf({ name, kind, max, window_ms, cost = 1 }: LimitFragment): string {
   const requests = Math.floor(max / cost)
   if (kind === 'concurrency') return `"${name}";q=${requests};qu="concurrent-requests"`
   // A request may take more than is refilled in a window.

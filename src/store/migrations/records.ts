@@ -102,15 +102,28 @@ export const RECORD_MIGRATIONS: readonly Migration[] = [
       `create table record_sizes (proved boolean primary key, bytes bigint not null)`,
       `insert into record_sizes (proved, bytes) values (true, 0), (false, 0)`,
       `create table record_removed (id smallint primary key check (id = 1), until bigint not null)`,
+      // What each node has counted itself. Of a calendar quota also what it may count beyond that, in which the others leave it alone
       `create table record_quotas (
-        key text collate "C" primary key,
+        key text collate "C" not null,
+        node text collate "C" not null default '',
         period bigint not null,
         ends bigint not null,
         entered bigint not null,
         count bigint not null,
-        turn bigint not null
+        turn bigint not null,
+        max bigint not null default 0,
+        cost bigint not null default 0,
+        share bigint not null default 0,
+        changed bigint not null default 0,
+        primary key (key, node)
       )`,
-      `create table record_quota_turns (id smallint primary key check (id = 1), turn bigint not null)`,
+      `create index record_quotas_counter on record_quotas (left(key, -2))`,
+      `create index record_quotas_changed on record_quotas (changed)`,
+      `create table record_quota_turns (
+        id smallint primary key check (id = 1),
+        turn bigint not null,
+        exchanges bigint not null default 0
+      )`,
       `insert into record_quota_turns (id, turn) values (1, 0)`,
       `create table record_rollups (
         width bigint not null,

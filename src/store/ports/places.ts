@@ -136,8 +136,8 @@ export interface ServedPlace<Store> extends StorePlace {
 export interface RecordsPlace extends UpgradedPlace {
   /** As `damage`, but reads everything. */
   damageOfAll(): Promise<string | null>
-  /** Opens it for the only process that writes. Throws CannotStart for a newer version alone. @param readOnly why it may not be opened */
-  open(readOnly: string | null): Promise<LastingRecordStore>
+  /** Opens it for the only process that writes. Throws CannotStart for a newer version alone. @param readOnly why it may not be opened @param node id of this one, where nodes share it */
+  open(readOnly: string | null, node?: string): Promise<LastingRecordStore>
   /** Opens it for reading; it must be there. */
   openReader(): Promise<RecordReader>
   /** As `copyTo` of the configuration. */

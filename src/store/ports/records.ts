@@ -155,8 +155,25 @@ export function toQuotaRow(row: Readonly<Record<string, unknown>>): QuotaRow {
   }
 }
 
+/** What a node has counted of a calendar quota, and what it may count beyond that. */
+export interface NodeQuota extends QuotaRow {
+  /** Of the limit; 0 while it is not known. */
+  readonly max: number
+  /** Of one request. */
+  readonly cost: number
+  /** Units that the node may admit beyond `count`: reserved for it. */
+  readonly share: number
+}
+
+export interface OtherNodeQuota extends NodeQuota {
+  readonly node: string
+}
+
 export interface QuotaStore {
+  /** Those of this node. */
   load(): Promise<readonly QuotaRow[]>
+  /** Counts of several nodes together; null where one process has the store alone. */
+  readonly shared: SharedQuotas | null
   /** Adds or overwrites by key. */
   save(rows: readonly QuotaRow[]): Promise<void>
   /**
@@ -164,6 +181,29 @@ export interface QuotaStore {
    * ago: the wall clock alone does not tell how old they are, since it may be set forward and back again.
    */
   prune(beforeMs: number, turnsKept: number): Promise<void>
+}
+
+/** Counts of calendar quotas that several nodes keep, each its own. Keys without their last two characters name a counter. */
+export interface SharedQuotas {
+  /** The id of this node, from now on. */
+  enterAs(node: string): void
+  /** What other nodes have counted in periods that end after `nowMs`. */
+  others(nowMs: number): Promise<readonly OtherNodeQuota[]>
+  /**
+   * Reads what other nodes have counted, and stores what this node then says of itself, while no other node does the same.
+   * @param keys of calendar quotas that this node has changed
+   * @param isAll `others` has all rows; else all of the counters of `keys`, and all of each counter of which one has changed since the last
+   * exchange
+   * @param settle gives the rows to store. Called at most once, and not where there is nothing to settle
+   * @returns what was stored
+   */
+  exchange(
+    keys: readonly string[],
+    isAll: boolean,
+    settle: (others: readonly OtherNodeQuota[]) => readonly NodeQuota[],
+  ): Promise<readonly NodeQuota[]>
+  /** Takes over what nodes other than these have counted of rolling quotas: deletes it and gives it to this node. */
+  adopt(live: readonly string[]): Promise<readonly QuotaRow[]>
 }
 
 /** Which blocks may hold an answer. Bounds are inclusive. */

@@ -47,7 +47,7 @@ export function recordsPlace(address: DatabaseAddress): RecordsPlace {
     damageOfAll: async () => null,
     schema: async () => (await looking()).schemaOf(address, 'records'),
     // The data directory has no part in it
-    open: async () => (await import('./records.ts')).openRecordStore(address),
+    open: async (_readOnly, node) => (await import('./records.ts')).openRecordStore(address, node),
     openReader: async () => (await import('./record-reader.ts')).openRecordReader(address),
     copyTo: async () => {},
   }

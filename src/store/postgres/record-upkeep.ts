@@ -20,7 +20,7 @@ const ERASING = "clock_timestamp() + interval '1 second'"
 const TAKE_MS = 5000
 const ASK_MS = 20
 /** A process that stops inside of a transaction gives up the lock after this time. */
-const LIMITS = "set local idle_in_transaction_session_timeout = '10s'; set local lock_timeout = '10s'"
+export const LIMITS = "set local idle_in_transaction_session_timeout = '10s'; set local lock_timeout = '10s'"
 
 export class Upkeep {
   readonly #database: RecordDatabase

@@ -5,19 +5,13 @@
  *    and backups. Postern cannot change that.
  */
 import type { DatabaseAddress } from '../../base/net/database-url.ts'
-import {
-  type LastingRecordStore,
-  type QuotaStore,
-  type RecordBlock,
-  type RecordStore,
-  type StoredBlock,
-  toQuotaRow,
-} from '../ports/records.ts'
+import type { LastingRecordStore, RecordBlock, RecordStore, StoredBlock } from '../ports/records.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
 import { type PgClient, SCHEMA } from './connection.ts'
 import { literal, numeral } from './copy-out.ts'
 import { addBlock, appendBlocks, bytesOf, readBlocks, within } from './record-blocks.ts'
 import { RecordDatabase } from './record-database.ts'
+import { createQuotaStore } from './record-quotas.ts'
 import { createRollupStore, writeRollups } from './record-rollups.ts'
 import { Upkeep } from './record-upkeep.ts'
 
@@ -30,8 +24,9 @@ const WRITER_KEPT = '1 day'
 /**
  * Opens the records of a database, and makes the tables where there are none. One that cannot be reached is tried again at each probe.
  * Throws CannotStart for tables of a newer version, a server that is too old, and a user who may not make the tables.
+ * @param node whose counts of quotas these are
  */
-export async function openRecordStore(address: DatabaseAddress): Promise<LastingRecordStore> {
+export async function openRecordStore(address: DatabaseAddress, node = ''): Promise<LastingRecordStore> {
   const database = await RecordDatabase.open(address)
   const upkeep = new Upkeep(database)
   const reopened: (() => void)[] = []
@@ -49,7 +44,7 @@ export async function openRecordStore(address: DatabaseAddress): Promise<Lasting
     // The server cleans its files by itself
     settle: async () => {},
     touch: () => database.touch(upkeep.holder),
-    quotas: createQuotaStore(database, upkeep.holder),
+    quotas: createQuotaStore(database, upkeep.holder, node),
     rollups: createRollupStore(database, upkeep),
     get fault() {
       return database.fault
@@ -275,49 +270,4 @@ async function resize(client: PgClient, proved: boolean, bytes: number): Promise
     proved,
     bytes,
   ])
-}
-
-/** @param holder of the upkeep: the turns are counted by whichever process does that, or by each while none does */
-function createQuotaStore(database: RecordDatabase, holder: string): QuotaStore {
-  return {
-    async load() {
-      const { rows } = await database.use((client) =>
-        client.query(`select key, period, ends, entered, count from ${SCHEMA}.record_quotas`),
-      )
-      return rows.map(toQuotaRow)
-    },
-    async save(rows) {
-      if (rows.length === 0) return
-      const columns = (['period', 'ends', 'entered', 'count'] as const).map((name) =>
-        rows.map((row) => row[name]),
-      )
-      await database.use((client) =>
-        client.query(
-          // In one order, so that two processes do not wait for each other
-          `insert into ${SCHEMA}.record_quotas (key, period, ends, entered, count, turn)
-             select v.*, (select turn from ${SCHEMA}.record_quota_turns)
-               from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
-                 as v (key, period, ends, entered, count) order by 1
-             on conflict (key) do update set period = excluded.period, ends = excluded.ends,
-               entered = excluded.entered, count = excluded.count, turn = excluded.turn`,
-          [rows.map(({ key }) => key), ...columns],
-        ),
-      )
-    },
-    async prune(beforeMs, turnsKept) {
-      await database.use((client) =>
-        client.query(
-          // Nothing is written while there is nothing to forget
-          `with turned as (
-             update ${SCHEMA}.record_quota_turns set turn = turn + 1
-               where exists (select 1 from ${SCHEMA}.record_quotas) and exists (
-                 select 1 from ${SCHEMA}.record_upkeep
-                   where holder = $1 or holder is null or used < clock_timestamp() - interval '10 seconds')
-               returning turn)
-           delete from ${SCHEMA}.record_quotas q using turned where q.period < $2 and q.turn < turned.turn - $3::bigint`,
-          [holder, Math.floor(beforeMs), turnsKept],
-        ),
-      )
-    },
-  }
 }

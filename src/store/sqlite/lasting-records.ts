@@ -72,6 +72,7 @@ export function openLastingRecordStore(path: string, readOnly: string | null = n
     shrink: (...asked) => use((store) => store.shrink(...asked)),
     touch: () => use((store) => store.touch()),
     quotas: {
+      shared: null,
       load: () => use((store) => store.quotas.load()),
       save: (rows) => use((store) => store.quotas.save(rows)),
       prune: (...asked) => use((store) => store.quotas.prune(...asked)),

@@ -158,6 +158,7 @@ function createStore(db: DatabaseSync, path: string): RecordStore {
       }),
     rollups,
     quotas: {
+      shared: null,
       load: async () => guarded(path, () => loadQuotas.all().map(toQuotaRow)),
       save: async (rows) =>
         guarded(path, () =>

@@ -70,7 +70,7 @@ await onPostgres(({ server, create }) => {
     const events = createNodeEvents({
       table: createEventTable(shared),
       key: new Uint8Array(32),
-      self: () => nodes.id(),
+      self: () => nodes.group().self,
       hasOthers: () => nodes.others().length > 0,
       deliver: (event) => heard.push(event),
       log: (level, text) => log.push(`${level} ${text}`),

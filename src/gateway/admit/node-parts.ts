@@ -1,0 +1,52 @@
+/**
+ * The part of each limit that one of several nodes admits, while no server counts for all of them.
+ * 1. A node admits the limit divided by the number of nodes, rounded up, but never less than one request costs, and never more than the limit.
+ * 2. Calendar quotas have no part here: all nodes count them together (see quota-shares.ts).
+ * 3. With one node every plan stays as it is, and nothing is looked up.
+ */
+import { type LimitPlan, type PlannedLimit, toPlan } from '../../snapshot/find/limit-plan.ts'
+import { policyItemOf } from '../../snapshot/link/small-kinds.ts'
+import type { LinkedLimit } from '../../snapshot/linked-types/client.ts'
+
+/** What one of `nodes` nodes admits of `whole`. @param cost of one request, in the same unit */
+export function partOf(whole: number, nodes: number, cost: number): number {
+  return Math.min(whole, Math.max(Math.ceil(whole / nodes), cost))
+}
+
+/** A limit as one of `nodes` nodes enforces it; the same object where that is all of it. */
+export function partOfLimit(limit: LinkedLimit, nodes: number): LinkedLimit {
+  if (nodes < 2 || limit.algorithm === 'quota') return limit
+  const { cost, fragment } = limit
+  const burst = limit.burst === 0 ? 0 : partOf(limit.burst, nodes, cost)
+  // A bucket is refilled more slowly than a request costs, if need be
+  const max = partOf(limit.max, nodes, limit.burst === 0 ? cost : 1)
+  if (max === limit.max && burst === limit.burst) return limit
+  return { ...limit, max, burst, policyItem: policyItemOf({ ...fragment, max }) }
+}
+
+/** Plans of a snapshot as one of several nodes enforces them, each computed once. */
+export class NodeParts {
+  #nodes = 0
+  #plans = new WeakMap<LimitPlan, LimitPlan>()
+
+  of(plan: LimitPlan, nodes: number): LimitPlan {
+    if (nodes !== this.#nodes) {
+      this.#nodes = nodes
+      this.#plans = new WeakMap()
+    }
+    let part = this.#plans.get(plan)
+    if (part === undefined) {
+      part = partOfPlan(plan, nodes)
+      this.#plans.set(plan, part)
+    }
+    return part
+  }
+}
+
+function partOfPlan(plan: LimitPlan, nodes: number): LimitPlan {
+  const limits = plan.limits.map((planned): PlannedLimit => {
+    const limit = partOfLimit(planned.limit, nodes)
+    return limit === planned.limit ? planned : { ...planned, limit }
+  })
+  return limits.every((limit, index) => limit === plan.limits[index]) ? plan : toPlan(limits, plan.missing)
+}
