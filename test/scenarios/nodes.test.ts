@@ -1,51 +1,17 @@
 /** Two whole instances on one PostgreSQL: both serve, and both take changes. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { placesOf } from '../../src/serve/places.ts'
 import { examine } from '../../src/upkeep/doctor/doctor.ts'
 import { eventually } from '../support/eventually.ts'
 import { onPostgres, tamperWithDatabase } from '../support/postgres-databases.ts'
 import { addressOf } from '../support/test-database.ts'
+import { installations } from './installation.ts'
 import { publishOrders, startTestServer, type TestServer, until } from './server.ts'
 import { startUpstream } from './upstream.ts'
 
-/** As behind one load balancer. */
-const ORIGIN = 'http://localhost:18080'
-
 await onPostgres(({ server: postgres, create }) => {
-  const directory = mkdtempSync(join(tmpdir(), 'postern-nodes-'))
-  after(() => rmSync(directory, { recursive: true, force: true }))
-  let installations = 0
-
-  /** An empty database, and how nodes start on it: the key of the first one is that of all. */
-  async function installation() {
-    const { host, port, user, database, password } = await create()
-    const place = join(directory, String(installations++))
-    const file = `${place}-password`
-    writeFileSync(file, `${password}\n`, { mode: 0o600 })
-    const url = `postgres://${user}@${host}:${port}/${database}?password_file=${file}`
-    return {
-      address: addressOf(url),
-      url,
-      data: (name: string) => `${place}-${name}`,
-      start: (name: string, flags: readonly string[] = [], adminless = false): Promise<TestServer> =>
-        startTestServer({
-          data: `${place}-${name}`,
-          adminless,
-          flags: [
-            ...flags,
-            '--database-url',
-            url,
-            '--origin',
-            ORIGIN,
-            ...(name === 'a' ? [] : ['--key-file', join(`${place}-a`, 'vault.key')]),
-          ],
-        }),
-    }
-  }
+  const installation = installations({ create })
 
   const get = (server: TestServer, token: string) => server.gateway('GET', '/orders/v1/orders/7', { token })
 
