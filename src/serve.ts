@@ -24,6 +24,7 @@ import { HEALTH } from './fleet/shared/messages.ts'
 import { createMetricsPage } from './fleet/shared/metrics-page.ts'
 import { readinessOf } from './fleet/shared/readiness.ts'
 import { CHECK_NAMES } from './gateway/check-names.ts'
+import { KEYS_BOUNDS } from './gateway/idempotency/keys.ts'
 import { createIssuerKeys } from './gateway/identify/issuers.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
 import { createCaptureMemory } from './operations/captures/memory.ts'
@@ -33,14 +34,15 @@ import { createCountMemory, keepThreadFigures, RequestCounts } from './record/re
 import { type Grace, listenForControl, openControl } from './serve/control.ts'
 import { openControlState } from './serve/control-state.ts'
 import { gatewaysOptions } from './serve/gateway-threads.ts'
-import { aloneNodes } from './serve/nodes.ts'
+import { aloneNodes, openNodeEvents } from './serve/nodes.ts'
 import type { Start } from './serve/start.ts'
-import { openStores } from './serve/stores.ts'
+import { openStores, ROWS } from './serve/stores.ts'
 import { readProviders } from './settings/providers-file.ts'
 import { readRunnerPlace } from './settings/runner-place.ts'
 import type { Settings } from './settings.ts'
 import { createOriginSessionMemory } from './shared-state/memory/origin-sessions.ts'
 import { createSharedCells, createThreadEvents } from './shared-state/memory/shared-cells.ts'
+import type { Event } from './shared-state/ports/events.ts'
 import { createReferences } from './snapshot/compile/references.ts'
 import { StoreUnavailable, toLastingFault } from './store/ports/unavailable.ts'
 import { createWorkers, type Workers } from './threads/worker.ts'
@@ -148,7 +150,7 @@ async function start(
   const addresses = await claimAddresses(settings)
   const named = originsOf(addresses, settings.expose)
   const stores = await openStores(its)
-  const { vault, store, lastGood, nodes } = stores
+  const { vault, store, lastGood, nodes, rows } = stores
   if (store !== null && store.fault === null) await demandRoles(identityProviders, store.read)
 
   const sockets = openSocketDirectory(settings.data, stores.readOnly !== null)
@@ -188,7 +190,15 @@ async function start(
   vault.watch(() => void started.then((gateways) => gateways.setCredentialKey(vault.gatewayKey())))
   const credentials = createCredentialProbe({ vault, references, store, gateways: started })
   const cells = createSharedCells()
-  const events = createThreadEvents((event) => void started.then((gateways) => gateways.tell(event)))
+  const tellThreads = (event: Event): void => void started.then((gateways) => gateways.tell(event))
+  const events = createThreadEvents((event) => {
+    tellThreads(event)
+    elsewhere?.publish(event)
+  })
+  const elsewhere = await openNodeEvents(its, stores, (event) => {
+    events.deliver(event)
+    tellThreads(event)
+  })
   const originSessions = createOriginSessionMemory(clock)
   const sessionKey = vault.sessionKey()
   const counts = {
@@ -204,7 +214,7 @@ async function start(
   })
   const captures = createCaptureMemory(clock, async (armed) => (await started).arm(armed))
   const control = openControl(its, stores, publisher, {
-    state: openControlState(cells, clock, events),
+    state: openControlState(cells, clock, events, rows),
     sessionKey,
     ...named,
     managementOrigin: named.managementOrigins[0],
@@ -255,6 +265,11 @@ async function start(
   )
   repeat(its, SWEEP_MS, 'files of old exports', control.sweepFiles)
   repeat(its, SWEEP_MS, 'data of ended sign-ins', () => claimed('sweep', SWEEP_MS, control.sweepStore))
+  repeat(its, SWEEP_MS, ROWS, () =>
+    rows === null ? null : claimed('sweep_shared', SWEEP_MS, () => rows.sweep(KEYS_BOUNDS.bytesMax)),
+  )
+  if (elsewhere !== null)
+    repeat(its, SWEEP_MS, 'events of nodes', () => claimed('sweep_events', SWEEP_MS, elsewhere.sweep))
   repeat(its, RETENTION_MS, 'retention of the audit trail', () =>
     claimed('audit_retention', RETENTION_MS, () =>
       control.retain({ keepMs: settings.auditKeepMs, hold: settings.auditHold }),
@@ -276,7 +291,10 @@ async function start(
       ...addresses,
       cells,
       sessionKey,
-      deliver: events.deliver,
+      deliver(event) {
+        events.deliver(event)
+        elsewhere?.publish(event)
+      },
       originNews: control.originWatch.news,
       originFailed: control.originWatch.failed,
       refusedCallers: control.refusedCallers,

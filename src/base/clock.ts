@@ -45,6 +45,11 @@ export function jumpClock(cell: ClockCell, ms: number): void {
   offset[1] = offset[1]! + ms
 }
 
+/** How far tests have moved a clock, milliseconds: what is timed by another clock, such as that of a database, moves along. 0 in production. */
+export function movedOf(clock: Pick<Clock, 'monotonic'>): () => number {
+  return () => Math.round(clock.monotonic() - performance.now())
+}
+
 /**
  * The wall clock as it was at the call, and the time that has passed since: who sets the clock does not move it. For what is kept for a
  * time, and is not to be lost or kept longer because the clock jumps.

@@ -15,7 +15,7 @@ import type { Stores } from './stores.ts'
 /** What the gateway threads are started with. */
 export function gatewaysOptions(
   { settings, clockCell, log, workers }: Start,
-  { vault, recorder, keys, counters, counterMemory }: Stores,
+  { vault, recorder, keys, rows, counters, counterMemory }: Stores,
   shared: { readonly sockets: string } & Addresses &
     Pick<
       GatewayInit,
@@ -72,6 +72,7 @@ export function gatewaysOptions(
       countSlots: settings.workers + 1,
       startedAt: shared.counts.startedAt,
       cells: shared.cells,
+      sharesOnce: rows !== null,
       contact: shared.contact,
       clockCell,
       credentialKey: vault.gatewayKey(),
@@ -84,6 +85,7 @@ export function gatewaysOptions(
       sources.releaseDead(slot)
     },
     keys,
+    once: rows && { used_tokens: rows.once('used_tokens'), used_replies: rows.once('used_replies') },
     keySets: shared.keySets,
     prove: shared.prove,
     signIn: shared.signIn,

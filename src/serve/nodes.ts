@@ -6,36 +6,43 @@ import { join } from 'node:path'
 import { repeat } from '../base/clock.ts'
 import { replaceOwnFile } from '../base/files.ts'
 import { textHash } from '../base/json/canonical.ts'
+import { createNodeEvents } from '../fleet/main/node-events.ts'
 import { createNodes, HEARTBEAT_MS, type Nodes } from '../fleet/main/nodes.ts'
 import { renewContact } from '../fleet/shared/contact.ts'
 import { HEALTH } from '../fleet/shared/messages.ts'
 import type { NodePort } from '../operations/engine/ports.ts'
 import type { Settings } from '../settings.ts'
+import type { Event } from '../shared-state/ports/events.ts'
+import type { EventTable } from '../store/ports/nodes.ts'
 import { NODE_FILE } from '../store/ports/places.ts'
-import type { SharedDatabase } from '../store/postgres/shared-state/database.ts'
 import { VERSION } from '../version.ts'
-import { openNodeTable } from './places.ts'
+import { openEventTable, openNodeTable, openShared } from './places.ts'
 import type { Start } from './start.ts'
 import type { Stores } from './stores.ts'
 
 /** A node whose clock differs more from that of the database is not ready, milliseconds. */
 const SKEW_MS_MAX = 30_000
 
-/**
- * A node that has not entered yet. @see health of {@link HEALTH} @see contact of fleet/shared/contact
- * @param regrouped told when other nodes are counted than before
- */
+/** This node, and what the nodes tell each other. */
+export interface EnteringNodes extends Nodes {
+  readonly events: EventTable
+}
+
+/** A node that has not entered yet. @see health of {@link HEALTH} @see contact of fleet/shared/contact */
 export async function openNodes(
   its: Start,
-  shared: SharedDatabase,
   { health, contact }: { readonly health: SharedArrayBuffer; readonly contact: SharedArrayBuffer | null },
   regrouped: () => void,
-): Promise<Nodes> {
+): Promise<EnteringNodes> {
   const { settings, clock, log, fault, parts } = its
+  const database = settings.database!
+  // Connections of its own, so that no heartbeat waits behind requests
+  const shared = await openShared(database)
+  parts.defer(() => shared.close())
   const cells = new Int32Array(health)
   Atomics.store(cells, HEALTH.nodes, 1)
   const nodes = createNodes({
-    table: await openNodeTable(shared, settings.databaseDirect ?? settings.database!),
+    table: await openNodeTable(shared, settings.databaseDirect ?? database),
     id: keptId(settings.data),
     drawId: () => drawId(settings.data),
     name: nameOf(settings.listen),
@@ -59,7 +66,37 @@ export async function openNodes(
   })
   parts.defer(() => nodes.leave())
   repeat({ parts, fault }, HEARTBEAT_MS, 'the heartbeat of this node', () => nodes.beat())
-  return nodes
+  return {
+    ...nodes,
+    events: await openEventTable(shared),
+    enter() {
+      shared.begin()
+      return nodes.enter()
+    },
+  }
+}
+
+/** Which events other nodes are told of; the ends of grants are rows that each node reads. */
+const isTold = ({ topic }: Event): boolean => topic !== 'grant_ended'
+
+/** Carries events to the other nodes, and theirs to `deliver`. Null where there are none. */
+export async function openNodeEvents(
+  { log }: Start,
+  { nodes, vault }: Pick<Stores, 'nodes' | 'vault'>,
+  deliver: (event: Event) => void,
+): Promise<{ readonly publish: (event: Event) => void; readonly sweep: () => Promise<void> } | null> {
+  if (nodes === null) return null
+  const table = nodes.events
+  const events = createNodeEvents({
+    table,
+    key: vault.eventsKey(),
+    self: () => nodes.group().self,
+    hasOthers: () => nodes.others().length > 0,
+    deliver,
+    log,
+  })
+  nodes.hear(events)
+  return { publish: (event) => isTold(event) && events.publish(event), sweep: () => table.sweep() }
 }
 
 /** The node of an instance whose data is in files. */

@@ -4,11 +4,12 @@
  */
 import { existsSync } from 'node:fs'
 import { type DatabaseAddress, shownDatabase } from '../base/net/database-url.ts'
-import type { NodeTable } from '../store/ports/nodes.ts'
+import type { EventTable, NodeTable } from '../store/ports/nodes.ts'
 import type { StorePlaces } from '../store/ports/places.ts'
 import type { ConfigMove, SchemaUpgrade } from '../store/ports/transfer.ts'
 import { configPlace, recordsPlace } from '../store/postgres/places.ts'
 import type { SharedDatabase } from '../store/postgres/shared-state/database.ts'
+import type { SharedRows } from '../store/postgres/shared-state/rows.ts'
 import { sqlitePlaces } from '../store/sqlite/places.ts'
 
 /** Files of the data directory. */
@@ -62,9 +63,21 @@ export async function openShared(database: DatabaseAddress): Promise<SharedDatab
   return (await import('../store/postgres/shared-state/database.ts')).openSharedDatabase(database)
 }
 
+/** As `createSharedRows`. */
+export async function openSharedRows(
+  ...of: Parameters<typeof import('../store/postgres/shared-state/rows.ts').createSharedRows>
+): Promise<SharedRows> {
+  return (await import('../store/postgres/shared-state/rows.ts')).createSharedRows(...of)
+}
+
 /** The nodes on a database. @param direct for notices, past a pooler */
 export async function openNodeTable(shared: SharedDatabase, direct: DatabaseAddress): Promise<NodeTable> {
   return (await import('../store/postgres/shared-state/nodes.ts')).createNodeTable(shared, direct)
+}
+
+/** What these nodes tell each other. */
+export async function openEventTable(shared: SharedDatabase): Promise<EventTable> {
+  return (await import('../store/postgres/shared-state/nodes.ts')).createEventTable(shared)
 }
 
 /** Makes the tables of a database, or brings them to the newest version. @param role that may use them; null for none */

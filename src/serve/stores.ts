@@ -2,20 +2,21 @@
 import { join } from 'node:path'
 import type { AccessFault } from '../base/files.ts'
 import { isLoopbackHost } from '../base/net/address.ts'
-import type { Nodes } from '../fleet/main/nodes.ts'
 import { createContactMemory } from '../fleet/shared/contact.ts'
 import { COUNTER_SLOT, HEALTH } from '../fleet/shared/messages.ts'
 import { type Counters, createCounterMemory, createCounters } from '../gateway/admit/counters.ts'
-import type { IdempotencyMemory } from '../gateway/idempotency/keys.ts'
+import type { KeysOfThreads } from '../gateway/idempotency/keys.ts'
 import type { RecordQueries } from '../operations/engine/ports.ts'
 import type { QuerySetup, RecorderSetup } from '../record/messages.ts'
 import { createFreshQueries, createRecordQueries } from '../record/query-client.ts'
 import { type Recorder, startRecorder } from '../record/recorder-client.ts'
 import type { Probed } from '../store/ports/unavailable.ts'
 import type { SharedDatabase } from '../store/postgres/shared-state/database.ts'
+import type { SharedRows } from '../store/postgres/shared-state/rows.ts'
 import { filesIn } from '../upkeep/data-files.ts'
 import { openIdempotencyKeys } from '../upkeep/kept/idempotency-keys.ts'
 import { createLastGood, type LastGoodSnapshot, tellLastGood } from '../upkeep/kept/last-good.ts'
+import { openSharedKeys, SHARED_KEYS_EFFECT } from '../upkeep/kept/shared-keys.ts'
 import { isInside, keyBesideData } from '../upkeep/key-place.ts'
 import { demandHome } from '../upkeep/moved.ts'
 import {
@@ -29,22 +30,27 @@ import {
 import { clearDamagedFiles } from '../upkeep/start/damaged-files.ts'
 import { watchKeyFile } from '../upkeep/start/key-watch.ts'
 import { VERSION } from '../version.ts'
-import { openNodes } from './nodes.ts'
-import { convertStores, openShared, PLACES, placesOf } from './places.ts'
+import { type EnteringNodes, openNodes } from './nodes.ts'
+import { convertStores, openShared, openSharedRows, PLACES, placesOf } from './places.ts'
 import type { Start } from './start.ts'
+
+/** Names them in the log when something about them fails. */
+export const ROWS = 'rows that nodes share'
 
 /** All that an instance keeps, and the threads that keep it. */
 export interface Stores extends Configuration {
   readonly lastGood: LastGoodSnapshot
-  readonly keys: IdempotencyMemory
+  readonly keys: KeysOfThreads
   /** What keeps the keys over a restart. */
   readonly keptKeys: Probed
   /** The file of the master key. */
   readonly vaultKey: Probed
   /** What the nodes on one database share; null for files. */
   readonly shared: SharedDatabase | null
+  /** Links, keys and tokens used once among it. */
+  readonly rows: SharedRows | null
   /** This node among them. */
-  readonly nodes: Nodes | null
+  readonly nodes: EnteringNodes | null
   /** See fleet/shared/contact; null without a bound. */
   readonly contact: SharedArrayBuffer | null
   /** Why the data directory may not be written; null when it may. */
@@ -55,7 +61,9 @@ export interface Stores extends Configuration {
   /** As the main thread counts. */
   readonly counters: Counters
   /** How the log names what is in a database. */
-  readonly named: { readonly config?: string; readonly records?: string }
+  readonly named: { readonly config?: string; readonly records?: string; readonly idempotency?: string }
+  /** What follows where that cannot be used. */
+  readonly effects: { readonly idempotency?: string }
   readonly recorder: Recorder
   readonly records: RecordQueries
 }
@@ -91,7 +99,7 @@ export async function openOwnStores(its: Start, regrouped: () => void = () => {}
   const contact = settings.staleMaxMs === null ? null : createContactMemory()
   const shared = settings.database === null ? null : await openShared(settings.database)
   parts.defer(() => shared?.close())
-  const nodes = shared === null ? null : await openNodes(its, shared, { health, contact }, regrouped)
+  const nodes = settings.database === null ? null : await openNodes(its, { health, contact }, regrouped)
   const configuration = await openConfiguration({
     settings,
     async enter() {
@@ -119,14 +127,22 @@ export async function openOwnStores(its: Start, regrouped: () => void = () => {}
   if (isReachable && isInside(keyFile, settings.data)) log('warn', keyBesideData(keyFile))
   for (const note of configuration.notes) log('warn', note)
   if (configuration.fault !== null) log('error', configuration.fault.log)
+  const rows =
+    shared === null
+      ? null
+      : await openSharedRows(shared, configuration.vault.linksKey(), clock, (error) => fault(error, ROWS))
   const keyStore = await openUpgraded(served.keys, log, () => served.keys.open())
   parts.defer(() => keyStore.close())
-  const { keys, kept: keptKeys } = openIdempotencyKeys({
-    ...its,
-    store: keyStore,
-    sealKey: configuration.vault.answersKey(),
-    unwritable: place.readOnly === null ? null : { file: files.keys.file, fault: place.readOnly },
-  })
+  const sealKey = configuration.vault.answersKey()
+  const { keys, kept: keptKeys } =
+    rows === null || nodes === null
+      ? openIdempotencyKeys({
+          ...its,
+          store: keyStore,
+          sealKey,
+          unwritable: place.readOnly === null ? null : { file: files.keys.file, fault: place.readOnly },
+        })
+      : openSharedKeys({ ...its, rows: rows.keys, file: keyStore, sealKey, node: nodes.identity })
   const vaultKey = watchKeyFile(keyFile, configuration.vault)
   return {
     ...configuration,
@@ -135,6 +151,7 @@ export async function openOwnStores(its: Start, regrouped: () => void = () => {}
     keptKeys,
     vaultKey,
     shared,
+    rows,
     nodes,
     health,
     contact,
@@ -185,7 +202,15 @@ export async function openStores(its: Start): Promise<Stores> {
   parts.defer(() => queries.close())
   return {
     ...own,
-    named: database === null ? {} : { config: 'the database', records: 'the database of request records' },
+    named:
+      database === null
+        ? {}
+        : {
+            config: 'the database',
+            records: 'the database of request records',
+            idempotency: 'the database of idempotency keys',
+          },
+    effects: database === null ? {} : { idempotency: SHARED_KEYS_EFFECT },
     counterMemory,
     counters,
     recorder,

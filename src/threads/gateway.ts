@@ -19,6 +19,7 @@ import {
   createConnectionClient,
   createIdempotencyClient,
   createKeySetClient,
+  createOnceClient,
   createOriginSessionClient,
   createSharedWatch,
   createSignInClient,
@@ -54,8 +55,14 @@ import { createCodePool } from '../sandbox/pool.ts'
 import { createServiceClient } from '../services/client.ts'
 import { createThreadHeldCalls } from '../shared-state/memory/held-calls.ts'
 import { openKeptValues } from '../shared-state/memory/kept-values.ts'
-import { createTombstones, openEndedIds, openKeyMemory } from '../shared-state/memory/key-memory.ts'
+import {
+  createSharedOnce,
+  createTombstones,
+  openEndedIds,
+  openKeyMemory,
+} from '../shared-state/memory/key-memory.ts'
 import { createThreadEvents } from '../shared-state/memory/shared-cells.ts'
+import type { Once, OnceKind } from '../shared-state/ports/memory.ts'
 import { isIn, networkOf } from '../snapshot/find/network.ts'
 import { createOpener } from '../vault/vault.ts'
 import { CallerMemory } from '../wire/caller-memory.ts'
@@ -83,6 +90,9 @@ const recorded = createRecordQueue({
 const refusedCallers = gatherRefusedCallers(recorded, say)
 const counts = new RequestCounts(init.counts, init.slot, CHECK_NAMES)
 const keys = createIdempotencyClient(say)
+const once = createOnceClient(say)
+const onceOf = (kind: OnceKind, cells: SharedArrayBuffer): Once =>
+  init.sharesOnce ? createSharedOnce(openKeyMemory(cells), once.of(kind)) : openKeyMemory(cells)
 const sources = new SourceCounts(init.sources, init.slot)
 const trusted = trustedNetworks(init.trustedProxies)
 const memory = new CallerMemory(init.callerMemoryMax)
@@ -139,7 +149,7 @@ const gateway = createGateway({
   ...(init.contact === null ? {} : { isInContact: contactCheck(init.contact, clock) }),
   callTool: (call, done) => callTool(call, done),
   keySets: keySets.load,
-  usedTokens: openKeyMemory(init.cells.usedTokens),
+  usedTokens: onceOf('used_tokens', init.cells.usedTokens),
   proofs: openKeyMemory(init.cells.proofs),
   keptValues: openKeptValues(init.cells.keptValues, init.slot),
   signIns,
@@ -183,7 +193,7 @@ const mcpDoor = {
   gateway,
   sealKey: init.sessionKey,
   tombstones: createTombstones(init.cells.tombstones, events),
-  usedReplies: openKeyMemory(init.cells.usedReplies),
+  usedReplies: onceOf('used_replies', init.cells.usedReplies),
   running: createRunningCalls(events),
   origin: init.origin,
   allowsOrigin,
@@ -335,6 +345,7 @@ main.on(
     connections,
     consoleCallers,
     keys,
+    once,
     originSessions: sessionPool,
     deliver: events.deliver,
     watch: {

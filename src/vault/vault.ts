@@ -48,6 +48,10 @@ export interface Vault {
   oauthKey(): Uint8Array
   /** 32 bytes that seal answers which are kept for an idempotency key; lasting, as that of sessions. */
   answersKey(): Uint8Array
+  /** 32 bytes that seal what one-time links, and sign-ins under way, lead to; lasting, as that of sessions. */
+  linksKey(): Uint8Array
+  /** 32 bytes that seal what nodes tell each other; lasting, as that of sessions. */
+  eventsKey(): Uint8Array
   /** Derived bytes for the prints of tokens that other gateways have issued (`printOfImported`); lasting, as that of sessions. */
   importedKey(): OwnedBytes
   /** The keys there are; the first seals. */
@@ -156,6 +160,9 @@ export function createVault(ring: KeyRingFile, store: KeyStore): Vault {
       new Uint8Array(hkdfSync('sha256', lasting.get('fingerprint')!, '', 'postern authorization server', 32)),
     answersKey: () =>
       new Uint8Array(hkdfSync('sha256', lasting.get('fingerprint')!, '', 'postern kept answers', 32)),
+    linksKey: () => new Uint8Array(hkdfSync('sha256', lasting.get('fingerprint')!, '', 'postern links', 32)),
+    eventsKey: () =>
+      new Uint8Array(hkdfSync('sha256', lasting.get('fingerprint')!, '', 'postern events', 32)),
     importedKey: () =>
       ownedBytes(
         new Uint8Array(hkdfSync('sha256', lasting.get('fingerprint')!, '', 'postern imported tokens', 32)),

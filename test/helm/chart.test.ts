@@ -61,7 +61,13 @@ test('each value of values.yaml changes what is rendered, and leaves it valid', 
 
 test('a value alone over the defaults renders to valid manifests, unless it needs another value', () => {
   // What these values need is said by the chart: values.test.ts
-  const needs = ['ingress.enabled', 'httpRoute.enabled', 'serviceMonitor.enabled', 'runner.address']
+  const needs = [
+    'ingress.enabled',
+    'httpRoute.enabled',
+    'serviceMonitor.enabled',
+    'runner.address',
+    'database.directUrl',
+  ]
   for (const [path, { value, beside = {} }] of Object.entries(OPTIONS)) {
     if (needs.includes(path) || path === 'extraVolumes' || path === 'extraVolumeMounts') continue
     const { manifests } = render(merged(beside, valuesWith(path, value)))
@@ -127,6 +133,62 @@ test('the checksum in the annotations changes with the environment, and with not
     { credentials: { existingSecret: 'a' } },
   ]
   for (const values of others) assert.notEqual(checksumOf(values), checksumOf({}))
+})
+
+/** What several pods need. */
+const SEVERAL: Values = {
+  replicas: 3,
+  database: { url: 'postgres://postern@db.example.com/postern' },
+  key: { existingSecret: 'vault-key' },
+}
+
+test('several pods share a database and a key, have a volume each, and start, stop and move one after the other', () => {
+  const rendered = render(SEVERAL)
+  assert.deepEqual(faultsOfManifests(rendered.manifests), [])
+  const set = only(rendered, 'StatefulSet')['spec'] as Record<string, unknown>
+  assert.deepEqual(
+    [set['replicas'], set['updateStrategy'], set['minReadySeconds']],
+    [3, { type: 'RollingUpdate' }, 10],
+  )
+  const [claim] = set['volumeClaimTemplates'] as { metadata: { name: string } }[]
+  assert.equal(claim!.metadata.name, 'data')
+  assert.ok(!rendered.manifests.some(({ kind }) => kind === 'PersistentVolumeClaim'))
+  const budget = only(rendered, 'PodDisruptionBudget')['spec'] as Record<string, unknown>
+  assert.equal(budget['maxUnavailable'], 1)
+  const spread = podOf(rendered.manifests).spec['topologySpreadConstraints'] as Record<string, unknown>[]
+  assert.deepEqual(
+    spread.map((one) => [one['topologyKey'], one['whenUnsatisfiable'], one['labelSelector']]),
+    ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map((key) => [
+      key,
+      'ScheduleAnyway',
+      budget['selector'],
+    ]),
+  )
+})
+
+test('one pod becomes several without a change of what Kubernetes never changes in a StatefulSet', () => {
+  const one = only(render({ ...SEVERAL, replicas: 1 }), 'StatefulSet')['spec'] as object
+  const several = only(render(SEVERAL), 'StatefulSet')['spec'] as object
+  const changeable = ['replicas', 'template', 'updateStrategy', 'minReadySeconds', 'ordinals']
+  const lasting = (spec: object) => Object.entries(spec).filter(([name]) => !changeable.includes(name))
+  assert.deepEqual(lasting(several), lasting(one))
+  // Nor does the version of the chart stand in it
+  assert.doesNotMatch(JSON.stringify(lasting(one)), /helm\.sh|version/)
+})
+
+test('both URLs of the database get the path of the password, and none without a secret', () => {
+  const urlsOf = (values: Values) => {
+    const environment = environmentOf(render(values))
+    return [environment['POSTERN_DATABASE_URL'], environment['POSTERN_DATABASE_DIRECT_URL']]
+  }
+  const [url, directUrl] = ['postgres://p@pooler/p?sslmode=require', 'postgres://p@db/p']
+  assert.deepEqual(urlsOf({ database: { url, directUrl } }), [url, directUrl])
+  const file = 'password_file=/etc/postern/database/password'
+  assert.deepEqual(urlsOf({ database: { url, directUrl, existingSecret: 'word' } }), [
+    `${url}&${file}`,
+    `${directUrl}?${file}`,
+  ])
+  assert.deepEqual(urlsOf({ database: { url } }), [url, undefined])
 })
 
 test('an instance is one pod, and names of objects fit however long the release is called', () => {

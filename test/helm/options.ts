@@ -8,7 +8,8 @@ interface Option {
 }
 
 const peer = [{ podSelector: { matchLabels: { app: 'other' } } }]
-const ownKey = { key: { existingSecret: '' } }
+const onePod = { replicas: 1 }
+const ownKey = { replicas: 1, key: { existingSecret: '' } }
 const vaultSecret = {
   vault: { existingSecret: 'vault-login', keys: { token: 'token', secretId: 'secret-id' } },
 }
@@ -24,11 +25,13 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
   'image.pullPolicy': { value: 'Never' },
   imagePullSecrets: { value: [] },
   origin: { value: 'https://apis.example.com' },
+  replicas: { value: 1 },
   settings: { value: { ENV: 'staging' } },
   'service.type': { value: 'NodePort' },
   'service.port': { value: 8443 },
   'service.annotations': { value: { 'example.com/more': 'yes' } },
   'service.externalTrafficPolicy': { value: 'Cluster' },
+  'service.sessionAffinity': { value: 'None' },
   'service.loadBalancerSourceRanges': { value: [] },
   'control.origin': { value: '' },
   'control.service.annotations': { value: { 'example.com/more': 'yes' } },
@@ -48,13 +51,13 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
   'httpRoute.annotations': { value: { 'example.com/more': 'yes' } },
   'httpRoute.parentRefs': { value: [{ name: 'internal' }] },
   'httpRoute.hostnames': { value: [] },
-  'key.existingSecret': { value: '' },
+  'key.existingSecret': { value: '', beside: onePod },
   'key.keys.file': { value: 'vault.key' },
   'key.persistence.existingClaim': { value: 'keys', beside: ownKey },
   'key.persistence.size': { value: '2Gi', beside: ownKey },
   'key.persistence.storageClass': { value: 'fast', beside: ownKey },
   'persistence.enabled': { value: false },
-  'persistence.existingClaim': { value: 'data' },
+  'persistence.existingClaim': { value: 'data', beside: onePod },
   'persistence.size': { value: '100Gi' },
   'persistence.storageClass': { value: 'slow' },
   'persistence.accessModes': { value: ['ReadWriteOnce'] },
@@ -71,6 +74,7 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
   'vault.kubernetes.audience': { value: '' },
   'vault.kubernetes.expirationSeconds': { value: 600 },
   'database.url': { value: 'postgres://postern@db.example.com/postern' },
+  'database.directUrl': { value: 'postgres://postern@other.example.com/postern' },
   'database.existingSecret': { value: '' },
   'database.keys.password': { value: 'word' },
   'runner.address': { value: '' },

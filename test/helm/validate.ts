@@ -15,6 +15,7 @@ const DEFINED: Readonly<Record<string, string>> = {
   'apps/v1 StatefulSet': 'api.apps.v1.StatefulSet',
   'networking.k8s.io/v1 Ingress': 'api.networking.v1.Ingress',
   'networking.k8s.io/v1 NetworkPolicy': 'api.networking.v1.NetworkPolicy',
+  'policy/v1 PodDisruptionBudget': 'api.policy.v1.PodDisruptionBudget',
 }
 
 const { definitions } = JSON.parse(readFileSync(resolve(import.meta.dirname, 'kubernetes.json'), 'utf8')) as {
@@ -102,10 +103,19 @@ export interface Container {
   readonly [name: string]: unknown
 }
 
-export function podOf(manifests: readonly Manifest[]): Pod {
+interface SetSpec {
+  readonly template: Pod
+  readonly volumeClaimTemplates?: readonly { readonly metadata: { readonly name: string } }[]
+}
+
+function setOf(manifests: readonly Manifest[]): SetSpec {
   const set = manifests.find(({ kind }) => kind === 'StatefulSet')
   if (set === undefined) throw new Error('there is no StatefulSet')
-  return (set['spec'] as { template: Pod }).template
+  return set['spec'] as SetSpec
+}
+
+export function podOf(manifests: readonly Manifest[]): Pod {
+  return setOf(manifests).template
 }
 
 export function containersOf({ spec }: Pod): readonly Container[] {
@@ -120,7 +130,10 @@ function faultsOfReferences(manifests: readonly Manifest[]): string[] {
     if (!holds) faults.push(fault)
   }
   const pod = podOf(manifests)
-  const volumes = pod.spec.volumes.map(({ name }) => name)
+  const volumes = [
+    ...pod.spec.volumes.map(({ name }) => name),
+    ...(setOf(manifests).volumeClaimTemplates ?? []).map(({ metadata }) => metadata.name),
+  ]
   demand(new Set(volumes).size === volumes.length, 'a volume stands twice')
   const mounted = containersOf(pod).flatMap(({ volumeMounts }) => volumeMounts ?? [])
   for (const { name } of mounted)
@@ -161,7 +174,7 @@ function faultsOfReferences(manifests: readonly Manifest[]): string[] {
 
 function selectorOf(kind: string, spec: Record<string, unknown> | undefined): Record<string, string> {
   if (kind === 'Service') return spec!['selector'] as Record<string, string>
-  if (kind === 'StatefulSet')
+  if (kind === 'StatefulSet' || kind === 'PodDisruptionBudget')
     return (spec!['selector'] as { matchLabels: Record<string, string> }).matchLabels
   if (kind === 'NetworkPolicy')
     return (spec!['podSelector'] as { matchLabels: Record<string, string> }).matchLabels

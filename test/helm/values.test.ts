@@ -116,6 +116,7 @@ const OF_THE_CHART = [
   'VAULT_KUBERNETES_ROLE',
   'VAULT_KUBERNETES_TOKEN_FILE',
   'DATABASE_URL',
+  'DATABASE_DIRECT_URL',
   'RUNNER',
   'RUNNER_TOKEN_FILE',
   'OIDC_CLIENT_SECRET',
@@ -163,7 +164,9 @@ test('each pattern is one that Go reads: without look-around and back references
 })
 
 const WRONG: readonly (readonly [yaml: string, fault: RegExp])[] = [
-  ['replicas: 2', /^values must NOT have additional properties: replicas$/],
+  ['replica: 2', /^values must NOT have additional properties: replica$/],
+  ['replicas: 0', /^replicas must be >= 1$/],
+  ['replicas: 1.5', /^replicas must be integer$/],
   ['image: {name: postern}', /^image must NOT have additional properties: name$/],
   ['image: {repository: ""}', /^image\.repository must NOT have fewer than 1 characters$/],
   ['image: {repository: "postern:latest"}', /^image\.repository must match pattern/],
@@ -189,6 +192,7 @@ const WRONG: readonly (readonly [yaml: string, fault: RegExp])[] = [
   ['persistence: {size: 20 GB}', /^persistence\.size must match pattern/],
   ['key: {existingSecret: Vault_Key}', /^key\.existingSecret must match pattern/],
   ['key: {value: abc}', /^key must NOT have additional properties: value$/],
+  ['database: {directUrl: "postgres://postern:word@db/postern"}', /^database\.directUrl must match pattern/],
   ['runner: {address: "unix:/run/runner.sock"}', /^runner\.address must match pattern/],
   ['security: {runAsUser: 0}', /^security\.runAsUser must be >= 1$/],
   ['security: {privileged: true}', /^security must NOT have additional properties: privileged$/],
@@ -211,6 +215,8 @@ test('a wrong value is refused by the schema, with its place and what it must be
   }
 })
 
+const SEVERAL = /replicas above 1 needs database\.url and key\.existingSecret/
+
 const TOGETHER: readonly (readonly [given: Values, fault: RegExp])[] = [
   [
     { ingress: { enabled: true, hosts: ['a.example.com'] } },
@@ -227,6 +233,19 @@ const TOGETHER: readonly (readonly [given: Values, fault: RegExp])[] = [
   ],
   [{ serviceMonitor: { enabled: true } }, /serviceMonitor\.enabled needs serviceMonitor\.existingSecret/],
   [{ runner: { address: 'http://runner:7800' } }, /runner\.address needs runner\.existingSecret/],
+  [{ replicas: 2 }, SEVERAL],
+  [{ replicas: 2, database: { url: 'postgres://postern@db/postern' } }, SEVERAL],
+  [{ replicas: 2, key: { existingSecret: 'vault-key' } }, SEVERAL],
+  [
+    {
+      replicas: 2,
+      database: { url: 'postgres://postern@db/postern' },
+      key: { existingSecret: 'vault-key' },
+      persistence: { existingClaim: 'data' },
+    },
+    /replicas above 1 needs persistence\.existingClaim to be empty/,
+  ],
+  [{ database: { directUrl: 'postgres://postern@db/postern' } }, /database\.directUrl needs database\.url/],
 ]
 
 test('a value that needs another one is refused with the name of that', () => {

@@ -184,6 +184,59 @@ await onPostgres(({ server: postgres, create }) => {
     assert.equal((await get(a, token)).status, 403)
   })
 
+  test('a session of an agent goes on at either node, and its end and its cancelled calls hold at both', async () => {
+    await using upstream = await startUpstream()
+    const { start } = await installation()
+    await using a = await start('a')
+    const token = await publishOrders(a, upstream.url)
+    await using b = await start('b')
+    const send = (server: TestServer, body: object, session?: string) =>
+      server.gateway('POST', '/mcp', {
+        token,
+        body: { jsonrpc: '2.0', ...body },
+        headers: {
+          accept: 'application/json, text/event-stream',
+          ...(session === undefined ? {} : { 'mcp-session-id': session }),
+        },
+      })
+    const opened = await send(a, {
+      id: 1,
+      method: 'initialize',
+      params: {
+        protocolVersion: '2025-11-25',
+        capabilities: {},
+        clientInfo: { name: 'x', version: '1' },
+      },
+    })
+    const session = opened.headers.get('mcp-session-id')!
+    assert.equal((await send(b, { id: 2, method: 'ping' }, session)).status, 200)
+    const open = new Set<string>()
+    upstream.answer = (seen, response) => {
+      open.add(seen.url)
+      response.on('close', () => open.delete(seen.url))
+    }
+    const call = send(
+      a,
+      {
+        id: 3,
+        method: 'tools/call',
+        params: { name: 'execute_call', arguments: { endpoint: 'GET /orders/v1/orders/7' } },
+      },
+      session,
+    )
+    await eventually(() => open.size === 1)
+    const cancelled = { method: 'notifications/cancelled', params: { requestId: 3 } }
+    assert.equal((await send(b, cancelled, session)).status, 202)
+    await eventually(() => open.size === 0)
+    assert.equal((await call).status, 202)
+    const ended = await b.gateway('DELETE', '/mcp', { token, headers: { 'mcp-session-id': session } })
+    assert.equal(ended.status, 204)
+    await until(
+      () => send(a, { id: 4, method: 'ping' }, session),
+      ({ status }) => status === 404,
+    )
+  })
+
   test('a node that may not serve without contact refuses once the time is over, and serves again with the next contact', async () => {
     await using upstream = await startUpstream()
     const { start } = await installation()

@@ -13,7 +13,7 @@ export function testLinks(name: string, make: () => LinksMade | Promise<LinksMad
   test(`${name}: a link is looked at any number of times and taken once`, async () => {
     const { members } = await make()
     const [one, other] = members
-    assert.equal(await one.put('a', { secret: 'x' }, 1000, 'ann'), true)
+    assert.equal(await one.put('a', { secret: 'x' }, 100_000, 'ann'), true)
     assert.deepEqual([await other.look('a'), await one.look('a')], [{ secret: 'x' }, { secret: 'x' }])
     assert.deepEqual(await other.take('a'), { secret: 'x' })
     assert.deepEqual([await one.take('a'), await one.look('a'), await one.take('b')], [null, null, null])
@@ -21,7 +21,7 @@ export function testLinks(name: string, make: () => LinksMade | Promise<LinksMad
 
   test(`${name}: of many who take a link at the same time, one gets its value`, async () => {
     const { members } = await make()
-    await members[0].put('a', { secret: 'x' }, 1000, null)
+    await members[0].put('a', { secret: 'x' }, 100_000, null)
     const taken = await Promise.all(Array.from({ length: 20 }, (_, n) => members[n % 2]!.take('a')))
     assert.equal(taken.filter((value) => value !== null).length, 1)
   })
@@ -29,17 +29,17 @@ export function testLinks(name: string, make: () => LinksMade | Promise<LinksMad
   test(`${name}: a link ends with its time`, async () => {
     const { members, move } = await make()
     const [links] = members
-    await links.put('a', { secret: 'x' }, 1000, 'ann')
-    move(900)
+    await links.put('a', { secret: 'x' }, 100_000, 'ann')
+    move(90_000)
     assert.notEqual(await links.look('a'), null)
-    move(100)
+    move(10_000)
     assert.deepEqual([await links.look('a'), await links.take('a')], [null, null])
   })
 
   test(`${name}: bounds hold for one owner and for all, and ended links do not count`, async () => {
     const { members, move } = await make()
     const [links] = members
-    const put = (key: string, owner: string | null) => links.put(key, { secret: key }, 1000, owner)
+    const put = (key: string, owner: string | null) => links.put(key, { secret: key }, 100_000, owner)
     assert.deepEqual(
       [await put('a', 'ann'), await put('b', 'ann'), await put('c', 'ann')],
       [true, true, false],
@@ -48,7 +48,7 @@ export function testLinks(name: string, make: () => LinksMade | Promise<LinksMad
     assert.equal(await links.look('c'), null)
     await links.take('a')
     assert.deepEqual([await put('c', 'ann'), await put('f', null)], [true, false])
-    move(1000)
+    move(100_000)
     assert.deepEqual(
       [await put('g', 'ann'), await put('h', 'ann'), await put('i', 'ann')],
       [true, true, false],

@@ -117,6 +117,7 @@ export async function startAuthorization({
         createSharedCells(),
         createClock(cell),
         createThreadEvents(() => {}),
+        null,
       ),
       metricsPage: () => '',
       sessionKey: vault.sessionKey(),

@@ -68,7 +68,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     is: 'SQLite. `serve/places.ts` alone imports it; SQL is nowhere outside of `store`',
   },
   'store/postgres': {
-    may: ['base', 'model', 'store/ports', 'store/sql', 'store/migrations'],
+    may: ['base', 'model', 'store/ports', 'store/sql', 'store/migrations', 'shared-state/ports'],
     is: 'PostgreSQL, which several processes may share. `serve/places.ts` alone imports it',
   },
   'store/migrations': {

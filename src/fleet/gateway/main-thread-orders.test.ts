@@ -37,6 +37,7 @@ function thread(own: Partial<OrdersParts> = {}) {
     connections: { answered: () => assert.fail() },
     consoleCallers: { answered: () => assert.fail() },
     keys: { claimed: () => assert.fail() },
+    once: { answered: () => assert.fail() },
     originSessions: { heard: () => assert.fail() },
     deliver: () => assert.fail(),
     watch: { share: () => assert.fail(), want: () => assert.fail(), down: () => assert.fail() },

@@ -18,6 +18,7 @@ import type {
   ConnectionClient,
   IdempotencyClient,
   KeySetClient,
+  OnceClient,
   OriginSessionClient,
   SharedWatchClient,
   SignInClient,
@@ -62,6 +63,7 @@ export interface OrdersParts {
   readonly connections: Pick<ConnectionClient, 'answered'>
   readonly consoleCallers: Pick<ConsoleCallerClient, 'answered'>
   readonly keys: Pick<IdempotencyClient, 'claimed'>
+  readonly once: Pick<OnceClient, 'answered'>
   readonly originSessions: Pick<OriginSessionClient, 'heard'>
   readonly deliver: (event: Event) => void
   readonly watch: OriginWatching
@@ -151,6 +153,9 @@ export function createOrders(parts: OrdersParts): (message: ToGateway) => void {
         return
       case 'claimed':
         parts.keys.claimed(message.id, message.claim)
+        return
+      case 'claimed_once':
+        parts.once.answered(message.id, message.claimed)
         return
       case 'origin_session':
         parts.originSessions.heard(message.reply)

@@ -10,6 +10,7 @@ import type { Claim, IdempotencyKeys } from '../../gateway/idempotency/keys.ts'
 import type { KeySetAnswer, LoadKeySet } from '../../gateway/identify/key-sets.ts'
 import type { SignIns } from '../../gateway/identify/sign-in-port.ts'
 import type { ConnectionAnswer, SignInProof } from '../../model/access/caller.ts'
+import type { Claimed, Once, OnceKind } from '../../shared-state/ports/memory.ts'
 import type {
   OriginSessionPool,
   PooledSession,
@@ -185,6 +186,28 @@ export function createIdempotencyClient(say: (message: FromGateway) => void): Id
 }
 
 const LATE_CLAIM: Claim = { state: 'unavailable' }
+
+// Claims keys that are used once over all processes. The main thread asks the database.
+
+/** The database answers in a millisecond; one that takes longer is in trouble. */
+const ONCE_MS = 1000
+
+export interface OnceClient extends Pick<Questions<Claimed>, 'answered'> {
+  /** Keys of one kind, over all processes. A key whose answer came too late may stay used. */
+  of(kind: OnceKind): Once
+}
+
+/** @param say tells the main thread; its answers come by `answered` */
+export function createOnceClient(say: (message: FromGateway) => void): OnceClient {
+  const questions = createQuestions<Claimed>(() => 'unavailable')
+  return {
+    of: (kind) => ({
+      claim: (key, until, now) =>
+        questions.ask(ONCE_MS, (id) => say({ kind: 'claim_once', id, of: kind, key, until, now })),
+    }),
+    answered: questions.answered,
+  }
+}
 
 // Asks the main thread to verify access tokens of people. Revoked grants are known to all threads at once through shared
 // memory.

@@ -29,6 +29,7 @@ function starting(count: number, lookMs?: number, startMs?: number) {
       connectRecorder: () => () => {},
       releaseDead: () => {},
       keys: new IdempotencyMemory({ ...KEYS_BOUNDS, now: Date.now }),
+      once: null,
       keySets: async () => ({ ok: false, reason: 'no issuer' }),
       prove: async () => null,
       signIn: async () => ({ ok: false, code: 'credential_invalid', reason: 'none' }),

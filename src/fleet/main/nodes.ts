@@ -11,6 +11,7 @@ import {
   type Heartbeat,
   LIVE_MS,
   type NodeFacts,
+  type NodeIdentity,
   type NodeRow,
   type NodeTable,
   type NoticeConnection,
@@ -18,6 +19,7 @@ import {
 import { StoreUnavailable } from '../../store/ports/unavailable.ts'
 import { type Moment, momentOf } from '../shared/contact.ts'
 import { createConditions } from './conditions.ts'
+import type { NodeEvents } from './node-events.ts'
 
 /** How often a node writes its row, milliseconds. */
 export const HEARTBEAT_MS = 2000
@@ -45,8 +47,12 @@ export interface Nodes {
    * @param revised resolves with whether everything that was committed before the call is in force; never rejects
    */
   watch(revised: () => Promise<boolean>): void
+  /** Has what other nodes tell taken. */
+  hear(events: Pick<NodeEvents, 'committed' | 'catchUp'>): void
   /** Writes the heartbeat and reads those of the others. To be called every {@link HEARTBEAT_MS}. */
   beat(): Promise<void>
+  /** This process; epoch 0 while it is not among the nodes. */
+  identity(): NodeIdentity
   /** This node has a revision in force. Never rejects. */
   acknowledge(revision: number): Promise<void>
   /** Names of the nodes that have not acknowledged a revision in time. Never rejects. */
@@ -100,6 +106,7 @@ export function createNodes(parts: NodesParts): Nodes {
   let epoch = 0
   let isEntering = false
   let revised = async (): Promise<boolean> => false
+  let events: Pick<NodeEvents, 'committed' | 'catchUp'> = { committed() {}, catchUp: async () => {} }
   let measured = (): Measured => ({ recordsWaiting: 0 })
   let rows: readonly NodeRow[] = []
   /** Ids of live nodes, this one included, in order. */
@@ -233,7 +240,11 @@ export function createNodes(parts: NodesParts): Nodes {
     isListening = true
     try {
       const opened = await table.listen(
-        { revision: () => others().length > 0 && void revised(), nodes: () => void refreshQuietly() },
+        {
+          revision: () => others().length > 0 && void revised(),
+          nodes: () => void refreshQuietly(),
+          event: (row) => events.committed(row),
+        },
         () => {
           notices = null
           isListening = false
@@ -257,9 +268,13 @@ export function createNodes(parts: NodesParts): Nodes {
     report(measure) {
       measured = measure
     },
+    hear(listener) {
+      events = listener
+    },
     watch(listener) {
       revised = listener
     },
+    identity: () => ({ id, epoch }),
     async enter() {
       isEntering = true
       const begun = momentOf(clock)
@@ -293,6 +308,7 @@ export function createNodes(parts: NodesParts): Nodes {
       await refresh()
       // Not waited for: a heartbeat must not be late because threads are
       void catchUp(begun)
+      await events.catchUp()
     },
     async acknowledge(held) {
       if (held <= revision) return

@@ -38,6 +38,8 @@ export interface WatchedStores {
   readonly health: SharedArrayBuffer
   /** How the log names a store that is no file. */
   readonly named?: Partial<Readonly<Record<StoreName, string>>>
+  /** What the log says of such a store that cannot be used; see EFFECT. */
+  readonly effects?: Partial<Readonly<Record<StoreName, string>>>
 }
 
 /** As the log names them; what is in a database is named by {@link WatchedStores.named}. */
@@ -68,7 +70,17 @@ export function keepHealth(
   },
   stores: WatchedStores,
 ): Health {
-  const { store, recorder, lastGood, keptKeys, vaultKey, health, fault: closed, named = {} } = stores
+  const {
+    store,
+    recorder,
+    lastGood,
+    keptKeys,
+    vaultKey,
+    health,
+    fault: closed,
+    named = {},
+    effects = {},
+  } = stores
   const cells = new Int32Array(health)
   Atomics.store(cells, HEALTH.recorder, 1)
   const known = new Map<StoreName, StoreFault | null>()
@@ -99,7 +111,11 @@ export function keepHealth(
     if (seen === null) its.log('info', `${what} can be used again`)
     else if (isChecked) its.log('error', `${what} is damaged: ${seen.inner}. ${REMEDY[name]}`)
     else if (seen.fault === 'slow') its.log('error', `${what} is slow: ${seen.inner}`)
-    else its.log('error', `${what} cannot be used (${seen.fault}): ${seen.inner}. ${EFFECT[name]}`)
+    else
+      its.log(
+        'error',
+        `${what} cannot be used (${seen.fault}): ${seen.inner}. ${effects[name] ?? EFFECT[name]}`,
+      )
   }
 
   function checked(name: StoreName, damage: string | null): void {

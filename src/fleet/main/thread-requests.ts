@@ -1,6 +1,6 @@
 /** Answers requests of gateway threads that the main thread handles once for all of them. */
 import type { Protected } from '../../base/doors.ts'
-import type { IdempotencyMemory } from '../../gateway/idempotency/keys.ts'
+import type { KeysOfThreads } from '../../gateway/idempotency/keys.ts'
 import type { LoadKeySet } from '../../gateway/identify/key-sets.ts'
 import type {
   ConnectionAnswer,
@@ -9,6 +9,7 @@ import type {
   RefusedConnection,
   SignInProof,
 } from '../../model/access/caller.ts'
+import type { Once, OnceKind } from '../../shared-state/ports/memory.ts'
 import type { OriginSessionMembers, OriginSessionPool } from '../../shared-state/ports/origin-sessions.ts'
 import {
   type FromGateway,
@@ -31,13 +32,16 @@ export type ThreadRequest = Extract<
       | 'claim'
       | 'settle'
       | 'release'
+      | 'claim_once'
       | 'log'
   }
 >
 
 export interface ThreadRequestsOptions {
   /** Idempotency keys of all threads. */
-  readonly keys: IdempotencyMemory
+  readonly keys: KeysOfThreads
+  /** Keys that are used once over all processes; null where threads share them by memory alone. */
+  readonly once: Readonly<Record<OnceKind, Once>> | null
   /** Fetches the keys of issuers for all threads. */
   readonly keySets: LoadKeySet
   /** Id of the principal that an access token of management stands for; null for none. Never rejects. */
@@ -58,6 +62,7 @@ export interface ThreadRequestsOptions {
 /** @param tell answers the thread in that slot that asked */
 export function createThreadRequests({
   keys,
+  once,
   keySets,
   prove,
   signIn,
@@ -97,8 +102,11 @@ export function createThreadRequests({
         break
       }
       case 'claim': {
-        const claim = keys.claim(request.key, request.fingerprint, slot)
-        tell({ kind: 'claimed', id: request.id, claim })
+        const { id, key, fingerprint } = request
+        const claim = keys.claim(key, fingerprint, slot)
+        // At once where it can be: what this thread says of the key later is heard later
+        if (claim instanceof Promise) void claim.then((later) => tell({ kind: 'claimed', id, claim: later }))
+        else tell({ kind: 'claimed', id, claim })
         break
       }
       case 'settle':
@@ -107,6 +115,13 @@ export function createThreadRequests({
       case 'release':
         keys.release(request.key, slot)
         break
+      case 'claim_once': {
+        const { id, of, key, until, now } = request
+        void Promise.resolve(once?.[of].claim(key, until, now) ?? 'unavailable').then((claimed) =>
+          tell({ kind: 'claimed_once', id, claimed }),
+        )
+        break
+      }
       case 'log':
         log(request.level, `gateway thread ${slot}: ${request.message}`)
         break

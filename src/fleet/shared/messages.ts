@@ -32,6 +32,7 @@ import type { TrialAnswer } from '../../model/workflow/trial.ts'
 import type { HttpEngine } from '../../settings/values.ts'
 import type { SharedCells } from '../../shared-state/memory/shared-cells.ts'
 import type { Event } from '../../shared-state/ports/events.ts'
+import type { Claimed, OnceKind } from '../../shared-state/ports/memory.ts'
 import type { PooledSession, SessionKey, TakenSession } from '../../shared-state/ports/origin-sessions.ts'
 import type { OriginFragment } from '../../snapshot/fragments.ts'
 import type { SentDelta } from '../../snapshot/packed-fragments.ts'
@@ -88,6 +89,8 @@ export interface GatewayInit {
   readonly health: SharedArrayBuffer
   /** What all threads remember together. */
   readonly cells: SharedCells
+  /** Keys that are used once are claimed over all processes too, by the main thread. */
+  readonly sharesOnce: boolean
   /** See fleet/shared/contact; null where nothing is refused for want of it. */
   readonly contact: SharedArrayBuffer | null
   readonly clockCell: ClockCell | null
@@ -168,6 +171,8 @@ export type ToGateway =
   | { readonly kind: 'console_caller'; readonly id: number; readonly caller: ConsoleCaller }
   /** What the claim of an idempotency key came to. */
   | { readonly kind: 'claimed'; readonly id: number; readonly claim: Claim }
+  /** What the claim of a key that is used once came to. */
+  | { readonly kind: 'claimed_once'; readonly id: number; readonly claimed: Claimed }
   /** Of sessions at origins. */
   | { readonly kind: 'origin_session'; readonly reply: SessionReply }
   /** Another thread has published it. */
@@ -226,6 +231,15 @@ export type FromGateway =
   | { readonly kind: 'claim'; readonly id: number; readonly key: string; readonly fingerprint: string }
   | { readonly kind: 'settle'; readonly key: string; readonly answer: KeptAnswer | null }
   | { readonly kind: 'release'; readonly key: string }
+  /** Claims a key that is used once over all processes. Times are milliseconds since the epoch. */
+  | {
+      readonly kind: 'claim_once'
+      readonly id: number
+      readonly of: OnceKind
+      readonly key: string
+      readonly until: number
+      readonly now: number
+    }
   /** Of sessions at origins. */
   | { readonly kind: 'origin_session'; readonly said: SessionSaid }
   /** For all other threads. */

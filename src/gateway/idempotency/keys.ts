@@ -26,12 +26,25 @@ export interface IdempotencyKeys {
   release(key: string): void
 }
 
+/** The keys as the main thread keeps them for its gateway threads. */
+export interface KeysOfThreads {
+  /** As {@link IdempotencyKeys.claim}; a promise, which never rejects, where processes share the keys. @param owner the thread */
+  claim(key: string, fingerprint: string, owner: number): Claim | Promise<Claim>
+  /** As that of {@link IdempotencyKeys}. Nothing where the key is not claimed by this thread. */
+  settle(key: string, answer: KeptAnswer | null, owner: number): void
+  /** Likewise. */
+  release(key: string, owner: number): void
+  /** Ends the claims of a thread that died: nobody knows how far its requests came. */
+  cutOff(owner: number): void
+}
+
 /** A key within its scope, and whose room in the memory it takes. */
 export function scopedKey(client: string, scoped: string): string {
   return `${client} ${scoped}`
 }
 
-function clientOf(key: string): string {
+/** In whose room a key of {@link scopedKey} is. */
+export function clientOf(key: string): string {
   return key.slice(0, key.indexOf(' '))
 }
 
@@ -80,7 +93,7 @@ export interface IdempotencyMemoryOptions {
 }
 
 /** Bytes of an entry without its answer. */
-const ENTRY_BYTES = 300
+export const ENTRY_BYTES = 300
 
 /** Keys of one client whose requests have ended, the oldest first. */
 interface Share {
@@ -93,7 +106,7 @@ interface Share {
  * time; requests under way never are: without room for another, claims are `unavailable`. What it says holds after a restart
  * too, where it has a keeper: a claim is kept before its request is made.
  */
-export class IdempotencyMemory {
+export class IdempotencyMemory implements KeysOfThreads {
   readonly #options: IdempotencyMemoryOptions
   readonly #entries = new Map<string, Entry>()
   readonly #shares = new Map<string, Share>()
@@ -152,7 +165,6 @@ export class IdempotencyMemory {
     this.#keep(null)
   }
 
-  /** Ends the claims of a thread that died: nobody knows how far its requests came. */
   cutOff(owner: number): void {
     for (const [key, entry] of this.#entries) {
       if (entry.owner !== owner || entry.answer !== undefined) continue
@@ -244,7 +256,8 @@ function isUnderWay({ answer, owner }: Entry): boolean {
   return answer === undefined && owner !== NOBODY
 }
 
-function bytesOf(answer: KeptKey['answer']): number {
+/** The room of a key with its answer, bytes. */
+export function bytesOf(answer: KeptKey['answer']): number {
   return ENTRY_BYTES + (answer == null ? 0 : sizeOf(answer))
 }
 

@@ -255,7 +255,7 @@ export interface FragmentPublisher extends Publisher {
 }
 
 /** Processes that share the store. Neither promise rejects. */
-export interface OtherNodes {
+interface OtherNodes {
   /** Tells them that the threads of this process have a revision, and that it is on disk. */
   acknowledge(revision: number): Promise<void>
   /** Names of those that have not acknowledged a revision in time. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { testOnce } from '../../../test/shared-state/once.ts'
-import { createKeyMemory, openKeyMemory } from './key-memory.ts'
+import { createKeyMemory, createSharedOnce, openKeyMemory } from './key-memory.ts'
 
 testOnce('shared memory', () => {
   const cells = createKeyMemory(1024)
@@ -47,4 +47,15 @@ test('a holder that has ever new keys remembered leaves places for the next hold
     [true, false],
   )
   assert.equal(claimed('', 10_000), 64 * 32 - 64 * 16 - 100)
+})
+
+test('a claim that the shared memory cannot answer is forgotten, and its place is free', async () => {
+  const own = openKeyMemory(createKeyMemory(32))
+  let isReachable = false
+  const once = createSharedOnce(own, { claim: () => (isReachable ? 'first' : 'unavailable') })
+  for (let n = 0; n < 100; n++)
+    assert.equal(await once.claim(`t${n}`, 2000, 1000, n % 2 === 0 ? 'acme' : ''), 'unavailable')
+  isReachable = true
+  assert.equal(await once.claim('t0', 2000, 1000, 'acme'), 'first')
+  assert.equal(once.claim('t0', 2000, 1000, 'acme'), 'again')
 })

@@ -21,6 +21,27 @@ export interface KeyMemory extends Once {
   claim(key: string, until: number, now: number, holder?: string): Claimed
   /** True while a thread remembers the key. @param now milliseconds since the epoch. @param holder as it was claimed for */
   has(key: string, now: number, holder?: string): boolean
+  /** Takes a claim back, whose key was not used after all. @param holder as it was claimed for */
+  forget(key: string, holder?: string): void
+}
+
+/**
+ * Keys that processes remember together, each in front of its own memory. What the memory of this process knows is answered at once, and
+ * its bounds hold for what this process asks of the others.
+ * @param shared the memory of all processes
+ */
+export function createSharedOnce(own: KeyMemory, shared: Once): Once {
+  return {
+    claim(key, until, now, holder) {
+      const claimed = own.claim(key, until, now, holder)
+      if (claimed !== 'first') return claimed
+      return Promise.resolve(shared.claim(key, until, now)).then((settled) => {
+        // Whoever asks again later is not told that the key was used
+        if (settled === 'unavailable') own.forget(key, holder)
+        return settled
+      })
+    },
+  }
 }
 
 /** Memory for {@link openKeyMemory}, shared by all threads. `places` is a multiple of 32. */
@@ -88,6 +109,13 @@ export function openKeyMemory(memory: SharedArrayBuffer): KeyMemory {
     has(text, now, holder = '') {
       const { key, start } = placeOf(text, numberOf(holder))
       return holds(start, key, BigInt(Math.floor(now)), -1)
+    },
+    forget(text, holder = '') {
+      const { key, start } = placeOf(text, numberOf(holder))
+      for (let at = start; at < start + 2 * BUCKET; at += 2) {
+        const expires = Atomics.load(cells, at + 1)
+        if (Atomics.load(cells, at) === key) Atomics.compareExchange(cells, at + 1, expires, 0n)
+      }
     },
   }
 }

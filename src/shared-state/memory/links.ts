@@ -1,14 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
-import type { Links } from '../ports/memory.ts'
-
-export interface LinkBounds {
-  /** Links that are kept at once. */
-  readonly max: number
-  /** Of one owner. */
-  readonly ownMax?: number
-  /** At `max`, a new link pushes out the oldest one, and is not refused. */
-  readonly dropsOldest?: boolean
-}
+import type { LinkBounds, Links } from '../ports/memory.ts'
 
 interface Kept<Value> {
   readonly value: Value

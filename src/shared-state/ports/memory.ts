@@ -47,6 +47,18 @@ export interface Throttle {
   attempt(keys: readonly BackoffKey[]): Attempted | Promise<Attempted>
 }
 
+/** Kinds of links. Those of one kind share bounds. Once released, a name must not change. */
+export type LinkKind = 'secret' | 'sign_in' | 'connecting'
+
+export interface LinkBounds {
+  /** Links that are kept at once. */
+  readonly max: number
+  /** Of one owner. */
+  readonly ownMax?: number
+  /** At `max`, a new link pushes out the oldest one, and is not refused. */
+  readonly dropsOldest?: boolean
+}
+
 /**
  * What a link leads to, kept until the link is used: the secret behind a one-time link, the state of a sign-in at an identity
  * provider. Values are plain data. A promise rejects when the memory cannot be reached.
@@ -70,6 +82,9 @@ export type Claimed =
   | 'again'
   /** The claim cannot be remembered: no place is free, or the shared memory cannot be reached. */
   | 'unavailable'
+
+/** Kinds of keys that are used once: tokens of callers, replies to questions. Once released, a name must not change. */
+export type OnceKind = 'used_tokens' | 'used_replies'
 
 /** Remembers that a key was used: a token, or the reply to a question. All threads and processes share the memory. */
 export interface Once {

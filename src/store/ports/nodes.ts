@@ -62,6 +62,8 @@ export interface NodeNotices {
   revision(): unknown
   /** Rows of nodes have changed. */
   nodes(): void
+  /** A row of events was committed. @see sealed null where it must be read */
+  event(row: Omit<EventRow, 'sealed'> & { readonly sealed: Uint8Array | null }): void
 }
 
 /** The table of nodes. Each method rejects with StoreUnavailable while the database cannot be used. */
@@ -82,6 +84,26 @@ export interface NodeTable {
   remove(id: string, epoch: number | null): Promise<boolean>
   /** Waits for notices on a connection of its own. `lost` is called once, when that connection has ended. */
   listen(notices: NodeNotices, lost: () => void): Promise<NoticeConnection>
+}
+
+/** Events that one node has told the others at once. */
+export interface EventRow {
+  /** One more than that of the row that was committed before. */
+  readonly number: number
+  /** Id of the node. */
+  readonly node: string
+  readonly sealed: Uint8Array
+}
+
+/** What nodes tell each other. Each method rejects with StoreUnavailable while the database cannot be used. */
+export interface EventTable {
+  add(node: string, sealed: Uint8Array): Promise<void>
+  /** Number of the row that was committed last. */
+  last(): Promise<number>
+  /** Rows after a number, in their order, at most `max`. */
+  after(number: number, max: number): Promise<readonly EventRow[]>
+  /** Deletes rows that are older than ten minutes. */
+  sweep(): Promise<void>
 }
 
 export interface NoticeConnection {

@@ -26,7 +26,10 @@ export interface PgClient {
   /** As `copyOut`. */
   copy(select: string, columns: readonly Column[]): Promise<readonly (readonly unknown[])[]>
   release(destroy?: boolean): void
-  on(event: 'notification', listener: (message: { readonly channel: string }) => void): void
+  on(
+    event: 'notification',
+    listener: (message: { readonly channel: string; readonly payload?: string }) => void,
+  ): void
   on(event: 'error' | 'end', listener: (error?: Error) => void): void
   off(event: 'error', listener: (error?: Error) => void): void
 }

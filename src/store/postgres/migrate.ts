@@ -8,7 +8,12 @@ import { type PgClient, type PgPool, SCHEMA } from './connection.ts'
 const SERVER_MIN = 140_000
 
 /** Classes of locks in the database, the first of two numbers. Postern takes no other advisory lock. */
-export const LOCKS = { migration: 7_700_001, configuration: 7_700_002, oauth: 7_700_003 } as const
+export const LOCKS = {
+  migration: 7_700_001,
+  configuration: 7_700_002,
+  oauth: 7_700_003,
+  links: 7_700_004,
+} as const
 
 /** What has steps of its own in `schema_versions`. */
 export type Kind = 'config' | 'records' | 'shared_state'

@@ -166,8 +166,16 @@ function operationCommand(
     const once = operation.revealsOnce === true ? secretsIn(body) : []
     if (once.length > 0)
       ports.err(`Keep the ${once.map(({ name }) => name).join(' and the ')}: shown only now.\n`)
+    if (body['pending'] === true) ports.err(pendingText(body['pending_nodes']))
     if (operation.fails?.(body) === true) throw new Failed(EXIT.error)
   })
+}
+
+/** A change that is stored, and not in force everywhere yet. @param nodes names of nodes that have not acknowledged it */
+function pendingText(nodes: unknown): string {
+  const late = Array.isArray(nodes) ? nodes.map((name) => printable(String(name))).join(', ') : ''
+  const where = late === '' ? 'on every gateway thread' : `on these nodes: ${late}. See postern nodes list`
+  return `The change is stored, but not yet in force ${where}.\n`
 }
 
 /** A client whose refusals name flags and lines of files. Programs, which ask for JSON or YAML, get the pointers as they came. */

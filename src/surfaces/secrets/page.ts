@@ -1,5 +1,4 @@
 import { toTime } from '../../base/clock.ts'
-import type { Secret } from '../../base/crypto/token.ts'
 import { DOORS } from '../../base/doors.ts'
 import { exact, type Html, html, pageHeaders, pageText } from '../../base/http/page.ts'
 import { inWords } from '../../model/resource-types.ts'
@@ -39,6 +38,20 @@ export async function answerSecretPage(
   request: PageRequest,
   fault: (error: unknown, requestId: string) => void,
 ): Promise<PageAnswer> {
+  try {
+    return await answered(links, request)
+  } catch (error) {
+    fault(error, request.requestId)
+    return page(
+      503,
+      request,
+      'Try again',
+      html`<p>The secret could not be opened. Try again in a moment. If the link does not work then, rotate the secret.</p>`,
+    )
+  }
+}
+
+async function answered(links: SecretLinks, request: PageRequest): Promise<PageAnswer> {
   const { method, path } = request
   const token = path.slice(SECRETS_ROOT.length)
   if (method === 'GET' || method === 'HEAD') {
@@ -52,13 +65,7 @@ export async function answerSecretPage(
   }
   const facts = await links.look(token)
   if (facts === null) return gone(request)
-  let secret: Secret | null
-  try {
-    secret = await links.open(token, request)
-  } catch (error) {
-    fault(error, request.requestId)
-    return page(503, request, 'Try again', html`<p>The secret could not be opened. The link still works.</p>`)
-  }
+  const secret = await links.open(token, request)
   if (secret === null) return gone(request)
   return page(
     200,

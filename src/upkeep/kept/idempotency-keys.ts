@@ -97,8 +97,7 @@ export function createKeyKeeper(
   sealKey: Uint8Array,
   report: (error: unknown) => void,
 ): StoredKeyKeeper {
-  // Read once: as bytes it would cost more than the sealing
-  const sealing = createSecretKey(sealKey)
+  const seal = createAnswerSeal(sealKey)
   let isWhole = true
   /** Milliseconds from the time that keys expire by to the clock, as the rows in the file have them. */
   let ahead = 0
@@ -123,19 +122,13 @@ export function createKeyKeeper(
     const shared = { key, fingerprint, until: Math.floor(until + ahead) }
     if (answer === undefined) return { ...shared, state: 'open', sealed: null }
     if (answer === null) return { ...shared, state: 'unkept', sealed: null }
-    return { ...shared, state: 'answered', sealed: encrypt(sealing, packed(answer), key) }
+    return { ...shared, state: 'answered', sealed: seal.seal(key, answer) }
   }
 
   function fromRow({ key, fingerprint, until, state, sealed }: KeyRow): KeptKey {
     const shared = { key, fingerprint, until }
     if (state === 'open') return { ...shared, answer: undefined }
-    if (sealed === null) return { ...shared, answer: null }
-    try {
-      return { ...shared, answer: unpacked(decrypt(sealing, sealed, key)) }
-    } catch {
-      // Of another key file, or damaged: the request was made all the same.
-      return { ...shared, answer: null }
-    }
+    return { ...shared, answer: sealed && seal.open(key, sealed) }
   }
 
   return {
@@ -176,6 +169,29 @@ export function createKeyKeeper(
     },
     async probe() {
       if (isWhole) orLater(() => store.look())
+    },
+  }
+}
+
+/** Seals answers, each for its key. */
+export interface AnswerSeal {
+  seal(key: string, answer: KeptAnswer): Uint8Array
+  /** Null for what was sealed by another key file, or is damaged: the request was made all the same. */
+  open(key: string, sealed: Uint8Array): KeptAnswer | null
+}
+
+/** @param sealKey 32 bytes */
+export function createAnswerSeal(sealKey: Uint8Array): AnswerSeal {
+  // Read once: as bytes it would cost more than the sealing
+  const sealing = createSecretKey(sealKey)
+  return {
+    seal: (key, answer) => encrypt(sealing, packed(answer), key),
+    open(key, sealed) {
+      try {
+        return unpacked(decrypt(sealing, sealed, key))
+      } catch {
+        return null
+      }
     },
   }
 }

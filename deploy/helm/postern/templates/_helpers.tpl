@@ -69,6 +69,11 @@ labels:
 {{- end -}}
 {{- end -}}
 
+{{/* Not empty where several pods share one database. eq compares values of one type, and Helm reads numbers as two types. */}}
+{{- define "postern.isShared" -}}
+{{- if not (eq (toJson .Values.replicas) "1") -}}yes{{- end -}}
+{{- end -}}
+
 {{/* The environment of the process. Secrets are files: only their paths are here. */}}
 {{- define "postern.environment" -}}
 POSTERN_DATA: /data/postern
@@ -132,6 +137,13 @@ POSTERN_DATABASE_URL: {{ printf "%s%spassword_file=/etc/postern/database/%s" .ur
 POSTERN_DATABASE_URL: {{ quote .url }}
 {{- end }}
 {{- end }}
+{{- if .directUrl }}
+{{- if .existingSecret }}
+POSTERN_DATABASE_DIRECT_URL: {{ printf "%s%spassword_file=/etc/postern/database/%s" .directUrl (ternary "&" "?" (contains "?" .directUrl)) .keys.password | quote }}
+{{- else }}
+POSTERN_DATABASE_DIRECT_URL: {{ quote .directUrl }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- with .Values.runner.address }}
 POSTERN_RUNNER: {{ quote . }}
@@ -153,6 +165,21 @@ capabilities:
 
 {{- define "postern.scrapeSecret" -}}
 {{- required "serviceMonitor.enabled needs serviceMonitor.existingSecret: Postern shows metrics only to callers with metrics:read." .Values.serviceMonitor.existingSecret -}}
+{{- end -}}
+
+{{/* What several pods need to be one installation. */}}
+{{- define "postern.needsShared" -}}
+{{- if include "postern.isShared" . -}}
+{{- if not (and .Values.database.url .Values.key.existingSecret) -}}
+{{- fail "replicas above 1 needs database.url and key.existingSecret: all pods use one database, and the same key." -}}
+{{- end -}}
+{{- if .Values.persistence.existingClaim -}}
+{{- fail "replicas above 1 needs persistence.existingClaim to be empty: each pod has a volume of its own." -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.database.directUrl (not .Values.database.url) -}}
+{{- fail "database.directUrl needs database.url: both are URLs of the same database." -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Where callers reach a gateway that is published. */}}

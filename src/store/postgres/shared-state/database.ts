@@ -13,6 +13,15 @@ import { inTransaction, migrate } from '../migrate.ts'
 /** Statements at the same time: each is short, and traffic may wait for it. */
 const CONNECTIONS = 4
 
+/** Statements and transactions that run or wait at once; more are refused, so that none waits for longer than its caller. */
+const UNDER_WAY_MAX = 512
+
+/** Of each transaction. A process that stops inside of one gives up its locks. */
+const LIMITS = `set local search_path to ${SCHEMA}; set local lock_timeout = '5s'; set local idle_in_transaction_session_timeout = '5s'`
+
+/** The time of rows: the clock of the database, which all nodes read alike, in milliseconds since the epoch. */
+export const DATABASE_NOW = '(extract(epoch from clock_timestamp()) * 1000)::bigint'
+
 export interface SharedDatabase {
   /** The database is that of this instance. */
   begin(): void
@@ -29,6 +38,7 @@ export async function openSharedDatabase(address: DatabaseAddress): Promise<Shar
   let fault: StoreUnavailable | null = null
   let isTrying = false
   let ready: Promise<void> | null = null
+  let underWay = 0
   const pool = await openPool(address, CONNECTIONS, (error) => {
     fault = toLastingFault(error) ?? fault
   })
@@ -44,6 +54,17 @@ export async function openSharedDatabase(address: DatabaseAddress): Promise<Shar
 
   async function guarded<T>(work: () => Promise<T>): Promise<T> {
     if (!isBegun) throw new StoreUnavailable('unreachable', `${shown} was not reached since the start`)
+    if (underWay === UNDER_WAY_MAX)
+      throw new StoreUnavailable('slow', `${shown}: ${UNDER_WAY_MAX} statements wait`)
+    underWay++
+    try {
+      return await tried(work)
+    } finally {
+      underWay--
+    }
+  }
+
+  async function tried<T>(work: () => Promise<T>): Promise<T> {
     if (fault === null) {
       await prepared()
       return work()
@@ -76,7 +97,7 @@ export async function openSharedDatabase(address: DatabaseAddress): Promise<Shar
     transaction: (work) =>
       guarded(() =>
         inTransaction(pool, async (client) => {
-          await client.query(`set local search_path to ${SCHEMA}`)
+          await client.query(LIMITS)
           return work(client)
         }),
       ),

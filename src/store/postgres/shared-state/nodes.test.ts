@@ -6,15 +6,20 @@ import { onPostgres, tamperWithDatabase } from '../../../../test/support/postgre
 import { TcpProxy } from '../../../../test/support/tcp-proxy.ts'
 import { createClock } from '../../../base/clock.ts'
 import type { DatabaseAddress } from '../../../base/net/database-url.ts'
+import { createNodeEvents, type NodeEvents } from '../../../fleet/main/node-events.ts'
 import { createNodes, type Nodes } from '../../../fleet/main/nodes.ts'
+import type { Event } from '../../../shared-state/ports/events.ts'
 import { CONFIG_MIGRATIONS } from '../../migrations/config.ts'
 import { withPool } from '../connection.ts'
 import { migrate } from '../migrate.ts'
 import { openSharedDatabase } from './database.ts'
-import { createNodeTable } from './nodes.ts'
+import { createEventTable, createNodeTable } from './nodes.ts'
 
 interface TestNode extends AsyncDisposable {
   readonly nodes: Nodes
+  readonly events: NodeEvents
+  /** From the others. */
+  readonly heard: Event[]
   readonly log: string[]
   /** How many nodes were counted, in their order. */
   readonly counts: number[]
@@ -43,25 +48,38 @@ await onPostgres(({ server, create }) => {
     shared.begin()
     const log: string[] = []
     let isKilled = false
+    const nodes = createNodes({
+      table: createNodeTable(shared, direct),
+      id,
+      drawId: () => `${id}-2`,
+      name,
+      place,
+      version: '1.2.3',
+      clock: createClock(),
+      counted: (count) => node.counts.push(count),
+      drained(isDraining) {
+        node.isDraining = isDraining
+      },
+      seen: () => {},
+      inContact: () => node.contacts++,
+      staleMaxMs,
+      log: (level, text) => log.push(`${level} ${text}`),
+      acknowledgeMs,
+    })
+    const heard: Event[] = []
+    const events = createNodeEvents({
+      table: createEventTable(shared),
+      key: new Uint8Array(32),
+      self: () => nodes.group().self,
+      hasOthers: () => nodes.others().length > 0,
+      deliver: (event) => heard.push(event),
+      log: (level, text) => log.push(`${level} ${text}`),
+    })
+    nodes.hear(events)
     const node: TestNode = {
-      nodes: createNodes({
-        table: createNodeTable(shared, direct),
-        id,
-        drawId: () => `${id}-2`,
-        name,
-        place,
-        version: '1.2.3',
-        clock: createClock(),
-        counted: (count) => node.counts.push(count),
-        drained(isDraining) {
-          node.isDraining = isDraining
-        },
-        seen: () => {},
-        inContact: () => node.contacts++,
-        staleMaxMs,
-        log: (level, text) => log.push(`${level} ${text}`),
-        acknowledgeMs,
-      }),
+      nodes,
+      events,
+      heard,
       log,
       counts: [],
       revised: { count: 0 },
@@ -240,6 +258,62 @@ await onPostgres(({ server, create }) => {
     })
     await bob.nodes.drain('ann', true)
     await eventually(() => ann.isDraining)
+  })
+
+  test('what one node tells reaches every other node once and in order, with notices and without', async () => {
+    const address = await create()
+    await using way = await TcpProxy.make(address.port)
+    await way.open()
+    await using ann = await start(address, 'ann')
+    await using bob = await start(address, 'bob')
+    await using cyd = await start(address, 'cyd', { direct: { ...address, port: way.port } })
+    for (const { nodes } of [ann, bob, cyd]) await nodes.enter()
+    for (const { nodes } of [ann, bob, cyd]) await nodes.beat()
+    await way.cut()
+    const told = Array.from({ length: 40 }, (_, index) => ({
+      topic: 'log_level' as const,
+      // One is too long for a notice
+      text: `${index} ${'x'.repeat(index === 20 ? 200_000 : index)}`,
+    }))
+    for (const event of told) {
+      ann.events.publish(event)
+      await new Promise(setImmediate)
+    }
+    await eventually(() => bob.heard.length >= told.length)
+    assert.deepEqual(bob.heard, told)
+    assert.deepEqual(cyd.heard, [])
+    await cyd.nodes.beat()
+    assert.deepEqual(cyd.heard, told)
+    bob.events.publish(told[0]!)
+    await eventually(() => ann.heard.length > 0)
+    for (const { nodes } of [ann, bob, cyd]) await nodes.beat()
+    assert.deepEqual([ann.heard, bob.heard.length, cyd.heard.length], [[told[0]], 40, 41])
+    const rows = server.sql('select node, sealed from postern.shared_events', address.database)
+    assert.doesNotMatch(Buffer.from(rows).toString('latin1'), /log_level/)
+  })
+
+  test('events that are too many while the database cannot be reached are dropped and told of, and later ones arrive', async () => {
+    const address = await create()
+    await using ann = await start(address, 'ann')
+    await using bob = await start(address, 'bob')
+    for (const { nodes } of [ann, bob]) await nodes.enter()
+    await bob.nodes.beat()
+    await server.stop()
+    ann.events.publish({ topic: 'session_ended', text: 'lost' })
+    await eventually(() =>
+      ann.log.some((line) => /^warn \d+ events of MCP sessions did not reach/.test(line)),
+    )
+    await server.start()
+    for (const { nodes } of [ann, bob])
+      await eventually(() =>
+        nodes.beat().then(
+          () => true,
+          () => false,
+        ),
+      )
+    ann.events.publish({ topic: 'session_ended', text: 'kept' })
+    await eventually(() => bob.heard.length > 0)
+    assert.deepEqual(bob.heard, [{ topic: 'session_ended', text: 'kept' }])
   })
 
   test('while the database cannot be reached a node goes on with what it knew, and a node that starts enters later', async () => {

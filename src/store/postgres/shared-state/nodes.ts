@@ -1,11 +1,19 @@
 /** Nodes as rows of PostgreSQL, and what the database tells them (LISTEN and NOTIFY). */
 import type { DatabaseAddress } from '../../../base/net/database-url.ts'
-import { LIVE_MS, type NodeFacts, type NodeRow, type NodeRows, type NodeTable } from '../../ports/nodes.ts'
+import {
+  type EventTable,
+  LIVE_MS,
+  type NodeFacts,
+  type NodeNotices,
+  type NodeRow,
+  type NodeRows,
+  type NodeTable,
+} from '../../ports/nodes.ts'
 import { openPool, type PgClient, SCHEMA } from '../connection.ts'
 import type { SharedDatabase } from './database.ts'
 
 /** Channels of notices. That of revisions is named by a trigger of the configuration too. */
-const CHANNELS = { revision: 'postern_revision', nodes: 'postern_nodes' } as const
+const CHANNELS = { revision: 'postern_revision', nodes: 'postern_nodes', event: 'postern_event' } as const
 
 const TABLE = `${SCHEMA}.shared_nodes`
 
@@ -77,13 +85,18 @@ export function createNodeTable(database: SharedDatabase, direct: DatabaseAddres
       }
       try {
         const client = await pool.connect()
-        client.on('notification', ({ channel }) => {
+        client.on('notification', ({ channel, payload = '' }) => {
           if (channel === CHANNELS.revision) notices.revision()
+          else if (channel === CHANNELS.event) notices.event(toEvent(payload))
           else notices.nodes()
         })
         client.on('error', over)
         client.on('end', over)
-        await client.query(`listen ${CHANNELS.revision}; listen ${CHANNELS.nodes}`)
+        await client.query(
+          Object.values(CHANNELS)
+            .map((channel) => `listen ${channel}`)
+            .join('; '),
+        )
         return {
           async look() {
             await client.query('select 1').catch(over)
@@ -100,6 +113,50 @@ export function createNodeTable(database: SharedDatabase, direct: DatabaseAddres
       }
     },
   }
+}
+
+/** Characters of a notice: PostgreSQL allows less than 8,000 bytes. */
+const NOTICE_CHARS_MAX = 7500
+/** How long rows of events are kept. */
+const EVENTS_KEPT = '10 minutes'
+
+export function createEventTable(database: SharedDatabase): EventTable {
+  return {
+    async add(node, sealed) {
+      const text = Buffer.from(sealed).toString('base64')
+      await database.query(
+        `with counted as (update ${SCHEMA}.shared_event_number set last = last + 1 returning last),
+        added as (insert into ${SCHEMA}.shared_events (number, node, sealed, at) select last, $1, $2, clock_timestamp() from counted returning number)
+        select pg_notify('${CHANNELS.event}', number || ' ' || $1::text || ' ' || $3::text) from added`,
+        [node, Buffer.from(sealed), text.length <= NOTICE_CHARS_MAX ? text : ''],
+      )
+    },
+    async last() {
+      const [row] = await database.query(`select last from ${SCHEMA}.shared_event_number`)
+      return Number(row?.['last'] ?? 0)
+    },
+    async after(number, max) {
+      const rows = await database.query(
+        `select number, node, sealed from ${SCHEMA}.shared_events where number > $1 order by number limit $2`,
+        [number, max],
+      )
+      return rows.map((row) => ({
+        number: Number(row['number']),
+        node: String(row['node']),
+        sealed: row['sealed'] as Uint8Array,
+      }))
+    },
+    async sweep() {
+      await database.query(
+        `delete from ${SCHEMA}.shared_events where at < clock_timestamp() - interval '${EVENTS_KEPT}'`,
+      )
+    },
+  }
+}
+
+function toEvent(payload: string): Parameters<NodeNotices['event']>[0] {
+  const [number = '', node = '', sealed = ''] = payload.split(' ')
+  return { number: Number(number), node, sealed: sealed === '' ? null : Buffer.from(sealed, 'base64') }
 }
 
 /** Nodes of a database whose tables may not be there. */

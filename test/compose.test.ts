@@ -1,0 +1,110 @@
+/** The Compose file of several nodes, and the configuration of the load balancer in front of them. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { test } from 'node:test'
+import { parse } from 'yaml'
+import { readSettings } from '../src/settings.ts'
+
+const FOLDER = resolve(import.meta.dirname, '../deploy/compose')
+const CADDYFILE = join(FOLDER, 'Caddyfile')
+
+interface Service {
+  readonly hostname?: string
+  readonly environment?: Readonly<Record<string, string>>
+  readonly volumes: readonly string[]
+  readonly ports?: readonly string[]
+  readonly secrets?: readonly string[]
+  readonly [name: string]: unknown
+}
+
+const file = parse(readFileSync(join(FOLDER, 'several-nodes.yaml'), 'utf8'), { merge: true }) as {
+  readonly services: Readonly<Record<string, Service>>
+  readonly secrets: Readonly<Record<string, { readonly file: string }>>
+  readonly volumes: object
+  readonly networks: { readonly default: { readonly ipam: { readonly config: readonly object[] } } }
+}
+const { balancer, database, ...nodes } = file.services
+
+/** What Compose puts in the place of `${NAME:-default}`. */
+const filled = (text: string): string => text.replaceAll(/\$\{\w+:-([^}]*)\}/g, '$1')
+
+function settingsOf({ environment = {} }: Service) {
+  return readSettings(
+    [],
+    Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, filled(value)])),
+  )
+}
+
+test('each node has the settings and the key of the other one, and a name and a volume of its own', () => {
+  assert.deepEqual(Object.keys(nodes), ['node-a', 'node-b'])
+  const own = (name: string, node: Service) => {
+    const { hostname, volumes, ...same } = node
+    assert.equal(hostname, name)
+    assert.deepEqual(volumes, [`data-${name.at(-1)}:/data`])
+    return same
+  }
+  const [first, ...others] = Object.entries(nodes).map(([name, node]) => own(name, node))
+  for (const other of others) assert.deepEqual(other, first)
+  const settings = settingsOf(nodes['node-a']!)
+  assert.equal(settings.keyFile, '/run/secrets/vault-key')
+  assert.deepEqual(
+    [
+      settings.database?.host,
+      settings.database?.user,
+      settings.database?.password,
+      settings.database?.passwordFile,
+    ],
+    ['database', database!.environment!['POSTGRES_USER'], '', '/run/secrets/database-password'],
+  )
+  assert.equal(settings.database?.database, database!.environment!['POSTGRES_DB'])
+  assert.deepEqual(file.networks.default.ipam.config, [
+    { subnet: nodes['node-a']!.environment!['POSTERN_TRUSTED_PROXIES'] },
+  ])
+})
+
+test('only the balancer is reachable, and only from this machine; nodes keep no rights', () => {
+  for (const service of [database!, ...Object.values(nodes)]) assert.equal(service.ports, undefined)
+  for (const port of balancer!.ports!)
+    assert.match(port, /^(127\.0\.0\.1|\$\{POSTERN_BIND:-127\.0\.0\.1\}):\d+:\d+$/)
+  for (const service of [balancer!, ...Object.values(nodes)])
+    assert.deepEqual(
+      [service['read_only'], service['cap_drop'], service['security_opt'], service['privileged']],
+      [true, ['ALL'], ['no-new-privileges:true'], undefined],
+    )
+})
+
+test('each secret and each volume that a service names is there, and no secret is in an environment', () => {
+  const named = Object.values(file.services).flatMap(({ secrets = [] }) => secrets)
+  assert.deepEqual([...new Set(named)].sort(), Object.keys(file.secrets).sort())
+  for (const { file: place } of Object.values(file.secrets)) assert.match(place, /^\$\{POSTERN_SECRETS:\?/)
+  const mounted = Object.values(file.services)
+    .flatMap(({ volumes }) => volumes.map((one) => one.split(':')[0]!))
+    .filter((name) => !name.startsWith('.'))
+  assert.deepEqual(mounted.sort(), Object.keys(file.volumes).sort())
+})
+
+test('the balancer sends requests of both listeners to every node that is ready', (t) => {
+  const written = readFileSync(CADDYFILE, 'utf8')
+  assert.deepEqual(balancer!.volumes[0], './Caddyfile:/etc/caddy/Caddyfile:ro')
+  const { listen, controlListen } = settingsOf({
+    environment: { POSTERN_LISTEN: ':8080', POSTERN_CONTROL_LISTEN: ':8081' },
+    volumes: [],
+  })
+  for (const { port } of [listen, controlListen]) {
+    const all = Object.keys(nodes).map((name) => `${name}:${port}`)
+    const sent = [...written.matchAll(/^\treverse_proxy (?:@\w+ )?(.*) \{$/gm)].map(([, to]) => to!)
+    assert.ok(sent.includes(all.join(' ')), String(port))
+    assert.ok(written.includes(`\nhttp://:${port} {\n`), String(port))
+  }
+  assert.match(written, /^\thealth_uri \/readyz$/m)
+  const { error, status, stderr } = spawnSync(
+    'caddy',
+    ['validate', '--adapter', 'caddyfile', '--config', CADDYFILE],
+    { encoding: 'utf8' },
+  )
+  if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT')
+    return t.diagnostic('caddy is not here: its configuration was not validated')
+  assert.equal(status, 0, stderr)
+})
