@@ -8,7 +8,7 @@ import type { NodeRow } from './nodes.ts'
 import type { LastingRecordStore, RecordReader } from './records.ts'
 import type { StoreUnavailable } from './unavailable.ts'
 
-/** File of a data directory with the id of its instance, for a database that one instance at a time uses. */
+/** File of a data directory with the id of its node, for a database that several nodes share. */
 export const NODE_FILE = 'node.json'
 
 /** Where each kind of data is kept. Nothing is opened before a place is asked to. */
