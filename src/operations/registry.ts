@@ -72,7 +72,7 @@ import {
   revokePersonalToken,
 } from './personal-tokens/personal-tokens.ts'
 import { policyOperations } from './policies/kind.ts'
-import { getPolicyUsage } from './policies/usage.ts'
+import { explainLimits, getPolicyUsage } from './policies/usage.ts'
 import { checkProfileAccess } from './profiles/access.ts'
 import { getProfileCredentialState, revokeProfile, rotateProfile } from './profiles/credentials.ts'
 import { importProfileToken } from './profiles/import.ts'
@@ -148,6 +148,7 @@ const IN_ORDER: readonly Operation[] = [
   policyOperations.put,
   policyOperations.delete,
   policyOperations.toggle,
+  explainLimits,
   ...Object.values(guardrailOperations),
   testGuardrail,
   clientOperations.list,

@@ -1,31 +1,15 @@
 /** Limits of two whole instances on one PostgreSQL. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { eventually } from '../support/eventually.ts'
 import { onPostgres } from '../support/postgres-databases.ts'
-import { publishOrders, startTestServer, type TestServer } from './server.ts'
+import { installations } from './installation.ts'
+import { publishOrders, type TestServer } from './server.ts'
 import { startUpstream } from './upstream.ts'
 
 await onPostgres(({ create }) => {
-  const directory = mkdtempSync(join(tmpdir(), 'postern-node-limits-'))
-  after(() => rmSync(directory, { recursive: true, force: true }))
-
-  /** How nodes start on an empty database, with the key of the first one. */
-  async function installation(): Promise<(name: string) => Promise<TestServer>> {
-    const { host, port, user, database, password } = await create()
-    const place = join(directory, database)
-    writeFileSync(`${place}-password`, `${password}\n`, { mode: 0o600 })
-    const url = `postgres://${user}@${host}:${port}/${database}?password_file=${place}-password`
-    const flags = ['--database-url', url, '--origin', 'http://localhost:18080']
-    return (name) =>
-      startTestServer({
-        data: `${place}-${name}`,
-        flags: name === 'a' ? flags : [...flags, '--key-file', join(`${place}-a`, 'vault.key')],
-      })
-  }
+  const newInstallation = installations({ create })
+  const installation = async () => (await newInstallation()).start
 
   const call = (server: TestServer, token: string) => server.gateway('GET', '/orders/v1/orders/7', { token })
 
@@ -42,6 +26,8 @@ await onPostgres(({ create }) => {
     const token = await publishOrders(a, upstream.url, { max: 9, window: '1h' })
     const alone = await call(a, token)
     assert.match(alone.headers.get('ratelimit-policy') ?? '', /"minute";q=9;/)
+    const exact = (await a.manage('GET', '/limits/explain?policy=gold')).json.items[0]
+    assert.deepEqual([exact.counted, exact.worst_excess, exact.own], ['exactly', 0, 1])
     await using b = await start('b')
     assert.equal(await admitted(b, token, 9), 5)
     assert.equal(await admitted(a, token, 9), 4, 'one was admitted before')
@@ -51,6 +37,14 @@ await onPostgres(({ create }) => {
     const problem = JSON.parse(refused.text)
     assert.deepEqual([problem.max, problem.nodes, problem.max_of_all_nodes], [5, 2, 9])
     assert.match(problem.detail, /limited to 5 requests in 3600 s on each of 2 nodes/)
+    const explained = (await b.manage('GET', '/limits/explain?client=acme')).json
+    assert.deepEqual([explained.nodes, explained.silent_nodes], [2, 0])
+    const [limit] = explained.items
+    assert.deepEqual(
+      [limit.policy, limit.counted, limit.max, limit.own, limit.own_max, limit.worst_excess],
+      ['gold', 'by_node', 9, 5, 5, 1],
+    )
+    assert.equal(limit.because, 'Each of the 2 nodes admits at most 5 of 9, rounded up.')
     assert.deepEqual([a.faults(), b.faults()], [[], []])
   })
 
@@ -65,6 +59,8 @@ await onPostgres(({ create }) => {
       total += await admitted(a, token, 5)
       total += await admitted(b, token, 5)
       assert.equal(total, 10)
+      const [quota] = (await b.manage('GET', '/limits/explain')).json.items
+      assert.deepEqual([quota.counted, quota.worst_excess], ['over_nodes', 1])
       const used = async (server: TestServer) =>
         (await server.manage('GET', '/policies/gold/usage')).json.items[0].used
       await eventually(async () => (await used(a)) === 10 && (await used(b)) === 10)

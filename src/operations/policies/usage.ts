@@ -17,6 +17,7 @@ import { type LimitKey, limitKeyOf } from '../../snapshot/find/limit-key.ts'
 import { keyFor, type PlannedLimit, partOf, planLimit } from '../../snapshot/find/limit-plan.ts'
 import { linkLimit } from '../../snapshot/link/small-kinds.ts'
 import type { LinkedLimit } from '../../snapshot/linked-types/client.ts'
+import { LIVE_MS } from '../../store/ports/nodes.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { about, define } from '../engine/define.ts'
@@ -104,32 +105,43 @@ export const getPolicyUsage = define({
   handle: async ({ id, client, value }, context) => {
     const policy = await context.find('policies', id)
     const only = client === undefined ? null : await getRef(context.reader, 'clients', client)
-    // Stored by the schema of this type, or an older one whose members are those that are not optional.
-    const spec = policy.spec as unknown as PolicySpec
-    const specs = limitsOf(spec)
-    const fragment = compilePolicy({ id: policy.id, slug: policy.slug, spec })
-    const limits = fragment.limits.map((limit) => linkLimit(fragment, limit))
+    const { active } = specOf(policy)
+    const head = { id: policy.id, slug: policy.slug, active }
     if (!(await isAttached(policy, context)))
-      return { ...head(policy, spec), items: [], warnings: [NOT_ATTACHED], truncated: false }
+      return { ...head, items: [], warnings: [NOT_ATTACHED], truncated: false }
     const items: UsageItem[] = []
-    const seen = new Set<string>()
-    for await (const place of placesOf(policy, only, context)) {
-      for (const [index, limit] of limits.entries()) {
-        const planned = countedAt(limit, place, value ?? null)
-        // A counter that several places share is shown once.
-        const name = `${index} ${planned.low} ${planned.high}`
-        if (seen.has(name)) continue
-        seen.add(name)
-        if (items.length === ITEMS_MAX) return { ...head(policy, spec), items, truncated: true }
-        items.push(toItem(specs[index]!, planned, place, value ?? null, context))
-      }
+    for await (const { item } of usageOf(policy, only, value ?? null, context)) {
+      if (items.length === ITEMS_MAX) return { ...head, items, truncated: true }
+      items.push(item)
     }
-    return { ...head(policy, spec), items, truncated: false }
+    return { ...head, items, truncated: false }
   },
 })
 
-function head(policy: Resource, { active }: PolicySpec) {
-  return { id: policy.id, slug: policy.slug, active }
+/** Stored by the schema of this type, or an older one whose members are those that are not optional. */
+const specOf = ({ spec }: Resource): PolicySpec => spec as unknown as PolicySpec
+
+/** The counters of a policy, each once. @param only a client @param value of keys that callers choose; null for none */
+async function* usageOf(
+  policy: Resource,
+  only: Resource | null,
+  value: string | null,
+  context: OperationContext,
+): AsyncGenerator<{ readonly item: UsageItem; readonly limit: LinkedLimit }> {
+  const spec = specOf(policy)
+  const specs = limitsOf(spec)
+  const fragment = compilePolicy({ id: policy.id, slug: policy.slug, spec })
+  const limits = fragment.limits.map((limit) => linkLimit(fragment, limit))
+  const seen = new Set<string>()
+  for await (const place of placesOf(policy, only, context))
+    for (const [index, limit] of limits.entries()) {
+      const planned = countedAt(limit, place, value)
+      // A counter that several places share is shown once.
+      const name = `${index} ${planned.low} ${planned.high}`
+      if (seen.has(name)) continue
+      seen.add(name)
+      yield { item: toItem(specs[index]!, planned, place, value, context), limit }
+    }
 }
 
 const NOT_ATTACHED = { pointer: '/id', reason: 'attached nowhere, so it limits no calls' }
@@ -300,3 +312,92 @@ function stateOf(used: number, max: number, cost: number, warnAt: number): Usage
   if (max - used < cost) return 'exceeded'
   return used >= max * warnAt ? 'warning' : 'ok'
 }
+
+// Says where each counter lives, and by how much it may be exceeded now.
+
+const ExplainedLimit = UsageItem.extend({
+  policy: z.string().meta(refersTo('policies')).describe('Slug of the policy'),
+  counted: z
+    .enum(['exactly', 'by_node', 'over_nodes'])
+    .describe(
+      'exactly: one node counts all requests; by_node: each node admits its part, own_max; over_nodes: a calendar quota, which nodes count together in the database',
+    ),
+  worst_excess: z
+    .int()
+    .describe('The most that all nodes may admit beyond max at this moment, in the unit of max'),
+  because: z.string().describe('Where the excess comes from'),
+})
+type ExplainedLimit = z.output<typeof ExplainedLimit>
+
+export const explainLimits = define({
+  resource: 'limits',
+  action: 'explain',
+  effect: 'read',
+  tool: 'explain_limits',
+  group: policyKind.group,
+  summary:
+    'Explain where the limits of a policy or client are counted, and by how much they may be exceeded now',
+  input: z.strictObject({
+    policy: Ref.optional().describe('Only limits of this policy'),
+    client: Ref.optional().describe('Only counters for this client'),
+    value: z
+      .string()
+      .min(1)
+      .max(256)
+      .optional()
+      .describe('For limits keyed by ip, tool, user, claim or header: value of the key, such as an address'),
+  }),
+  output: z.object({
+    nodes: z.int().describe('Nodes by which limits are divided'),
+    silent_nodes: z.int().describe('Nodes that are not counted, and may still admit requests'),
+    items: z.array(ExplainedLimit),
+    truncated: z.boolean().describe('True if there are more counters; give a policy or client to see them'),
+  }),
+  permission: 'policies:read',
+  refuses: ['not_found'],
+  columns: ['policy', 'limit', 'client', 'counted', 'max', 'own', 'own_max', 'worst_excess'],
+  subject: () => ({ type: 'policy', id: null, slug: null }),
+  handle: async ({ policy: ref, client, value }, context) => {
+    const only = client === undefined ? null : await getRef(context.reader, 'clients', client)
+    const policies =
+      ref === undefined ? await context.reader.all('policies') : [await context.find('policies', ref)]
+    const { rows } = await context.nodes.read()
+    const silent = rows.filter(({ silentMs }) => silentMs >= LIVE_MS).length
+    const { nodes } = context.limits
+    const items: ExplainedLimit[] = []
+    for (const policy of policies)
+      for await (const { item, limit } of usageOf(policy, only, value ?? null, context)) {
+        if (items.length === ITEMS_MAX) return { nodes, silent_nodes: silent, items, truncated: true }
+        items.push({ ...item, policy: policy.slug, ...excessOf(item, limit, nodes, silent) })
+      }
+    return { nodes, silent_nodes: silent, items, truncated: false }
+  },
+})
+
+/** What nodes that count as they are documented to may admit beyond a limit: see docs/policies.md, Several nodes. */
+function excessOf(
+  { max }: UsageItem,
+  { algorithm, cost }: LinkedLimit,
+  nodes: number,
+  silent: number,
+): Pick<ExplainedLimit, 'counted' | 'worst_excess' | 'because'> {
+  const part = partOf(max, nodes, cost)
+  const ofSilent =
+    silent === 0 ? '' : ` ${silent} silent node${silent === 1 ? '' : 's'} may admit a part each, if alive.`
+  if (algorithm === 'quota') {
+    if (nodes === 1 && silent === 0) return EXACT
+    return {
+      counted: 'over_nodes',
+      worst_excess: (nodes - 1) * cost + silent * part,
+      because: `Each of the ${nodes} nodes reserves a share of what is left; the last request of each other node may exceed it.${ofSilent}`,
+    }
+  }
+  if (nodes === 1 && silent === 0) return EXACT
+  return {
+    counted: 'by_node',
+    worst_excess: nodes * part - max + silent * part,
+    because: `Each of the ${nodes} nodes admits at most ${part} of ${max}, rounded up.${ofSilent}`,
+  }
+}
+
+const EXACT = { counted: 'exactly', worst_excess: 0, because: 'One node counts all requests.' } as const

@@ -308,6 +308,7 @@ export const RESOURCE_COMMANDS: readonly CommandEntry[] = [
   { name: 'audit', group: ACCESS, about: 'The audit log: list, verify' },
   { name: 'settings', group: INSTANCE, about: 'Settings that are changed while the instance runs' },
   { name: 'revisions', group: INSTANCE, about: 'Earlier states of the configuration, and rollback to them' },
+  { name: 'limits', group: INSTANCE, about: 'Where limits are counted' },
   { name: 'nodes', group: INSTANCE, about: 'Processes that share one database' },
   { name: 'keys', group: INSTANCE, about: 'Keys that encrypt stored secrets' },
   { name: 'config', group: INSTANCE, about: 'Operations of export, plan, apply and diff' },

@@ -232,6 +232,8 @@ type PoliciesUpdateInput = { readonly "id": string; readonly "name"?: string; re
 type PoliciesPutInput = { readonly "id": string; readonly "name": string; readonly "slug"?: string; readonly "description"?: string; readonly "tags"?: readonly (string)[]; readonly "limits"?: readonly ({ readonly "name": string; readonly "kind": "rate" | "quota" | "concurrency"; readonly "max": number; readonly "window"?: string; readonly "burst"?: number; readonly "rolling"?: boolean; readonly "timezone"?: string; readonly "wait"?: string; readonly "key"?: string; readonly "cost"?: number; readonly "mode"?: "enforce" | "observe"; readonly "warn_at"?: number; readonly "count"?: readonly (string)[] })[]; readonly "rate"?: { readonly "max": number; readonly "interval": string } | null; readonly "quota"?: { readonly "max": number; readonly "interval": string } | null; readonly "x_ratelimit"?: boolean; readonly "active"?: boolean }
 type PoliciesDeleteInput = { readonly "id": string }
 type PoliciesToggleInput = { readonly "id": string; readonly "status"?: "active" | "inactive"; readonly "active"?: boolean }
+type LimitsExplainInput = { readonly "policy"?: string; readonly "client"?: string; readonly "value"?: string; readonly "fields"?: string }
+type LimitsExplainOutput = { readonly "nodes": number; readonly "silent_nodes": number; readonly "items": readonly ({ readonly "limit": string; readonly "kind": "rate" | "quota" | "concurrency"; readonly "mode": "enforce" | "observe"; readonly "attached_to": "profile" | "client" | "collection" | "proxy" | "origin" | "virtual_mcp"; readonly "client": string | null; readonly "profile": string | null; readonly "collection": string | null; readonly "proxy": string | null; readonly "origin": string | null; readonly "virtual_mcp": string | null; readonly "key": string; readonly "value": string | null; readonly "max": number; readonly "used": number | null; readonly "remaining": number | null; readonly "own": number | null; readonly "own_max": number; readonly "state": "ok" | "warning" | "exceeded" | "unknown"; readonly "reset_at": string | null; readonly "refused": number; readonly "policy": string; readonly "counted": "exactly" | "by_node" | "over_nodes"; readonly "worst_excess": number; readonly "because": string })[]; readonly "truncated": boolean }
 type GuardrailsListInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "text"?: string; readonly "order"?: "oldest" | "newest" | "slug" | "updated"; readonly "tag"?: readonly (string)[]; readonly "active"?: boolean; readonly "fields"?: string }
 type GuardrailsListOutputPart0 = string | number | boolean | null | readonly (GuardrailsListOutputPart0)[] | { readonly [name: string]: GuardrailsListOutputPart0 }
 type GuardrailsListOutputPart1 = string | number | boolean | null | readonly (GuardrailsListOutputPart1)[] | { readonly [name: string]: GuardrailsListOutputPart1 }
@@ -660,6 +662,8 @@ export interface Operations {
   readonly 'policies.delete': { readonly input: PoliciesDeleteInput; readonly output: CollectionsDeleteOutput }
   /** Activate or deactivate a policy, with status or active */
   readonly 'policies.toggle': { readonly input: PoliciesToggleInput; readonly output: PoliciesCreateOutput }
+  /** Explain where the limits of a policy or client are counted, and by how much they may be exceeded now */
+  readonly 'limits.explain': { readonly input: LimitsExplainInput; readonly output: LimitsExplainOutput }
   /** List guardrails */
   readonly 'guardrails.list': { readonly input: GuardrailsListInput; readonly output: GuardrailsListOutput }
   /** Show a guardrail */
@@ -1085,6 +1089,7 @@ export const ROUTES: { readonly [N in keyof Operations]: string } = {
   'policies.put': 'PUT /policies/{id}',
   'policies.delete': 'DELETE /policies/{id}',
   'policies.toggle': 'POST /policies/{id}/toggle',
+  'limits.explain': 'GET /limits/explain',
   'guardrails.list': 'GET /guardrails',
   'guardrails.get': 'GET /guardrails/{id}',
   'guardrails.create': 'POST /guardrails',

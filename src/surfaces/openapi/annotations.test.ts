@@ -182,8 +182,8 @@ const PLAIN_NUMBERS: ReadonlySet<string> = new Set(
   expected_revision failures faults from from_agents held imported in is items keyed_from left left_off left_out limit line max max_complexity max_depth
   min min_retries missing more nodes off order own own_max pending pending_revision places present prompts proxies records_read records_waiting refused remaining remove removed
   resealed resolved resource_templates resources retries revision revision_after revision_before revoked rolled_back_to rows rule
-  schemas secrets seq server_errors shown status stopped_at successes threads to tools unchanged undecided unmatched update upstream_status
-  used valid_tokens was weight workflow_revision would_refuse`.split(/\s+/),
+  schemas secrets seq server_errors shown silent_nodes status stopped_at successes threads to tools unchanged undecided unmatched update upstream_status
+  used valid_tokens was weight workflow_revision worst_excess would_refuse`.split(/\s+/),
 )
 
 test('each number has a unit, or is a plain number by its name', () => {
