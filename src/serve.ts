@@ -175,18 +175,14 @@ async function start(
       : createFragmentPublisher({
           reader: store.read,
           revision: stores.first.revision,
+          compiler: stores.compiler,
           send: (delta) => references.publish(delta),
           keep: lastGood.keep,
-          nodes,
+          nodes: nodes && {
+            acknowledge: (revision) => nodes.acknowledge('revision', revision),
+            missing: (revision) => nodes.missing('revision', revision),
+          },
         })
-  nodes?.watch(async () => {
-    try {
-      return (await publisher?.catchUp()) === true
-    } catch (error) {
-      fault(error, CHANGES)
-      return false
-    }
-  })
   vault.watch(() => void started.then((gateways) => gateways.setCredentialKey(vault.gatewayKey())))
   const credentials = createCredentialProbe({ vault, references, store, gateways: started })
   const cells = createSharedCells()
@@ -256,6 +252,29 @@ async function start(
     origins: { probe: async (origin, as) => (await started).probeOrigin(origin, as) },
     tellOriginsDown: (origins) => void started.then((gateways) => gateways.setOriginsDown(origins)),
     upstreams: { health: async (collection) => (await started).upstreamHealth(collection) },
+    endingNodes: nodes && {
+      async unread(number) {
+        await nodes.wake()
+        return nodes.missing('ended', number)
+      },
+    },
+  })
+  /** Whether everything that was committed before is in force in this process. */
+  const catchUp = async (): Promise<boolean> => {
+    if (nodes === null) return (await publisher?.catchUp()) === true
+    // First: whoever waits for a change waits for what it has ended, too
+    const areEndsRead = await control.endedElsewhere.catchUp()
+    const isPublished = (await publisher?.catchUp()) === true
+    await nodes.acknowledge('ended', control.endedElsewhere.read)
+    return areEndsRead && isPublished
+  }
+  nodes?.watch(async () => {
+    try {
+      return await catchUp()
+    } catch (error) {
+      fault(error, CHANGES)
+      return false
+    }
   })
   await listenForControl(its, control, addresses, certificates.control, grace, sockets.path)
 
@@ -288,7 +307,7 @@ async function start(
   // Not waited for: a slow origin holds up no other
   repeat(its, WATCH_MS, 'origins that have changed', () => void control.originWatch.tick())
   repeat(its, ORIGIN_SESSIONS_MS, 'sessions at origins', () => originSessions.sweep())
-  repeat(its, CATCH_UP_MS, CHANGES, () => publisher?.catchUp())
+  repeat(its, CATCH_UP_MS, CHANGES, catchUp)
   repeat(its, MEND_MS, 'the last known configuration', () =>
     store === null ? null : lastGood.mend((keepWhole) => fullSnapshot(store, keepWhole)),
   )
@@ -325,7 +344,7 @@ async function start(
   )
   await workers.endUnused()
   haveStarted(gateways)
-  await nodes?.acknowledge(stores.first.revision)
+  await nodes?.acknowledge('revision', stores.first.revision)
   if (stores.readOnly === null)
     keepFileChecks({ ...its, start: () => its.workers.start('check', { data: settings.data }), checked })
   await control.forgetForeignGroups().catch((error: unknown) => fault(error, 'groups of identity providers'))

@@ -88,7 +88,11 @@ export function createConsoleSessions(
     async end(value) {
       const found = await find(value)
       if (found === undefined) return null
-      await store.writeOAuth((oauth) => oauth.remove(CONSOLE_SESSION, found.id))
+      await store.writeOAuth(async (oauth) => {
+        await oauth.remove(CONSOLE_SESSION, found.id)
+        // The process that has issued tokens for the session ends them
+        await oauth.noteEnding(found.id, clock.now())
+      })
       return { account: found.account_id ?? '', browser: found.other_id ?? '' }
     },
   }

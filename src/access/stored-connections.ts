@@ -19,7 +19,7 @@ export async function endStored(
 ): Promise<StoredConnection | undefined> {
   const found = await writer.one(user, origin)
   if (found === undefined) return undefined
-  if (found.active) await writer.remove(user, origin)
+  if (found.active) await writer.remove(user, origin, clock.now())
   else if (found.sealed === '') return undefined
   else await writer.put({ ...found, ...ENDED, id: newId('con', clock), updated_at: clock.now() })
   return found

@@ -382,6 +382,11 @@ export const PROBLEMS = {
     'Key file unusable',
     'The encryption keys cannot be changed: the key file is missing, was changed, or cannot be replaced. Nothing was changed, and secrets can still be decrypted. The detail names the file and the fix.',
   ),
+  nodes_running: problem(
+    409,
+    'Other nodes running',
+    'The operation changes a file that each node has a copy of, such as the key file, and other nodes use the database. The detail names them. Stop these nodes, repeat the operation, copy the file to them, and start them.',
+  ),
   records_unavailable: problem(
     503,
     'Records unavailable',

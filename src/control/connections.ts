@@ -11,6 +11,7 @@ import type {
   ManualClient,
 } from '../oauth/federation/port.ts'
 import type { IdentityExchange } from '../oauth/federation/token-client.ts'
+import { asOnlyOneOf } from '../oauth/refresh-claims.ts'
 import { createSealed } from '../oauth/server/adapter.ts'
 import { createOAuthAudit } from '../oauth/server/audit.ts'
 import { createConnectLinks } from '../oauth/server/connect-links.ts'
@@ -25,8 +26,8 @@ export interface ConnectionsParts
   readonly accounts: Pick<Accounts, 'find'>
   readonly originAccess: OriginAccess
   readonly manualClient: (credential: string) => Promise<ManualClient | null>
-  /** Told of the id of a connection that counts no longer. */
-  readonly ended: AuthorizationServerParts['grantEnded']
+  /** Told of ids of connections that count no longer. */
+  readonly ended: AuthorizationServerParts['grantsEnded']
   /** Tokens of people at their identity providers; null without a provider. */
   readonly identityTokens: IdentityExchange | null
   /** A person has connected an account at the origin. */
@@ -63,6 +64,7 @@ export function openConnections(parts: ConnectionsParts): Federation {
     writeConnections: (work) => store.writeOAuth(({ connections }) => work(connections)),
     artifacts: store.read.oauth,
     writeArtifacts: (work) => store.writeOAuth(work),
+    asOnlyOne: asOnlyOneOf(store, clock),
     links: state.connecting,
     sealed,
     clock,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Principal } from '../access/principal.ts'
+import { hashToken } from '../base/crypto/token.ts'
 import { refuse } from '../base/refusal.ts'
 import type { ConsoleToken } from '../oauth/server/console-tokens.ts'
 import { createConsoleCallers } from './console-callers.ts'
@@ -62,6 +63,17 @@ test('a token that is issued while the session ends is ended, and nobody calls w
     detail: 'The session of the console has ended. Sign in again.',
   })
   await over
+  assert.deepEqual(ended, ['grant 1'])
+})
+
+test('the tokens of a session that another node has ended are ended by the node that issued them', async () => {
+  const { callers, ended, issue } = callersOf()
+  const answer = callers.answer(CALL)
+  await issue()
+  await answer
+  callers.endedElsewhere(hashToken('T'.repeat(43)))
+  callers.endedElsewhere(hashToken(SESSION))
+  await settled()
   assert.deepEqual(ended, ['grant 1'])
 })
 

@@ -29,6 +29,8 @@ export interface ConsoleCallers {
   answer(call: ConsoleCall): Promise<ConsoleCaller>
   /** Ends the tokens of a session, which has ended before. @param session value of the cookie */
   ended(session: string): Promise<void>
+  /** The same for a session that another process has ended. @param id what was stored of it */
+  endedElsewhere(id: string): void
 }
 
 export function createConsoleCallers({
@@ -100,6 +102,14 @@ export function createConsoleCallers({
     }
   }
 
+  async function end(owner: string): Promise<void> {
+    const ofSession = kept.get(owner)
+    const issued = await Promise.all([...(ofSession?.values() ?? [])].map((token) => token.catch(() => null)))
+    const grants = issued.flatMap((token) => (token?.ok === true ? [token.grant] : []))
+    if (grants.length > 0) await tokens.endMcpTokens(grants)
+    kept.delete(owner)
+  }
+
   return {
     async answer(call) {
       try {
@@ -125,15 +135,9 @@ export function createConsoleCallers({
       }
     },
 
-    async ended(session) {
-      const owner = hashToken(session)
-      const ofSession = kept.get(owner)
-      const issued = await Promise.all(
-        [...(ofSession?.values() ?? [])].map((token) => token.catch(() => null)),
-      )
-      const grants = issued.flatMap((token) => (token?.ok === true ? [token.grant] : []))
-      if (grants.length > 0) await tokens.endMcpTokens(grants)
-      kept.delete(owner)
+    ended: (session) => end(hashToken(session)),
+    endedElsewhere(id) {
+      if (kept.get(id) !== undefined) end(id).catch((error: unknown) => fault(error, ''))
     },
   }
 }

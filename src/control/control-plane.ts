@@ -47,6 +47,7 @@ import { CallerMemory, callerMemoryMax } from '../wire/caller-memory.ts'
 import { openConnections } from './connections.ts'
 import { createConsoleCallers } from './console-callers.ts'
 import { createDocPages } from './doc-pages.ts'
+import { createEndedGrants, type EndedGrants, type EndingNodes, PROOF_MS } from './ended-grants.ts'
 import { forgetForeignGroups } from './foreign-groups.ts'
 import {
   createIdentities,
@@ -82,6 +83,8 @@ export interface ControlPlaneOptions
       | 'exports'
       | 'egress'
       | 'fault'
+      | 'grantsEnded'
+      | 'connectionEnded'
     >,
     Omit<IdentitiesParts, 'consoleLoginUrl'> {
   /** The mark of the audit trail. */
@@ -107,6 +110,8 @@ export interface ControlPlaneOptions
   readonly fetchPublic: GetJson
   /** The client that a credential of type basic is at an authorization server; null for any other credential. */
   readonly manualClient: (credential: string) => Promise<ManualClient | null>
+  /** The other processes that share the store; null where there can be none. */
+  readonly endingNodes: EndingNodes | null
   /** Tells the gateway threads which origins cannot be reached, by id. */
   readonly tellOriginsDown: (origins: readonly string[]) => void
 }
@@ -134,6 +139,8 @@ export interface ControlPlane {
   readonly flush: (rest?: boolean) => Promise<void>
   /** Removes groups that name another provider than that of their user. */
   readonly forgetForeignGroups: () => Promise<void>
+  /** What other processes that share the store have ended. */
+  readonly endedElsewhere: Pick<EndedGrants, 'catchUp' | 'read'>
   /** Signs the audit trail as it stands. */
   readonly checkpoint: () => Promise<void>
   /** Removes the files of exports that have expired. */
@@ -156,6 +163,12 @@ export interface ControlPlane {
 export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const { store, clock, fault } = options
   const unknown = createUnauthenticatedAudit(store, clock)
+  const endedGrants = createEndedGrants({
+    ...options,
+    reader: store.read.oauth,
+    nodes: options.endingNodes,
+    elsewhere: (id) => surfaces.sessionEnded(id),
+  })
   const trail = createAuditTrail(store, clock, options.vault.trailKey(), options.mark)
   const exports = createExportJobs({
     store: options.exportStore,
@@ -173,11 +186,8 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     localSignIn: options.isLocalSignIn ? { setUpUrl: (token) => setUpUrl(options.issuer, token) } : null,
     mappedGrants: options.providers.flatMap(({ roleMap }) => roleMap.map(({ grant }) => grant)),
     check: checkForChange,
-    grantEnded: endGrants(options),
-    connectionEnded(connection) {
-      endGrants(options)(connection.id)
-      void connections.revoke(connection)
-    },
+    grantsEnded: endedGrants.end,
+    connectionEnded: (connection) => void connections.revoke(connection),
   })
   const identityTokens = openIdentityTokens(options)
   const bundle = createBundle(options.consoleFiles, () => clock.monotonic())
@@ -206,12 +216,12 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     accounts: identities.accounts,
     originAccess,
     identityTokens,
-    ended: endGrants(options),
+    ended: endedGrants.end,
     // The first account may tell what the origin offers
     connected: (origin) => void refreshOrigin(origin, refreshing).catch(refreshing.fault),
   })
   const surfaces = openSurfaces(
-    { ...options, endings, originAccess, federation: connections, bundle },
+    { ...options, endings, endedGrants, originAccess, federation: connections, bundle },
     invoke,
     identities,
     unknown,
@@ -242,6 +252,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     ...linksOf(options, identities),
     flush: (rest) => unknown.flush(rest).finally(() => identities.personal.flush()),
     forgetForeignGroups: () => forgetForeignGroups(options.providers, store.read, identities.accounts),
+    endedElsewhere: endedGrants,
     checkpoint: () => trail.checkpoint(),
     sweepExports: () => exports.sweep(),
     async sweepStore() {
@@ -310,25 +321,17 @@ function linksOf(
   }
 }
 
-/** For which a thread counts on a proof: as long as an access token lives. */
-const PROOF_MS = 15 * 60_000
-/** Longer than threads count on anything that they were told of a grant. */
-const ENDED_MS = PROOF_MS + 60_000
-
-/** Tells all threads that the access tokens of a grant count no longer. */
-function endGrants({ state, clock }: Pick<ControlPlaneOptions, 'state' | 'clock'>): (grant: string) => void {
-  return (grant) => void state.endedGrants.end(grant, ENDED_MS, clock.now())
-}
-
 function openSurfaces(
   {
     bundle,
     endings,
+    endedGrants,
     ...options
   }: ControlPlaneOptions &
     Pick<AuthorizationServerParts, 'originAccess' | 'federation'> & {
       readonly bundle: BundleSource
       readonly endings: Endings
+      readonly endedGrants: Pick<EndedGrants, 'end'>
     },
   invoke: Invoke,
   identities: Identities,
@@ -378,7 +381,7 @@ function openSurfaces(
     consoleCallbacks: callbacksOf(options.consoleOrigins.flatMap(namesOf)),
     ...identities,
     throttle: options.state.throttle,
-    grantEnded: endGrants(options),
+    grantsEnded: endedGrants.end,
     tokens: identities.oauth,
     key: options.vault.oauthKey(),
     networkOf,
@@ -426,6 +429,7 @@ function openSurfaces(
       fault,
     }),
     consoleCaller: callers.answer,
+    sessionEnded: callers.endedElsewhere,
     endQuestions: () => mcp.close(),
   }
 }
@@ -478,6 +482,7 @@ export function createClosedControlPlane(reason: string): ControlPlane {
     resetLink: () => Promise.reject(refusal),
     flush: () => Promise.resolve(),
     forgetForeignGroups: () => Promise.resolve(),
+    endedElsewhere: { read: 0, catchUp: () => Promise.resolve(true) },
     checkpoint: () => Promise.resolve(),
     sweepExports: () => Promise.resolve(),
     sweepStore: () => Promise.resolve(),

@@ -5,7 +5,7 @@ import { toCredentialTest } from '../model/api/credential-facts.ts'
 import type { CredentialProbe } from '../operations/engine/ports.ts'
 import { compileCredential } from '../snapshot/compile/compile.ts'
 import type { References } from '../snapshot/compile/references.ts'
-import type { ConfigStore } from '../store/ports/config.ts'
+import type { ConfigReader, ConfigStore } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
 
 /** What gateway threads do with credentials. */
@@ -25,6 +25,9 @@ export interface CredentialProbeOptions {
   readonly gateways: Promise<CredentialThreads>
 }
 
+/** When credentials were last used, by id. */
+type Uses = ReadonlyMap<string, number>
+
 /** Under this name the store keeps when credentials were last used. */
 const USES = 'credential_uses'
 
@@ -42,17 +45,21 @@ export function createCredentialProbe({
    */
   pairOf(id: string): Promise<{ readonly id: string; readonly secret: string } | null>
 } {
-  async function keptUses(): Promise<Map<string, number>> {
-    const text = await store?.read.meta(USES)
+  async function keptUses(reader: Pick<ConfigReader, 'meta'> | undefined): Promise<Map<string, number>> {
+    const text = await reader?.meta(USES)
     // Written below
     return new Map(text === undefined ? [] : (JSON.parse(text) as [string, number][]))
   }
 
-  async function uses(): Promise<Map<string, number>> {
-    const all = await keptUses()
-    for (const [id, at] of await (await gateways).credentialUses())
-      all.set(id, Math.max(at, all.get(id) ?? 0))
+  /** Each with its latest use, here or by another process that shares the store. */
+  function merged(kept: Uses, own: Uses): Map<string, number> {
+    const all = new Map(kept)
+    for (const [id, at] of own) all.set(id, Math.max(at, all.get(id) ?? 0))
     return all
+  }
+
+  async function uses(): Promise<Map<string, number>> {
+    return merged(await keptUses(store?.read), await (await gateways).credentialUses())
   }
 
   return {
@@ -88,9 +95,13 @@ export function createCredentialProbe({
     },
     async keepUses() {
       if (store === null) return
-      const [kept, now] = [await keptUses(), await uses()]
-      const moved = [...now].some(([id, at]) => at - (kept.get(id) ?? 0) >= 60_000)
-      if (moved) await store.write((writer) => writer.setMeta(USES, JSON.stringify([...now])))
+      const own = await (await gateways).credentialUses()
+      const kept = await keptUses(store.read)
+      if (![...own].some(([id, at]) => at - (kept.get(id) ?? 0) >= 60_000)) return
+      await store.write(async (writer) => {
+        const all = merged(await keptUses(writer), own)
+        await writer.setMeta(USES, JSON.stringify([...all]))
+      })
     },
   }
 }

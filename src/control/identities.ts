@@ -17,6 +17,7 @@ import { createGuardedFetch } from '../base/net/guarded-fetch.ts'
 import { factsOf } from '../fleet/shared/preamble.ts'
 import { isExchanging } from '../model/mcp/origin.ts'
 import type { Federation } from '../oauth/federation/port.ts'
+import { asOnlyOneOf } from '../oauth/refresh-claims.ts'
 import { createSealed } from '../oauth/server/adapter.ts'
 import { createArrivalTickets, SET_UP } from '../oauth/server/arrival-tickets.ts'
 import { createIdentityTokens, type KeptIdentityTokens } from '../oauth/sign-in/identity-tokens.ts'
@@ -162,6 +163,7 @@ export function openIdentityTokens({
     fetch: createGuardedFetch(egress),
     artifacts: store.read.oauth,
     writeArtifacts: (work) => store.writeOAuth(work),
+    asOnlyOne: asOnlyOneOf(store, clock),
     sealed: createSealed(vault.oauthKey()),
     isWanted: async () => {
       const origins = await store.read.all('origins')

@@ -7,7 +7,7 @@ import { CannotStart } from '../base/refusal.ts'
 import { secureTrail } from '../record/audit-continuity.ts'
 import { openMarkOf } from '../record/audit-mark.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
-import type { StorePlaces } from '../store/ports/places.ts'
+import { nodesOf, type StorePlaces } from '../store/ports/places.ts'
 import { filesIn } from '../upkeep/data-files.ts'
 import { demandHome, isDataDirectory } from '../upkeep/moved.ts'
 import { keyedProofOf, openVault } from '../vault/open.ts'
@@ -63,7 +63,7 @@ async function withStore<T>(
     demandHome(dataDirectory, places)
     const store = await config.open(process.env['POSTERN_ENV'] || null)
     try {
-      await secure(store, dataDirectory)
+      await secure(store, dataDirectory, () => nodesOf(config))
       return await work(store)
     } finally {
       await store.close()
@@ -74,8 +74,13 @@ async function withStore<T>(
 }
 
 /** What is issued leaves an audit entry, which needs the key of the trail. */
-async function secure(store: ConfigStore, dataDirectory: string): Promise<void> {
-  const vault = await openVault(store, process.env['POSTERN_KEY_FILE'] || join(dataDirectory, 'vault.key'))
+async function secure(
+  store: ConfigStore,
+  dataDirectory: string,
+  nodes: () => Promise<readonly string[]>,
+): Promise<void> {
+  const keyFile = process.env['POSTERN_KEY_FILE'] || join(dataDirectory, 'vault.key')
+  const vault = await openVault(store, keyFile, nodes)
   const mark = openMarkOf(dataDirectory, vault, (error, at) => {
     throw new CannotStart(`${at}: ${(error as Error).message}.`, error)
   })

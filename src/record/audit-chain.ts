@@ -6,6 +6,7 @@ import { agingOf, type Clock, toTime } from '../base/clock.ts'
 import { type AuditEntry, newAuditEntry } from '../model/access/audit.ts'
 import type { AuditMark, AuditPlace, StoredAnchor, StoredCheckpoint } from '../store/ports/audit-chain.ts'
 import type { ConfigReader, ConfigStore } from '../store/ports/config.ts'
+import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import {
   type AuditSigner,
   createAuditSigner,
@@ -78,11 +79,13 @@ export function createAuditTrail(
       await store.write(async (writer) => {
         const last = await unsigned(writer)
         if (last === null) return
-        const { seq, hash } = mark.place
-        if (last.seq !== seq || last.hash !== hash)
+        // Entries of other processes have moved no mark here
+        await writer.auditEnd().catch((error: unknown) => {
+          if (!(error instanceof StoreUnavailable) || error.fault !== 'changed') throw error
           throw new Error(
-            `The audit trail is not signed: another program has changed it. It ends at number ${last.seq}, and the mark is at number ${seq}. Stop the gateway and run postern doctor, which says what to do.`,
+            `The audit trail is not signed: another program has changed it. It ends at number ${last.seq}, and the mark is at number ${mark.place.seq}. Stop the gateway and run postern doctor, which says what to do.`,
           )
+        })
         await writer.putCheckpoint(signer.checkpoint({ ...last, time: toTime(clock.now()) }))
       })
     },
@@ -221,14 +224,17 @@ async function cut(
       `retention removes nothing, because the audit trail was changed: at number ${found.seq}, ${found.what}`,
     )
   const entries = seq - (start?.seq ?? 0)
-  await store.write(async (writer) => {
+  return store.write(async (writer) => {
+    const before = (await writer.auditAnchors()).at(-1)
+    // Another process has removed entries since
+    if (before?.seq !== start?.seq) return 0
     await writer.appendAudit(toEntry(clock, entries, checkpoint))
     const head = await writer.lastAuditLink()
     if (head === undefined) throw new Error('an entry that was appended has no link')
     const said = { seq, hash, entries, head_seq: head.seq, head_hash: head.hash }
     await writer.cutAudit(signer.anchor({ ...said, time: toTime(clock.now()) }))
+    return entries
   })
-  return entries
 }
 
 function toEntry(clock: Clock, entries: number, { seq, hash }: StoredCheckpoint): AuditEntry {

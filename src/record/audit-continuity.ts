@@ -57,12 +57,16 @@ export interface Acceptance extends Pick<AuditEntry, 'operation' | 'surface'> {
 export async function secureTrail(parts: TrailParts): Promise<Continuity> {
   const { store, seed, mark } = parts
   const signer = createAuditSigner(seed)
-  const head = await headOf(store.read)
-  const { anchor, fault } = await readKeyedPart(store.read, signer)
+  // Of one moment: another node may begin the trail
+  const { head, anchor, fault, isProved, isUntouchedYet } = await store.still(async (reader) => {
+    const keyed = await readKeyedPart(reader, signer)
+    const isProved = await parts.proof.isThere(reader)
+    const isUntouchedYet = keyed.anchor === null && isProved && (await isUntouched(reader))
+    return { ...keyed, head: await headOf(reader), isProved, isUntouchedYet }
+  })
   if (fault !== null) return { fault: sentence(fault), notes: [] }
-  const isProved = await parts.proof.isThere(store.read)
   if (anchor === null) {
-    if (isProved && !(await isUntouched(store.read)))
+    if (isProved && !isUntouchedYet)
       return { fault: 'The trail has no keyed anchor, and the key file proves that it had one.', notes: [] }
     // A cut-off upgrade has moved the mark already
     if (mark.found === 'mark' && !isSame(mark.place, head))
@@ -178,7 +182,9 @@ async function closePlainPart(
   // First: an anchor without a mark would look as if the mark had been deleted
   await mark.move(head)
   await store.write(async (writer) => {
-    await writer.putAuditKeyAnchor(signer.keyAnchor({ seq, hash, time: toTime(clock.now()) }))
+    // Another node has begun the trail at the same time
+    if ((await writer.auditKeyAnchor()) === undefined)
+      await writer.putAuditKeyAnchor(signer.keyAnchor({ seq, hash, time: toTime(clock.now()) }))
     await proof.put(writer)
   })
   return notes

@@ -46,7 +46,7 @@ interface Waiting {
 interface Share {
   readonly proved: boolean
   readonly queue: Waiting[]
-  /** Small blocks stored since the last merge; starts full so that those of an earlier run are looked at. */
+  /** Small blocks stored since the last merge; full from time to time, so that those of earlier runs and of other nodes are looked at. */
   small: number
 }
 
@@ -254,6 +254,7 @@ export function createIngest(
     },
     async prune(beforeMs, bytesMax = Number.POSITIVE_INFINITY) {
       prune = { beforeMs, bytesMax }
+      for (const share of shares) share.small = SMALL_BLOCKS
       if (retry === undefined) void start()
       while (prune !== null && running !== null) await running
     },

@@ -25,11 +25,11 @@ export interface Grace {
 /** The control plane; without a store, one that refuses everything. @param publisher null without a store */
 export function openControl(
   { clock, fault, parts }: Start,
-  { store, mark, fault: missing, vault, records, counters }: Stores,
+  { store, mark, fault: missing, vault, records, counters, compiler }: Stores,
   publisher: Publisher | null,
   options: Omit<
     ControlPlaneOptions,
-    'store' | 'mark' | 'vault' | 'clock' | 'records' | 'limits' | 'publisher' | 'fault'
+    'store' | 'mark' | 'vault' | 'clock' | 'records' | 'limits' | 'publisher' | 'compiler' | 'fault'
   >,
 ): ControlPlane {
   const control =
@@ -44,6 +44,7 @@ export function openControl(
           records,
           limits: counters,
           publisher,
+          compiler,
           fault,
         })
   parts.defer(() => control.stop())

@@ -116,7 +116,7 @@ export function aloneNodes(
         epoch: 1,
         name: nameOf(listen),
         facts,
-        revision,
+        held: { revision, ended: 0 },
         isDraining,
         silentMs: 0,
         joinedAt,

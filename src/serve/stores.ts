@@ -6,10 +6,12 @@ import { createContactMemory } from '../fleet/shared/contact.ts'
 import { COUNTER_SLOT, HEALTH } from '../fleet/shared/messages.ts'
 import { type Counters, createCounterMemory, createCounters } from '../gateway/admit/counters.ts'
 import type { KeysOfThreads } from '../gateway/idempotency/keys.ts'
+import { compilerOf } from '../operations/engine/fragments.ts'
 import type { RecordQueries } from '../operations/engine/ports.ts'
 import type { QuerySetup, RecorderSetup } from '../record/messages.ts'
 import { createFreshQueries, createRecordQueries } from '../record/query-client.ts'
 import { type Recorder, startRecorder } from '../record/recorder-client.ts'
+import { nodesOf } from '../store/ports/places.ts'
 import type { Probed } from '../store/ports/unavailable.ts'
 import type { SharedDatabase } from '../store/postgres/shared-state/database.ts'
 import type { SharedRows } from '../store/postgres/shared-state/rows.ts'
@@ -40,6 +42,8 @@ export const ROWS = 'rows that nodes share'
 /** All that an instance keeps, and the threads that keep it. */
 export interface Stores extends Configuration {
   readonly lastGood: LastGoodSnapshot
+  /** Names what compiles fragments in this process. */
+  readonly compiler: string
   readonly keys: KeysOfThreads
   /** What keeps the keys over a restart. */
   readonly keptKeys: Probed
@@ -100,12 +104,14 @@ export async function openOwnStores(its: Start, regrouped: () => void = () => {}
   const shared = settings.database === null ? null : await openShared(settings.database)
   parts.defer(() => shared?.close())
   const nodes = settings.database === null ? null : await openNodes(its, { health, contact }, regrouped)
+  const version = compilerVersion(VERSION, (await places.knownSchemas()).newest)
   const configuration = await openConfiguration({
     settings,
     async enter() {
       shared?.begin()
       await nodes?.enter()
     },
+    otherNodes: () => nodesOf(files.config, nodes?.group().self),
     keyFile,
     files: {
       ...files,
@@ -116,7 +122,7 @@ export async function openOwnStores(its: Start, regrouped: () => void = () => {}
     },
     lastGood,
     clock,
-    version: compilerVersion(VERSION, (await places.knownSchemas()).newest),
+    version,
     log,
     fault,
     readOnly: place.readOnly,
@@ -146,6 +152,7 @@ export async function openOwnStores(its: Start, regrouped: () => void = () => {}
   const vaultKey = watchKeyFile(keyFile, configuration.vault)
   return {
     ...configuration,
+    compiler: compilerOf(version),
     lastGood,
     keys,
     keptKeys,

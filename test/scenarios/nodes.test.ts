@@ -102,8 +102,8 @@ await onPostgres(({ server: postgres, create }) => {
     {
       await using tamper = await tamperWithDatabase(address)
       await tamper.execute(
-        `insert into shared_nodes (id, epoch, name, place, facts, revision, is_draining, counted, seen_at, joined_at)
-         select 'lost', 1, 'lost.example:8080', 'there', facts, 1, false, '[]', now() - interval '1 minute', now() from shared_nodes`,
+        `insert into shared_nodes (id, epoch, name, place, facts, revision, ended, is_draining, counted, seen_at, joined_at)
+         select 'lost', 1, 'lost.example:8080', 'there', facts, 1, 0, false, '[]', now() - interval '1 minute', now() from shared_nodes`,
       )
     }
     await eventually(async () => (await nodesOf(a)).length === 2)

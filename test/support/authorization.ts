@@ -89,6 +89,7 @@ export async function startAuthorization({
     const mark = await secured(directory, store, vault)
     const plane = createControlPlane({
       manualClient: () => Promise.resolve(null),
+      endingNodes: null,
       ...UNSERVED,
       egress: EGRESS,
       store,

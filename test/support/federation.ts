@@ -7,8 +7,10 @@ import { OriginSpec } from '../../src/model/mcp/origin.ts'
 import { createFederation } from '../../src/oauth/federation/federation.ts'
 import type { ConnectedOrigin, ConnectionHappening, ManualClient } from '../../src/oauth/federation/port.ts'
 import type { FederationParts } from '../../src/oauth/federation/token-client.ts'
+import { ALWAYS_ONLY_ONE, asOnlyOneOf } from '../../src/oauth/refresh-claims.ts'
 import { createSealed } from '../../src/oauth/server/adapter.ts'
 import { createLinks } from '../../src/shared-state/memory/links.ts'
+import type { ConfigStore } from '../../src/store/ports/config.ts'
 import type { ConnectionWriter, StoredConnection } from '../../src/store/ports/connections.ts'
 import type { OAuthArtifact } from '../../src/store/ports/oauth.ts'
 import { moveClock } from './moved-clock.ts'
@@ -98,8 +100,19 @@ export function connectedOrigin(
 /** What a federation and the keeper of identity tokens share. */
 export type IdentityShared = Pick<
   FederationParts,
-  'clock' | 'fetch' | 'artifacts' | 'writeArtifacts' | 'sealed'
+  'clock' | 'fetch' | 'artifacts' | 'writeArtifacts' | 'asOnlyOne' | 'sealed'
 >
+
+/** The stores of a federation in a configuration store. */
+function storesIn({ read, writeOAuth }: ConfigStore) {
+  return {
+    connections: read.connections,
+    writeConnections: <T>(work: (writer: ConnectionWriter) => Promise<T>) =>
+      writeOAuth(({ connections }) => work(connections)),
+    artifacts: read.oauth,
+    writeArtifacts: writeOAuth,
+  }
+}
 
 export interface FederationOptions {
   readonly postern?: string
@@ -107,13 +120,15 @@ export interface FederationOptions {
   readonly allow?: readonly string[]
   readonly timeoutMs?: number
   readonly bytesMax?: number
+  /** In the place of stores in memory; nodes may share it. */
+  readonly store?: ConfigStore
   /** Postern at the corporate identity provider. */
   readonly identity?: (shared: IdentityShared) => FederationParts['identity']
 }
 
 /** A federation around `origins`, which tests may change. */
 export function startFederation(options: FederationOptions = {}) {
-  const { postern = POSTERN, allow = [], timeoutMs = 20_000, bytesMax = 100_000, identity } = options
+  const { postern = POSTERN, allow = [], timeoutMs = 20_000, bytesMax = 100_000, store, identity } = options
   const cell = createClockCell()
   const clock = createClock(cell)
   const connections = new MemoryConnections()
@@ -126,24 +141,29 @@ export function startFederation(options: FederationOptions = {}) {
   const happened: ConnectionHappening[] = []
   const warned: string[] = []
   const sealed = createSealed(new Uint8Array(32).fill(7))
-  const writeArtifacts: IdentityShared['writeArtifacts'] = (work) => work(artifacts as never)
+  const ofMemory: Pick<FederationParts, 'connections' | 'writeConnections' | 'artifacts' | 'writeArtifacts'> =
+    {
+      ...{ connections, artifacts },
+      writeConnections: connections.write,
+      writeArtifacts: (work) => work(artifacts as never),
+    }
+  const stores = store === undefined ? ofMemory : storesIn(store)
+  const asOnlyOne = store === undefined ? ALWAYS_ONLY_ONE : asOnlyOneOf(store, clock)
   const egress = createEgress({ allow: [...allow], control: null, sockets: null })
   const links = createLinks<string>(clock, { max: 100, ownMax: 5 })
   const limits = { timeoutMs, bytesMax }
   const fetch = createGuardedFetch(egress, limits)
-  const shared = { clock, fetch, artifacts, writeArtifacts, sealed }
+  const shared = { clock, fetch, ...stores, asOnlyOne, sealed }
   const exchange = identity?.(shared) ?? null
   const start = () =>
     createFederation({
-      connections,
-      writeConnections: connections.write,
       links,
       ...shared,
       origin: async (id) => origins.get(id) ?? null,
       mayConnect: async (_user, _origin, by) => !barred.has(by),
       manualClient: async () => manual.client,
       postern,
-      ended: (connection) => ended.push(connection),
+      ended: async (connections) => ended.push(...connections),
       happened: (happening) => happened.push(happening),
       warn: (sentence) => warned.push(sentence),
       pageOf: (slug) => `${postern}/connect/${slug}`,

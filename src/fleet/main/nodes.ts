@@ -9,6 +9,7 @@
 import type { Clock } from '../../base/clock.ts'
 import {
   type Heartbeat,
+  type Held,
   LIVE_MS,
   type NodeFacts,
   type NodeIdentity,
@@ -53,10 +54,12 @@ export interface Nodes {
   beat(): Promise<void>
   /** This process; epoch 0 while it is not among the nodes. */
   identity(): NodeIdentity
-  /** This node has a revision in force. Never rejects. */
-  acknowledge(revision: number): Promise<void>
-  /** Names of the nodes that have not acknowledged a revision in time. Never rejects. */
-  missing(revision: number): Promise<readonly string[]>
+  /** This node has a revision, or ends of grants up to a number, in force. Never rejects. */
+  acknowledge(what: keyof Held, number: number): Promise<void>
+  /** Names of the nodes that have not acknowledged that in time. Never rejects. */
+  missing(what: keyof Held, number: number): Promise<readonly string[]>
+  /** Has the others look for what was committed without a revision. Never rejects. */
+  wake(): Promise<void>
   /** Ids of this node and of the nodes that are counted, this one included. */
   group(): { readonly self: string; readonly live: readonly string[] }
   /** Names of other nodes that have not been removed. */
@@ -111,7 +114,7 @@ export function createNodes(parts: NodesParts): Nodes {
   let rows: readonly NodeRow[] = []
   /** Ids of live nodes, this one included, in order. */
   let counted: readonly string[] = [id]
-  let revision = 0
+  let held: Held = { revision: 0, ended: 0 }
   let skewMs: number | null = null
   let isSkewTold = false
   let isDraining = false
@@ -126,7 +129,7 @@ export function createNodes(parts: NodesParts): Nodes {
 
   const heartbeat = (isNews: boolean): Heartbeat => ({
     facts: { version: parts.version, ...measured(), skewMs, staleMaxMs: parts.staleMaxMs },
-    revision,
+    held,
     counted,
     isNews,
   })
@@ -310,17 +313,20 @@ export function createNodes(parts: NodesParts): Nodes {
       void catchUp(begun)
       await events.catchUp()
     },
-    async acknowledge(held) {
-      if (held <= revision) return
-      revision = held
+    async acknowledge(what, number) {
+      if (number <= held[what]) return
+      held = { ...held, [what]: number }
       // Alone, nobody waits for it: the next heartbeat tells it
       if (epoch === 0 || others().length === 0) return
       // Likewise where it cannot be written
       await table.acknowledge({ id, epoch }, held).catch(() => {})
     },
-    async missing(wanted) {
+    async wake() {
+      if (others().length > 0) await table.wake().catch(() => {})
+    },
+    async missing(what, number) {
       const behind = (): readonly NodeRow[] =>
-        others().filter((row) => row.revision < wanted && !isFenced(row))
+        others().filter((row) => row.held[what] < number && !isFenced(row))
       await waitFor(() => !behind().some(isLive), acknowledgeMs)
       return behind().map((row) => row.name)
     },

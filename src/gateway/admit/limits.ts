@@ -19,12 +19,13 @@ let waiting = 0
 /** Every limit of profile, client, collection, proxy and what the call goes through admits the request, or none counts it. */
 export function limitsAdmit(exchange: Routed): RefusalCode | null | Promise<RefusalCode | null> {
   const { counters } = exchange.lane
-  const plan = counters.partOf(planOf(exchange))
-  if (plan.missing !== null) {
-    exchange.reason = `policy ${plan.missing} is not available`
+  const whole = planOf(exchange)
+  if (whole.missing !== null) {
+    exchange.reason = `policy ${whole.missing} is not available`
     return 'route_unavailable'
   }
-  if (plan.limits.length === 0) return null
+  if (whole.limits.length === 0) return null
+  const plan = counters.partOf(whole)
   if (plan.keyed.length > 0) nameKeys(exchange, plan)
   const refused = counters.take(plan, exchange.now)
   if (refused === 'ask') return takeLater(exchange, plan)

@@ -2,11 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { limitKeyOf } from '../../snapshot/find/limit-key.ts'
-import { type LimitPlan, planLimit, toPlan } from '../../snapshot/find/limit-plan.ts'
+import { type LimitPlan, partOf, planLimit, toPlan } from '../../snapshot/find/limit-plan.ts'
 import type { LimitFragment } from '../../snapshot/fragments.ts'
 import { linkPolicy } from '../../snapshot/link/small-kinds.ts'
 import { type Counters, createCounterMemory, createCounters } from './counters.ts'
-import { partOf } from './node-parts.ts'
 
 const NOON = Date.UTC(2026, 2, 4, 12)
 

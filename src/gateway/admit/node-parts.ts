@@ -4,14 +4,9 @@
  * 2. Calendar quotas have no part here: all nodes count them together (see quota-shares.ts).
  * 3. With one node every plan stays as it is, and nothing is looked up.
  */
-import { type LimitPlan, type PlannedLimit, toPlan } from '../../snapshot/find/limit-plan.ts'
+import { type LimitPlan, type PlannedLimit, partOf, toPlan } from '../../snapshot/find/limit-plan.ts'
 import { policyItemOf } from '../../snapshot/link/small-kinds.ts'
 import type { LinkedLimit } from '../../snapshot/linked-types/client.ts'
-
-/** What one of `nodes` nodes admits of `whole`. @param cost of one request, in the same unit */
-export function partOf(whole: number, nodes: number, cost: number): number {
-  return Math.min(whole, Math.max(Math.ceil(whole / nodes), cost))
-}
 
 /** A limit as one of `nodes` nodes enforces it; the same object where that is all of it. */
 export function partOfLimit(limit: LinkedLimit, nodes: number): LinkedLimit {

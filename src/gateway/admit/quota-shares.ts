@@ -9,6 +9,7 @@
  * 4. A share is lowered here before the others read that it is lower, and raised after they can read that it is higher.
  * 5. The shares of nodes that are not counted any more are free. Such a node may still admit the rest of its share, if it lives.
  */
+import { partOf } from '../../snapshot/find/limit-plan.ts'
 import {
   type CounterTable,
   ENTRY_FLOATS,
@@ -20,7 +21,6 @@ import {
   QUOTA_MAX,
 } from './counter-table.ts'
 import { NOBODY } from './entry-shares.ts'
-import { partOf } from './node-parts.ts'
 import { enterPeriod, periodsOf, setCap, setOthers, sharedPeriod } from './periods.ts'
 import { nameOf, QUOTA_KEY, type QuotaCount, wordOf } from './persisted-quotas.ts'
 

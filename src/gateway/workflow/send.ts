@@ -16,6 +16,7 @@ import {
   keyFor,
   type LimitPlan,
   type PlannedLimit,
+  partOf,
   planLimit,
   toPlan,
 } from '../../snapshot/find/limit-plan.ts'
@@ -25,7 +26,6 @@ import type { LinkedLimit } from '../../snapshot/linked-types/client.ts'
 import type { NodeServers, TargetTemplate } from '../../snapshot/linked-types/collection.ts'
 import type { LinkedCredential } from '../../snapshot/linked-types/credential.ts'
 import { withoutFields } from '../../wire/port.ts'
-import { partOf } from '../admit/node-parts.ts'
 import { answerFields } from '../answer/answer-headers.ts'
 import { watchOf } from '../answer/answer-stages.ts'
 import { type End, Exchange, type GatheredAnswer, type Routed, startedOutcome } from '../exchange.ts'

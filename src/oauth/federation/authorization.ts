@@ -292,7 +292,7 @@ export function createAuthorization(
       await revokeAll(tokens, party, given)
       throw error
     })
-    if (before !== undefined) parts.ended(before.id)
+    if (before !== undefined) await parts.ended([before.id])
   }
 
   async function labelOf(party: Party, given: Tokens, { scope: asked, verifier }: Flow): Promise<string> {

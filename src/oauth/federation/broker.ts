@@ -3,8 +3,8 @@
  *
  * 1. A grant ends only if its authorization server says so. After any other failure the grant stays, and the access token is
  *    used until it expires.
- * 2. Concurrent refreshes of one grant send one request. The other callers wait for its result, or use the token that is
- *    still valid.
+ * 2. Concurrent refreshes of one grant send one request, over all processes that share the store. The other callers wait for its
+ *    result, or use the token that is still valid.
  * 3. New tokens are stored before they are used. If storing fails, they stay in memory, and the next attempt stores them.
  * 4. A response is stored only in the place of the tokens that were sent. A response that arrives after the connection has
  *    ended restores nothing.
@@ -81,6 +81,7 @@ type Parts = Pick<
   FederationParts,
   | 'connections'
   | 'writeConnections'
+  | 'asOnlyOne'
   | 'sealed'
   | 'clock'
   | 'ended'
@@ -267,7 +268,7 @@ export function createBroker(parts: Parts): Broker {
       return Promise.resolve({ kind: 'kept', reason: 'it has just been refreshed', mustConnect: false })
     // After an outage the tokens of all people end at the same time
     const flight = line
-      .run(tokens.server.issuer, () => refresh(origin, user, grant, generation))
+      .run(tokens.server.issuer, () => parts.asOnlyOne(grant, () => refresh(origin, user, grant, generation)))
       .finally(() => flights.delete(grant))
     flights.set(grant, flight)
     return flight
@@ -284,7 +285,9 @@ export function createBroker(parts: Parts): Broker {
     if (tokens === null || tokens.grant !== grant || tokens.refresh === null) return { kind: 'changed' }
     if (tokens.generation > generation) return { kind: 'renewed' }
     const kept = unsaved.get(grant)
-    if (kept !== undefined) return save(origin, user, tokens, kept)
+    // Another process may have refreshed the grant since
+    if (kept?.tokens.generation === tokens.generation + 1) return save(origin, user, tokens, kept)
+    unsaved.delete(grant)
     const party = await partyOf(origin, tokens)
     let { server } = tokens
     let outcome = await ask(party, tokens, tokens.refresh)
@@ -401,7 +404,7 @@ export function createBroker(parts: Parts): Broker {
       return { ...row, id: newId(), state: 'refresh_failed', sealed: '', expires_at: null }
     })
     if (!isEnded) return
-    parts.ended(old)
+    await parts.ended([old])
     const { issuer } = tokens.server
     parts.happened({ event: 'refresh_failed', user, origin: origin.id, reason, issuer })
   }

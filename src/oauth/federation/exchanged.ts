@@ -189,7 +189,7 @@ export function createExchanged(parts: Parts): Broker {
       return found
     })
     if (isMarker(before) && isSame) return before.id
-    if (before !== undefined) parts.ended(before.id)
+    if (before !== undefined) await parts.ended([before.id])
     if (!isMarker(before)) {
       parts.happened({ event: 'connected', user, origin: origin.id, reason: null, issuer })
     }

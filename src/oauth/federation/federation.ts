@@ -94,13 +94,13 @@ export function createFederation(parts: FederationParts): Federation {
         })
         return found
       })
-      if (before !== undefined) parts.ended(before.id)
+      if (before !== undefined) await parts.ended([before.id])
       parts.happened({ event: 'connected', user, origin: origin.id, reason: null, issuer: null })
     },
     async disconnect(user, origin) {
       const row = await writeConnections((writer) => endStored(writer, user, origin.id, clock))
       if (row === undefined) return false
-      parts.ended(row.id)
+      await parts.ended([row.id])
       const issuer = row.issuer === '' ? null : row.issuer
       parts.happened({ event: 'disconnected', user, origin: origin.id, reason: null, issuer })
       await revokeKept(row, origin)

@@ -112,7 +112,7 @@ export interface Registrations {
 
 type Parts = Pick<
   FederationParts,
-  'artifacts' | 'writeArtifacts' | 'sealed' | 'clock' | 'fetch' | 'postern' | 'connections'
+  'artifacts' | 'writeArtifacts' | 'asOnlyOne' | 'sealed' | 'clock' | 'fetch' | 'postern' | 'connections'
 > & {
   readonly tokens: TokenClient
 }
@@ -283,9 +283,10 @@ export function createRegistrations(parts: Parts): Registrations {
         const method = methodFor(null, { secret, key: null }, at.server.authMethods ?? undefined)
         return { id, secret, method, by }
       }
-      // One after the other: the next finds what was registered
+      // One after the other, over all processes: the next finds what was registered
       const place = JSON.stringify([origin.id, issuer])
-      return line.run(place, () => registered(origin.id, at, scopes))
+      const key = `registration ${idOf(origin.id, issuer)}`
+      return line.run(place, () => parts.asOnlyOne(key, () => registered(origin.id, at, scopes)))
     },
     async forget(origin, issuer, client) {
       known.delete(`${issuer}\n${client.id}`)

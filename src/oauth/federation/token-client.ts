@@ -10,6 +10,7 @@ import { FetchFailure, type GuardedFetch } from '../../base/net/guarded-fetch.ts
 import type { Links } from '../../shared-state/ports/memory.ts'
 import type { ConnectionReader, ConnectionWriter } from '../../store/ports/connections.ts'
 import type { OAuthReader, OAuthWriter } from '../../store/ports/oauth.ts'
+import type { AsOnlyOne } from '../refresh-claims.ts'
 import type { Sealed } from '../server/adapter.ts'
 import { type ClientAuthMethod, toClientAuth } from '../sign-in/client-auth.ts'
 import { shownError, withoutEmptyMembers } from '../sign-in/oidc.ts'
@@ -273,6 +274,8 @@ export interface FederationParts {
   /** Where clients that registered themselves are kept, and endings of sign-ins. */
   readonly artifacts: Pick<OAuthReader, 'artifact' | 'lastEnding' | 'hasEnded'>
   readonly writeArtifacts: <T>(work: (writer: OAuthWriter) => Promise<T>) => Promise<T>
+  /** Refreshes a grant while no other process does. */
+  readonly asOnlyOne: AsOnlyOne
   /** Connections that are being made, sealed, by the hash of their `state`. */
   readonly links: Links<string>
   readonly sealed: Pick<Sealed, 'seal' | 'open' | 'hash'>
@@ -287,8 +290,8 @@ export interface FederationParts {
   readonly manualClient: (origin: ConnectedOrigin) => Promise<ManualClient | null>
   /** Origin of the URLs of Postern, such as `https://gateway.example.com`. */
   readonly postern: string
-  /** Called with the id of a connection whose tokens must no longer be used. */
-  readonly ended: (connection: string) => void
+  /** Called with ids of connections whose tokens must no longer be used. Resolves when they are used nowhere. Never rejects. */
+  readonly ended: (connections: readonly string[]) => Promise<unknown>
   readonly happened: (happening: ConnectionHappening) => void
   /** Logs a warning: a sentence without secrets. */
   readonly warn: (sentence: string) => void

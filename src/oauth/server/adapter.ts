@@ -41,6 +41,8 @@ export interface AdapterParts {
   readonly sealed: Sealed
   readonly clock: Clock
   readonly findClient: FindClient
+  /** Told of grants that have ended: access tokens of them count no longer. Resolves when they do nowhere. Never rejects. */
+  readonly grantsEnded: (grants: readonly string[]) => Promise<unknown>
 }
 
 /** What the provider keeps, in our store: reads on the reading connection, each write a transaction of its own. */
@@ -147,7 +149,13 @@ class StoreAdapter implements Adapter {
   }
 
   async destroy(id: string): Promise<void> {
-    await this.#parts.store.writeOAuth((oauth) => oauth.remove(this.#kind, this.#idOf(id)))
+    const { store, clock, grantsEnded } = this.#parts
+    if (this.#kind !== 'Grant') {
+      await store.writeOAuth((oauth) => oauth.remove(this.#kind, this.#idOf(id)))
+      return
+    }
+    await store.writeOAuth((oauth) => oauth.endGrant(id, clock.now()))
+    await grantsEnded([id])
   }
 
   async revokeByGrantId(grantId: string): Promise<void> {

@@ -2,7 +2,8 @@ import { timingSafeEqual } from 'node:crypto'
 import type { Provider } from 'oidc-provider'
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import type { Sealed } from './adapter.ts'
+import type { OAuthReader } from '../../store/ports/oauth.ts'
+import type { AdapterParts, Sealed } from './adapter.ts'
 import { isOwnClient, type ShownClient, shownClient } from './clients.ts'
 import type { Consents } from './consents.ts'
 import type { ClientDocuments } from './documents.ts'
@@ -63,7 +64,7 @@ export interface ApplicationsParts {
   readonly clock: Clock
   readonly documents: Pick<ClientDocuments, 'nameOf'>
   readonly consents: Pick<Consents, 'forget'>
-  readonly grantEnded: (grant: string) => void
+  readonly grantsEnded: AdapterParts['grantsEnded']
 }
 
 /** Kinds of artifacts that end with their grant. */
@@ -80,8 +81,11 @@ interface Granted {
 export function createApplications(parts: ApplicationsParts): Applications {
   const { store, sealed, clock, documents, consents } = parts
 
-  async function grantsOf(account: string): Promise<readonly Granted[]> {
-    const found = await store.read.oauth.artifactsOf('Grant', account)
+  async function grantsOf(
+    account: string,
+    reader: Pick<OAuthReader, 'artifactsOf'> = store.read.oauth,
+  ): Promise<readonly Granted[]> {
+    const found = await reader.artifactsOf('Grant', account)
     const now = clock.now()
     return found.flatMap(({ id, kind, sealed: text, created_at: since, expires_at: end }) => {
       if (end !== null && end <= now) return []
@@ -111,16 +115,18 @@ export function createApplications(parts: ApplicationsParts): Applications {
       return all.sort((a, b) => ((a.client.name ?? a.client.id) < (b.client.name ?? b.client.id) ? -1 : 1))
     },
     async revoke(account, client) {
-      const grants = (await grantsOf(account)).filter(({ clientId }) => clientId === client)
-      await store.writeOAuth(async (oauth) => {
+      const ids = await store.writeOAuth(async (oauth) => {
+        // Inside of the transaction: another process may have made one
+        const grants = (await grantsOf(account, oauth)).filter(({ clientId }) => clientId === client)
         for (const { id } of grants) {
           for (const kind of OF_GRANT) await oauth.removeOfGrant(kind, id)
-          await oauth.remove('Grant', id)
+          await oauth.endGrant(id, clock.now())
         }
+        return grants.map(({ id }) => id)
       })
       await consents.forget(account, client)
-      for (const { id } of grants) parts.grantEnded(id)
-      return grants.map(({ id }) => id)
+      await parts.grantsEnded(ids)
+      return ids
     },
   }
 }

@@ -6,6 +6,7 @@ import type { Clock } from '../../base/clock.ts'
 import { isConsumer, type ProtectedResources } from '../../base/http/origins.ts'
 import { isExchanging } from '../../model/mcp/origin.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
+import type { OAuthReader } from '../../store/ports/oauth.ts'
 import type { Federation, ShownConnection } from '../federation/port.ts'
 import type { Sealed } from './adapter.ts'
 import { CLIENT_KEPT_MS, isLocalRedirect, isOwnClient } from './clients.ts'
@@ -53,9 +54,13 @@ export function createConsents(parts: ConsentsParts): Consents {
   const { store, sealed, clock } = parts
   const idOf = (account: string, client: string): string => sealed.hash(`${account}\n${client}`)
 
-  async function agreed(account: string, client: string): Promise<Agreed | undefined> {
+  async function agreed(
+    account: string,
+    client: string,
+    reader: Pick<OAuthReader, 'artifact'> = store.read.oauth,
+  ): Promise<Agreed | undefined> {
     const id = idOf(account, client)
-    const found = await store.read.oauth.artifact(KIND, id)
+    const found = await reader.artifact(KIND, id)
     if (found === undefined || (found.expires_at ?? 0) <= clock.now()) return undefined
     // Only remember seals these.
     return JSON.parse(sealed.open(found.sealed, KIND, id)) as Agreed
@@ -64,13 +69,6 @@ export function createConsents(parts: ConsentsParts): Consents {
   return {
     async remember(grant, offers = {}) {
       const { accountId: account = '', clientId: client = '' } = grant
-      const before = await agreed(account, client)
-      const resources: Record<string, string> = { ...before?.resources }
-      for (const name of [...Object.keys(resources), ...Object.keys(grant.resources ?? {})])
-        resources[name] = without(
-          joined(resources[name] ?? '', grant.getResourceScope(name)),
-          grant.getRejectedResourceScope(name),
-        )
       const names = Object.keys(grant.resources ?? {})
       const allowed = [grant.getOIDCScope(), ...names.map((name) => grant.getResourceScope(name))].join(' ')
       const rejected = [
@@ -78,14 +76,22 @@ export function createConsents(parts: ConsentsParts): Consents {
         ...Object.keys(grant.rejected?.resources ?? {}).map((name) => grant.getRejectedResourceScope(name)),
       ].join(' ')
       const id = idOf(account, client)
-      const text = JSON.stringify({
-        openid: without(joined(before?.openid ?? '', grant.getOIDCScope()), grant.getRejectedOIDCScope()),
-        resources,
-        declined: without(joined(before?.declined ?? '', rejected), allowed),
-        offers: { ...before?.offers, ...offers },
-      } satisfies Agreed)
       const now = clock.now()
       await store.writeOAuth(async (oauth) => {
+        // Inside of the transaction: the same person may agree to something else at the same time
+        const before = await agreed(account, client, oauth)
+        const resources: Record<string, string> = { ...before?.resources }
+        for (const name of [...Object.keys(resources), ...names])
+          resources[name] = without(
+            joined(resources[name] ?? '', grant.getResourceScope(name)),
+            grant.getRejectedResourceScope(name),
+          )
+        const text = JSON.stringify({
+          openid: without(joined(before?.openid ?? '', grant.getOIDCScope()), grant.getRejectedOIDCScope()),
+          resources,
+          declined: without(joined(before?.declined ?? '', rejected), allowed),
+          offers: { ...before?.offers, ...offers },
+        } satisfies Agreed)
         // Those that nobody used give way first
         await oauth.prolong('Client', client, now, now + CLIENT_KEPT_MS)
         await oauth.put({

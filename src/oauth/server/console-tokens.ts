@@ -9,6 +9,7 @@ import { MCP_SCOPES } from '../../access/scopes.ts'
 import type { ProtectedResources } from '../../base/http/origins.ts'
 import type { Plain } from '../../base/json/storable.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
+import type { AdapterParts } from './adapter.ts'
 import type { Asker, Happening } from './audit.ts'
 import { CONSOLE_CLIENT_ID } from './clients.ts'
 import { arriveWith, hostOf } from './hosts.ts'
@@ -47,8 +48,7 @@ export interface ConsoleTokensParts {
   readonly resources: Pick<ProtectedResources, 'nameOf'>
   /** Members of an access token beside those of RFC 9068. */
   readonly claimsOf: (token: object) => Promise<Plain>
-  /** Told of a grant that has ended. */
-  readonly grantEnded: (grant: string) => void
+  readonly grantsEnded: AdapterParts['grantsEnded']
   readonly audit: (happening: Happening) => Promise<void>
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -129,9 +129,9 @@ export function createConsoleTokens(
 
     async endMcpTokens(grants) {
       await store.writeOAuth(async (oauth) => {
-        for (const grant of grants) await oauth.remove('Grant', grant)
+        for (const grant of grants) await oauth.endGrant(grant, parts.now())
       })
-      for (const grant of grants) parts.grantEnded(grant)
+      await parts.grantsEnded(grants)
     },
   }
 }

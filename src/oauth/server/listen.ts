@@ -16,8 +16,6 @@ export interface ListenParts {
   readonly services: ServiceClients
   readonly agents: Agents
   readonly clock: Clock
-  /** Told of a grant that was revoked. */
-  readonly grantEnded: (grant: string) => void
   /** Told of a refusal to someone unknown. */
   readonly refused: (asker: Asker, reason: string) => void
   readonly fault: (error: unknown, requestId: string) => void
@@ -140,7 +138,6 @@ function listenToTokens(provider: Provider, parts: ListenParts, note: Note): voi
     })
   })
   provider.on('grant.revoked', (context, grant) => {
-    parts.grantEnded(grant)
     const { oidc } = context
     const { client, entities } = oidc
     const token = entities.RefreshToken ?? entities.AccessToken ?? entities.AuthorizationCode

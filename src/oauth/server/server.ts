@@ -41,7 +41,7 @@ import { clientDocument } from '../federation/registrations.ts'
 import { errorPage } from '../pages/error.ts'
 import { CALLBACK_PATH, type SignIn } from '../sign-in/port.ts'
 import { withMarkedToken } from './access-tokens.ts'
-import { createSealed } from './adapter.ts'
+import { type AdapterParts, createSealed } from './adapter.ts'
 import { type Asker, createOAuthAudit } from './audit.ts'
 import { agentClient, lenientMetadata, serviceClient } from './clients.ts'
 import { createConnectPages } from './connect.ts'
@@ -99,8 +99,7 @@ export interface AuthorizationServerParts {
   /** At which origins people may connect accounts. */
   readonly originAccess: OriginAccess
   readonly federation: Federation
-  /** Told of a grant that was revoked: access tokens of it count no longer. */
-  readonly grantEnded: (grant: string) => void
+  readonly grantsEnded: AdapterParts['grantsEnded']
   readonly workloads: WorkloadTokens
   /** Bindings of hosts as clients. */
   readonly agents: Agents

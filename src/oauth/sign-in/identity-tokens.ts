@@ -3,7 +3,7 @@
  *
  * 1. The tokens of a person belong to the provider that signed the ID token. No other provider sees them.
  * 2. They are kept only while an origin needs them. They are sealed, and end with the account.
- * 3. Concurrent refreshes for one person share one request to the provider. A rotated token is stored before it is used.
+ * 3. Concurrent refreshes for one person share one request to the provider, over all processes that share the store. A rotated token is stored before it is used.
  */
 import type { TokenEndpointResponse } from 'openid-client'
 import type { Clock } from '../../base/clock.ts'
@@ -11,6 +11,7 @@ import { readJwt } from '../../base/crypto/jwt.ts'
 import type { GuardedFetch } from '../../base/net/guarded-fetch.ts'
 import type { OAuthReader, OAuthWriter } from '../../store/ports/oauth.ts'
 import { type IdentityExchange, type IdentityTokens, outcomeOf } from '../federation/token-client.ts'
+import type { AsOnlyOne } from '../refresh-claims.ts'
 import type { Sealed } from '../server/adapter.ts'
 import { createConfigured, type OidcProvider } from './oidc.ts'
 
@@ -29,6 +30,8 @@ export interface IdentityTokensParts {
   readonly artifacts: Pick<OAuthReader, 'artifact'>
   readonly writeArtifacts: <T>(work: (writer: OAuthWriter) => Promise<T>) => Promise<T>
   readonly sealed: Pick<Sealed, 'seal' | 'open' | 'hash'>
+  /** Refreshes the tokens of a person while no other process does. */
+  readonly asOnlyOne: AsOnlyOne
   /** Whether an origin has a mode that needs them. */
   readonly isWanted: () => Promise<boolean>
 }
@@ -83,14 +86,22 @@ export function createIdentityTokens(parts: IdentityTokensParts): KeptIdentityTo
   }
 
   /** Null where the provider does not refresh them any more, or not now, or is not configured any more. */
+  async function current(account: string): Promise<Kept | null> {
+    const found = await read(account)
+    if (found === null || !clients.has(issuerOf(found))) return null
+    if (isCurrent(found, clock.now())) return found
+    return found.refresh === null
+      ? null
+      : parts.asOnlyOne(`identity ${sealed.hash(account)}`, () => refreshed(account))
+  }
+
   async function refreshed(account: string): Promise<Kept | null> {
     const before = await read(account)
-    if (before === null) return null
-    const configured = clients.get(issuerOf(before))
-    if (configured === undefined) return null
+    const configured = before === null ? undefined : clients.get(issuerOf(before))
+    const token = before?.refresh ?? null
+    if (before === null || configured === undefined || token === null) return null
+    // Another process has refreshed them
     if (isCurrent(before, clock.now())) return before
-    const token = before.refresh
-    if (token === null) return null
     const outcome = await outcomeOf(async () => {
       const { refreshTokenGrant } = await import('openid-client')
       return refreshTokenGrant(await configured.get(), token)
@@ -117,7 +128,7 @@ export function createIdentityTokens(parts: IdentityTokensParts): KeptIdentityTo
       await writeArtifacts((writer) => write(writer, account, kept))
     },
     async tokensOf(user) {
-      const running = flights.get(user) ?? refreshed(user).finally(() => flights.delete(user))
+      const running = flights.get(user) ?? current(user).finally(() => flights.delete(user))
       flights.set(user, running)
       const kept = await running
       const now = clock.now()

@@ -155,7 +155,7 @@ export class Change {
   async #endConnections({ connections }: OAuthWriter, filter: ConnectionFilter): Promise<void> {
     for (;;) {
       const found = await connections.list(filter, CONNECTIONS_AT_ONCE)
-      for (const { user, origin } of found) await connections.remove(user, origin)
+      for (const { user, origin } of found) await connections.remove(user, origin, this.#deps.clock.now())
       this.endedConnections.push(...found)
       if (found.length < CONNECTIONS_AT_ONCE) return
     }

@@ -160,6 +160,11 @@ async function compiledSnapshot(reader: ConfigReader): Promise<PackedSnapshot> {
   return { revision, fragments: packer.done() }
 }
 
+/** Names what compiles fragments in the store. @param version of the compiler */
+export function compilerOf(version: string): string {
+  return `${FORM} ${version}`
+}
+
 /**
  * The whole configuration at a start: as it is stored if this very version has compiled all of it, else compiled anew and stored.
  * @param version names what compiles them: another one may compile the same configuration to something else
@@ -170,7 +175,7 @@ export async function firstSnapshot(
   version: string,
   copy: KeptSnapshot | null = null,
 ): Promise<PackedSnapshot> {
-  const compiler = `${FORM} ${version}`
+  const compiler = compilerOf(version)
   const kept = await store.still(async (reader) =>
     copy !== null && (await isCopy(reader, compiler, copy)) ? copy : keptSnapshot(reader, compiler),
   )
@@ -215,9 +220,13 @@ async function keptSnapshot(reader: ConfigReader, compiler: string): Promise<Pac
   }
 }
 
-/** What has changed since a revision, as threads take it; everything where that is not known any more. */
-async function deltaSince(reader: ConfigReader, revision: number): Promise<TextDelta> {
-  const changes = await reader.fragmentsSince(revision)
+/** What has changed since a revision, as threads take it; everything where that is not known any more, or was compiled elsewhere. */
+async function deltaSince(
+  reader: ConfigReader,
+  revision: number,
+  compiler: string | undefined,
+): Promise<TextDelta> {
+  const changes = await reader.fragmentsSince(revision, compiler)
   if (changes === null) {
     const { revision, fragments } = await compiledSnapshot(reader)
     return { revision, full: true, put: [...fragments], drop: [] }
@@ -266,6 +275,8 @@ export interface PublisherParts {
   readonly reader: ConfigReader
   /** The revision that the threads start with. */
   readonly revision: number
+  /** {@link compilerOf} this process: what another one has compiled is compiled anew. Absent: compilers are not told apart. */
+  readonly compiler?: string
   /** Takes a delta to the threads before it returns; resolves when they have acknowledged it, or the deadline is over. */
   readonly send: (delta: TextDelta) => Promise<{ readonly pending: boolean }>
   /** The other processes that publish what is committed; null where there can be none. */
@@ -286,6 +297,7 @@ export interface PublisherParts {
 export function createFragmentPublisher({
   reader,
   revision,
+  compiler,
   send,
   keep,
   nodes = null,
@@ -318,7 +330,7 @@ export function createFragmentPublisher({
   }
 
   async function sendRest(): Promise<void> {
-    const delta = await deltaSince(reader, sent)
+    const delta = await deltaSince(reader, sent, compiler)
     if (delta.revision > sent) await sendDelta(delta)
   }
 

@@ -211,6 +211,41 @@ test('changes are published in the order of their revisions, and a slow thread i
   await control.close()
 })
 
+test('a change that ends sign-ins is pending while another node may accept them', async () => {
+  const ended: (readonly string[])[] = []
+  const control = await startControl({
+    deps: {
+      grantsEnded: async (ids) => {
+        ended.push(ids)
+        return { pending: ids.includes('g1') }
+      },
+    },
+  })
+  const answers: boolean[] = []
+  for (const [name, grant] of [
+    ['Ann', 'g1'],
+    ['Bob', 'g2'],
+  ] as const) {
+    const { output } = await control.run('users.create', { name })
+    await control.store.writeOAuth((oauth) =>
+      oauth.put({
+        ...{ kind: 'Grant', id: grant, sealed: '', grant_id: null, other_id: null, used_at: null },
+        ...{ account_id: String(output['id']), created_at: 0, expires_at: null },
+      }),
+    )
+    const off = await control.run('users.toggle', { id: String(output['slug']), active: false })
+    answers.push(off.pending)
+  }
+  assert.deepEqual(
+    [answers, ended],
+    [
+      [true, false],
+      [['g1'], ['g2']],
+    ],
+  )
+  await control.close()
+})
+
 test('a fault while publishing leaves a committed change pending, not failed', async () => {
   const faults: unknown[] = []
   const control = await startControl({

@@ -95,9 +95,14 @@ export interface InvokeDeps {
   readonly settings: OperationContext['settings']
   readonly trail: OperationContext['trail']
   readonly publisher: Publisher
-  /** Told of a grant that has ended: access tokens of it count no longer. */
-  readonly grantEnded?: (grant: string) => void
-  /** Told of an account at an origin that a change has removed: gateway threads send its token no longer. */
+  /** Names what compiles fragments in this process. */
+  readonly compiler?: string
+  /**
+   * Told of grants that have ended, and of accounts at origins that were removed or switched: tokens of them count no longer. Resolves to
+   * true while another node may still accept them. Never rejects.
+   */
+  readonly grantsEnded?: (ids: readonly string[]) => Promise<Acknowledged>
+  /** Told of an account at an origin that a change has removed, so that its tokens are revoked there. */
   readonly connectionEnded?: (connection: StoredConnection) => void
   /** Judges a compiled fragment as gateway threads will; what it finds refuses the change. */
   readonly check?: CheckFragment
@@ -228,14 +233,14 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
         // Publish within the commit, before the audit mark moves
         committed: async ({ revision }) => {
           // A change that fails, or waits for approval, ends nothing
-          for (const grant of change?.endedGrants ?? []) deps.grantEnded?.(grant)
+          const ended = change === undefined ? [] : endedIn(change)
+          const spread = ended.length > 0 ? deps.grantsEnded?.(ended) : undefined
           for (const one of change?.endedConnections ?? []) deps.connectionEnded?.(one)
-          // A connection is to its threads what a grant is: an id that counts no longer
-          for (const id of change?.switchedConnections ?? []) deps.grantEnded?.(id)
+          acknowledging = spread
           if (revision === null) return
           const sent = publish(deps, revision)
           acknowledging = sent
-            .then(({ acknowledged }) => acknowledged)
+            .then(async ({ acknowledged }) => bothOf(await acknowledged, await spread))
             .catch((error: unknown) => {
               // The change is committed, so the caller gets its result
               deps.fault?.(error, via.requestId)
@@ -255,6 +260,12 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
     if (!dryRun || isDenied) await noteRefusal(call, change, error, deps, isDenied)
     throw error
   }
+}
+
+/** A change is in force everywhere when its revision is, and what it has ended. */
+function bothOf(revision: Acknowledged, ended: Acknowledged = { pending: false }): Acknowledged {
+  const nodes = [...new Set([...(revision.nodes ?? []), ...(ended.nodes ?? [])])]
+  return { pending: revision.pending || ended.pending, nodes }
 }
 
 /** The rules for approval that hold for the call; those of operations on no surface are about something else that was proved. */
@@ -277,6 +288,11 @@ async function answeredBefore(
   const known = await replay(store.read, attempt, clock.now())
   // What waits may have been approved since
   return known?.status === 202 ? undefined : known
+}
+
+/** Ids that a change has ended. A connection is to gateway threads what a grant is: an id that counts no longer. */
+function endedIn({ endedGrants, endedConnections, switchedConnections }: Change): readonly string[] {
+  return [...endedGrants, ...endedConnections.map(({ id }) => id), ...switchedConnections]
 }
 
 /** Rejects, as its publisher may, and never throws. */
@@ -337,7 +353,7 @@ async function perform(
       : passes(approval, change.shown(outcome), call, subjectOf(call, change, output))
   if (outcome.revision !== null) await keepRevision(call, change, outcome.revision, now)
   if (outcome.revision !== null && outcome.fragments !== null && options.dryRun !== true)
-    await change.writer.putFragments(outcome.revision, outcome.fragments)
+    await change.writer.putFragments(outcome.revision, outcome.fragments, deps.compiler)
   const configRevision = outcome.revision ?? change.carried?.revision ?? null
   const created = operation.effect === 'create' || change.created
   const answer: Invoked = {

@@ -39,10 +39,18 @@ export interface RecordQueries extends Pick<RecordQueryClient, 'metrics' | 'cont
 export interface LimitReader {
   /** What a counter holds now; null when it has counted nothing. Never waits for a gateway thread. */
   read(limit: PlannedLimit, now: number): LimitReading | null
+  /** Nodes over which limits are divided, this one included. */
+  readonly nodes: number
 }
 
 interface LimitReading {
+  /** As far as this node knows: of calendar quotas at all nodes, else here. */
   readonly used: number
+  /** What this node admits now. */
+  readonly remaining: number
+  /** What this node has counted, and what that may come to here. */
+  readonly own: number
+  readonly ownMax: number
   /** Milliseconds until more is left; 0 when all is. */
   readonly resetMs: number
   /** Requests that it refused, or would have. */

@@ -41,12 +41,13 @@ export const rotateKeys = define({
       ),
   }),
   permission: 'keys:rotate',
-  refuses: ['key_file_unusable', 'idempotency_conflict'],
+  refuses: ['key_file_unusable', 'nodes_running', 'idempotency_conflict'],
   columns: [],
   unscoped: true,
   subject: (_input, output) => ({ type: 'key', id: output?.key ?? null, slug: null }),
   handle: async ({ keep_old }, context) => {
     const { change, reader, vault } = context
+    await demandAlone(context)
     if (change.mustWait('keys') || context.options.dryRun === true) return foretell(keep_old, context)
     const before = vault.keys().map(({ id }) => id)
     if (!(await isRotationUnfinished(reader, vault))) {
@@ -74,6 +75,16 @@ export const rotateKeys = define({
     }
   },
 })
+
+/** Other nodes could not decrypt what is encrypted with a key that their key files lack. */
+async function demandAlone({ nodes }: OperationContext): Promise<void> {
+  const { rows, self } = await nodes.read()
+  const names = rows.filter(({ id }) => id !== self).map(({ name }) => name)
+  if (names.length === 0) return
+  throw refuse('nodes_running', {
+    detail: `Other nodes use the database: ${names.join(', ')}. Each has a key file of its own, which would lack the new key. Stop these nodes, rotate, copy the key file to them, and start them.`,
+  })
+}
 
 /** What it would do; a new key is not made, as it could not be unmade. */
 async function foretell(keepOld: boolean, { change, reader, vault }: OperationContext) {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { startControl } from '../../../test/control.ts'
+import { refused, startControl, UNSERVED } from '../../../test/control.ts'
+import type { NodeRow } from '../../store/ports/nodes.ts'
 
 test('a rotation says that keys leave while a thread has not confirmed it, and that they have left when they have', async () => {
   let pending = true
@@ -45,4 +46,39 @@ test('a rotation says that keys leave while a thread has not confirmed it, and t
   assert.deepEqual([output['dropped'], output['leaving'], faults.length], [[], [now], 1])
   await again.close()
   rmSync(control.directory, { recursive: true })
+})
+
+/** A node as others see it. */
+const rowOf = (name: string): NodeRow => ({
+  id: name,
+  epoch: 1,
+  name,
+  facts: { version: '1', recordsWaiting: 0, skewMs: 0, staleMaxMs: null },
+  held: { revision: 0, ended: 0 },
+  isDraining: false,
+  silentMs: 0,
+  joinedAt: 0,
+  counted: [],
+})
+
+test('keys are not rotated while other nodes use the database, also not in a dry run', async () => {
+  let others: readonly string[] = ['node-b', 'node-c']
+  const control = await startControl({
+    deps: {
+      nodes: {
+        ...UNSERVED.nodes,
+        read: async () => ({ rows: others.map(rowOf), self: 'here', now: Date.now() }),
+      },
+    },
+  })
+  const before = control.vault.keys()
+  for (const dryRun of [true, false]) {
+    const { message } = await refused(control.run('keys.rotate', {}, { dryRun }), 'nodes_running')
+    assert.match(message, /node-b, node-c/)
+  }
+  assert.deepEqual(control.vault.keys(), before)
+  others = []
+  await control.run('keys.rotate', {})
+  assert.notDeepEqual(control.vault.keys(), before)
+  await control.close()
 })

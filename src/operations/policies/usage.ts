@@ -14,7 +14,7 @@ import { Ref } from '../../model/members.ts'
 import { inWords, NOUNS, type ResourceType } from '../../model/resource-types.ts'
 import { compilePolicy } from '../../snapshot/compile/compile.ts'
 import { type LimitKey, limitKeyOf } from '../../snapshot/find/limit-key.ts'
-import { keyFor, type PlannedLimit, planLimit } from '../../snapshot/find/limit-plan.ts'
+import { keyFor, type PlannedLimit, partOf, planLimit } from '../../snapshot/find/limit-plan.ts'
 import { linkLimit } from '../../snapshot/link/small-kinds.ts'
 import type { LinkedLimit } from '../../snapshot/linked-types/client.ts'
 import type { Resource } from '../../store/ports/resource.ts'
@@ -48,8 +48,15 @@ const UsageItem = z.object({
   key: z.string().describe('default, ip, global, tool, user, claim:<name> or header:<name>'),
   value: z.string().nullable().describe('For a key that callers choose: the requested value'),
   max: z.int().describe('Capacity: max of the limit, or its burst'),
-  used: z.int().nullable().describe('Null if the counter belongs to another value than the requested one'),
-  remaining: z.int().nullable(),
+  used: z
+    .int()
+    .nullable()
+    .describe(
+      'With several nodes: at all nodes for calendar quotas, else at the node that answers. Null if the counter belongs to another value than the requested one',
+    ),
+  remaining: z.int().nullable().describe('What the node that answers still admits'),
+  own: z.int().nullable().describe('What the node that answers has counted of used'),
+  own_max: z.int().describe('What own may come to at the node that answers'),
   state: z
     .enum(['ok', 'warning', 'exceeded', 'unknown'])
     .describe('warning from warn_at on, exceeded when nothing is left'),
@@ -258,6 +265,7 @@ function toItem(
   const isKnown = !isKeyed || value !== null
   const reading = isKnown ? context.limits.read(planned, now) : null
   const used = reading?.used ?? 0
+  const ownMax = reading?.ownMax ?? partOf(max, context.limits.nodes, limit.cost)
   const isShared = limit.by === 'global'
   return {
     limit: spec.name,
@@ -274,8 +282,12 @@ function toItem(
     value: isKeyed ? value : null,
     max,
     used: isKnown ? used : null,
-    remaining: isKnown ? Math.max(0, max - used) : null,
-    state: isKnown ? stateOf(used, max, limit.cost, spec.warn_at ?? WARN_AT_DEFAULT) : 'unknown',
+    remaining: isKnown ? (reading?.remaining ?? ownMax) : null,
+    own: isKnown ? (reading?.own ?? 0) : null,
+    own_max: ownMax,
+    state: isKnown
+      ? stateOf(used, limit.algorithm === 'quota' ? max : ownMax, limit.cost, spec.warn_at ?? WARN_AT_DEFAULT)
+      : 'unknown',
     reset_at:
       reading === null || reading.resetMs === 0 || spec.kind === 'concurrency'
         ? null

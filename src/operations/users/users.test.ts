@@ -13,7 +13,14 @@ const ids: Record<string, string> = {}
 const run: Control['run'] = (...call) => control.run(...call)
 
 before(async () => {
-  control = await startControl({ deps: { grantEnded: (grant) => void ended.push(grant) } })
+  control = await startControl({
+    deps: {
+      grantsEnded: async (grants) => {
+        ended.push(...grants)
+        return { pending: false }
+      },
+    },
+  })
   await run('users.create', { name: 'Root' })
   await run('grants.create', { user: 'root', name: 'All', role: 'admin' })
   await run('roles.create', { name: 'Publisher', permissions: ['proxies:publish'] })
@@ -273,7 +280,7 @@ test('offboarding ends every part, and the answer and the trail say what', async
   const [binding] = await control.store.read.bySlug('bindings', 'people')
   const [token] = await control.store.read.tokensOf([binding!.id])
   assert.equal(token!.revoked_at, null, 'the agent keeps its token for others')
-  assert.deepEqual(ended, ['grant of ada'])
+  assert.deepEqual(ended, ['grant of ada', 'connection of ada'])
   const { items } = await control.store.read.auditEntries({ limit: 1 })
   assert.equal(items[0]?.operation, 'users.offboard')
   assert.match(

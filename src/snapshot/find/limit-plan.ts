@@ -216,6 +216,11 @@ export function toPlan(limits: readonly PlannedLimit[], missing: string | null =
   }
 }
 
+/** What one of `nodes` nodes admits of `whole` by itself. @param cost of one request, in the same unit */
+export function partOf(whole: number, nodes: number, cost: number): number {
+  return Math.min(whole, Math.max(Math.ceil(whole / nodes), cost))
+}
+
 /** The counter of a keyed limit for one value of what it is keyed by. */
 export function keyFor({ limit, place }: PlannedLimit, value: string): LimitKey {
   const subject = limit.by === 'ip' ? networkOf(value) : value

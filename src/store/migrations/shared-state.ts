@@ -9,6 +9,7 @@ const NODES: readonly string[] = [
     place text not null,
     facts text not null,
     revision bigint not null,
+    ended bigint not null,
     is_draining boolean not null,
     counted text not null,
     seen_at timestamptz not null,

@@ -5,7 +5,14 @@
 import type { AuditEntry } from '../../model/access/audit.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
 import type { AccessRequestReader, AccessRequestWriter } from './access-requests.ts'
-import type { AuditLink, StoredAnchor, StoredCheckpoint, StoredKeyAnchor, TrailSeal } from './audit-chain.ts'
+import type {
+  AuditLink,
+  AuditPlace,
+  StoredAnchor,
+  StoredCheckpoint,
+  StoredKeyAnchor,
+  TrailSeal,
+} from './audit-chain.ts'
 import type { ChangeRequestReader, ChangeRequestWriter } from './change-requests.ts'
 import type { ConnectionReader } from './connections.ts'
 import type { OAuthReader, OAuthWriter } from './oauth.ts'
@@ -369,13 +376,16 @@ export interface ConfigWriter
   /** Adds one to the revision of the configuration and returns it. */
   nextRevision(): Promise<number>
   putAccessToken(token: StoredAccessToken | StoredPersonalToken): Promise<void>
-  /** Notes when a personal token was used. */
+  /** Notes when a personal token was used. A later use that is noted already stays. */
   usedPersonalToken(id: string, at: number): Promise<void>
   /** Its links to choose another are forgotten. */
   putPassword(user: string, hash: string, now: number): Promise<void>
   /** Forgets the password of a local user, and links to choose one. */
   removePassword(user: string): Promise<void>
-  /** Earlier links of the same purpose and user are forgotten, and so are all that expired before `now`. */
+  /**
+   * Earlier links of the same purpose and user are forgotten, and so are all that expired before `now`. In a shared store, links of
+   * purpose `first` stay: each process has one.
+   */
   putSetUpLink(link: StoredSetUpLink, now: number): Promise<void>
   /** Forgets a link, and with one that makes an administrator all such. True when it was there. */
   spendSetUpLink(link: StoredSetUpLink): Promise<boolean>
@@ -387,9 +397,12 @@ export interface ConfigWriter
   removeApplied(owner: string, address: string): Promise<void>
   /**
    * Also links it to the entry before. Throws before {@link ConfigStore.sealTrail}. Refuses with store_unavailable when the
-   * last entry is not the one that the mark knows: another program has changed the file.
+   * last entry is not the one that the mark knows, or in a shared store does not follow from it by entries that were linked with the
+   * key: another program has changed the trail.
    */
   appendAudit(entry: AuditEntry, collectionSlug?: string | null): Promise<void>
+  /** The last entry of the trail, which follows from the mark. Refuses as {@link appendAudit}. */
+  auditEnd(): Promise<AuditPlace>
   /** Writes anew what filters find entries by, where it is not what the entries say. */
   mendAuditFilters(): Promise<void>
   putCheckpoint(checkpoint: StoredCheckpoint): Promise<void>
@@ -417,6 +430,8 @@ export interface WriteSettings<T> {
  */
 export interface ConfigStore extends Probed {
   readonly read: ConfigReader
+  /** Several processes may write at the same time. */
+  readonly isShared: boolean
   /** Gives the store the key and the mark of its audit trail. Until then it takes no audit entry. */
   sealTrail(seal: TrailSeal): void
   /** A transaction in the write lane of the configuration. */
@@ -515,17 +530,23 @@ export interface FragmentReader {
   ): Promise<readonly Pick<StoredFragment, 'key' | 'hash'>[] | null>
   /**
    * What has changed since a revision, older changes first; of several changes of one key the last one. Null when drops since
-   * then are no longer known: the reader must take everything anew.
+   * then are no longer known, or when another compiler has put fragments since: the reader must compile everything anew.
+   * @param compiler of the reader; absent: compilers are not told apart
    */
-  fragmentsSince(revision: number): Promise<FragmentChanges | null>
+  fragmentsSince(revision: number, compiler?: string): Promise<FragmentChanges | null>
 }
 
 export interface FragmentWriter {
   /**
    * Stores what a revision changes; a fragment with the same hash keeps its revision. What was dropped leaves a tombstone; beyond {@link TOMBSTONES_MAX} the oldest go,
-   * those of this revision excepted.
+   * those of this revision excepted. Where fragments are of several compilers, each that is put counts as changed.
+   * @param compiler what has compiled them; absent: compilers are not told apart
    */
-  putFragments(revision: number, changes: Pick<FragmentChanges, 'put' | 'drop'>): Promise<void>
+  putFragments(
+    revision: number,
+    changes: Pick<FragmentChanges, 'put' | 'drop'>,
+    compiler?: string,
+  ): Promise<void>
   /**
    * Stores fragments in the place of all. Tombstones go.
    * @param fill hands over the fragments, some at a time; a key may come again. Resolves with the name of the compiler, or null where

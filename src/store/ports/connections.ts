@@ -55,7 +55,8 @@ export interface ConnectionReader {
 }
 
 export interface ConnectionWriter extends ConnectionReader {
-  /** Stores it in the place of the one of the same person and origin. */
+  /** Stores it in the place of the one of the same person and origin. Where that had another id, remembers the end of that id. */
   put(connection: StoredConnection): Promise<void>
-  remove(user: string, origin: string): Promise<void>
+  /** Also remembers the end of its id. */
+  remove(user: string, origin: string, now: number): Promise<void>
 }

@@ -22,8 +22,7 @@ export interface NodeRow {
   /** For people: host and port. */
   readonly name: string
   readonly facts: NodeFacts
-  /** The configuration revision that the node has in force. */
-  readonly revision: number
+  readonly held: Held
   /** A draining node tells load balancers to send it no requests. */
   readonly isDraining: boolean
   /** Milliseconds since the node was last heard of, by the clock of the database. */
@@ -40,10 +39,18 @@ export interface NodeIdentity {
   readonly epoch: number
 }
 
+/** What a node has in force. */
+export interface Held {
+  /** Of the configuration. */
+  readonly revision: number
+  /** Number of the last end of a grant that it refuses in all threads. */
+  readonly ended: number
+}
+
 /** What a node writes with each heartbeat. */
 export interface Heartbeat {
   readonly facts: NodeFacts
-  readonly revision: number
+  readonly held: Held
   readonly counted: readonly string[]
   /** Whether the other nodes are to read the rows at once. */
   readonly isNews: boolean
@@ -76,8 +83,10 @@ export interface NodeTable {
   /** Writes a heartbeat. False where the row is gone, or belongs to another process. */
   beat(node: NodeIdentity, heartbeat: Heartbeat): Promise<boolean>
   all(): Promise<NodeRows>
-  /** Tells the others that the node has a revision in force. */
-  acknowledge(node: NodeIdentity, revision: number): Promise<void>
+  /** Tells the others what the node has in force. */
+  acknowledge(node: NodeIdentity, held: Held): Promise<void>
+  /** Has the others look for what was committed without a revision. */
+  wake(): Promise<void>
   /** False where there is no such node. */
   drain(id: string, isDraining: boolean): Promise<boolean>
   /** Deletes a row. False where there is none. @param epoch of the process that the row must belong to; null for any */

@@ -32,6 +32,12 @@ export interface OAuthKey {
   readonly retired_at: number | null
 }
 
+/** That an id counts no longer. Other processes that share the store read it. */
+interface Ending {
+  readonly number: number
+  readonly id: string
+}
+
 export interface OAuthReader {
   artifact(kind: string, id: string): Promise<OAuthArtifact | undefined>
   artifactByOther(kind: string, other: string): Promise<OAuthArtifact | undefined>
@@ -47,6 +53,8 @@ export interface OAuthReader {
   lastEnding(): Promise<number>
   /** Whether all of an account, or a session, has ended after the ending of this number. */
   hasEnded(what: string, since: number): Promise<boolean>
+  /** What has ended after the ending of this number, in order: ids of accounts, sessions, grants and connections. */
+  endedSince(number: number): Promise<readonly Ending[]>
   /** In order of creation. */
   keys(): Promise<readonly OAuthKey[]>
 }
@@ -61,12 +69,14 @@ export interface OAuthWriter extends OAuthReader {
   /** Marks it used once more, and puts off its end. */
   prolong(kind: string, id: string, now: number, expiresAt: number): Promise<void>
   remove(kind: string, id: string): Promise<void>
+  /** Removes a grant and remembers that it has ended. What came of it is removed by {@link removeOfGrant}. */
+  endGrant(id: string, now: number): Promise<void>
   removeOfGrant(kind: string, grant: string): Promise<void>
-  /** Ends all that was issued for an account: sessions, grants with their tokens, consents. @returns ids of the grants */
+  /** Ends all that was issued for an account: sessions, grants with their tokens, consents. Remembers the ends of the account and of its grants. @returns ids of the grants */
   removeOfAccount(account: string, now: number): Promise<readonly string[]>
-  /** Remembers for an hour that a session has ended; {@link removeOfAccount} does it for an account. */
+  /** Remembers for an hour that a session has ended. */
   noteEnding(what: string, now: number): Promise<void>
-  /** Forgets what expired before `now`. */
+  /** Forgets what expired before `now`, the last ending excepted: numbers go on growing. */
   sweep(now: number): Promise<void>
   putKey(key: OAuthKey): Promise<void>
   removeKey(id: string): Promise<void>

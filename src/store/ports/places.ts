@@ -8,7 +8,7 @@ import type { NodeRow } from './nodes.ts'
 import type { LastingRecordStore, RecordReader } from './records.ts'
 import type { StoreUnavailable } from './unavailable.ts'
 
-/** File of a data directory with the id of its instance, for a database that one instance at a time uses. */
+/** File of a data directory with the id of its node, for a database that several nodes share. */
 export const NODE_FILE = 'node.json'
 
 /** Where each kind of data is kept. Nothing is opened before a place is asked to. */
@@ -109,6 +109,12 @@ export interface ConfigPlace extends UpgradedPlace {
   copyTo(file: string, progress?: (part: number) => void): Promise<void>
   /** Throws when it is none, or is damaged. */
   facts(): Promise<StoreFacts>
+}
+
+/** Names of the nodes of a database that have not left. @param except id of one that is left out */
+export async function nodesOf(place: Pick<ConfigPlace, 'facts'>, except = ''): Promise<readonly string[]> {
+  const { nodes } = await place.facts()
+  return nodes.filter(({ id }) => id !== except).map(({ name }) => name)
 }
 
 /** What a configuration store says of itself, without being changed or brought to a newer version. */

@@ -3,7 +3,7 @@ import type { NodeIdentity } from './nodes.ts'
 import type { KeyRow } from './places.ts'
 
 /** A request that is about to be made under a key. */
-export interface SharedClaim {
+interface SharedClaim {
   readonly key: string
   /** In whose room the key is. */
   readonly client: string
@@ -28,7 +28,7 @@ export interface FoundKey {
 }
 
 /** How a request ended. */
-export interface EndedClaim extends Pick<SharedClaim, 'key' | 'process' | 'number' | 'bytes'> {
+interface EndedClaim extends Pick<SharedClaim, 'key' | 'process' | 'number' | 'bytes'> {
   readonly state: 'cut_off' | 'unkept' | 'answered'
   readonly sealed: Uint8Array | null
 }

@@ -193,6 +193,83 @@ await onPostgres(({ server, create }) => {
     for (const store of stores) await store.close()
   })
 
+  test('two recorders that write at the same time store each record once, and its rollups count it once', async () => {
+    const address = await create()
+    const stores = [await openRecordStore(address), await openRecordStore(address)]
+    const reader = await openRecordReader(address)
+    const clock = { now: () => NOW }
+    const ingests = stores.map((store) => {
+      const keeper = new RollupKeeper(store, clock.now)
+      store.whenUpkeepChanged(() => keeper.forget())
+      return createIngest(store, null, undefined, keeper)
+    })
+    const ids = new Set<string>()
+    for (let round = 0; round < 40; round++) {
+      for (const [at, ingest] of ingests.entries()) {
+        const writer = createBatchWriter(3)
+        for (let row = 0; row < 3; row++) {
+          const id = `both_${at}_${round}_${row}`
+          ids.add(id)
+          writer.add(recordFields({ id, timeMs: NOW - 30 * MINUTE + row, client: `cli_${at}` }))
+        }
+        ingest.push(writer.take(), () => {})
+        ingest.count()
+      }
+      // The upkeep goes over to the other one in the middle of it
+      if (round % 10 === 9) lapse(address)
+      if (round % 3 === 0) await Promise.all(ingests.map((ingest) => ingest.settle()))
+    }
+    const prune = () => Promise.all(ingests.map((ingest) => ingest.prune(0)))
+    await Promise.all(ingests.map((ingest) => ingest.settle()))
+    await eventually(async () => {
+      for (const ingest of ingests) ingest.count()
+      await prune()
+      return sql(address, 'select count(*) from postern.record_uncounted').trim() === '0'
+    })
+    const blocks = await stores[0]!.find(ALL, 0, 10_000)
+    const stored = blocks.flatMap((one) => {
+      const rows = readBlock(one)
+      return Array.from({ length: rows.count }, (_, row) => rows.fields(row).id)
+    })
+    assert.deepEqual(stored.toSorted(), [...ids].toSorted())
+    const crowded: RecordReader = { ...reader, rowsWithin: async () => Number.POSITIVE_INFINITY }
+    const selection = { from: new Date(NOW - 60 * MINUTE).toISOString(), to: new Date(NOW).toISOString() }
+    const answer = await measureRolled(crowded, clock, {
+      selection,
+      ...{ by: 'client', bucketMs: MINUTE, order: 'key', limit: 10 },
+    })
+    assert.deepEqual(
+      answer?.groups.map(({ requests }) => requests),
+      [120, 120],
+    )
+    assert.equal(sizesOf(address), truthOf(address))
+    assert.deepEqual(
+      ingests.map(({ state }) => [state.dropped, state.queued]),
+      [
+        [0, 0],
+        [0, 0],
+      ],
+    )
+    await reader.close()
+    for (const store of stores) await store.close()
+  })
+
+  test('a recorder that does the upkeep gathers the small blocks of another one, also while it stores nothing itself', async () => {
+    const address = await create()
+    const [keeping, writing] = [await openRecordStore(address), await openRecordStore(address)]
+    const ingest = createIngest(keeping)
+    await ingest.prune(0)
+    for (let at = 0; at < 40; at++) await writing.append([block(1)])
+    await countAll(keeping)
+    await ingest.prune(0)
+    await eventually(
+      async () => Number(sql(address, 'select count(*) from postern.record_blocks').trim()) < 10,
+    )
+    assert.equal(await countOf(keeping), 40)
+    await keeping.close()
+    await writing.close()
+  })
+
   test('rows that were put into another block meanwhile are erased there', async () => {
     const address = await create()
     const [eraser, holder] = [await openRecordStore(address), await openRecordStore(address)]

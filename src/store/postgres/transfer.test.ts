@@ -183,7 +183,7 @@ await onPostgres(({ server, create }) => {
     const facts = { version: '1', recordsWaiting: 0, skewMs: null, staleMaxMs: null }
     const epoch = await nodes.join('ann', 'ann.example:8080', 'here', {
       facts,
-      revision: 0,
+      held: { revision: 0, ended: 0 },
       counted: [],
       isNews: true,
     })

@@ -8,6 +8,7 @@
  */
 import type { Kysely } from 'kysely'
 import { createTurns } from '../../base/threads/in-line.ts'
+import { yieldThread } from '../../base/threads/time-slices.ts'
 import type { AuditEntry } from '../../model/access/audit.ts'
 import {
   type AuditPlace,
@@ -76,15 +77,17 @@ export function createConfigStore(engine: Engine, environment: string | null): C
     }
   }
 
-  /** Rejects where the trail does not end with the entry that this process knows. */
+  /** Rejects where the trail does not end with the entry that this process knows. The mark follows what other processes have added. */
   async function expectTrail(): Promise<void> {
     if (seal === null) return
     const trail = new TrailEnd(seal, engine.isShared)
     await engine.still((db) => trail.expect(createReader(db, dialect)))
+    await trail.committed()
   }
 
   return {
     read: createReader(engine.reading, dialect),
+    isShared: engine.isShared,
     sealTrail(its) {
       seal = its
     },
@@ -137,7 +140,7 @@ type Db = Kysely<ConfigTables>
 /** Reads and writes inside of the transaction that `db` is. @param trail null before the store has its key */
 function createWriter(
   db: Db,
-  engine: Pick<Engine, 'dialect' | 'joinOAuth'>,
+  engine: Pick<Engine, 'dialect' | 'joinOAuth' | 'isShared'>,
   environment: string | null,
   trail: TrailEnd | null,
 ): ConfigWriter {
@@ -154,7 +157,7 @@ function createWriter(
     ...createRevisionWriter(db),
     ...createChangeRequestWriter(db),
     ...createAccessRequestWriter(db),
-    ...createFragmentWriter(db, setMeta),
+    ...createFragmentWriter(db, reader.meta, setMeta),
     joinOAuth: async () => {
       await engine.joinOAuth(db)
       return createOAuthWriter(db)
@@ -259,11 +262,13 @@ function createWriter(
     },
     putSetUpLink: async ({ user, ...link }, now) => {
       await db.deleteFrom('set_up_links').where('expires_at', '<=', now).execute()
-      await db
-        .deleteFrom('set_up_links')
-        .where((eb) => (user === null ? eb('user_id', 'is', null) : eb('user_id', '=', user)))
-        .where('purpose', '=', link.purpose)
-        .execute()
+      // Each node of a new installation has printed one, and the first that is used ends the others
+      if (link.purpose !== 'first' || !engine.isShared)
+        await db
+          .deleteFrom('set_up_links')
+          .where((eb) => (user === null ? eb('user_id', 'is', null) : eb('user_id', '=', user)))
+          .where('purpose', '=', link.purpose)
+          .execute()
       await db
         .insertInto('set_up_links')
         .values({ ...link, user_id: user })
@@ -278,7 +283,12 @@ function createWriter(
       return numDeletedRows > 0n
     },
     usedPersonalToken: async (id, at) => {
-      await db.updateTable('access_tokens').set({ last_used_at: at }).where('id', '=', id).execute()
+      await db
+        .updateTable('access_tokens')
+        .set({ last_used_at: at })
+        .where('id', '=', id)
+        .where((eb) => eb.or([eb('last_used_at', 'is', null), eb('last_used_at', '<', at)]))
+        .execute()
     },
     putAnswer: async (answer, now) => {
       await db.deleteFrom('answers').where('expires_at', '<', now).execute()
@@ -326,6 +336,10 @@ function createWriter(
       const hash = keyedLink(trail.linkKey, before.hash, linkedValues(row))
       await db.insertInto('audit_chain').values({ seq, hash }).execute()
       trail.add({ seq, hash })
+    },
+    auditEnd: async () => {
+      if (trail === null) throw new Error('The audit trail has no key yet.')
+      return trail.expect(reader)
     },
     mendAuditFilters: () => mendAuditFilters(db),
     putCheckpoint: async (checkpoint) => {
@@ -393,13 +407,13 @@ class TrailEnd {
 
   /**
    * Throws StoreUnavailable when the last stored link is not the last one that this process knows, or in a shared store, when it does not
-   * follow that one. Returns it.
+   * follow from that one by entries that were linked with the key. Returns it.
    */
   async expect(reader: AuditReader): Promise<AuditPlace> {
     const found = (await reader.lastAuditLink()) ?? { seq: 0, hash: CHAIN_START }
     const { seq, hash } = this.#last
     if (found.seq === seq && found.hash === hash) return found
-    if (this.#isShared && found.seq > seq && (await hasLink(reader, this.#last))) {
+    if (this.#isShared && found.seq > seq && (await follows(reader, this.linkKey, this.#last, found.seq))) {
       this.add(found)
       return found
     }
@@ -425,12 +439,40 @@ class TrailEnd {
   }
 }
 
-/** Whether a trail has a link, or had it before retention removed it. */
-async function hasLink(reader: AuditReader, { seq, hash }: AuditPlace): Promise<boolean> {
-  if (seq === 0) return true
-  const [link] = await reader.auditLinks(seq - 1, 1)
-  if (link !== undefined && link.seq === seq) return link.hash === hash
-  return (await reader.auditAnchors()).some((anchor) => anchor.seq >= seq)
+/** Entries that are followed at a time. */
+const PIECE = 500
+
+/**
+ * Whether a trail leads from a marked place to a later number by keyed links. What retention has removed after the mark is taken from its
+ * anchor: without the key, nobody makes an entry that follows another anchor. Processes call it with what others have added since they
+ * last looked, which is little.
+ */
+async function follows(
+  reader: AuditReader,
+  linkKey: Uint8Array,
+  marked: AuditPlace,
+  upTo: number,
+): Promise<boolean> {
+  const removed = (await reader.auditAnchors()).at(-1)
+  let at: AuditPlace = marked
+  if (removed !== undefined && removed.seq >= marked.seq) {
+    if (removed.seq === marked.seq && removed.hash !== marked.hash) return false
+    at = removed
+  } else if (marked.seq > 0) {
+    const [link] = await reader.auditLinks(marked.seq - 1, 1)
+    if (link?.seq !== marked.seq || link.hash !== marked.hash) return false
+  }
+  while (at.seq < upTo) {
+    const links = await reader.auditLinks(at.seq, PIECE)
+    if (links.length === 0) return false
+    for (const { seq, hash, columns } of links) {
+      if (seq !== at.seq + 1 || hash === null || columns === null) return false
+      if (keyedLink(linkKey, at.hash, columns) !== hash) return false
+      at = { seq, hash }
+      await yieldThread(seq)
+    }
+  }
+  return true
 }
 
 /**

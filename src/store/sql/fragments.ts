@@ -11,8 +11,10 @@ import { type ConfigTables, IDS_MAX, ROWS_MAX } from './tables.ts'
 type Db = Kysely<ConfigTables>
 type Row = ConfigTables['fragments']
 
-/** Names what compiled all fragments; empty while some may not be what the configuration compiles to. */
+/** Names what compiled all fragments; empty while some may be of another compiler, or may not be what the configuration compiles to. */
 const COMPILER = 'fragments_compiler'
+/** Before the name of a compiler: the last revision whose fragments it has put. Kept while fragments are of several compilers. */
+const PUT_BY = 'fragments_put_by '
 /** The revision up to which tombstones are gone. */
 const PRUNED = 'fragments_pruned'
 
@@ -46,12 +48,13 @@ export function createFragmentReader(db: Db, meta: Meta): FragmentReader {
       )
       return known.length === rows.length ? known : null
     },
-    fragmentsSince: async (after) => {
+    fragmentsSince: async (after, compiler) => {
       // First: what is committed after it is told with the revision of its own
       const revision = Number((await meta('config_revision')) ?? 0)
       const rows = await rowsSince(db, after)
       // Last: no tombstone may go between
       if (Number((await meta(PRUNED)) ?? 0) > after) return null
+      if (compiler !== undefined && (await othersSince(db, meta, compiler, revision)) > after) return null
       const put: StoredFragment[] = []
       const drop: string[] = []
       for (const row of rows) {
@@ -62,6 +65,24 @@ export function createFragmentReader(db: Db, meta: Meta): FragmentReader {
       return { revision: Math.max(revision, rows.at(-1)?.revision ?? 0), put, drop }
     },
   }
+}
+
+/** The last revision that another compiler may have put fragments for; 0 where all are of this one. @param revision the present one */
+async function othersSince(db: Db, meta: Meta, compiler: string, revision: number): Promise<number> {
+  const whole = (await meta(COMPILER)) ?? ''
+  if (whole === compiler) return 0
+  return whole === '' ? putByOthers(db, compiler) : revision
+}
+
+/** The last revision for which another compiler has put fragments, of those that are noted; 0 for none. */
+async function putByOthers(db: Db, compiler: string): Promise<number> {
+  const rows = await db
+    .selectFrom('meta')
+    .select('value')
+    .where('name', 'like', `${PUT_BY}%`)
+    .where('name', '!=', PUT_BY + compiler)
+    .execute()
+  return Math.max(0, ...rows.map(({ value }) => Number(value)))
 }
 
 /** Characters of fragments after which the next one is read alone. */
@@ -99,7 +120,7 @@ async function rowsSince(db: Db, revision: number): Promise<Row[]> {
 }
 
 /** Stores fragments inside of the transaction that `db` is. */
-export function createFragmentWriter(db: Db, setMeta: SetMeta): FragmentWriter {
+export function createFragmentWriter(db: Db, meta: Meta, setMeta: SetMeta): FragmentWriter {
   async function put(rows: readonly Row[]): Promise<void> {
     for (let at = 0; at < rows.length; at += ROWS_MAX) {
       await db
@@ -150,13 +171,29 @@ export function createFragmentWriter(db: Db, setMeta: SetMeta): FragmentWriter {
     if (numDeletedRows > 0n) await setMeta(PRUNED, String(upTo))
   }
 
+  /**
+   * Notes who puts fragments, where others have put some.
+   * @returns whether fragments are of several compilers. Then a process of this one holds others than those that are stored
+   */
+  async function noteCompiler(revision: number, compiler: string): Promise<boolean> {
+    const whole = (await meta(COMPILER)) ?? ''
+    if (whole === compiler) return false
+    if (whole !== '') {
+      await setMeta(PUT_BY + whole, String(revision - 1))
+      await setMeta(COMPILER, '')
+    }
+    await setMeta(PUT_BY + compiler, String(revision))
+    return (await putByOthers(db, compiler)) > 0
+  }
+
   return {
-    putFragments: async (revision, changes) => {
+    putFragments: async (revision, changes, compiler) => {
+      const isMixed = compiler !== undefined && (await noteCompiler(revision, compiler))
       const known = await hashes([...changes.put.map(({ key }) => key), ...changes.drop])
       const tombstones = changes.drop
-        .filter((key) => known.has(key))
+        .filter((key) => isMixed || known.has(key))
         .map((key) => ({ key, hash: null, revision, form: 0, json: null }))
-      const changed = changes.put.filter(({ key, hash }) => known.get(key) !== hash)
+      const changed = changes.put.filter(({ key, hash }) => isMixed || known.get(key) !== hash)
       await put([...changed.map((one) => ({ ...one, revision })), ...tombstones])
       if (tombstones.length > 0) await prune(revision)
     },
@@ -165,6 +202,7 @@ export function createFragmentWriter(db: Db, setMeta: SetMeta): FragmentWriter {
       const compiler = await fill((some) => put(some.map((one) => ({ ...one, revision }))))
       await setMeta(PRUNED, String(revision))
       await setMeta(COMPILER, compiler ?? '')
+      await db.deleteFrom('meta').where('name', 'like', `${PUT_BY}%`).execute()
     },
     doubtFragments: () => setMeta(COMPILER, ''),
   }

@@ -2,14 +2,14 @@ import type { Kysely } from 'kysely'
 import type { ConnectionReader, ConnectionWriter, StoredConnection } from '../ports/connections.ts'
 import type { OAuthArtifact, OAuthKey, OAuthReader, OAuthWriter } from '../ports/oauth.ts'
 import { keysetOf } from '../ports/resource.ts'
-import type { ConfigTables } from './tables.ts'
+import { type ConfigTables, ROWS_MAX } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
 type ConnectionRow = ConfigTables['connections']
 
 /** Kind of the rows that remember endings; the number of an ending is when it was, or one more than that of the last one. */
 const ENDING = 'Ending'
-/** No request and no link outlasts it, milliseconds. */
+/** No request, no link and nothing that a process was told of a grant outlasts it, milliseconds. */
 const ENDING_KEPT_MS = 3_600_000
 
 /** Reads what the authorization server keeps. */
@@ -84,6 +84,14 @@ export function createOAuthReader(db: Db): OAuthReader {
         .executeTakeFirst()
       return found !== undefined
     },
+    endedSince: (number) =>
+      db
+        .selectFrom('oauth_artifacts')
+        .select(['id', 'created_at as number'])
+        .where('kind', '=', ENDING)
+        .where('created_at', '>', number)
+        .orderBy('created_at')
+        .execute(),
     keys: async () => {
       const rows = await db.selectFrom('oauth_keys').selectAll().orderBy('created_at').orderBy('id').execute()
       // Only putKey writes this column, from an OAuthKey.
@@ -105,18 +113,11 @@ export function createOAuthWriter(db: Db): OAuthWriter {
     if (max !== undefined) await giveWay(db, artifact.kind, max)
   }
 
-  async function noteEnding(what: string, now: number): Promise<void> {
-    const created_at = Math.max(now, (await reader.lastEnding()) + 1)
-    const expires_at = now + ENDING_KEPT_MS
-    const nothing = { sealed: '', grant_id: null, other_id: null, account_id: null, used_at: null }
-    await put({ kind: ENDING, id: what, created_at, expires_at, ...nothing })
-  }
-
   return {
     ...reader,
     connections: createConnectionWriter(db),
     put,
-    noteEnding,
+    noteEnding: (what, now) => noteEndings(db, [what], now),
     use: async (kind, id, now) => {
       const { numUpdatedRows } = await db
         .updateTable('oauth_artifacts')
@@ -138,6 +139,10 @@ export function createOAuthWriter(db: Db): OAuthWriter {
     remove: async (kind, id) => {
       await db.deleteFrom('oauth_artifacts').where('kind', '=', kind).where('id', '=', id).execute()
     },
+    endGrant: async (id, now) => {
+      await db.deleteFrom('oauth_artifacts').where('kind', '=', 'Grant').where('id', '=', id).execute()
+      await noteEndings(db, [id], now)
+    },
     removeOfGrant: async (kind, grant) => {
       await db.deleteFrom('oauth_artifacts').where('grant_id', '=', grant).where('kind', '=', kind).execute()
     },
@@ -149,11 +154,17 @@ export function createOAuthWriter(db: Db): OAuthWriter {
         .where('kind', '=', 'Grant')
         .execute()
       await db.deleteFrom('oauth_artifacts').where('account_id', '=', account).execute()
-      await noteEnding(account, now)
-      return grants.map(({ id }) => id)
+      const ids = grants.map(({ id }) => id)
+      await noteEndings(db, [account, ...ids], now)
+      return ids
     },
     sweep: async (now) => {
-      await db.deleteFrom('oauth_artifacts').where('expires_at', '<', now).execute()
+      const last = await reader.lastEnding()
+      await db
+        .deleteFrom('oauth_artifacts')
+        .where('expires_at', '<', now)
+        .where((eb) => eb.or([eb('kind', '!=', ENDING), eb('created_at', '<', last)]))
+        .execute()
     },
     putKey: async (key) => {
       await db
@@ -166,6 +177,28 @@ export function createOAuthWriter(db: Db): OAuthWriter {
       await db.deleteFrom('oauth_keys').where('id', '=', id).execute()
     },
   }
+}
+
+/** Remembers endings, each under a number of its own. */
+async function noteEndings(db: Db, ids: readonly string[], now: number): Promise<void> {
+  const first = Math.max(now, (await createOAuthReader(db).lastEnding()) + 1)
+  const nothing = { sealed: '', grant_id: null, other_id: null, account_id: null, used_at: null }
+  const expires_at = now + ENDING_KEPT_MS
+  const rows = [...new Set(ids)].map((id, at) => ({
+    ...{ kind: ENDING, id, created_at: first + at, expires_at },
+    ...nothing,
+  }))
+  for (let at = 0; at < rows.length; at += ROWS_MAX)
+    await db
+      .insertInto('oauth_artifacts')
+      .values(rows.slice(at, at + ROWS_MAX))
+      .onConflict((conflict) =>
+        conflict.columns(['kind', 'id']).doUpdateSet((eb) => ({
+          created_at: eb.ref('excluded.created_at'),
+          expires_at: eb.ref('excluded.expires_at'),
+        })),
+      )
+      .execute()
 }
 
 /** Removes the oldest of a kind until no more than `max` are left, those that were never used first. */
@@ -246,18 +279,28 @@ export function createConnectionReader(db: Db): ConnectionReader {
 
 /** Writes them, inside of the transaction that `db` stands in. */
 function createConnectionWriter(db: Db): ConnectionWriter {
+  const reader = createConnectionReader(db)
   return {
-    ...createConnectionReader(db),
+    ...reader,
     put: async (connection) => {
       const row = { ...connection, active: connection.active ? 1 : 0 }
+      const before = await reader.one(connection.user, connection.origin)
+      if (before !== undefined && before.id !== connection.id)
+        await noteEndings(db, [before.id], connection.updated_at)
       await db
         .insertInto('connections')
         .values(row)
         .onConflict((conflict) => conflict.columns(['user', 'origin']).doUpdateSet(row))
         .execute()
     },
-    remove: async (user, origin) => {
-      await db.deleteFrom('connections').where('user', '=', user).where('origin', '=', origin).execute()
+    remove: async (user, origin, now) => {
+      const gone = await db
+        .deleteFrom('connections')
+        .where('user', '=', user)
+        .where('origin', '=', origin)
+        .returning('id')
+        .execute()
+      if (gone.length > 0) await noteEndings(db, [gone[0]!.id], now)
     },
   }
 }

@@ -133,3 +133,40 @@ test('pages have all fragments once, in the order of their keys, without tombsto
   }
   assert.deepEqual(seen, keys.filter((key) => key !== 'k3' && key !== 'k24').sort())
 })
+
+test('fragments that another compiler has put since are not told as those of this one', async () => {
+  const store = open()
+  const replace = (compiler: string, ...all: readonly StoredFragment[]) =>
+    store.write(async (writer) =>
+      writer.replaceFragments(await writer.revision(), async (put) => {
+        await put(all)
+        return compiler
+      }),
+    )
+  const put = (compiler: string, ...all: readonly StoredFragment[]) =>
+    store.write(async (writer) =>
+      writer.putFragments(await writer.nextRevision(), { put: all, drop: ['gone'] }, compiler),
+    )
+  const told = async (revision: number, compiler: string) => {
+    const changes = await store.read.fragmentsSince(revision, compiler)
+    return changes && [changes.put.map(({ key }) => key), changes.drop]
+  }
+  await replace('old', fragment('a'), fragment('b'))
+  await put('old', fragment('a'), fragment('c'))
+  assert.deepEqual([await told(0, 'old'), await told(0, 'new')], [[['c'], []], null])
+  // Nothing has changed since
+  assert.deepEqual(await told(1, 'new'), [[], []])
+  await put('new', fragment('a'))
+  // Also what the other had put alike, and what it never had: a process of this compiler holds other fragments
+  assert.deepEqual(await told(1, 'new'), [['a'], ['gone']])
+  assert.deepEqual([await told(1, 'old'), await told(2, 'old')], [null, [[], []]])
+  await put('old', fragment('b'))
+  assert.deepEqual(await told(2, 'old'), [['b'], ['gone']])
+  assert.equal(await told(2, 'new'), null)
+  assert.equal(await store.read.fragments('old', '', 9), null)
+  // The start of either makes all of them its own, and counts no revision
+  await replace('new', fragment('a'))
+  await put('new', fragment('a'), fragment('b'))
+  assert.deepEqual(await told(3, 'new'), [['b'], []])
+  assert.equal(await told(3, 'old'), null)
+})

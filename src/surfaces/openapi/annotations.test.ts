@@ -180,7 +180,7 @@ const PLAIN_NUMBERS: ReadonlySet<string> = new Set(
   `aborted added adopt allow_deletes attempts base_revision bindings breaking burst calls captured changed checkpoints client_errors
   clients config_revision contract_faults cost count create depth diff_entries draft_proxies endpoints entries equals errors
   expected_revision failures faults from from_agents held imported in is items keyed_from left left_off left_out limit line max max_complexity max_depth
-  min min_retries missing more nodes off order pending pending_revision places present prompts proxies records_read records_waiting refused remaining remove removed
+  min min_retries missing more nodes off order own own_max pending pending_revision places present prompts proxies records_read records_waiting refused remaining remove removed
   resealed resolved resource_templates resources retries revision revision_after revision_before revoked rolled_back_to rows rule
   schemas secrets seq server_errors shown status stopped_at successes threads to tools unchanged undecided unmatched update upstream_status
   used valid_tokens was weight workflow_revision would_refuse`.split(/\s+/),

@@ -43,7 +43,7 @@ await onPostgres(({ create }) => {
     database.begin()
     const table = createNodeTable(database, address)
     const facts = { version: '1', recordsWaiting: 0, skewMs: null, staleMaxMs: null }
-    const heartbeat = { facts, revision: 0, counted: [], isNews: false }
+    const heartbeat = { facts, held: { revision: 0, ended: 0 }, counted: [], isNews: false }
     const parts = new AsyncDisposableStack()
     parts.defer(() => database.close())
     let node: NodeIdentity = { id: name, epoch: 0 }

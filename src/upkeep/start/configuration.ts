@@ -63,6 +63,8 @@ export interface ConfigurationParts {
   readonly clock: Clock
   /** Names what compiles fragments; see {@link firstSnapshot}. */
   readonly version: string
+  /** Names of the nodes that use the store beside this one. */
+  readonly otherNodes: () => Promise<readonly string[]>
   /** Why the data directory may not be written; null when it may. */
   readonly readOnly: AccessFault | null
   /** Called once the store is known to be that of this instance, before what is served is read from it. */
@@ -121,7 +123,7 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
       await store.close()
       return withoutStore(parts, kept, diverged(place, fault))
     }
-    await parts.enter()
+    await enter(store, vault, parts)
     const first = await firstSnapshot(store, parts.version, kept)
     if (first !== kept) await lastGood.keepWhole(first)
     return { vault, first, store, mark, fault: null, notes }
@@ -180,11 +182,11 @@ async function serveUntilReached(
       const revision = await found.read.revision()
       if (revision < kept.revision)
         refuse(`It has revision ${revision}, and serving.db has revision ${kept.revision}.`)
-      await openVaultOf(found, parts)
+      const vault = await openVaultOf(found, parts)
       const trail = { store: found, clock, seed: vault.trailKey(), mark, proof: keyedProofOf(vault) }
       const { fault: broken } = await secureTrail(trail)
       if (broken !== null) refuse(broken)
-      await parts.enter()
+      await enter(found, vault, parts)
       await firstSnapshot(found, parts.version, kept)
     } finally {
       await found.close()
@@ -202,10 +204,21 @@ async function serveUntilReached(
   return { vault, mark, first: kept, store, fault: null, notes: [note] }
 }
 
+/** Enters, and finds out whether the keys were rotated meanwhile: a rotation that has not ended yet has not seen this node, or waits. */
+async function enter(store: ConfigStore, vault: Vault, parts: ConfigurationParts): Promise<void> {
+  await parts.enter()
+  if (!parts.files.config.isOnServer) return
+  const canary = await store.write((writer) => writer.meta(CANARY))
+  if (canary === undefined || vault.opensCanary(canary)) return
+  throw new CannotStart(
+    `The keys were rotated while this node started. Copy the key file of the node that rotated them to ${parts.keyFile}, and start again.`,
+  )
+}
+
 /** As `openVault`; throws an Error where the key file is right and the text in the store that proves it is damaged. */
 async function openVaultOf(store: ConfigStore, parts: ConfigurationParts): Promise<Vault> {
   try {
-    return await openVault(store, parts.keyFile)
+    return await openVault(store, parts.keyFile, parts.otherNodes)
   } catch (error) {
     const canary = await store.read.meta(CANARY)
     if (!(error instanceof CannotStart) || canary === undefined || !isRightKey(parts, canary)) throw error

@@ -41,7 +41,7 @@ export function connectionsSuite(name: string, make: MakePlace): void {
     const { connections } = store.read
     assert.deepEqual(plain(await connections.one('ann', 'o1')), connection('ann', 'o1', { active: false }))
     assert.equal(await connections.one('ann', 'o2'), undefined)
-    await store.writeOAuth((oauth) => oauth.connections.remove('ann', 'o1'))
+    await store.writeOAuth((oauth) => oauth.connections.remove('ann', 'o1', 0))
     assert.equal(await connections.one('ann', 'o1'), undefined)
     assert.deepEqual(plain(await connections.one('bob', 'o1')), connection('bob', 'o1'))
     await store.close()

@@ -122,6 +122,8 @@ export function keptSuite(name: string, make: MakePlace): void {
         await writer.putAccessToken(personal(id, owner))
       await writer.putAccessToken({ ...personal('tok_3', 'ann'), revoked_at: NOW })
       await writer.usedPersonalToken('tok_1', NOW + 7)
+      // Another process has noted a use of before
+      await writer.usedPersonalToken('tok_1', NOW + 3)
     })
     const { read } = store
     const ids = async (query: Parameters<typeof read.personalTokens>[0]) =>
@@ -160,7 +162,8 @@ export function keptSuite(name: string, make: MakePlace): void {
       const found = await Promise.all([...'abcdef'].map((hash) => store.read.setUpLink(hash)))
       return found.flatMap((one) => one?.hash ?? []).join('')
     }
-    assert.equal(await there(), 'bcef')
+    // Processes that share a store have each printed one for the first administrator
+    assert.equal(await there(), store.isShared ? 'bcdef' : 'bcef')
     assert.deepEqual(await store.read.setUpLink('b'), link('b'))
     const spend = (hash: string, its?: Partial<StoredSetUpLink>) =>
       store.write((writer) => writer.spendSetUpLink(link(hash, its)))

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ConfigStore } from '../../../src/store/ports/config.ts'
+import type { StoredConnection } from '../../../src/store/ports/connections.ts'
 import type { OAuthArtifact, OAuthKey, OAuthWriter } from '../../../src/store/ports/oauth.ts'
 import { type MakePlace, plain } from '../place.ts'
 
@@ -26,6 +27,11 @@ async function idsOf(store: ConfigStore, ids: string, kind = 'RefreshToken'): Pr
   const found = await Promise.all([...ids].map((id) => store.read.oauth.artifact(kind, id)))
   return found.flatMap((one) => one?.id ?? []).join('')
 }
+
+const connectionOf = (id: string): StoredConnection => ({
+  ...{ user: 'ann', origin: 'desk', id, kind: 'oauth', state: 'connected', active: true, account_label: '' },
+  ...{ issuer: '', scope: '', sealed: '', expires_at: null, created_at: NOW, updated_at: NOW },
+})
 
 /** What the authorization server keeps. */
 export function oauthSuite(name: string, make: MakePlace): void {
@@ -137,6 +143,38 @@ export function oauthSuite(name: string, make: MakePlace): void {
       [await oauth.hasEnded('session', 0), await oauth.hasEnded('ann', 0), await oauth.hasEnded('other', 0)],
       [false, false, true],
     )
+    await store.close()
+  })
+
+  test(`${name}: what has ended since another ending is read in order, with grants and accounts at origins`, async () => {
+    const store = await (await make()).open()
+    const { oauth } = store.read
+    assert.deepEqual(await oauth.endedSince(0), [])
+    await change(store, async (writer) => {
+      await writer.put(artifact('g1', { kind: 'Grant' }))
+      await writer.put(artifact('g2', { kind: 'Grant', account_id: 'bob' }))
+      await writer.connections.put(connectionOf('c1'))
+    })
+    await change(store, (writer) => writer.removeOfAccount('ann', NOW))
+    const before = await oauth.lastEnding()
+    await change(store, async (writer) => {
+      await writer.connections.put(connectionOf('c1'))
+      await writer.connections.put(connectionOf('c2'))
+      await writer.connections.remove('ann', 'desk', NOW)
+      await writer.connections.remove('ann', 'desk', NOW)
+      // The clock of another process is behind
+      await writer.endGrant('g2', NOW - 60_000)
+    })
+    const ids = async (number: number) => (await oauth.endedSince(number)).map(({ id }) => id)
+    assert.deepEqual(await ids(0), ['ann', 'g1', 'c1', 'c2', 'g2'])
+    assert.deepEqual(await ids(before), ['c1', 'c2', 'g2'])
+    assert.equal(await oauth.artifact('Grant', 'g2'), undefined)
+    // Also where all are old: a later one must not be taken for one that was read
+    const last = await oauth.lastEnding()
+    await change(store, (writer) => writer.sweep(NOW + 3_600_001))
+    assert.deepEqual(await ids(0), ['g2'])
+    await change(store, (writer) => writer.noteEnding('later', NOW - 60_000))
+    assert.deepEqual(await ids(last), ['later'])
     await store.close()
   })
 

@@ -107,7 +107,7 @@ await onPostgres(({ server, create }) => {
   }
 
   const read = async ({ nodes }: TestNode) =>
-    (await nodes.read()).rows.map(({ id, revision, counted }) => [id, revision, counted.join(' ')])
+    (await nodes.read()).rows.map(({ id, held, counted }) => [id, held.revision, counted.join(' ')])
 
   test('a node that enters is counted by every live node before it has entered, and no more once it has left', async () => {
     const address = await create()
@@ -135,11 +135,11 @@ await onPostgres(({ server, create }) => {
     await using bob = await start(address, 'bob')
     await using cyd = await start(address, 'cyd')
     for (const { nodes } of [ann, bob, cyd]) await nodes.enter()
-    assert.deepEqual(await ann.nodes.missing(1), ['bob', 'cyd'])
-    const waiting = ann.nodes.missing(1)
-    await Promise.all([bob.nodes.acknowledge(1), cyd.nodes.acknowledge(2)])
+    assert.deepEqual(await ann.nodes.missing('revision', 1), ['bob', 'cyd'])
+    const waiting = ann.nodes.missing('revision', 1)
+    await Promise.all([bob.nodes.acknowledge('revision', 1), cyd.nodes.acknowledge('revision', 2)])
     assert.deepEqual(await waiting, [])
-    assert.deepEqual(await ann.nodes.missing(2), ['bob'])
+    assert.deepEqual(await ann.nodes.missing('revision', 2), ['bob'])
   })
 
   test('a silent node is named without waiting and not counted, until it is removed', async () => {
@@ -153,12 +153,12 @@ await onPostgres(({ server, create }) => {
     assert.equal(ann.counts.at(-1), 1)
     assert.match(ann.log.at(-1) ?? '', /^warn Node bob is silent\. Changes are pending for it/)
     const begun = performance.now()
-    assert.deepEqual(await ann.nodes.missing(1), ['bob'])
+    assert.deepEqual(await ann.nodes.missing('revision', 1), ['bob'])
     assert.ok(performance.now() - begun < 30_000)
-    assert.deepEqual(await ann.nodes.missing(1), ['bob'])
+    assert.deepEqual(await ann.nodes.missing('revision', 1), ['bob'])
     assert.equal(await ann.nodes.remove('bob'), true)
     assert.equal(await ann.nodes.remove('bob'), false)
-    assert.deepEqual(await ann.nodes.missing(1), [])
+    assert.deepEqual(await ann.nodes.missing('revision', 1), [])
   })
 
   test('a silent node that serves nothing without contact is not waited for once that time is over', async () => {
@@ -169,10 +169,10 @@ await onPostgres(({ server, create }) => {
     bob.kill()
     await silence(address, 'bob')
     await ann.nodes.beat()
-    assert.deepEqual(await ann.nodes.missing(1), ['bob'])
+    assert.deepEqual(await ann.nodes.missing('revision', 1), ['bob'])
     await silence(address, 'bob')
     await ann.nodes.beat()
-    assert.deepEqual(await ann.nodes.missing(1), [])
+    assert.deepEqual(await ann.nodes.missing('revision', 1), [])
   })
 
   test('a process that starts again on its data directory takes its row, and a copied directory draws another id', async () => {
@@ -200,11 +200,11 @@ await onPostgres(({ server, create }) => {
     await using ann = await start(address, 'ann')
     await using bob = await start(address, 'bob')
     for (const { nodes } of [ann, bob]) await nodes.enter()
-    await bob.nodes.acknowledge(3)
+    await bob.nodes.acknowledge('revision', 3)
     await ann.nodes.remove('bob')
     await bob.nodes.beat()
     assert.match(bob.log.join('\n'), /This node was removed, and enters again/)
-    assert.deepEqual(await ann.nodes.missing(3), [])
+    assert.deepEqual(await ann.nodes.missing('revision', 3), [])
     await eventually(() => ann.counts.at(-1) === 2)
   })
 
@@ -324,7 +324,7 @@ await onPostgres(({ server, create }) => {
     await server.stop()
     await assert.rejects(ann.nodes.beat(), { code: 'store_unavailable' })
     assert.deepEqual([ann.counts, ann.nodes.others()], [[2], ['bob']])
-    await ann.nodes.acknowledge(5)
+    await ann.nodes.acknowledge('revision', 5)
     const contacts = ann.contacts
     await using cyd = await start(address, 'cyd')
     await cyd.nodes.enter()
@@ -344,6 +344,6 @@ await onPostgres(({ server, create }) => {
     )
     assert.deepEqual([cyd.counts.at(-1), ann.counts.at(-1)], [3, 3])
     await eventually(() => ann.contacts > contacts && cyd.contacts > 0)
-    assert.deepEqual(await cyd.nodes.missing(5), ['bob'])
+    assert.deepEqual(await cyd.nodes.missing('revision', 5), ['bob'])
   })
 })

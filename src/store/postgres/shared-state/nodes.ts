@@ -18,46 +18,49 @@ const CHANNELS = { revision: 'postern_revision', nodes: 'postern_nodes', event: 
 const TABLE = `${SCHEMA}.shared_nodes`
 
 /** All rows; one row without an id where there are none. */
-const ALL = `select id, epoch, name, facts, revision, is_draining, counted, extract(epoch from joined_at) * 1000 as joined_at,
+const ALL = `select id, epoch, name, facts, revision, ended, is_draining, counted, extract(epoch from joined_at) * 1000 as joined_at,
     extract(epoch from seen_at) * 1000 as seen_at, extract(epoch from clock_timestamp()) * 1000 as now
   from (select) as once left join ${TABLE} on true order by name, id`
 
 /** @param direct for notices: a server itself, past a pooler that gives each transaction another session */
 export function createNodeTable(database: SharedDatabase, direct: DatabaseAddress): NodeTable {
   return {
-    async join(id, name, place, { facts, revision, counted }) {
+    async join(id, name, place, { facts, held, counted }) {
       const [row] = await database.query(
         `with joined as (
-          insert into ${TABLE} as it (id, epoch, name, place, facts, revision, is_draining, counted, seen_at, joined_at)
-          values ($1, (extract(epoch from clock_timestamp()) * 1000)::bigint, $2, $3, $4, $5, false, $6, clock_timestamp(), clock_timestamp())
+          insert into ${TABLE} as it (id, epoch, name, place, facts, revision, ended, is_draining, counted, seen_at, joined_at)
+          values ($1, (extract(epoch from clock_timestamp()) * 1000)::bigint, $2, $3, $4, $5, $6, false, $7, clock_timestamp(), clock_timestamp())
           on conflict (id) do update set epoch = excluded.epoch, name = excluded.name, place = excluded.place, facts = excluded.facts,
-            revision = excluded.revision, is_draining = false, counted = excluded.counted, seen_at = excluded.seen_at, joined_at = excluded.joined_at
+            revision = excluded.revision, ended = excluded.ended, is_draining = false, counted = excluded.counted, seen_at = excluded.seen_at, joined_at = excluded.joined_at
           where it.place = excluded.place or it.seen_at < clock_timestamp() - interval '${LIVE_MS} milliseconds'
           returning epoch
         ) select epoch, pg_notify('${CHANNELS.nodes}', '') from joined`,
-        [id, name, place, JSON.stringify(facts), revision, JSON.stringify(counted)],
+        [id, name, place, JSON.stringify(facts), held.revision, held.ended, JSON.stringify(counted)],
       )
       return row === undefined ? null : Number(row['epoch'])
     },
-    async beat({ id, epoch }, { facts, revision, counted, isNews }) {
+    async beat({ id, epoch }, { facts, held, counted, isNews }) {
       const rows = await database.query(
         `with beaten as (
-          update ${TABLE} set facts = $3, revision = $4, counted = $5, seen_at = clock_timestamp() where id = $1 and epoch = $2 returning id
-        ) select id, case when $6 then pg_notify('${CHANNELS.nodes}', '') end from beaten`,
-        [id, epoch, JSON.stringify(facts), revision, JSON.stringify(counted), isNews],
+          update ${TABLE} set facts = $3, revision = $4, ended = $5, counted = $6, seen_at = clock_timestamp() where id = $1 and epoch = $2 returning id
+        ) select id, case when $7 then pg_notify('${CHANNELS.nodes}', '') end from beaten`,
+        [id, epoch, JSON.stringify(facts), held.revision, held.ended, JSON.stringify(counted), isNews],
       )
       return rows.length === 1
     },
     async all() {
       return toNodes(await database.query(ALL))
     },
-    async acknowledge({ id, epoch }, revision) {
+    async acknowledge({ id, epoch }, held) {
       await database.query(
         `with told as (
-          update ${TABLE} set revision = $3, seen_at = clock_timestamp() where id = $1 and epoch = $2 returning id
+          update ${TABLE} set revision = $3, ended = $4, seen_at = clock_timestamp() where id = $1 and epoch = $2 returning id
         ) select pg_notify('${CHANNELS.nodes}', '') from told`,
-        [id, epoch, revision],
+        [id, epoch, held.revision, held.ended],
       )
+    },
+    async wake() {
+      await database.query(`select pg_notify('${CHANNELS.revision}', '')`)
     },
     async drain(id, isDraining) {
       const rows = await database.query(
@@ -176,7 +179,7 @@ function toNode(row: Readonly<Record<string, unknown>>, now: number): NodeRow {
     epoch: Number(row['epoch']),
     name: String(row['name']),
     facts: JSON.parse(String(row['facts'])) as NodeFacts,
-    revision: Number(row['revision']),
+    held: { revision: Number(row['revision']), ended: Number(row['ended']) },
     isDraining: row['is_draining'] === true,
     silentMs: Math.max(0, Math.round(now - Number(row['seen_at']))),
     joinedAt: Math.round(Number(row['joined_at'])),

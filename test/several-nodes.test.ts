@@ -1,4 +1,4 @@
-/** The Compose file of several nodes, and the configuration of the load balancer in front of them. */
+/** What an operator of several nodes copies: the Compose file, the configuration of its load balancer, and the commands of the page. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -9,6 +9,7 @@ import { readSettings } from '../src/settings.ts'
 
 const FOLDER = resolve(import.meta.dirname, '../deploy/compose')
 const CADDYFILE = join(FOLDER, 'Caddyfile')
+const PAGE = resolve(import.meta.dirname, '../docs/several-nodes.md')
 
 interface Service {
   readonly hostname?: string
@@ -107,4 +108,36 @@ test('the balancer sends requests of both listeners to every node that is ready'
   if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT')
     return t.diagnostic('caddy is not here: its configuration was not validated')
   assert.equal(status, 0, stderr)
+})
+
+/** Commands of a shell on the page, by block. */
+const blocks = [...readFileSync(PAGE, 'utf8').matchAll(/^ *```sh\n([\s\S]*?)^ *```$/gm)].map(([, text]) =>
+  text!.split('\n').map((line) => line.trim()),
+)
+
+/** What `postern up` reads in a block: the exports, and its flags. */
+function startsOf(lines: readonly string[]) {
+  const pairs = lines
+    .filter((line) => line.startsWith('export '))
+    .flatMap((line) => line.split(' ').slice(1))
+    .map((pair) => pair.replaceAll("'", '').replace('$PWD', '/srv'))
+  const env = Object.fromEntries(
+    pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]),
+  )
+  return lines
+    .filter((line) => line.startsWith('postern up '))
+    .map((line) => readSettings(line.replace(/ > .*/, '').split(' ').slice(2), env))
+}
+
+test('the commands of the page start nodes of one installation, on ports and directories of their own', () => {
+  const [local, several] = blocks.map(startsOf).filter((starts) => starts.length > 0)
+  assert.equal(local!.length, 3)
+  const ports = local!.flatMap(({ listen, controlListen }) => [listen.port, controlListen.port])
+  assert.equal(new Set(ports).size, 6)
+  assert.equal(new Set(local!.map(({ data }) => data)).size, 3)
+  const [first] = local!
+  for (const { database, keyFile, origin } of local!)
+    assert.deepEqual([database, keyFile, origin], [first!.database, '/srv/vault.key', first!.origin])
+  assert.equal(several!.length, 1)
+  assert.notEqual(several![0]!.database, null)
 })
