@@ -26,6 +26,6 @@ export interface ExportStore {
   remove(id: string): Promise<void>
 }
 
-export interface ExportWriter extends AsyncDisposable {
+interface ExportWriter extends AsyncDisposable {
   write(text: string): Promise<void>
 }

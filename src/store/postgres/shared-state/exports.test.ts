@@ -56,7 +56,7 @@ await onPostgres(({ create }) => {
     const database = await openSharedDatabase(address)
     database.begin()
     const facts = { version: '1', recordsWaiting: 0, skewMs: null, staleMaxMs: null }
-    const heartbeat = { facts, revision: 0, counted: [], isNews: false }
+    const heartbeat = { facts, held: { revision: 0, ended: 0 }, counted: [], isNews: false }
     const epoch = (await createNodeTable(database, address).join(name, name, name, heartbeat))!
     const faults: unknown[] = []
     const jobs = createExportJobs({
