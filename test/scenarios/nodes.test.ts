@@ -1,5 +1,8 @@
 /** Two whole instances on one PostgreSQL: both serve, and both take changes. */
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { placesOf } from '../../src/serve/places.ts'
 import { examine } from '../../src/upkeep/doctor/doctor.ts'
@@ -16,6 +19,33 @@ await onPostgres(({ server: postgres, create }) => {
   const get = (server: TestServer, token: string) => server.gateway('GET', '/orders/v1/orders/7', { token })
 
   const nodesOf = async (server: TestServer) => (await server.manage('GET', '/nodes')).json.items
+
+  test('nodes that start at the same time on an empty database are one installation, with one trail', async () => {
+    const { start, data } = await installation()
+    mkdirSync(data('a'), { mode: 0o700 })
+    writeFileSync(join(data('a'), 'vault.key'), `k1 ${randomBytes(32).toString('base64')}\n`, { mode: 0o600 })
+    await using ends = new AsyncDisposableStack()
+    const all = await Promise.all(
+      ['a', 'b', 'c'].map(async (name) => {
+        const server = await start(name)
+        ends.defer(() => server.stop())
+        return server
+      }),
+    )
+    for (const [index, server] of all.entries())
+      await until(
+        () => server.manage('POST', '/policies', { name: `Policy ${index}` }),
+        ({ status }) => status === 201,
+      )
+    for (const server of all) {
+      const nodes = await nodesOf(server)
+      assert.equal(nodes.length, 3)
+      assert.equal((await server.manage('GET', '/policies')).json.items.length, 3)
+      const verified = await server.manage('GET', '/audit/verify')
+      assert.equal(verified.json.ok, true, verified.text)
+      assert.deepEqual(server.faults(), [])
+    }
+  })
 
   test('a change through either node is in force on both when it has answered', async () => {
     await using upstream = await startUpstream()
