@@ -235,7 +235,10 @@ async function start(
     },
     settings: settings.shown,
     nodes: nodes ?? aloneNodes(stores, settings),
-    exportFiles: openExportFiles(join(settings.data, 'exports')),
+    exportStore:
+      rows === null || nodes === null
+        ? openExportFiles(join(settings.data, 'exports'), fault)
+        : rows.exports(nodes.identity),
     providers,
     warn: (sentence) => log('warn', sentence),
     keysOf: createIssuerKeys(clock, keySets).keysOf,
@@ -282,7 +285,10 @@ async function start(
   repeat(its, CHECKPOINT_MS, 'the audit trail', () =>
     claimed('audit_checkpoint', CHECKPOINT_MS, control.checkpoint),
   )
-  repeat(its, SWEEP_MS, 'files of old exports', control.sweepFiles)
+  repeat(its, SWEEP_MS, 'files of old exports', () =>
+    // Of files also while the store is full
+    rows === null ? control.sweepExports() : claimed('sweep_exports', SWEEP_MS, control.sweepExports),
+  )
   repeat(its, SWEEP_MS, 'data of ended sign-ins', () => claimed('sweep', SWEEP_MS, control.sweepStore))
   repeat(its, SWEEP_MS, ROWS, () =>
     rows === null ? null : claimed('sweep_shared', SWEEP_MS, () => rows.sweep(KEYS_BOUNDS.bytesMax)),

@@ -108,14 +108,14 @@ export const UNSERVED: Pick<
     contract: async () => NO_FAULTS,
   },
   exports: {
-    faultOf: () => 'Nobody makes files here.',
+    faultOf: async () => 'Nobody makes files here.',
     begin: () => assert.fail('nobody makes files here'),
-    add: (one) => one,
-    find: () => undefined,
-    all: () => [],
-    read: () => undefined,
-    cancel: () => undefined,
-    sweep: () => {},
+    add: async (one) => one,
+    find: async () => undefined,
+    all: async () => [],
+    read: async () => undefined,
+    cancel: async () => undefined,
+    sweep: () => Promise.resolve(),
     stop: () => Promise.resolve(),
   },
   replayer: { replay: () => Promise.reject(new Error('nobody listens')) },
@@ -216,14 +216,15 @@ export async function startControl(
       return UNSERVED.records.metrics(question)
     },
   }
+  const fault = (error: unknown): void => {
+    throw error
+  }
   const exports = createExportJobs({
-    files: openExportFiles(join(directory, 'exports')),
+    store: openExportFiles(join(directory, 'exports'), fault),
     clock,
     records: options.deps?.records ?? records,
     reader: store.read,
-    fault: (error) => {
-      throw error
-    },
+    fault,
   })
   const invoke = createInvoke({
     store,

@@ -31,10 +31,10 @@ import { createScrape } from '../operations/metrics/metrics.ts'
 import { OPERATIONS, REGISTRY } from '../operations/registry.ts'
 import { createMcpListing } from '../operations/virtual-mcps/listed.ts'
 import { createAuditTrail, type RetentionRule } from '../record/audit-chain.ts'
-import type { ExportFiles } from '../record/export-files.ts'
 import type { ExpositionFormat } from '../record/exposition.ts'
 import { networkOf } from '../snapshot/find/network.ts'
 import type { AuditMark } from '../store/ports/audit-chain.ts'
+import type { ExportStore } from '../store/ports/exports.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import { type BundleSource, createBundle } from '../surfaces/console/bundle.ts'
 import { callbacksOf, createConsole, LOGIN_PATH } from '../surfaces/console/door.ts'
@@ -90,7 +90,7 @@ export interface ControlPlaneOptions
   /** The mark of the audit trail. */
   readonly mark: AuditMark
   /** Where the files of exports are kept. */
-  readonly exportFiles: ExportFiles
+  readonly exportStore: ExportStore
   /** Where management is reached; the first one is named where nothing tells of another. */
   readonly managementOrigins: Origins
   /** Where the console is reached. */
@@ -144,7 +144,7 @@ export interface ControlPlane {
   /** Signs the audit trail as it stands. */
   readonly checkpoint: () => Promise<void>
   /** Removes the files of exports that have expired. */
-  readonly sweepFiles: () => void
+  readonly sweepExports: () => Promise<void>
   /** Removes from the store what sign-ins, tokens and change requests have left and nobody can use any more. */
   readonly sweepStore: () => Promise<void>
   /** Reads catalogues of origins that are due. */
@@ -171,7 +171,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   })
   const trail = createAuditTrail(store, clock, options.vault.trailKey(), options.mark)
   const exports = createExportJobs({
-    files: options.exportFiles,
+    store: options.exportStore,
     clock,
     records: options.records,
     reader: store.read,
@@ -254,7 +254,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     forgetForeignGroups: () => forgetForeignGroups(options.providers, store.read, identities.accounts),
     endedElsewhere: endedGrants,
     checkpoint: () => trail.checkpoint(),
-    sweepFiles: () => exports.sweep(),
+    sweepExports: () => exports.sweep(),
     async sweepStore() {
       await store.writeOAuth((oauth) => oauth.sweep(clock.now()))
       await expireChangeRequests(store, clock)
@@ -484,7 +484,7 @@ export function createClosedControlPlane(reason: string): ControlPlane {
     forgetForeignGroups: () => Promise.resolve(),
     endedElsewhere: { read: 0, catchUp: () => Promise.resolve(true) },
     checkpoint: () => Promise.resolve(),
-    sweepFiles() {},
+    sweepExports: () => Promise.resolve(),
     sweepStore: () => Promise.resolve(),
     refreshOrigins: () => Promise.resolve(),
     originWatch: { news() {}, failed() {}, tick: () => Promise.resolve() },

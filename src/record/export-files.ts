@@ -1,58 +1,55 @@
-/** Files of exports, by id. Only their own user may read them. */
+/** Exports in files of the data directory. Only their own user may read them. */
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { replaceOwnFile } from '../base/files.ts'
+import { KeptExport } from '../model/record.ts'
+import type { ExportStore, StoredExport } from '../store/ports/exports.ts'
 
 /** Bytes that are read at a time, when they are wanted. */
 const PIECE_BYTES = 64 * 1024
 
-/** What is kept under an id: a description, and bytes beside it. Only their own user may read them. */
-export interface ExportFiles {
-  /** All descriptions. Forgets what is none, and bytes without one. */
-  descriptions(): readonly unknown[]
-  describe(id: string, description: object): void
-  /** Starts the bytes anew. */
-  create(id: string): Promise<ExportWriter>
-  /** Undefined when there are none. */
-  size(id: string): number | undefined
-  /** The bytes as they are pulled; the file is opened by the first pull. */
-  read(id: string): ReadableStream<Uint8Array>
-  removeBytes(id: string): void
-  /** The description too. */
-  remove(id: string): void
-}
-
-interface ExportWriter extends AsyncDisposable {
-  write(text: string): Promise<void>
-}
-
-/** Files in a directory, which is made by the first that is kept. */
-export function openExportFiles(directory: string): ExportFiles {
+/**
+ * Exports in a directory, which is made by the first that is kept. Takes up what an earlier process has left, and deletes there what
+ * belongs to no export.
+ * @param fault told when an export is not kept over a restart
+ */
+export function openExportFiles(directory: string, fault: (error: unknown, at: string) => void): ExportStore {
+  const kept = new Map<string, StoredExport>()
   const bytesAt = (id: string): string => join(directory, `${id}.data`)
   const descriptionAt = (id: string): string => join(directory, `${id}.json`)
+
   function prepare(): void {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     chmodSync(directory, 0o700)
   }
-  function names(): readonly string[] {
-    return statSync(directory, { throwIfNoEntry: false }) === undefined ? [] : readdirSync(directory)
-  }
-  return {
-    descriptions() {
-      const found = new Map<string, unknown>()
-      for (const name of names()) {
-        if (!name.endsWith('.json')) continue
-        const description = parse(readFileSync(join(directory, name), 'utf8'))
-        if (description !== undefined) found.set(name.slice(0, -'.json'.length), description)
-      }
-      for (const name of names())
-        if (!found.has(name.replace(/\.(json|data)$/, ''))) rmSync(join(directory, name), { force: true })
-      return [...found.values()]
-    },
-    describe(id, description) {
+
+  function keep(one: KeptExport): void {
+    kept.set(one.id, { kept: one, isLost: false })
+    try {
       prepare()
-      replaceOwnFile(descriptionAt(id), JSON.stringify(description))
+      replaceOwnFile(descriptionAt(one.id), JSON.stringify(one))
+    } catch (error) {
+      fault(error, `the export ${one.id} cannot be kept over a restart`)
+    }
+  }
+
+  for (const one of clear(directory))
+    kept.set(one.id, { kept: one, isLost: one.state === 'queued' || one.state === 'running' })
+
+  return {
+    all: async () => [...kept.values()],
+    find: async (id) => kept.get(id),
+    async add(judge) {
+      const one = judge([...kept.values()])
+      keep(one)
+      return one
+    },
+    async replace(one, from) {
+      const before = kept.get(one.id)
+      if (before === undefined || !from.includes(before.kept.state)) return false
+      keep(one)
+      return true
     },
     async create(id) {
       prepare()
@@ -62,20 +59,36 @@ export function openExportFiles(directory: string): ExportFiles {
         [Symbol.asyncDispose]: () => file.close(),
       }
     },
-    size: (id) => statSync(bytesAt(id), { throwIfNoEntry: false })?.size,
+    size: async (id) => statSync(bytesAt(id), { throwIfNoEntry: false })?.size,
     read: (id) => piecesOf(bytesAt(id)),
-    removeBytes: (id) => rmSync(bytesAt(id), { force: true }),
-    remove(id) {
+    removeBytes: async (id) => rmSync(bytesAt(id), { force: true }),
+    async remove(id) {
       rmSync(bytesAt(id), { force: true })
       rmSync(descriptionAt(id), { force: true })
+      kept.delete(id)
     },
   }
 }
 
-/** What a text of JSON says; undefined when it is none. */
-function parse(text: string): unknown {
+/** The exports in a directory. Deletes what is none, and bytes without one. */
+function clear(directory: string): readonly KeptExport[] {
+  if (statSync(directory, { throwIfNoEntry: false }) === undefined) return []
+  const names = readdirSync(directory)
+  const found = new Map<string, KeptExport>()
+  for (const name of names) {
+    if (!name.endsWith('.json')) continue
+    const one = parse(readFileSync(join(directory, name), 'utf8'))
+    if (one !== undefined) found.set(name.slice(0, -'.json'.length), one)
+  }
+  for (const name of names)
+    if (!found.has(name.replace(/\.(json|data)$/, ''))) rmSync(join(directory, name), { force: true })
+  return [...found.values()]
+}
+
+/** Undefined for a text that describes no export. */
+function parse(text: string): KeptExport | undefined {
   try {
-    return JSON.parse(text)
+    return KeptExport.safeParse(JSON.parse(text)).data
   } catch {
     return undefined
   }

@@ -144,6 +144,23 @@ await onPostgres(({ server: postgres, create }) => {
       assert.equal((await call('POST', `${running.controlUrl}${pathname}`)).status, 404)
   })
 
+  test('an export that one node writes is downloaded at another one', async () => {
+    const { start } = await installation()
+    await using a = await start('a')
+    await using b = await start('b')
+    const made = await a.manage('POST', '/exports', { of: 'audit', format: 'ndjson' })
+    assert.equal(made.status, 201, made.text)
+    const path = `/exports/${made.json.id}`
+    const ready = await until(
+      () => b.manage('GET', path),
+      ({ json }) => json.state === 'ready',
+    )
+    const file = await b.manage('GET', `${path}/download`)
+    assert.equal(file.text.trimEnd().split('\n').length, ready.json.rows)
+    assert.equal((await b.manage('POST', `${path}/cancel`, {})).json.state, 'expired')
+    assert.equal((await a.manage('GET', `${path}/download`)).status, 404)
+  })
+
   test('without the database, requests with a key and tokens used once get 503, links too, and all others are served; then all go on', async () => {
     await using upstream = await startUpstream()
     const { start } = await installation()

@@ -107,7 +107,7 @@ export async function startAuthorization({
       consoleFiles: join(directory, 'console'),
       allowsOrigin: () => false,
       resources: createProtectedResources([issuer]),
-      exportFiles: openExportFiles(join(directory, 'exports')),
+      exportStore: openExportFiles(join(directory, 'exports'), assert.ifError),
       documentMode,
       fetchPublic,
       pins,

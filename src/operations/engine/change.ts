@@ -102,7 +102,7 @@ export class Change {
   readonly #waited: Foretold[] = []
   /** Resources that are not written and lose something to what is. */
   readonly #takenFrom: Resource[] = []
-  readonly #afterwards: (() => Fields)[] = []
+  readonly #afterwards: (() => Fields | Promise<Fields>)[] = []
   /** Resources whose fragments are compiled anew although nothing of them was written, by id. */
   readonly #touched = new Map<string, Resource>()
   #settings: StoredSettings | undefined
@@ -452,13 +452,15 @@ export class Change {
    * Work for when the change is committed and every thread holds it; never done for a dry run. The members that it
    * gives take the place of those in the answer, which until then says that it is still to be done.
    */
-  afterwards(work: () => Fields): void {
+  afterwards(work: () => Fields | Promise<Fields>): void {
     this.#afterwards.push(work)
   }
 
   /** Does that work, and gives its members. */
-  settle(): Fields {
-    return Object.assign({}, ...this.#afterwards.map((work) => work()))
+  async settle(): Promise<Fields> {
+    const settled: Fields[] = []
+    for (const work of this.#afterwards) settled.push(await work())
+    return Object.assign({}, ...settled)
   }
 
   /** Resources that were deleted because what they belong to was. */

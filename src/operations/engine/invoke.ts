@@ -251,7 +251,7 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
       },
     )
     const { pending, nodes = [] }: Acknowledged = (await acknowledging) ?? { pending: false }
-    const settled = dryRun || pending || change === undefined ? {} : settle(deps, change, via.requestId)
+    const settled = dryRun || pending || change === undefined ? {} : await settle(deps, change, via.requestId)
     return { ...result.answer, output: { ...result.answer.output, ...settled }, pending, pendingNodes: nodes }
   } catch (cause) {
     if (cause instanceof MustWait) return ask(deps, call, cause, attempt)
@@ -301,9 +301,9 @@ async function publish({ publisher }: InvokeDeps, revision: number): Promise<Sen
 }
 
 /** What follows a change that has happened: a fault there is not the caller's. */
-function settle(deps: InvokeDeps, change: Change, requestId: string): Fields {
+async function settle(deps: InvokeDeps, change: Change, requestId: string): Promise<Fields> {
   try {
-    return change.settle()
+    return await change.settle()
   } catch (error) {
     deps.fault?.(error, requestId)
     return {}
@@ -515,8 +515,8 @@ function createCarryOut(deps: InvokeDeps, { options }: Call, outer: Change | nul
         const approved = approvedCall(call, approval)
         const done = await perform(deps, approved, prepared as Call['input'], change, approval)
         outer.carried = { revision: done.revision }
-        outer.afterwards(() => {
-          change.settle()
+        outer.afterwards(async () => {
+          await change.settle()
           return {}
         })
         return done.answer.configRevision

@@ -152,20 +152,22 @@ type NewExport = Pick<
  */
 export interface ExportJobs {
   /** Why somebody cannot have one more now, as a sentence; null when they can. */
-  faultOf(owner: string): string | null
+  faultOf(owner: string): Promise<string | null>
   /** How a new one begins. */
   begin(order: NewExport): KeptExport
   /** Takes it into the queue. */
-  add(begun: KeptExport): KeptExport
-  find(id: string): KeptExport | undefined
+  add(begun: KeptExport): Promise<KeptExport>
+  find(id: string): Promise<KeptExport | undefined>
   /** Newest first. */
-  all(): readonly KeptExport[]
+  all(): Promise<readonly KeptExport[]>
   /** The file of one that is ready; undefined when it is gone. */
-  read(id: string): { readonly bytes: number; readonly stream: ReadableStream<Uint8Array> } | undefined
+  read(
+    id: string,
+  ): Promise<{ readonly bytes: number; readonly stream: ReadableStream<Uint8Array> } | undefined>
   /** Ends one that is not done, and deletes the file of one that is. */
-  cancel(id: string, by: string): KeptExport | undefined
-  /** Deletes the files that have been kept long enough. */
-  sweep(): void
+  cancel(id: string, by: string): Promise<KeptExport | undefined>
+  /** Deletes the files that have been kept long enough, and ends what an ended process has left. */
+  sweep(): Promise<void>
   /** Ends what runs; resolves when nothing is written any more. */
   stop(): Promise<void>
 }

@@ -45,7 +45,7 @@ const exportsAudit = (principal: Principal): boolean => permits(principal, 'audi
  * with not_found.
  */
 async function findExport(id: string, context: OperationContext): Promise<KeptExport> {
-  const found = context.exports.find(id)
+  const found = await context.exports.find(id)
   if (found !== undefined && (await mayTake(context))(found)) return found
   throw refuse('not_found', { detail: `There is no export "${id}".` })
 }
@@ -83,7 +83,7 @@ export const cancelExport = define({
     const found = await findExport(id, context)
     const { change, exports, principal } = context
     change.tell({ op: 'replace', path: '/state', from: found.state, value: 'cancelled' })
-    change.afterwards(() => viewOf(exports.cancel(id, principal.name) ?? found))
+    change.afterwards(async () => viewOf((await exports.cancel(id, principal.name)) ?? found))
     return viewOf(found)
   },
 })
@@ -110,7 +110,8 @@ export const listExports = define({
     const cursors = timeCursors('newest', order, 'exp_[0-9a-z]{26}')
     const last = cursors.from(cursor)
     const isShown = await mayTake(context)
-    const all = order === 'newest' ? context.exports.all() : context.exports.all().toReversed()
+    const kept = await context.exports.all()
+    const all = order === 'newest' ? kept : kept.toReversed()
     const found = all.filter(
       (one) =>
         (last === undefined || (order === 'newest' ? one.id < last : one.id > last)) &&
@@ -160,7 +161,7 @@ export const downloadExport = define({
   content: {
     mediaTypes: Object.values(MEDIA_TYPES),
     open: async ({ id, of, format, state, error }, context) => {
-      const file = context.exports.read(id)
+      const file = await context.exports.read(id)
       if (file === undefined)
         throw refuse('not_found', {
           detail: `The export "${id}" is ${state}, so it has no file.${error === null ? '' : ` ${error}`}`,
@@ -208,7 +209,7 @@ export const createExport = define({
     context.require(`${of}:read`)
     const { change, exports, principal, clock, whole } = context
     const filter = await filterOf(of, asked, context)
-    const fault = exports.faultOf(principal.id)
+    const fault = await exports.faultOf(principal.id)
     if (fault !== null) throw refuse('configuration_invalid', { detail: fault })
     const collections = await exportableOf(principal, of, whole)
     const begun = exports.begin({
@@ -224,7 +225,7 @@ export const createExport = define({
     change.tell({ op: 'add', path: '/of', value: of })
     change.tell({ op: 'add', path: '/format', value: format })
     change.tell({ op: 'add', path: '/filters', value: begun.filters })
-    change.afterwards(() => viewOf(exports.add(begun)))
+    change.afterwards(async () => viewOf(await exports.add(begun)))
     return viewOf(begun)
   },
 })

@@ -49,9 +49,9 @@ function start(list: RecordQueries['list'], own: Partial<ExportJobsDeps> = {}): 
   const fault = (error: unknown): void => {
     throw error
   }
-  const files = openExportFiles(join(directory, 'exports'))
+  const files = openExportFiles(join(directory, 'exports'), fault)
   const clock = createClock(cell)
-  const jobs = createExportJobs({ files, clock, fault, records: { list }, reader: store.read, ...own })
+  const jobs = createExportJobs({ store: files, clock, fault, records: { list }, reader: store.read, ...own })
   open.push({ stop: () => jobs.stop().then(() => store.close()) })
   return jobs
 }
@@ -75,15 +75,15 @@ function order(jobs: ExportJobs, owner = 'tok_1') {
 async function done(jobs: ExportJobs, id: string) {
   const end = Date.now() + 10_000
   while (Date.now() < end) {
-    const one = jobs.find(id)!
+    const one = (await jobs.find(id))!
     if (one.state !== 'queued' && one.state !== 'running') return one
     await setImmediate()
   }
-  assert.fail(`the export is still ${jobs.find(id)?.state}`)
+  assert.fail(`the export is still ${(await jobs.find(id))?.state}`)
 }
 
 async function textOf(jobs: ExportJobs, id: string): Promise<string> {
-  return new Response(jobs.read(id)!.stream).text()
+  return new Response((await jobs.read(id))!.stream).text()
 }
 
 const three: RecordQueries['list'] = async ({ cursor }) =>
@@ -91,7 +91,7 @@ const three: RecordQueries['list'] = async ({ cursor }) =>
 
 test('an export holds all pages, in a file that only its user may read', async () => {
   const jobs = start(three)
-  const { id } = order(jobs)
+  const { id } = await order(jobs)
   const one = await done(jobs, id)
   assert.deepEqual([one.state, one.rows, one.truncated, one.error], ['ready', 3, false, null])
   const lines = (await textOf(jobs, id)).trimEnd().split('\n')
@@ -112,7 +112,7 @@ test('what is more than a file may hold, in rows or bytes, is left out and told'
     [{ bytesMax: 600 }, 2],
   ] as const) {
     const jobs = start(three, bound)
-    const one = await done(jobs, order(jobs).id)
+    const one = await done(jobs, (await order(jobs)).id)
     assert.deepEqual([one.rows, one.truncated], [rows, rows < 3])
     assert.equal((await textOf(jobs, one.id)).trimEnd().split('\n').length, rows)
   }
@@ -120,24 +120,24 @@ test('what is more than a file may hold, in rows or bytes, is left out and told'
 
 test('a file is kept for 24 hours and told of for 7 days', async () => {
   const jobs = start(three)
-  const { id } = order(jobs)
+  const { id } = await order(jobs)
   await done(jobs, id)
   moveClock(cell, 24 * HOUR_MS - 60_000)
-  jobs.sweep()
-  assert.ok(jobs.read(id))
+  await jobs.sweep()
+  assert.ok(await jobs.read(id))
   moveClock(cell, 60_000)
-  assert.equal(jobs.read(id), undefined, 'also before it is deleted')
-  assert.equal(jobs.find(id)?.state, 'expired')
-  jobs.sweep()
+  assert.equal(await jobs.read(id), undefined, 'also before it is deleted')
+  assert.equal((await jobs.find(id))?.state, 'expired')
+  await jobs.sweep()
   assert.deepEqual(readdirSync(join(directory, 'exports')), [`${id}.json`])
   moveClock(cell, 6 * 24 * HOUR_MS)
-  jobs.sweep()
-  assert.deepEqual([jobs.find(id), readdirSync(join(directory, 'exports'))], [undefined, []])
+  await jobs.sweep()
+  assert.deepEqual([await jobs.find(id), readdirSync(join(directory, 'exports'))], [undefined, []])
 })
 
 test('after a restart what was ready is there, what ran has failed, and what belongs to nothing is deleted', async () => {
   const jobs = start(three)
-  const ready = await done(jobs, order(jobs).id)
+  const ready = await done(jobs, (await order(jobs)).id)
   const exports = join(directory, 'exports')
   const ran = { ...ready, id: 'exp_ran', state: 'running', finished_at: null, expires_at: null }
   writeFileSync(join(exports, 'exp_ran.json'), JSON.stringify(ran))
@@ -146,7 +146,7 @@ test('after a restart what was ready is there, what ran has failed, and what bel
   writeFileSync(join(exports, 'exp_alone.data'), 'nobody')
   const again = start(three)
   assert.equal(await textOf(again, ready.id), readFileSync(join(exports, `${ready.id}.data`), 'utf8'))
-  const failed = again.find('exp_ran')!
+  const failed = (await again.find('exp_ran'))!
   assert.deepEqual(
     [failed.state, failed.error],
     ['failed', 'Postern stopped before the export was finished. Create the export again.'],
@@ -160,13 +160,13 @@ test('after a restart what was ready is there, what ran has failed, and what bel
 test('one runs at a time, three wait at most for one principal, and a stop ends them with a sentence', async () => {
   const { promise, resolve } = Promise.withResolvers<Page>()
   const jobs = start(() => promise)
-  const ids = [order(jobs), order(jobs), order(jobs)].map(({ id }) => id)
-  assert.match(jobs.faultOf('tok_1') ?? '', /^3 of your exports/)
-  assert.equal(jobs.faultOf('tok_2'), null)
-  const fourth = order(jobs)
-  assert.deepEqual([fourth.state, fourth.error], ['failed', jobs.faultOf('tok_1')])
+  const ids = [await order(jobs), await order(jobs), await order(jobs)].map(({ id }) => id)
+  assert.match((await jobs.faultOf('tok_1')) ?? '', /^3 of your exports/)
+  assert.equal(await jobs.faultOf('tok_2'), null)
+  const fourth = await order(jobs)
+  assert.deepEqual([fourth.state, fourth.error], ['failed', await jobs.faultOf('tok_1')])
   assert.deepEqual(
-    ids.map((id) => jobs.find(id)?.state),
+    (await Promise.all(ids.map((id) => jobs.find(id)))).map((one) => one?.state),
     ['running', 'queued', 'queued'],
   )
   const stopped = jobs.stop()
@@ -174,7 +174,7 @@ test('one runs at a time, three wait at most for one principal, and a stop ends 
   await stopped
   for (const id of ids)
     assert.equal(
-      jobs.find(id)?.error,
+      (await jobs.find(id))?.error,
       'Postern stopped before the export was finished. Create the export again.',
     )
   assert.ok(readdirSync(join(directory, 'exports')).every((name) => name.endsWith('.json')))
@@ -183,15 +183,15 @@ test('one runs at a time, three wait at most for one principal, and a stop ends 
 test('one that is cancelled while it runs ends, and leaves no file', async () => {
   const { promise, resolve } = Promise.withResolvers<Page>()
   const jobs = start(() => promise)
-  const { id } = order(jobs)
-  const next = order(jobs)
-  assert.equal(jobs.cancel(id, 'ann')?.error, 'It was cancelled by ann.')
+  const { id } = await order(jobs)
+  const next = await order(jobs)
+  assert.equal((await jobs.cancel(id, 'ann'))?.error, 'It was cancelled by ann.')
   resolve(pageOf(['a'], null))
   assert.equal((await done(jobs, next.id)).state, 'ready')
-  assert.equal(jobs.find(id)?.state, 'failed')
+  assert.equal((await jobs.find(id))?.state, 'failed')
   assert.equal(existsSync(join(directory, 'exports', `${id}.data`)), false)
-  assert.equal(jobs.cancel(next.id, 'ann')?.state, 'expired')
-  assert.equal(jobs.read(next.id), undefined)
+  assert.equal((await jobs.cancel(next.id, 'ann'))?.state, 'expired')
+  assert.equal(await jobs.read(next.id), undefined)
 })
 
 test('an export that the store refuses says why, and the next one runs', async () => {
@@ -200,7 +200,7 @@ test('an export that the store refuses says why, and the next one runs', async (
     if (asked++ === 0) throw refuse('records_unavailable', { detail: 'The thread has ended.' })
     return three(filter)
   })
-  const [first, second] = [order(jobs), order(jobs)]
+  const [first, second] = [await order(jobs), await order(jobs)]
   const failed = await done(jobs, first.id)
   assert.deepEqual([failed.state, failed.error], ['failed', 'The thread has ended.'])
   assert.equal((await done(jobs, second.id)).state, 'ready')

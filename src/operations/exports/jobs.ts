@@ -1,15 +1,15 @@
 /**
  * The main thread writes exports, one at a time, in steps: each step asks for one page, of records from the query
- * thread, and yields. The content of an export is decided when the export is requested; the permission to download its
+ * thread, and yields. Of nodes on one database each writes its own, and knows those of all. The content of an export is decided when the export is requested; the permission to download its
  * file is checked at each download. The file is read as fast as the caller takes it.
  */
 
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate, setTimeout as wait } from 'node:timers/promises'
 import { type Clock, toTime } from '../../base/clock.ts'
 import { Refusal } from '../../base/refusal.ts'
-import { KeptExport } from '../../model/record.ts'
-import type { ExportFiles } from '../../record/export-files.ts'
+import type { KeptExport } from '../../model/record.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
+import type { ExportStore, StoredExport } from '../../store/ports/exports.ts'
 import type { ExportJobs, RecordQueries } from '../engine/ports.ts'
 import { entriesOf } from '../engine/shown-audit.ts'
 import { ShownRecord, withSlugs } from '../records/records.ts'
@@ -24,117 +24,132 @@ const TOTAL_BYTES_MAX = 1024 ** 3
 const HISTORY_MAX = 1000
 
 export interface ExportJobsDeps extends WriteFileDeps {
-  readonly files: ExportFiles
+  readonly store: ExportStore
   readonly fault: (error: unknown, at: string) => void
 }
 
-const isDone = ({ state }: KeptExport): boolean => state !== 'queued' && state !== 'running'
+const UNFINISHED: readonly KeptExport['state'][] = ['queued', 'running']
+const STOPPED = 'Postern stopped before the export was finished. Create the export again.'
+/** How long something about an export waits when the store could not be used, milliseconds. */
+const RETRY_MS = 5000
 
-/** Takes up what an earlier process has left: files that are ready stay, what was not done has failed. */
+const isDone = ({ state }: KeptExport): boolean => !UNFINISHED.includes(state)
+
+/** The exports of a store, of which this process writes those that are added here. What an ended process has not finished has failed. */
 export function createExportJobs(deps: ExportJobsDeps): ExportJobs {
-  const { files, clock } = deps
-  const kept = new Map<string, KeptExport>()
+  const { store, clock } = deps
+  const queue: string[] = []
+  /** What this process is to write, or writes. */
+  const unfinished = new Set<string>()
+  const stopping = new AbortController()
   let working: Promise<void> | null = null
-  let stopped = false
 
-  function keep(one: KeptExport): KeptExport {
-    kept.set(one.id, one)
-    try {
-      files.describe(one.id, one)
-    } catch (error) {
-      deps.fault(error, `the export ${one.id} cannot be kept over a restart`)
-    }
-    return one
-  }
-  function fail(one: KeptExport, error: string): KeptExport {
-    files.removeBytes(one.id)
-    return keep({ ...one, state: 'failed', error, rows: 0, bytes: 0, finished_at: toTime(clock.now()) })
-  }
+  const failed = (one: KeptExport, error: string): KeptExport => ({
+    ...one,
+    ...{ state: 'failed', error, rows: 0, bytes: 0, finished_at: toTime(clock.now()) },
+  })
+
   /** As it is now: a file is not given out after its time, whenever it is deleted. */
-  function current(one: KeptExport): KeptExport {
-    const isOver = one.expires_at !== null && Date.parse(one.expires_at) <= clock.now()
-    return one.state === 'ready' && isOver ? { ...one, state: 'expired' } : one
+  function current({ kept, isLost }: StoredExport): KeptExport {
+    if (isLost) return failed(kept, STOPPED)
+    const isOver = kept.expires_at !== null && Date.parse(kept.expires_at) <= clock.now()
+    return kept.state === 'ready' && isOver ? { ...kept, state: 'expired' } : kept
   }
-  const values = (): KeptExport[] => [...kept.values()]
 
-  function faultOf(owner: string): string | null {
-    const open = values().filter((one) => !isDone(one))
+  function faultIn(all: readonly StoredExport[], owner: string): string | null {
+    const exports = all.map(current)
+    const open = exports.filter((one) => !isDone(one))
     if (open.filter((one) => one.owner === owner).length >= UNFINISHED_OWN_MAX)
       return `${UNFINISHED_OWN_MAX} of your exports are not finished yet. Wait for one, or cancel it.`
     if (open.length >= UNFINISHED_MAX)
       return `${UNFINISHED_MAX} exports are not finished yet. Try again later.`
-    const bytes = values().reduce((sum, one) => sum + one.bytes, 0)
+    const bytes = exports.reduce((sum, one) => sum + one.bytes, 0)
     return bytes >= TOTAL_BYTES_MAX
       ? 'The files of exports already take 1 GiB. First cancel some exports to delete their files.'
       : null
   }
 
+  async function fail(one: KeptExport, error: string): Promise<void> {
+    await store.replace(failed(one, error), UNFINISHED)
+    await store.removeBytes(one.id)
+  }
+
+  /** Does something about an export, again until it succeeds. Undefined when the process stops before. */
+  async function patiently<T>(id: string, work: () => Promise<T>): Promise<T | undefined> {
+    const { signal } = stopping
+    while (!signal.aborted) {
+      try {
+        return await work()
+      } catch (error) {
+        deps.fault(error, `the export ${id}`)
+      }
+      await wait(RETRY_MS, undefined, { ref: false, signal }).catch(() => {})
+    }
+    return undefined
+  }
+
   async function work(): Promise<void> {
     for (;;) {
-      const next = values().find(({ state }) => state === 'queued')
-      if (next === undefined || stopped) return
-      await run(next)
+      const id = stopping.signal.aborted ? undefined : queue.shift()
+      if (id === undefined) return
+      const found = await patiently(id, () => store.find(id))
+      // It may have been cancelled
+      if (found?.kept.state === 'queued') await run(found.kept)
+      if (!stopping.signal.aborted) unfinished.delete(id)
     }
   }
+
   async function run(queued: KeptExport): Promise<void> {
-    const running = keep({ ...queued, state: 'running' })
+    const running: KeptExport = { ...queued, state: 'running' }
     try {
-      const written = await writeFile(
-        running,
-        deps,
-        () => !stopped && kept.get(running.id)?.state === 'running',
-      )
+      if (!(await store.replace(running, ['queued']))) return
+      const goesOn = async () =>
+        !stopping.signal.aborted && (await store.find(running.id))?.kept.state === 'running'
+      const written = await writeFile(running, deps, goesOn)
       // It may have been ended before its file was made
-      if (written === null) return files.removeBytes(queued.id)
+      if (written === null) return await store.removeBytes(queued.id)
       const now = clock.now()
-      keep({
-        ...running,
-        ...written,
-        state: 'ready',
-        finished_at: toTime(now),
-        expires_at: toTime(now + KEEP_MS),
-      })
+      const times = { finished_at: toTime(now), expires_at: toTime(now + KEEP_MS) }
+      const isKept = await store.replace({ ...running, ...written, ...times, state: 'ready' }, ['running'])
+      if (!isKept) await store.removeBytes(queued.id)
     } catch (error) {
       // Of refusals the sentence is for those who ask; anything else is for the log
       if (!(error instanceof Refusal)) deps.fault(error, `the export ${queued.id}`)
-      fail(running, error instanceof Refusal ? error.message : 'The file could not be written.')
+      const reason = error instanceof Refusal ? error.message : 'The file could not be written.'
+      await patiently(running.id, () => fail(running, reason))
     }
   }
+
   function start(): void {
     working ??= work()
       .catch((error: unknown) => deps.fault(error, 'exports'))
       .finally(() => {
         working = null
-        if (!stopped && values().some(({ state }) => state === 'queued')) start()
+        if (!stopping.signal.aborted && queue.length > 0) start()
       })
   }
 
-  for (const description of files.descriptions()) {
-    const parsed = KeptExport.safeParse(description)
-    if (parsed.success) kept.set(parsed.data.id, parsed.data)
-  }
-  for (const one of values())
-    if (!isDone(one)) fail(one, 'Postern stopped before the export was finished. Create the export again.')
-  sweep()
+  const newestFirst = (a: KeptExport, b: KeptExport): number => (a.id < b.id ? 1 : -1)
 
-  function sweep(): void {
-    const done = values()
-      .filter(isDone)
-      .sort((a, b) => (a.id < b.id ? 1 : -1))
+  async function sweep(): Promise<void> {
+    const all = await store.all()
+    for (const { kept, isLost } of all) if (isLost) await fail(kept, STOPPED)
+    const done = all
+      .filter(({ kept }) => isDone(kept))
+      .map(current)
+      .toSorted(newestFirst)
     for (const [place, one] of done.entries()) {
       const isOld = Date.parse(one.created_at) + HISTORY_MS <= clock.now()
-      if (isOld || place >= HISTORY_MAX) {
-        files.remove(one.id)
-        kept.delete(one.id)
-      } else if (one.state === 'ready' && current(one).state === 'expired') {
-        files.removeBytes(one.id)
-        keep({ ...current(one), bytes: 0 })
-      }
+      if (isOld || place >= HISTORY_MAX) await store.remove(one.id)
+      else if (one.state === 'expired' && (await store.replace({ ...one, bytes: 0 }, ['ready'])))
+        await store.removeBytes(one.id)
     }
   }
 
+  sweep().catch((error: unknown) => deps.fault(error, 'exports of an earlier process'))
+
   return {
-    faultOf,
+    faultOf: async (owner) => faultIn(await store.all(), owner),
     begin: (order) => ({
       ...order,
       state: 'queued',
@@ -146,41 +161,54 @@ export function createExportJobs(deps: ExportJobsDeps): ExportJobs {
       finished_at: null,
       expires_at: null,
     }),
-    add(begun) {
-      // Others may have come in between
-      const fault = stopped ? 'Postern is stopping.' : faultOf(begun.owner)
-      if (fault !== null) return fail(begun, fault)
-      const added = keep(begun)
+    async add(begun) {
+      const added = await store.add((all) => {
+        // Others may have come in between
+        const fault = stopping.signal.aborted ? 'Postern is stopping.' : faultIn(all, begun.owner)
+        return fault === null ? begun : failed(begun, fault)
+      })
+      if (isDone(added)) return added
+      unfinished.add(added.id)
+      queue.push(added.id)
       start()
       return added
     },
-    find(id) {
-      const found = kept.get(id)
+    async find(id) {
+      const found = await store.find(id)
       return found && current(found)
     },
-    all: () =>
-      values()
-        .map(current)
-        .sort((a, b) => (a.id < b.id ? 1 : -1)),
-    read(id) {
-      const found = kept.get(id)
-      const bytes = found === undefined || current(found).state !== 'ready' ? undefined : files.size(id)
-      return bytes === undefined ? undefined : { bytes, stream: files.read(id) }
+    all: async () => (await store.all()).map(current).toSorted(newestFirst),
+    async read(id) {
+      const found = await store.find(id)
+      if (found === undefined || current(found).state !== 'ready') return undefined
+      const bytes = await store.size(id)
+      return bytes === undefined ? undefined : { bytes, stream: store.read(id) }
     },
-    cancel(id, by) {
-      const found = kept.get(id)
+    async cancel(id, by) {
+      const found = await store.find(id)
       if (found === undefined) return undefined
-      if (!isDone(found)) return fail(found, `It was cancelled by ${by}.`)
-      files.removeBytes(id)
-      return found.state === 'ready' ? keep({ ...found, state: 'expired', bytes: 0 }) : found
+      const one = current(found)
+      const ended: KeptExport = isDone(one)
+        ? { ...one, state: one.state === 'ready' ? 'expired' : one.state, bytes: 0 }
+        : failed(one, `It was cancelled by ${by}.`)
+      const isEnded = await store.replace(ended, isDone(one) ? ['ready'] : UNFINISHED)
+      // It may have become ready in between
+      if (!isEnded && !isDone(one)) return this.cancel(id, by)
+      await store.removeBytes(id)
+      return isEnded ? ended : one
     },
     sweep,
     async stop() {
-      stopped = true
+      stopping.abort()
       await working
-      for (const one of values())
-        if (!isDone(one))
-          fail(one, 'Postern stopped before the export was finished. Create the export again.')
+      for (const id of unfinished) {
+        try {
+          const found = await store.find(id)
+          if (found !== undefined && !isDone(found.kept)) await fail(found.kept, STOPPED)
+        } catch (error) {
+          deps.fault(error, `the export ${id}`)
+        }
+      }
     },
   }
 }
@@ -189,7 +217,7 @@ export function createExportJobs(deps: ExportJobsDeps): ExportJobs {
 const RUN_MS = 5 * 60_000
 
 interface WriteFileDeps extends RowSources {
-  readonly files: Pick<ExportFiles, 'create'>
+  readonly store: Pick<ExportStore, 'create'>
   readonly clock: Clock
   /** Other bounds, for tests. */
   readonly rowsMax?: number
@@ -210,17 +238,17 @@ interface Written {
 async function writeFile(
   { id, ...order }: KeptExport,
   deps: WriteFileDeps,
-  goesOn: () => boolean,
+  goesOn: () => Promise<boolean>,
 ): Promise<Written | null> {
-  const { files, clock, rowsMax = ROWS_MAX, bytesMax = BYTES_MAX } = deps
+  const { store, clock, rowsMax = ROWS_MAX, bytesMax = BYTES_MAX } = deps
   const end = clock.monotonic() + RUN_MS
-  await using file = await files.create(id)
+  await using file = await store.create(id)
   const columns = COLUMNS[order.of]
   const header = order.format === 'csv' ? csvHeader(columns) : ''
   await file.write(header)
   let [rows, bytes, truncated] = [0, Buffer.byteLength(header), false]
   for await (const items of rowsOf(order, deps)) {
-    if (!goesOn()) return null
+    if (!(await goesOn())) return null
     let text = ''
     for (const item of items) {
       const line = order.format === 'csv' ? csvRow(columns, item) : `${JSON.stringify(item)}\n`

@@ -78,12 +78,29 @@ const EVENTS: readonly string[] = [
   `create index shared_events_at on shared_events (at)`,
 ]
 
+/** Exports, and the bytes of their files in order. `node` with `epoch` is of the process that writes one. */
+const EXPORTS: readonly string[] = [
+  `create table shared_exports (
+    id text collate "C" primary key,
+    state text not null,
+    description text not null,
+    node text collate "C" not null,
+    epoch bigint not null
+  )`,
+  `create table shared_export_pieces (
+    export text collate "C" not null references shared_exports (id) on delete cascade,
+    number integer not null,
+    bytes bytea not null,
+    primary key (export, number)
+  )`,
+]
+
 /** The schema of what nodes on one database share beside configuration and records. Files have none of it. */
 export const SHARED_STATE_MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
     name: 'state that nodes share',
     sqlite: [],
-    postgres: [...NODES, ...EVENTS, ...LINKS, ...ONCE, ...KEYS],
+    postgres: [...NODES, ...EVENTS, ...LINKS, ...ONCE, ...KEYS, ...EXPORTS],
   },
 ]

@@ -13,6 +13,7 @@ export const LOCKS = {
   configuration: 7_700_002,
   oauth: 7_700_003,
   links: 7_700_004,
+  exports: 7_700_005,
 } as const
 
 /** What has steps of its own in `schema_versions`. */

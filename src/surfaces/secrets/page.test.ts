@@ -117,4 +117,22 @@ describe('a one-time link', () => {
     control.move(LINK_MS)
     assert.notEqual(await keep(), null)
   })
+
+  test('is not opened, and says so, while its memory cannot be reached', async () => {
+    const token = await keep()
+    const isDown = (): never => {
+      throw new Error('the memory is gone')
+    }
+    links = createSecretLinks(
+      { look: isDown, take: isDown, put: isDown },
+      control.store,
+      createClock(control.cell),
+    )
+    const before = faults.length
+    for (const method of ['GET', 'POST']) {
+      const { status, body } = await ask(method, token)
+      assert.deepEqual([status, body.includes('Try again in a moment')], [503, true])
+    }
+    assert.equal(faults.length, before + 2)
+  })
 })

@@ -6,6 +6,7 @@
  */
 import { type DatabaseAddress, shownDatabase } from '../../../base/net/database-url.ts'
 import { SHARED_STATE_MIGRATIONS } from '../../migrations/shared-state.ts'
+import { LIVE_MS } from '../../ports/nodes.ts'
 import { StoreUnavailable, toLastingFault } from '../../ports/unavailable.ts'
 import { openPool, type PgClient, SCHEMA } from '../connection.ts'
 import { inTransaction, migrate } from '../migrate.ts'
@@ -21,6 +22,14 @@ const LIMITS = `set local search_path to ${SCHEMA}; set local lock_timeout = '5s
 
 /** The time of rows: the clock of the database, which all nodes read alike, in milliseconds since the epoch. */
 export const DATABASE_NOW = '(extract(epoch from clock_timestamp()) * 1000)::bigint'
+
+/** True for a row whose process has ended, by its columns `node` and `epoch`. @param row name of the row in the statement */
+export function isGone(row: string): string {
+  return `not exists (
+    select 1 from ${SCHEMA}.shared_nodes live
+    where live.id = ${row}.node and live.epoch = ${row}.epoch and live.seen_at > clock_timestamp() - interval '${LIVE_MS} milliseconds'
+  )`
+}
 
 export interface SharedDatabase {
   /** The database is that of this instance. */

@@ -1,10 +1,9 @@
 /** Idempotency keys as rows. */
 
-import { LIVE_MS } from '../../ports/nodes.ts'
 import type { FoundKey, SharedKeyRows } from '../../ports/shared-keys.ts'
 import { StoreUnavailable } from '../../ports/unavailable.ts'
 import { SCHEMA } from '../connection.ts'
-import { DATABASE_NOW, type SharedDatabase } from './database.ts'
+import { DATABASE_NOW, isGone, type SharedDatabase } from './database.ts'
 
 const TABLE = `${SCHEMA}.shared_keys`
 const KEPT_FOR_MS = 24 * 3_600_000
@@ -16,10 +15,7 @@ const ROWS_PER_STATEMENT = 100
 const OWN = 'key = $1 and process = $2 and number = $3'
 
 /** True for a row whose process makes no request any more. */
-const IS_GONE = `not exists (
-  select 1 from ${SCHEMA}.shared_nodes node
-  where node.id = it.node and node.epoch = it.epoch and node.seen_at > clock_timestamp() - interval '${LIVE_MS} milliseconds'
-)`
+const IS_GONE = isGone('it')
 
 /** @param moved how far tests have moved the clock, milliseconds */
 export function createKeyRows(database: SharedDatabase, moved: () => number): SharedKeyRows {

@@ -1,8 +1,11 @@
 /** The rows that nodes on one database share, and their sweeping. */
 import { type Clock, movedOf } from '../../../base/clock.ts'
 import type { LinkBounds, LinkKind, Links, Once, OnceKind } from '../../../shared-state/ports/memory.ts'
+import type { ExportStore } from '../../ports/exports.ts'
+import type { NodeIdentity } from '../../ports/nodes.ts'
 import type { SharedKeyRows } from '../../ports/shared-keys.ts'
 import type { SharedDatabase } from './database.ts'
+import { createExportRows } from './exports.ts'
 import { createKeyRows } from './keys.ts'
 import { createLinkRows, sweepLinkRows } from './links.ts'
 import { createOnceRows, sweepOnceRows } from './once.ts'
@@ -10,6 +13,8 @@ import { createOnceRows, sweepOnceRows } from './once.ts'
 export interface SharedRows {
   links<Value>(kind: LinkKind, bounds: LinkBounds): Links<Value>
   once(kind: OnceKind): Once
+  /** @param node of this process */
+  exports(node: () => NodeIdentity): ExportStore
   /** Idempotency keys. */
   readonly keys: SharedKeyRows
   /** Deletes what has ended. One node does it for all. Rejects with StoreUnavailable. @param keyBytesMax see {@link SharedKeyRows.trim} */
@@ -28,6 +33,7 @@ export function createSharedRows(
   return {
     keys,
     links: (kind, bounds) => createLinkRows(database, kind, bounds, linkKey, moved),
+    exports: (node) => createExportRows(database, node),
     once: (kind) => createOnceRows(database, kind, fault),
     async sweep(keyBytesMax) {
       await sweepLinkRows(database, moved())
