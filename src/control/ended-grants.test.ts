@@ -88,6 +88,7 @@ await onPostgres(({ create }) => {
     const { a, b } = nodes
     await write(b, (oauth) => oauth.endGrant('g1', NOW))
     assert.deepEqual(await b.ended.end(['g1']), { pending: true, nodes: ['a'] })
+    assert.deepEqual(await b.ended.end([]), { pending: true, nodes: ['a'] }, 'whoever repeats it waits too')
     assert.deepEqual([a.refuses('g1'), b.refuses('g1')], [false, true])
     // The clock of this node is behind
     await write(a, (oauth) => oauth.endGrant('g2', NOW - 60_000))

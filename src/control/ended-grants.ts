@@ -34,7 +34,7 @@ interface Spread {
 
 /**
  * Told of ids that a transaction has ended: grants, and accounts at origins. In this process they count no longer when it returns. Resolves
- * when they do nowhere, or when another node has not confirmed it in time. Never rejects.
+ * when they, and all that ended before, do nowhere, or when another node has not confirmed it in time. Never rejects.
  */
 type GrantsEnded = (ids: readonly string[]) => Promise<Spread>
 
@@ -78,7 +78,7 @@ export function createEndedGrants({ reader, state, clock, nodes, elsewhere }: En
   return {
     end(ids) {
       for (const id of ids) forget(id)
-      return nodes === null || ids.length === 0 ? NOWHERE_ELSE : spread(nodes)
+      return nodes === null ? NOWHERE_ELSE : spread(nodes)
     },
     get read() {
       return read

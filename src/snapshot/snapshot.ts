@@ -137,6 +137,8 @@ export interface Publisher {
    * kept for a later start. Rejects when the changes cannot be read; then a later publication sends them.
    */
   publish(revision: number): Promise<Sent>
+  /** Whether every thread of every process runs what is committed by now. Rejects where that cannot be read. Absent where no other process can share the store. */
+  readonly confirm?: () => Promise<Acknowledged>
 }
 
 export interface Sent {

@@ -143,10 +143,18 @@ await onPostgres(({ server: postgres, create }) => {
       ({ json }) => json.pending === true,
     )
     assert.deepEqual(late.json.pending_nodes, ['lost.example:8080'])
+    // A change that is repeated until it is not pending: with its key, and as one that finds nothing to change
+    const off = { active: false }
+    const headers = { 'idempotency-key': '"off"' }
+    const toggled = () => a.manage('POST', `/policies/${late.json.id}/toggle`, off, { headers })
+    const again = () => a.manage('POST', `/policies/${late.json.id}/toggle`, off)
+    for (const { status, json } of [await toggled(), await toggled(), await again()])
+      assert.deepEqual([status, json.active, json.pending_nodes], [200, false, ['lost.example:8080']])
     const removed = await a.manage('POST', '/nodes/lost/remove', {})
     assert.equal(removed.status, 200, removed.text)
     const last = await a.manage('POST', '/policies', { name: 'Last' })
-    assert.deepEqual([last.json.pending, last.json.pending_nodes], [undefined, undefined])
+    for (const { json } of [last, await toggled(), await again()])
+      assert.deepEqual([json.pending, json.pending_nodes], [undefined, undefined])
     const trail = await a.manage('GET', '/audit?limit=50')
     for (const operation of ['nodes.drain', 'nodes.remove'])
       assert.ok(

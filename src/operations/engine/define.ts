@@ -99,6 +99,11 @@ export interface Operation<
   readonly handle: (input: P, context: OperationContext) => Promise<z.output<O>>
 }
 
+/** Repeating a call of the operation changes nothing more. */
+export function isIdempotent({ idempotent, effect }: Operation): boolean {
+  return idempotent ?? (effect === 'read' || effect === 'update' || effect === 'delete')
+}
+
 /** Types an operation by its schemas. The result is stored with erased types in the registry. */
 export function define<I extends z.ZodObject, O extends z.ZodObject, P = z.output<I>>(
   operation: Operation<I, O, P>,

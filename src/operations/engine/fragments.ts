@@ -341,12 +341,15 @@ export function createFragmentPublisher({
     return missing.length === 0 ? { pending } : { pending: true, nodes: missing }
   }
 
+  const publish: Publisher['publish'] = (wanted) =>
+    line.run('', async () => {
+      if (wanted > sent) await sendRest()
+      return { acknowledged: everywhere(wanted, acknowledged) }
+    })
+
   return {
-    publish: (wanted) =>
-      line.run('', async () => {
-        if (wanted > sent) await sendRest()
-        return { acknowledged: everywhere(wanted, acknowledged) }
-      }),
+    publish,
+    ...(nodes !== null && { confirm: async () => (await publish(await reader.revision())).acknowledged }),
     async catchUp() {
       let caughtUp: typeof acknowledged | null = null
       const isRead = await line.run('', async () => {

@@ -28,6 +28,7 @@ import {
   type Attempt,
   attemptOf,
   type Invoke,
+  isIdempotent,
   type Operation,
   type Registry,
   remember,
@@ -218,7 +219,10 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
   let acknowledging: Promise<Acknowledged> | undefined
   try {
     const known = await answeredBefore(deps, call, attempt)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      const { pending, nodes = [] } = await confirm(deps, via.requestId)
+      return { ...known, pending, pendingNodes: nodes }
+    }
     const reading = contextOf(deps, call, store.read, null)
     const prepared = (await operation.prepare?.(input, reading)) ?? input
     const result = await store.write(
@@ -231,12 +235,12 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
       {
         rollback: dryRun,
         // Publish within the commit, before the audit mark moves
-        committed: async ({ revision }) => {
+        committed: async ({ revision, isRepetition }) => {
           // A change that fails, or waits for approval, ends nothing
           const ended = change === undefined ? [] : endedIn(change)
           const spread = ended.length > 0 ? deps.grantsEnded?.(ended) : undefined
           for (const one of change?.endedConnections ?? []) deps.connectionEnded?.(one)
-          acknowledging = spread
+          acknowledging = isRepetition && ended.length === 0 ? confirm(deps, via.requestId) : spread
           if (revision === null) return
           const sent = publish(deps, revision)
           acknowledging = sent
@@ -259,6 +263,24 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
     const isDenied = isDenial(error) || (await isBeyondScope(error, store.read))
     if (!dryRun || isDenied) await noteRefusal(call, change, error, deps, isDenied)
     throw error
+  }
+}
+
+/**
+ * Whether what was changed and ended before is in force on all nodes, for an answer that has changed nothing: whoever repeats a change until
+ * it is not pending must not learn too early that it is not. Never rejects.
+ */
+async function confirm(
+  { publisher, grantsEnded, fault }: InvokeDeps,
+  requestId: string,
+): Promise<Acknowledged> {
+  if (publisher.confirm === undefined) return { pending: false }
+  try {
+    const [revision, ended] = await Promise.all([publisher.confirm(), grantsEnded?.([])])
+    return bothOf(revision, ended)
+  } catch (error) {
+    fault?.(error, requestId)
+    return { pending: true }
   }
 }
 
@@ -322,7 +344,11 @@ async function transact(
   const known = attempt && (await replay(change.writer, attempt, now))
   const isCarriedOut = known?.status === 202 && approval.approved !== undefined
   if (known != null && !isCarriedOut)
-    return { answer: await answerNow(known, change.writer, now), revision: null }
+    return {
+      answer: await answerNow(known, change.writer, now),
+      revision: null,
+      isRepetition: known.status !== 202,
+    }
   const done = await perform(deps, approvedCall(call, approval), prepared, change, approval)
   if (attempt !== null) await remember(change.writer, attempt, done.answer, change.isRevealing, now)
   return done
@@ -388,7 +414,8 @@ async function perform(
     },
     deps.clock,
   )
-  return { answer, revision: configRevision }
+  const isRepetition = configRevision === null && isIdempotent(operation)
+  return { answer, revision: configRevision, isRepetition }
 }
 
 async function writerFor({ inMemory }: Operation, writer: ConfigWriter): Promise<ConfigWriter> {

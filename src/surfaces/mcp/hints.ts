@@ -1,5 +1,5 @@
 import type { Tool } from '../../mcp/protocol/door.ts'
-import type { Operation } from '../../operations/engine/define.ts'
+import { isIdempotent, type Operation } from '../../operations/engine/define.ts'
 
 /** Annotations of a tool: what holds for any of its operations, as far as a caller may use them. */
 export function hintsOf(operations: readonly Operation[]): Tool['annotations'] {
@@ -17,9 +17,4 @@ export function isDestructive(
   input: Readonly<Record<string, unknown>>,
 ): boolean {
   return effect === 'delete' || destroys?.(input) === true
-}
-
-/** Repeating the call changes nothing more. */
-function isIdempotent({ idempotent, effect }: Operation): boolean {
-  return idempotent ?? (effect === 'read' || effect === 'update' || effect === 'delete')
 }
