@@ -255,7 +255,14 @@ async function start(
     endingNodes: nodes && {
       async unread(number) {
         await nodes.wake()
-        return nodes.missing('ended', number)
+        const late = await nodes.missing('ended', number)
+        // Sign-outs and revocations by OAuth have no answer that could name them
+        if (late.length > 0)
+          log(
+            'warn',
+            `What was ended may still be accepted by ${late.join(', ')}, until they reach the database.`,
+          )
+        return late
       },
     },
   })

@@ -89,7 +89,7 @@ export interface NodeTable {
   wake(): Promise<void>
   /** False where there is no such node. */
   drain(id: string, isDraining: boolean): Promise<boolean>
-  /** Deletes a row. False where there is none. @param epoch of the process that the row must belong to; null for any */
+  /** Deletes a row. False where there is none. @param epoch of the process that the row must belong to; null for any that is silent */
   remove(id: string, epoch: number | null): Promise<boolean>
   /** Waits for notices on a connection of its own. `lost` is called once, when that connection has ended. */
   listen(notices: NodeNotices, lost: () => void): Promise<NoticeConnection>

@@ -201,7 +201,11 @@ await onPostgres(({ server, create }) => {
     await using bob = await start(address, 'bob')
     for (const { nodes } of [ann, bob]) await nodes.enter()
     await bob.nodes.acknowledge('revision', 3)
-    await ann.nodes.remove('bob')
+    assert.equal(await ann.nodes.remove('bob'), false, 'it is not silent')
+    {
+      await using tamper = await tamperWithDatabase(address)
+      await tamper.execute("delete from shared_nodes where id = 'bob'")
+    }
     await bob.nodes.beat()
     assert.match(bob.log.join('\n'), /This node was removed, and enters again/)
     assert.deepEqual(await ann.nodes.missing('revision', 3), [])

@@ -72,7 +72,7 @@ export function createNodeTable(database: SharedDatabase, direct: DatabaseAddres
     },
     async remove(id, epoch) {
       const rows = await database.query(
-        `with removed as (delete from ${TABLE} where id = $1 and ($2::bigint is null or epoch = $2) returning id)
+        `with removed as (delete from ${TABLE} where id = $1 and case when $2::bigint is null then seen_at < clock_timestamp() - interval '${LIVE_MS} milliseconds' else epoch = $2 end returning id)
         select pg_notify('${CHANNELS.nodes}', '') from removed`,
         [id, epoch],
       )
