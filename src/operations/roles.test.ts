@@ -109,7 +109,7 @@ const UNUSED: Readonly<Record<string, string>> = {
   'origins.delete': 'unused',
 }
 
-/** Neither records nor gateway threads are here, and no credential with an overlap. */
+/** Neither records, nodes nor gateway threads are here, and no credential with an overlap. */
 const REFUSED: Readonly<Record<string, RefusalCode>> = {
   // Its origin has no sign-in
   'origins.authorization': 'configuration_invalid',
@@ -130,6 +130,9 @@ const REFUSED: Readonly<Record<string, RefusalCode>> = {
   'workflows.cancel_capture': 'not_found',
   'connections.toggle': 'not_found',
   'connections.disconnect': 'not_found',
+  'nodes.get': 'not_found',
+  'nodes.drain': 'not_found',
+  'nodes.remove': 'not_found',
   // By no user
   'mcp_endpoints.list': 'input_invalid',
   'personal_tokens.create': 'permission_denied',
