@@ -241,8 +241,9 @@ export function createNodes(parts: NodesParts): Nodes {
   async function listen(): Promise<void> {
     if (isListening || hasLeft) return
     isListening = true
+    let opened: NoticeConnection | null = null
     try {
-      const opened = await table.listen(
+      opened = await table.listen(
         {
           revision: () => others().length > 0 && void revised(),
           nodes: () => void refreshQuietly(),
@@ -251,10 +252,12 @@ export function createNodes(parts: NodesParts): Nodes {
         () => {
           notices = null
           isListening = false
-          void opened.close().catch(() => {})
+          void opened?.close().catch(() => {})
         },
       )
-      notices = opened
+      // It may have ended already
+      if (isListening) notices = opened
+      else await opened.close()
       // What was told before is read
       void revised()
       if (hasLeft) await opened.close()

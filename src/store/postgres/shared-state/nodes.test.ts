@@ -264,6 +264,33 @@ await onPostgres(({ server, create }) => {
     await eventually(() => ann.isDraining)
   })
 
+  test('a connection for notices that is lost while it is made is made anew', async () => {
+    const address = await create()
+    await withPool(address, (pool) => migrate(pool, 'config', CONFIG_MIGRATIONS, ''))
+    await using way = await TcpProxy.make(address.port)
+    await way.open()
+    // The first one is cut with its statement, the second one with its answer
+    let cuts = 0
+    way.judge((bytes) => {
+      if (cuts === 2 || !bytes.includes('listen postern')) return null
+      cuts++
+      return cuts === 1 ? 'before' : 'after'
+    })
+    await using ann = await start(address, 'ann', { direct: { ...address, port: way.port } })
+    await ann.nodes.enter()
+    assert.equal(cuts, 1)
+    await using bob = await start(address, 'bob')
+    const entering = bob.nodes.enter()
+    await eventually(async () => {
+      await ann.nodes.beat()
+      return way.connections >= 3
+    })
+    await entering
+    await bob.nodes.drain('ann', true)
+    await eventually(() => ann.isDraining)
+    assert.equal(cuts, 2)
+  })
+
   test('what one node tells reaches every other node once and in order, with notices and without', async () => {
     const address = await create()
     await using way = await TcpProxy.make(address.port)

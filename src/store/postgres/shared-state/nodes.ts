@@ -42,7 +42,7 @@ export function createNodeTable(database: SharedDatabase, direct: DatabaseAddres
     async beat({ id, epoch }, { facts, held, counted, isNews }) {
       const rows = await database.query(
         `with beaten as (
-          update ${TABLE} set facts = $3, revision = $4, ended = $5, counted = $6, seen_at = clock_timestamp() where id = $1 and epoch = $2 returning id
+          update ${TABLE} set facts = $3, revision = greatest(revision, $4), ended = greatest(ended, $5), counted = $6, seen_at = clock_timestamp() where id = $1 and epoch = $2 returning id
         ) select id, case when $7 then pg_notify('${CHANNELS.nodes}', '') end from beaten`,
         [id, epoch, JSON.stringify(facts), held.revision, held.ended, JSON.stringify(counted), isNews],
       )
@@ -54,7 +54,7 @@ export function createNodeTable(database: SharedDatabase, direct: DatabaseAddres
     async acknowledge({ id, epoch }, held) {
       await database.query(
         `with told as (
-          update ${TABLE} set revision = $3, ended = $4, seen_at = clock_timestamp() where id = $1 and epoch = $2 returning id
+          update ${TABLE} set revision = greatest(revision, $3), ended = greatest(ended, $4), seen_at = clock_timestamp() where id = $1 and epoch = $2 returning id
         ) select pg_notify('${CHANNELS.nodes}', '') from told`,
         [id, epoch, held.revision, held.ended],
       )
@@ -86,32 +86,36 @@ export function createNodeTable(database: SharedDatabase, direct: DatabaseAddres
         isOver = true
         lost()
       }
+      let client: PgClient | null = null
+      const close = async (): Promise<void> => {
+        isOver = true
+        // The pool waits for it
+        client?.release(true)
+        await pool.end()
+      }
       try {
-        const client = await pool.connect()
-        client.on('notification', ({ channel, payload = '' }) => {
+        const opened = await pool.connect()
+        client = opened
+        opened.on('notification', ({ channel, payload = '' }) => {
           if (channel === CHANNELS.revision) notices.revision()
           else if (channel === CHANNELS.event) notices.event(toEvent(payload))
           else notices.nodes()
         })
-        client.on('error', over)
-        client.on('end', over)
-        await client.query(
+        opened.on('error', over)
+        opened.on('end', over)
+        await opened.query(
           Object.values(CHANNELS)
             .map((channel) => `listen ${channel}`)
             .join('; '),
         )
         return {
           async look() {
-            await client.query('select 1').catch(over)
+            await opened.query('select 1').catch(over)
           },
-          async close() {
-            isOver = true
-            client.release(true)
-            await pool.end()
-          },
+          close,
         }
       } catch (error) {
-        await pool.end()
+        await close()
         throw error
       }
     },
