@@ -73,7 +73,7 @@ await onPostgres(({ create }) => {
       state: async (key: string, fingerprint?: string, thread?: number) =>
         (await claim(key, fingerprint, thread)).state,
       enter,
-      leave: () => table.remove(name, null),
+      leave: () => table.remove(name, node.epoch),
       [Symbol.asyncDispose]: () => parts.disposeAsync(),
     }
   }
