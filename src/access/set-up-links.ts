@@ -33,6 +33,9 @@ export interface SetUpLinks {
 
 /** Links over a store, which holds hashes of them. */
 export function createSetUpLinks(store: ConfigStore, clock: Clock): SetUpLinks {
+  /** Hash of the link of a new installation that this process has made last. */
+  let printed: string | null = null
+
   async function issue(
     purpose: 'first' | 'reset',
     user: Resource | null,
@@ -42,9 +45,10 @@ export function createSetUpLinks(store: ConfigStore, clock: Clock): SetUpLinks {
     const now = clock.now()
     const link = { hash, user: user?.id ?? null, purpose, expires_at: now + LINK_MS }
     await store.write(async (writer) => {
-      await writer.putSetUpLink(link, now)
+      await writer.putSetUpLink(link, now, printed)
       await writer.appendAudit(toEntry(link, user, surface, clock))
     })
+    if (purpose === 'first') printed = hash
     return { token, expiresAt: link.expires_at }
   }
 

@@ -385,8 +385,9 @@ export interface ConfigWriter
   /**
    * Earlier links of the same purpose and user are forgotten, and so are all that expired before `now`. In a shared store, links of
    * purpose `first` stay: each process has one.
+   * @param before hash of the link of purpose `first` that this process has made before; it is forgotten
    */
-  putSetUpLink(link: StoredSetUpLink, now: number): Promise<void>
+  putSetUpLink(link: StoredSetUpLink, now: number, before?: string | null): Promise<void>
   /** Forgets a link, and with one that makes an administrator all such. True when it was there. */
   spendSetUpLink(link: StoredSetUpLink): Promise<boolean>
   /** Stores an answer and forgets those that expired before `now`. */

@@ -260,7 +260,7 @@ function createWriter(
       await db.deleteFrom('passwords').where('user_id', '=', user).execute()
       await db.deleteFrom('set_up_links').where('user_id', '=', user).execute()
     },
-    putSetUpLink: async ({ user, ...link }, now) => {
+    putSetUpLink: async ({ user, ...link }, now, before = null) => {
       await db.deleteFrom('set_up_links').where('expires_at', '<=', now).execute()
       // Each node of a new installation has printed one, and the first that is used ends the others
       if (link.purpose !== 'first' || !engine.isShared)
@@ -269,6 +269,7 @@ function createWriter(
           .where((eb) => (user === null ? eb('user_id', 'is', null) : eb('user_id', '=', user)))
           .where('purpose', '=', link.purpose)
           .execute()
+      else if (before !== null) await db.deleteFrom('set_up_links').where('hash', '=', before).execute()
       await db
         .insertInto('set_up_links')
         .values({ ...link, user_id: user })
