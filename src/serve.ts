@@ -260,7 +260,7 @@ async function start(
         if (late.length > 0)
           log(
             'warn',
-            `What was ended may still be accepted by ${late.join(', ')}, until they reach the database.`,
+            `Revoked tokens and sessions may still work on these nodes until they reach the database: ${late.join(', ')}.`,
           )
         return late
       },

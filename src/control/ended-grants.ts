@@ -3,7 +3,7 @@
  * 1. The transaction that ends an id writes a row (`store/sql/oauth.ts`). What a process is told over its nodes is only that there are
  *    new rows: a message that is lost delays an end until the next reading, and loses none.
  * 2. A process that has read the rows up to a number refuses all that they end, in all of its threads.
- * 3. Rows are kept for an hour. Whoever reads none for so long counts on nothing that old: a proof lives for {@link PROOF_MS}.
+ * 3. Rows are kept for an hour. A node that has read none for longer misses nothing: no proof of a token lives longer than {@link PROOF_MS}.
  */
 import type { Clock } from '../base/clock.ts'
 import type { OAuthReader } from '../store/ports/oauth.ts'

@@ -3,7 +3,7 @@
  * server takes a refresh token once, and may end the grant of one that comes again.
  * 1. A claim is a row with an end, so that no transaction is open while a server answers. A process that ends without giving its claim
  *    back delays the next refresh until that end.
- * 2. Whoever waits for a claim reads the tokens anew when it has it: they may have been refreshed.
+ * 2. A node that has waited for a claim reads the tokens again: another node may have refreshed them.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'

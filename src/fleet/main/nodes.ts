@@ -258,7 +258,7 @@ export function createNodes(parts: NodesParts): Nodes {
       // It may have ended already
       if (isListening) notices = opened
       else await opened.close()
-      // What was told before is read
+      // Read what was committed before this connection listened
       void revised()
       if (hasLeft) await opened.close()
     } catch {
@@ -288,7 +288,7 @@ export function createNodes(parts: NodesParts): Nodes {
         await join()
         await listen()
         await refresh()
-        // What is served is read after that
+        // The start reads the configuration that it serves after this moment
         parts.inContact(begun)
       } catch (error) {
         if (error instanceof StoreUnavailable) return

@@ -69,7 +69,7 @@ function shareLeft(table: CounterTable, entry: number, max: number, cost: number
 }
 
 /**
- * What is left of a quota that several nodes count: less than `cost` also where only the share of this node is used up.
+ * What this node may still admit of a quota that several nodes count. Less than `cost` means that the quota, or the share of this node, is used up.
  * @param whole what is left of the limit
  */
 export function quotaLeft(

@@ -59,12 +59,12 @@ test('during a rolling upgrade, each version serves what it has compiled itself'
   await next.change('policies.update', { id: 'a', active: false })
   assert.deepEqual(await next.news(), ['some 1, 0 gone'])
   for (const node of [old, mate]) assert.deepEqual(await node.news(), ['all of 2, 0 gone'])
-  // What it changes, it sends alone
+  // It sends only its own change
   await old.change('policies.delete', { id: 'b' }, 'b')
   assert.deepEqual(await old.news(), ['some 0, 1 gone'])
   assert.deepEqual(await mate.news(), ['some 0, 1 gone'])
   assert.deepEqual(await next.news(), ['all of 1, 0 gone'])
-  // Nobody compiles again and again
+  // The fragments are not compiled a second time
   for (const node of [old, mate, next]) assert.deepEqual(await node.news(), [])
 
   // The last old node has gone

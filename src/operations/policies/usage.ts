@@ -27,6 +27,8 @@ import { policyKind } from './kind.ts'
 
 /** Counters that one answer shows. */
 const ITEMS_MAX = 200
+/** Policies that one answer looks through: each is asked for what it is attached to. */
+const POLICIES_MAX = 500
 
 const slugOf = (type: ResourceType) =>
   z
@@ -73,6 +75,17 @@ const UsageItem = z.object({
 })
 type UsageItem = z.output<typeof UsageItem>
 
+/** Which counters of a policy are shown. */
+const ofCounters = {
+  client: Ref.optional().describe('Only counters for this client'),
+  value: z
+    .string()
+    .min(1)
+    .max(256)
+    .optional()
+    .describe('For limits keyed by ip, tool, user, claim or header: value of the key, such as an address'),
+}
+
 export const getPolicyUsage = define({
   resource: 'policies',
   action: 'usage',
@@ -82,13 +95,7 @@ export const getPolicyUsage = define({
   summary: 'Show the usage of the limits of a policy, for each client',
   input: z.strictObject({
     id: Ref,
-    client: Ref.optional().describe('Only counters for this client'),
-    value: z
-      .string()
-      .min(1)
-      .max(256)
-      .optional()
-      .describe('For limits keyed by ip, tool, user, claim or header: value of the key, such as an address'),
+    ...ofCounters,
   }),
   output: z.object({
     id: z.string(),
@@ -339,13 +346,7 @@ export const explainLimits = define({
     'Explain where the limits of a policy or client are counted, and by how much they may be exceeded now',
   input: z.strictObject({
     policy: Ref.optional().describe('Only limits of this policy'),
-    client: Ref.optional().describe('Only counters for this client'),
-    value: z
-      .string()
-      .min(1)
-      .max(256)
-      .optional()
-      .describe('For limits keyed by ip, tool, user, claim or header: value of the key, such as an address'),
+    ...ofCounters,
   }),
   output: z.object({
     nodes: z.int().describe('Nodes by which limits are divided'),
@@ -359,8 +360,12 @@ export const explainLimits = define({
   subject: () => ({ type: 'policy', id: null, slug: null }),
   handle: async ({ policy: ref, client, value }, context) => {
     const only = client === undefined ? null : await getRef(context.reader, 'clients', client)
-    const policies =
-      ref === undefined ? await context.reader.all('policies') : [await context.find('policies', ref)]
+    const found =
+      ref === undefined
+        ? await context.reader.list({ type: 'policies', limit: POLICIES_MAX + 1 })
+        : [await context.find('policies', ref)]
+    // An inactive policy counts nothing
+    const policies = found.slice(0, POLICIES_MAX).filter((policy) => specOf(policy).active)
     const { rows } = await context.nodes.read()
     const silent = rows.filter(({ silentMs }) => silentMs >= LIVE_MS).length
     const { nodes } = context.limits
@@ -370,7 +375,7 @@ export const explainLimits = define({
         if (items.length === ITEMS_MAX) return { nodes, silent_nodes: silent, items, truncated: true }
         items.push({ ...item, policy: policy.slug, ...excessOf(item, limit, nodes, silent) })
       }
-    return { nodes, silent_nodes: silent, items, truncated: false }
+    return { nodes, silent_nodes: silent, items, truncated: found.length > POLICIES_MAX }
   },
 })
 
