@@ -198,6 +198,7 @@ export function createQuotaKeeper(counters: QuotaCounters, store: QuotaStore, cl
   return keeper
 }
 
+/** A name of `gateway/admit/persisted-quotas.ts`: hexadecimal, then `q` for a calendar period and `r` for a rolling one. */
 function isCalendar({ key }: QuotaRow): boolean {
   return key.includes('q')
 }
