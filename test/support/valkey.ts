@@ -6,12 +6,13 @@ import { eventually } from './eventually.ts'
 import { ownPort } from './ports.ts'
 import { installed, Place } from './programs.ts'
 
-const PROGRAM = installed('/usr/bin/valkey-server', '/usr/bin/redis-server')
+/** Null where none is installed. */
+export const VALKEY_SERVER = installed('/usr/bin/valkey-server', '/usr/bin/redis-server')
 const CLI = installed('/usr/bin/valkey-cli', '/usr/bin/redis-cli')
 
 /** Why tests with a server are skipped; false where one is installed. */
 export const NO_VALKEY: string | false =
-  PROGRAM === null || CLI === null ? 'redis-server is not installed' : false
+  VALKEY_SERVER === null || CLI === null ? 'redis-server is not installed' : false
 
 export interface TestValkey extends AsyncDisposable {
   readonly port: number
@@ -72,7 +73,7 @@ export async function startValkey(wanted: ValkeyWanted = {}): Promise<TestValkey
     asTls.push('--tls', '--insecure')
   }
   const flags = Object.entries(all).flatMap(([name, value]) => [`--${name}`, ...value.split(' ')])
-  const start = (): Promise<void> => place.serve(PROGRAM!, flags, port)
+  const start = (): Promise<void> => place.serve(VALKEY_SERVER!, flags, port)
   await start()
   const login = password === undefined ? [] : ['--no-auth-warning', '-a', password]
   return {

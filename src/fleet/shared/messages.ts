@@ -296,9 +296,12 @@ export const HEALTH = {
   nodesSilent: 21,
   /** 1 while the clock of this machine is too far from that of the database. */
   skewed: 22,
+  /** Whether Valkey can be used, and since when: see fleet/shared/valkey-state. */
+  valkey: 23,
+  valkeySince: 24,
   /** From here on one cell for the heartbeats of each gateway thread, by slot. */
-  heartbeats: 23,
-  cells: 23 + SLOTS_MAX,
+  heartbeats: 25,
+  cells: 25 + SLOTS_MAX,
 } as const
 
 /**

@@ -2,6 +2,7 @@
  * The connection to Valkey (or Redis), which has counters of limits that several nodes share. Nothing else is kept there: it may be lost
  * without losing anything that was written.
  */
+import type { ValkeyAddress } from '../../base/net/valkey-url.ts'
 
 /** A call of a script. All keys of one call share one hash tag. */
 export interface ScriptCall {
@@ -50,6 +51,9 @@ export interface ValkeyFacts {
   /** Its clock minus the clock of this machine, milliseconds. */
   readonly clockMs: number
 }
+
+/** Looks at each server of an address. Resolves for servers that cannot be reached too. */
+export type LookAtValkey = (address: ValkeyAddress) => Promise<readonly ValkeyLook[]>
 
 /** A server, and what it says of itself or why it cannot be used. */
 export interface ValkeyLook {

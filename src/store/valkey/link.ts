@@ -8,7 +8,7 @@ import { shownServer, type ValkeyAddress, type ValkeyServer } from '../../base/n
 import { readInfo, type ServerInfo } from './info.ts'
 
 /** How long a connection is waited for, until it has signed in and answered, milliseconds. */
-export const CONNECT_MS = 1000
+const CONNECT_MS = 1000
 /** Without a byte for so long, the connection is lost, milliseconds. It is probed every second. */
 const SOCKET_MS = 5000
 

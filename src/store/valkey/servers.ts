@@ -33,7 +33,7 @@ export interface Servers {
 }
 
 /** The servers are not those that they were: another connection finds the new ones. */
-export class Moved extends Error {}
+class Moved extends Error {}
 
 /** A call is sent to another server of a cluster so often. */
 const REDIRECTS_MAX = 3
