@@ -37,7 +37,6 @@ import { gatewaysOptions } from './serve/gateway-threads.ts'
 import { aloneNodes, openNodeEvents } from './serve/nodes.ts'
 import type { Start } from './serve/start.ts'
 import { openStores, ROWS } from './serve/stores.ts'
-import { openValkeyOf } from './serve/valkey.ts'
 import { readProviders } from './settings/providers-file.ts'
 import { readRunnerPlace } from './settings/runner-place.ts'
 import type { Settings } from './settings.ts'
@@ -287,7 +286,6 @@ async function start(
   await listenForControl(its, control, addresses, certificates.control, grace, sockets.path)
 
   const { cells: health, checked } = keepHealth(its, stores)
-  await openValkeyOf(its, health)
   const claimed = createClaimedWork(store, clock)
   keepThreadFigures(new RequestCounts(counts.memory, settings.workers, CHECK_NAMES), () => 0)
   repeat(its, HOUSEKEEPING_MS, 'audit of unknown callers', () => control.flush())

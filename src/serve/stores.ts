@@ -207,7 +207,11 @@ export async function openStores(its: Start): Promise<Stores> {
   // Nodes may have joined while the recorder started
   if (nodes !== null) regrouped()
   nodes?.report(() => ({ recordsWaiting: recorder.state.queued }))
-  startLeases(its, counters, counterMemory, own.vault.fingerprint('limits in Valkey').slice(0, 12))
+  startLeases(
+    its,
+    { ...own, counters, counterMemory },
+    own.vault.fingerprint('limits in Valkey').slice(0, 12),
+  )
   const querySetup: QuerySetup = { path, database, clockCell }
   const queries = createRecordQueries(() => workers.start('query', querySetup))
   parts.defer(() => queries.close())
