@@ -111,6 +111,7 @@ export async function openOwnStores(its: Start, regrouped: () => void = () => {}
       shared?.begin()
       await nodes?.enter()
     },
+    isNewNode: nodes?.isNew ?? false,
     otherNodes: () => nodesOf(files.config, nodes?.group().self),
     keyFile,
     files: {
@@ -131,7 +132,7 @@ export async function openOwnStores(its: Start, regrouped: () => void = () => {}
   // To who tries Postern out on one machine it says nothing; `postern doctor` does
   const isReachable = !isLoopbackHost(settings.listen.host) || !isLoopbackHost(settings.controlListen.host)
   if (isReachable && isInside(keyFile, settings.data)) log('warn', keyBesideData(keyFile))
-  for (const note of configuration.notes) log('warn', note)
+  for (const { level, text } of configuration.notes) log(level, text)
   if (configuration.fault !== null) log('error', configuration.fault.log)
   const rows =
     shared === null
