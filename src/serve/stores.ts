@@ -25,6 +25,7 @@ import {
   type Configuration,
   compilerVersion,
   copyForReading,
+  lostKey,
   openConfiguration,
   openUpgraded,
   type ReadingPlace,
@@ -55,6 +56,8 @@ export interface Stores extends Configuration {
   readonly rows: SharedRows | null
   /** This node among them. */
   readonly nodes: EnteringNodes | null
+  /** Resolves with the reason when this node may not be among the others, and has left. */
+  readonly excluded: Promise<string>
   /** See fleet/shared/contact; null without a bound. */
   readonly contact: SharedArrayBuffer | null
   /** Why the data directory may not be written; null when it may. */
@@ -129,6 +132,9 @@ export async function openOwnStores(its: Start, regrouped: () => void = () => {}
     readOnly: place.readOnly,
   })
   parts.defer(() => configuration.store?.close())
+  const excluded = Promise.withResolvers<string>()
+  const { store, vault } = configuration
+  if (store !== null) nodes?.guard(() => lostKey(store, vault, keyFile), excluded.resolve)
   // To who tries Postern out on one machine it says nothing; `postern doctor` does
   const isReachable = !isLoopbackHost(settings.listen.host) || !isLoopbackHost(settings.controlListen.host)
   if (isReachable && isInside(keyFile, settings.data)) log('warn', keyBesideData(keyFile))
@@ -163,6 +169,7 @@ export async function openOwnStores(its: Start, regrouped: () => void = () => {}
     nodes,
     health,
     contact,
+    excluded: excluded.promise,
     readOnly: place.readOnly,
   }
 }

@@ -187,6 +187,32 @@ await onPostgres(({ server: postgres, create }) => {
       )
   })
 
+  test('a removed node that is alive does not enter again after a rotation of the keys, and stops', async () => {
+    const { start, address, data } = await installation()
+    await using a = await start('a')
+    await using b = await start('b')
+    const other = (await nodesOf(a)).find((node: { answers: boolean }) => !node.answers)
+    await using tamper = await tamperWithDatabase(address)
+    // It enters again every two seconds, and must not do so between the two
+    await until(
+      async () => {
+        await tamper.execute('delete from shared_nodes where id = ?', other.id)
+        return a.manage('POST', '/keys/rotate', {})
+      },
+      ({ status }) => status === 200,
+    )
+    assert.match(
+      await b.running.excluded,
+      new RegExp(`^The keys were rotated .* Copy the key file .* to ${data('a')}/vault.key, and start again`),
+    )
+    assert.equal((await nodesOf(a)).length, 1)
+    const made = await a.manage('POST', '/policies', { name: 'Gold' })
+    assert.deepEqual([made.status, made.json.pending], [201, undefined])
+    await b.stop()
+    await using again = await start('b')
+    assert.equal((await nodesOf(again)).length, 2)
+  })
+
   test('while the database is down both nodes serve and refuse changes, and both go on by themselves', async () => {
     await using upstream = await startUpstream()
     const { start } = await installation()

@@ -218,11 +218,22 @@ async function serveUntilReached(
 async function enter(store: ConfigStore, vault: Vault, parts: ConfigurationParts): Promise<void> {
   await parts.enter()
   if (!parts.files.config.isOnServer) return
+  const why = await lostKey(store, vault, parts.keyFile)
+  if (why !== null) throw new CannotStart(why)
+}
+
+/**
+ * Why a node that has entered may not go on: the keys were rotated where it was not among the nodes. Null where it has the key. It
+ * waits for a rotation that has not ended.
+ */
+export async function lostKey(
+  store: Pick<ConfigStore, 'write'>,
+  vault: Pick<Vault, 'opensCanary'>,
+  keyFile: string,
+): Promise<string | null> {
   const canary = await store.write((writer) => writer.meta(CANARY))
-  if (canary === undefined || vault.opensCanary(canary)) return
-  throw new CannotStart(
-    `The keys were rotated while this node started. Copy the key file of the node that rotated them to ${parts.keyFile}, and start again.`,
-  )
+  if (canary === undefined || vault.opensCanary(canary)) return null
+  return `The keys were rotated while this node was not among the nodes. Copy the key file of the node that rotated them to ${keyFile}, and start again.`
 }
 
 /** As `openVault`; throws an Error where the key file is right and the text in the store that proves it is damaged. */
