@@ -65,6 +65,8 @@ export interface Running {
   /** Where management REST and the health checks are. */
   readonly controlUrl: string
   readonly origin: string
+  /** Resolves with the reason when this process must stop, because it is a node that may not be among the others. */
+  readonly excluded: Promise<string>
   /** Issues an access token, as `postern token` does. */
   issueToken(request: TokenRequest): Promise<IssuedToken>
   /** Makes the link by which a new installation gets its administrator; null when it needs none. */
@@ -382,6 +384,7 @@ async function start(
     gatewayUrl: addresses.gatewayUrl,
     controlUrl: addresses.controlUrl,
     origin: addresses.origin,
+    excluded: stores.excluded,
     issueToken: control.issueToken,
     firstLink: control.firstLink,
     reload() {
