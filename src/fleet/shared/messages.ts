@@ -321,7 +321,7 @@ export const STORES = ['config', 'records', 'idempotency', 'serving', 'key'] as 
 export type StoreName = (typeof STORES)[number]
 
 /** Slots of the threads beside the gateway threads, which count up from 0, among those who use the shared counters. */
-export const COUNTER_SLOT = { main: SLOTS_MAX - 2, recorder: SLOTS_MAX - 1 } as const
+export const COUNTER_SLOT = { leases: SLOTS_MAX - 3, main: SLOTS_MAX - 2, recorder: SLOTS_MAX - 1 } as const
 
 // Chooses the gateway thread that watches an origin.
 
