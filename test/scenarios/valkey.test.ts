@@ -69,6 +69,14 @@ test('an instance starts while nobody answers for Valkey, and without the settin
   assert.doesNotMatch(await metrics(alone), /postern_valkey_up/)
 })
 
+test('a file of authorities that is not there refuses the start, and is named', async () => {
+  const start = startTestServer({ flags: ['--valkey-url', 'rediss://127.0.0.1:9?sslrootcert=/none.pem'] })
+  await assert.rejects(
+    start,
+    /The file of sslrootcert in POSTERN_VALKEY_URL cannot be read: ENOENT.*none\.pem/,
+  )
+})
+
 async function doctorSays(url: string) {
   const env = {
     POSTERN_VALKEY_URL: url,

@@ -87,11 +87,21 @@ export async function startValkey(wanted: ValkeyWanted = {}): Promise<TestValkey
   }
 }
 
-/** Three primaries that share the slots. */
-export async function startValkeyCluster(password: string, count = 3): Promise<readonly TestValkey[]> {
+/** Three primaries that share the slots. @param replicas of each of them */
+export async function startValkeyCluster(
+  password: string,
+  { replicas = 0 } = {},
+): Promise<readonly TestValkey[]> {
   const settings = { password, isCluster: true }
-  const servers = await Promise.all(Array.from({ length: count }, () => startValkey(settings)))
-  servers[0]!.cli('--cluster', 'create', ...servers.map(({ port }) => `127.0.0.1:${port}`), '--cluster-yes')
+  const servers = await Promise.all(Array.from({ length: 3 * (1 + replicas) }, () => startValkey(settings)))
+  servers[0]!.cli(
+    '--cluster',
+    'create',
+    ...servers.map(({ port }) => `127.0.0.1:${port}`),
+    '--cluster-replicas',
+    String(replicas),
+    '--cluster-yes',
+  )
   await eventually(() => servers.every(({ cli }) => cli('CLUSTER', 'INFO').includes('cluster_state:ok')))
   return servers
 }

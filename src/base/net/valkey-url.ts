@@ -3,6 +3,8 @@
  * same. Further servers follow the first: `redis://user@a:6379,b:6379`. They have the same user, password and TLS. Of its parameters, those
  * below are known, and others are refused: one that is ignored would be believed to be in force.
  */
+import { readFileSync } from 'node:fs'
+import { CannotStart } from '../refusal.ts'
 import { isLoopbackHost } from './address.ts'
 import { decoded } from './database-url.ts'
 
@@ -68,6 +70,19 @@ export function readValkeyUrl(text: string): ValkeyAddress | string {
   if (isOpen && !servers.every(({ host }) => isLoopbackHost(host)))
     return 'a URL with a password or password_file, because everybody on the network could change the counters of a server without one; if nobody else reaches the server, add ?insecure=allow'
   return { servers, user, password, passwordFile, isSecure: secure !== '', authorities }
+}
+
+/** @throws CannotStart where a file of the address cannot be read, by which each connection would fail. The password may come later. */
+export function demandAuthorities(address: ValkeyAddress | null): void {
+  const file = address?.authorities ?? null
+  try {
+    if (file !== null) readFileSync(file)
+  } catch (error) {
+    throw new CannotStart(
+      `The file of sslrootcert in POSTERN_VALKEY_URL cannot be read: ${(error as Error).message}.`,
+      error,
+    )
+  }
 }
 
 /** The address as messages name it: without the password. */

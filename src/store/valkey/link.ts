@@ -107,6 +107,7 @@ function tlsOf({ isSecure, authorities }: ValkeyAddress): { readonly tls?: true;
 /** For the log. Errors of the system have a code, and some of them have no text. */
 export function messageOf(error: unknown): string {
   const { message, code } = error as { readonly message?: string; readonly code?: unknown }
-  if (message) return message
+  // Some end as a sentence does
+  if (message) return message.replace(/\.$/, '')
   return typeof code === 'string' ? code : 'the connection was lost'
 }

@@ -25,6 +25,8 @@ export function loadScripts(sources: Readonly<Record<string, string>>): Readonly
 export interface Servers {
   readonly links: readonly Link[]
   readonly era: string
+  /** All servers of a cluster, which may be asked where the address names none that answers. */
+  readonly members: readonly ValkeyServer[]
   /** Runs a call. Rejects as {@link Link.send}, or with a {@link Moved}. */
   run(script: LoadedScript, call: ScriptCall): Promise<ScriptAnswer>
   /** Rejects where a server does not answer, or is not what it was. */
@@ -41,19 +43,26 @@ const REDIRECTS_MAX = 3
 /**
  * Connects to the servers of an address, all at once, and finds out what they are. Of several primaries, which is a failover that is
  * not over, the one with most replicas is used. Rejects with an Error that contains no password.
+ * @param members of the cluster that was connected to before: asked where no server of the address answers
  * @param lost called when a connection ends by itself
  */
 export async function connectServers(
   address: ValkeyAddress,
+  members: readonly ValkeyServer[],
   lost: (reason: Error) => void,
 ): Promise<Servers> {
-  const made = await Promise.allSettled(address.servers.map((server) => connectLink(address, server, lost)))
-  const links = made.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const connect = async (servers: readonly ValkeyServer[]) => {
+    const made = await Promise.allSettled(servers.map((server) => connectLink(address, server, lost)))
+    return {
+      links: made.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])),
+      faults: made.flatMap((one) => (one.status === 'rejected' ? [messageOf(one.reason)] : [])),
+    }
+  }
+  const { links, faults } = await connect(address.servers)
+  if (links.length === 0) links.push(...(await connect(members)).links)
   try {
-    const faults = made.flatMap((one) => (one.status === 'rejected' ? [messageOf(one.reason)] : []))
     if (links.length === 0) throw new Error(faults.join('; '))
-    const cluster = links.find(({ info }) => info.isCluster)
-    if (cluster !== undefined) return await connectCluster(address, cluster, links, lost)
+    if (links.some(({ info }) => info.isCluster)) return await connectCluster(address, links, lost)
     const primaries = links.filter(({ info }) => info.role === 'primary' && !info.isLoading)
     const primary = primaries.toSorted((a, b) => b.info.replicas - a.info.replicas)[0]
     if (primary === undefined) {
@@ -75,6 +84,7 @@ function single(link: Link): Servers {
   return {
     links: [link],
     era: link.info.era,
+    members: [],
     run: (script, call) => evaluate(link, script, call, false),
     probe: () => probe(link),
     destroy: () => link.destroy(),
@@ -84,12 +94,10 @@ function single(link: Link): Servers {
 /** @param links those that are made already; the ones that are not needed are ended */
 async function connectCluster(
   address: ValkeyAddress,
-  seed: Link,
   links: readonly Link[],
   lost: (reason: Error) => void,
 ): Promise<Servers> {
-  const state = /cluster_state:(\w+)/.exec(String(await seed.send(['CLUSTER', 'INFO'])))?.[1]
-  if (state !== 'ok') throw new Error(`${shownServer(seed.server)}: the cluster has the state ${state}`)
+  const seed = await seedAmong(links)
   const ranges = readSlots(await seed.send(['CLUSTER', 'SLOTS']), seed.server)
   const made = new Map(links.map((link) => [shownServer(link.server), link]))
   const used = new Map<string, Link>()
@@ -99,7 +107,10 @@ async function connectCluster(
     }),
   )
   for (const link of links) if (![...used.values()].includes(link)) link.destroy()
-  const servers = new Cluster(used)
+  const servers = new Cluster(
+    used,
+    ranges.flatMap(({ primary, replicas }) => [primary, ...replicas]),
+  )
   try {
     for (const one of tried) if (one.status === 'rejected') throw one.reason
     for (const { first, last, primary } of ranges) servers.give(first, last, shownServer(primary))
@@ -114,26 +125,40 @@ async function connectCluster(
   }
 }
 
+/** The first that sees the cluster whole: another one may be cut off from it. */
+async function seedAmong(links: readonly Link[]): Promise<Link> {
+  const states: string[] = []
+  for (const link of links.filter(({ info }) => info.isCluster)) {
+    const state = /cluster_state:(\w+)/.exec(String(await link.send(['CLUSTER', 'INFO'])))?.[1]
+    if (state === 'ok') return link
+    states.push(`${shownServer(link.server)}: the cluster has the state ${state}`)
+  }
+  throw new Error(states.join('; '))
+}
+
 interface SlotRange {
   readonly first: number
   readonly last: number
   readonly primary: ValkeyServer
+  readonly replicas: readonly ValkeyServer[]
 }
 
 /** The answer to `CLUSTER SLOTS`. @throws Error for another one */
 function readSlots(answer: unknown, asked: ValkeyServer): SlotRange[] {
-  if (!Array.isArray(answer)) throw new Error('the server does not answer CLUSTER SLOTS as Valkey does')
-  return answer.map((entry: unknown) => {
-    const [first, last, primary] = Array.isArray(entry) ? (entry as unknown[]) : []
-    const [host, port] = Array.isArray(primary) ? (primary as unknown[]) : []
-    if (typeof first !== 'number' || typeof last !== 'number' || typeof port !== 'number')
-      throw new Error('the server does not answer CLUSTER SLOTS as Valkey does')
+  const refuse = (): never => {
+    throw new Error('the server does not answer CLUSTER SLOTS as Valkey does')
+  }
+  const serverOf = (entry: unknown): ValkeyServer => {
+    const [host, port] = Array.isArray(entry) ? (entry as unknown[]) : []
+    if (typeof port !== 'number') return refuse()
     // A server that does not know its address leaves that out
-    return {
-      first,
-      last,
-      primary: { host: typeof host === 'string' && host !== '' ? host : asked.host, port },
-    }
+    return { host: typeof host === 'string' && host !== '' ? host : asked.host, port }
+  }
+  if (!Array.isArray(answer)) return refuse()
+  return answer.map((entry: unknown) => {
+    const [first, last, primary, ...replicas] = Array.isArray(entry) ? (entry as unknown[]) : []
+    if (typeof first !== 'number' || typeof last !== 'number') return refuse()
+    return { first, last, primary: serverOf(primary), replicas: replicas.map(serverOf) }
   })
 }
 
@@ -142,8 +167,11 @@ class Cluster implements Servers {
   readonly #links: ReadonlyMap<string, Link>
   readonly #slots: (Link | undefined)[] = Array.from({ length: SLOTS })
 
-  constructor(links: ReadonlyMap<string, Link>) {
+  readonly members: readonly ValkeyServer[]
+
+  constructor(links: ReadonlyMap<string, Link>, members: readonly ValkeyServer[]) {
     this.#links = links
+    this.members = members
   }
 
   get links(): readonly Link[] {

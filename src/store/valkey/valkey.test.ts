@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -25,7 +25,7 @@ const DEADLINE_MS = 50
 const SLACK_MS = 2000
 
 const SCRIPTS = {
-  count: "return { redis.call('INCRBY', KEYS[1], ARGV[1]), ARGV[1] }",
+  count: "return { redis.call('HINCRBY', KEYS[1], 'n', ARGV[1]), ARGV[1] }",
   echo: 'return ARGV',
   wrong: "return redis.call('HGET', KEYS[1], 'a')",
   long: 'local n = 0 while n < 1e12 do n = n + 1 end return { n }',
@@ -145,6 +145,16 @@ test('a server that hangs costs one deadline, later calls reject at once, and th
   assert.deepEqual(await its.valkey.run([{ script: 'echo', keys: [], args: ['now'] }], SLACK_MS), [['now']])
 })
 
+test('a pause of this thread is not taken for one of the server', { skip }, async () => {
+  await using server = await start()
+  await using its = await openedUp(urlOf(server))
+  const run = its.valkey.run([count('a')], DEADLINE_MS)
+  // Nothing else runs meanwhile: the call is not sent before the time is over
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4 * DEADLINE_MS)
+  assert.deepEqual(await run, [[1, '1']])
+  assert.equal(its.changes(), 1)
+})
+
 test('a server that was killed and started again has another era', { skip }, async () => {
   await using server = await start()
   await using its = await openedUp(urlOf(server))
@@ -188,8 +198,8 @@ test('a replica that takes over is found, and has another era', { skip }, async 
   await using its = await openedUp(`redis://:${PASSWORD}@127.0.0.1:${second.port},127.0.0.1:${first.port}`)
   const { era } = its.valkey
   await its.valkey.run([count('a', 5)], SLACK_MS)
-  assert.equal(first.cli('GET', 'a'), '5')
-  await eventually(() => second.cli('GET', 'a') === '5')
+  assert.equal(first.cli('HGET', 'a', 'n'), '5')
+  await eventually(() => second.cli('HGET', 'a', 'n') === '5')
   await first.kill()
   await isDown(its)
   await eventually(() => its.lines.at(-1)!.includes('no server is a primary'))
@@ -209,14 +219,15 @@ test('a primary that becomes a replica while it is connected is left', { skip },
   first.cli('REPLICAOF', '127.0.0.1', String(second.port))
   await eventually(() => its.valkey.isUp && its.valkey.era !== era)
   assert.deepEqual(await its.valkey.run([count('a')], SLACK_MS), [[1, '1']])
-  assert.equal(second.cli('GET', 'a'), '1')
+  assert.equal(second.cli('HGET', 'a', 'n'), '1')
 })
 
 test('in a cluster, calls go to the server that has the slot of their hash tag', { skip }, async () => {
   const servers = await startValkeyCluster(PASSWORD)
   await using stack = new AsyncDisposableStack()
   for (const server of servers) stack.use(server)
-  await using its = await openedUp(urlOf(servers[1]!))
+  for (const { cli } of servers) cli(...aclOfPage())
+  await using its = await openedUp(`redis://postern:${PASSWORD}@127.0.0.1:${servers[1]!.port}`)
   const keys = Array.from({ length: 60 }, (_, n) => `pst:{tag-${n}}:r`)
   const answers = await its.valkey.run(
     keys.map((key, n) => count(key, n + 1)),
@@ -264,8 +275,35 @@ test('in a cluster, calls go to the server that has the slot of their hash tag',
   await servers[2]!.kill()
   await isDown(its)
   await servers[2]!.start()
+  // It kept no users
+  servers[2]!.cli(...aclOfPage())
   await isUp(its)
   assert.notEqual(its.valkey.era, era)
+})
+
+test('a replica that takes over in a cluster is found, also if the URL names only the lost primary', {
+  skip,
+}, async () => {
+  await using stack = new AsyncDisposableStack()
+  const servers = await startValkeyCluster(PASSWORD, { replicas: 1 })
+  for (const server of servers) stack.use(server)
+  const primary = servers.find(({ cli }) => cli('ROLE').startsWith('master'))!
+  await using its = await openedUp(urlOf(primary))
+  const { era } = its.valkey
+  const keys = Array.from({ length: 20 }, (_, n) => `pst:{tag-${n}}:r`)
+  await its.valkey.run(
+    keys.map((key) => count(key)),
+    SLACK_MS,
+  )
+  await primary.kill()
+  await isDown(its)
+  await isUp(its)
+  assert.notEqual(its.valkey.era, era)
+  const answers = await its.valkey.run(
+    keys.map((key) => count(key)),
+    SLACK_MS,
+  )
+  assert.ok(answers.every(([sum]) => Number(sum) >= 1))
 })
 
 test('TLS verifies the certificate by the authorities of the URL', { skip }, async () => {
@@ -286,27 +324,18 @@ test('TLS verifies the certificate by the authorities of the URL', { skip }, asy
   assert.equal(its.valkey.isUp, false)
 })
 
-test('a user with these commands alone is enough', { skip }, async () => {
+/** The words by which the page makes a user. */
+function aclOfPage(): readonly string[] {
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/several-nodes.md'), 'utf8')
+  const [, line] = /^ACL SETUSER (.*)$/m.exec(page) ?? []
+  return `ACL SETUSER ${line}`.replace('PASSWORD', PASSWORD).split(' ')
+}
+
+test('the user of the page is enough for scripts, and reaches no keys of others', { skip }, async () => {
   await using server = await start()
-  server.cli(
-    'ACL',
-    'SETUSER',
-    'postern',
-    'on',
-    `>${PASSWORD}`,
-    'resetkeys',
-    '~pst:*',
-    'resetchannels',
-    '-@all',
-    '+eval',
-    '+evalsha',
-    '+info',
-    '+time',
-    '+incrby',
-  )
+  server.cli(...aclOfPage())
   await using its = await openedUp(`redis://postern:${PASSWORD}@127.0.0.1:${server.port}`)
   assert.deepEqual(await its.valkey.run([count('pst:{a}:r')], SLACK_MS), [[1, '1']])
-  // Of another program
   await refused(its.valkey, /NOPERM|ACL|permission/i, SLACK_MS)
   assert.equal(its.valkey.isUp, true)
 })
@@ -317,14 +346,14 @@ test('a wrong password is told of without the password, and a changed file is re
   using files = new DisposableStack()
   files.defer(() => rmSync(directory, { recursive: true }))
   const file = join(directory, 'password')
-  writeFileSync(file, `wrong-${PASSWORD}\n`)
   await using its = opened(`redis://127.0.0.1:${server.port}?password_file=${encodeURIComponent(file)}`)
+  await eventually(() => its.lines.some((line) => /password_file cannot be read/.test(line)))
+  writeFileSync(file, `wrong-${PASSWORD}\n`)
   await eventually(() => its.lines.some((line) => /WRONGPASS/.test(line)))
   await refused(its.valkey, /WRONGPASS/)
   writeFileSync(file, `${PASSWORD}\nsecond line\n`)
   await isUp(its)
   assert.ok(!its.lines.some((line) => line.includes(PASSWORD)), its.lines.join('\n'))
-  chmodSync(file, 0)
 })
 
 test('a connection whose answers are lost on the way is given up, also while nothing is asked', {

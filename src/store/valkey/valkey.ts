@@ -2,7 +2,7 @@
  * The connection to Valkey as `store/ports/valkey.ts` has it. A breaker: the first fault ends the connections and refuses calls, and a new
  * connection closes it again. No call ever waits for a connection.
  */
-import { shownServer, shownValkey, type ValkeyAddress } from '../../base/net/valkey-url.ts'
+import { shownServer, shownValkey, type ValkeyAddress, type ValkeyServer } from '../../base/net/valkey-url.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
 import type { ScriptAnswer, ScriptCall, Valkey } from '../ports/valkey.ts'
 import { ErrorReply, messageOf } from './link.ts'
@@ -42,6 +42,8 @@ class Connection implements Valkey {
   readonly #listeners: (() => void)[] = []
   #servers: Servers | null = null
   #era = ''
+  /** Of the cluster that was connected to last. */
+  #members: readonly ValkeyServer[] = []
   /** Why there is no connection, or why there was none before. */
   #reason = new Error('it was not connected to yet')
   /** The reason that was logged last; empty since the last connection. */
@@ -134,7 +136,7 @@ class Connection implements Valkey {
     let servers: Servers | null = null
     let lost: Error | null = null
     try {
-      servers = await connectServers(address, (reason) => {
+      servers = await connectServers(address, this.#members, (reason) => {
         lost = reason
         this.#lose(servers, reason)
       })
@@ -148,6 +150,7 @@ class Connection implements Valkey {
     }
     this.#servers = servers
     this.#era = servers.era
+    this.#members = servers.members
     this.#logged = ''
     this.#timer = this.#later(PROBE_MS, () => this.#probe(servers))
     this.#tellConnected(servers)
