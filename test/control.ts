@@ -76,6 +76,7 @@ export const UNSERVED: Pick<
   | 'trials'
   | 'captures'
   | 'nodes'
+  | 'sinks'
   | 'guardrails'
   | 'credentials'
   | 'origins'
@@ -125,6 +126,7 @@ export const UNSERVED: Pick<
     drain: async () => false,
     remove: async () => false,
   },
+  sinks: { writesFiles: false, test: () => Promise.reject(new Error('nobody sends')) },
   trials: { run: () => Promise.reject(new Error('nobody listens')) },
   guardrails: { run: () => Promise.reject(new Error('nobody listens')) },
   explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
