@@ -126,7 +126,10 @@ export const UNSERVED: Pick<
     drain: async () => false,
     remove: async () => false,
   },
-  sinks: { writesFiles: false, test: () => Promise.reject(new Error('nobody sends')) },
+  sinks: {
+    writesFiles: false,
+    test: async () => ({ ok: true, summary: 'answered 204', latency_ms: 1 }),
+  },
   trials: { run: () => Promise.reject(new Error('nobody listens')) },
   guardrails: { run: () => Promise.reject(new Error('nobody listens')) },
   explainer: { explain: () => Promise.reject(new Error('nobody listens')) },

@@ -151,3 +151,23 @@ export const SinkTest = z.object({
   latency_ms: z.int().meta(unit('ms')),
 })
 export type SinkTest = z.output<typeof SinkTest>
+
+// Secrets of webhooks, as Standard Webhooks has them.
+
+const SECRET = /^whsec_([A-Za-z0-9+/]+={0,2})$/
+const KEY_BYTES_MIN = 24
+const KEY_BYTES_MAX = 64
+
+/** Why a text cannot be the secret of a webhook, without repeating it; null when it can. */
+export function webhookSecretFault(text: string): string | null {
+  const length = webhookKeyOf(text)?.length ?? 0
+  return length >= KEY_BYTES_MIN && length <= KEY_BYTES_MAX
+    ? null
+    : `must be whsec_ and ${KEY_BYTES_MIN} to ${KEY_BYTES_MAX} bytes in base64`
+}
+
+/** The key of a secret; null for another text. */
+export function webhookKeyOf(text: string): Uint8Array | null {
+  const match = SECRET.exec(text)
+  return match === null ? null : Buffer.from(match[1]!, 'base64')
+}

@@ -1,11 +1,7 @@
-/** Where batches go. Each type of destination has a receiver; see `openReceiver`. */
+/** Where batches go: what each type of destination does. */
 import type { Clock } from '../base/clock.ts'
 import type { Egress } from '../base/net/egress.ts'
 import type { SinkStream } from '../model/sink.ts'
-import { createFileReceiver } from './file.ts'
-import type { SinkTarget } from './port.ts'
-import { createSyslogReceiver } from './syslog.ts'
-import { createWebhookReceiver } from './webhook.ts'
 
 /** From the first byte sent to the last byte of the answer, milliseconds. */
 export const TRY_MS = 10_000
@@ -53,15 +49,4 @@ export interface ReceiverParts {
   /** Null where no sink may write files. */
   readonly directory: string | null
   readonly host: string
-}
-
-export function openReceiver({ destination, secret }: SinkTarget, parts: ReceiverParts): Receiver {
-  switch (destination.type) {
-    case 'webhook':
-      return createWebhookReceiver(destination, secret ?? '', parts)
-    case 'file':
-      return createFileReceiver(destination, parts)
-    case 'syslog':
-      return createSyslogReceiver(destination, parts)
-  }
 }

@@ -5,7 +5,7 @@
 import { createHmac } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import { createGuardedFetch, FetchFailure } from '../base/net/guarded-fetch.ts'
-import type { SinkDestination } from '../model/sink.ts'
+import { type SinkDestination, webhookKeyOf, webhookSecretFault } from '../model/sink.ts'
 import { VERSION } from '../version.ts'
 import { NotAccepted, type Receiver, type ReceiverParts, TRY_MS } from './receiver.ts'
 
@@ -13,26 +13,9 @@ import { NotAccepted, type Receiver, type ReceiverParts, TRY_MS } from './receiv
 const ANSWER_BYTES_MAX = 65_536
 const RETRY_AFTER_MS_MAX = 3_600_000
 
-const SECRET = /^whsec_([A-Za-z0-9+/]+={0,2})$/
-const KEY_BYTES_MIN = 24
-const KEY_BYTES_MAX = 64
-
-/** Why a text cannot be the secret of a webhook, without repeating it; null when it can. */
-export function webhookSecretFault(text: string): string | null {
-  const length = keyOf(text)?.length ?? 0
-  return length >= KEY_BYTES_MIN && length <= KEY_BYTES_MAX
-    ? null
-    : `must be whsec_ and ${KEY_BYTES_MIN} to ${KEY_BYTES_MAX} bytes in base64`
-}
-
-function keyOf(text: string): Buffer | null {
-  const match = SECRET.exec(text)
-  return match === null ? null : Buffer.from(match[1]!, 'base64')
-}
-
 /** The value of `webhook-signature`. @param at seconds since the epoch */
 export function webhookSignature(secret: string, id: string, at: number, body: string): string {
-  const key = keyOf(secret) ?? ''
+  const key = webhookKeyOf(secret) ?? ''
   return `v1,${createHmac('sha256', key).update(`${id}.${at}.${body}`).digest('base64')}`
 }
 

@@ -217,7 +217,11 @@ test('a sink is refused without the setting, to metadata addresses, to plain htt
   ])
   for (const role of ['viewer', 'modifier', 'auditor'] as const) {
     const { token } = await server.running.issueToken({ role, ttl: '5m', name: role })
-    assert.deepEqual(await errorOf(webhook({ url: 'https://siem.example.com/' }), token), [403, 'sinks:create'], role)
+    assert.deepEqual(
+      await errorOf(webhook({ url: 'https://siem.example.com/' }), token),
+      [403, 'sinks:create'],
+      role,
+    )
   }
 })
 

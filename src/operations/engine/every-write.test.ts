@@ -84,6 +84,8 @@ function ownInputs(back: number, request: string): Readonly<Record<string, objec
     'service_identities.issue_secret': { id: 'there' },
     'bindings.issue_token': { id: 'bound' },
     'bindings.revoke_token': { id: 'bound' },
+    'sinks.test': { id: 'there' },
+    'sinks.replay': { id: 'there', from: '2020-01-01T00:00:00Z' },
     'revisions.rollback': { id: String(back) },
     'settings.update': { approvals: [] },
     'config.apply': { documents: DOCUMENTS, managed_by: 'files' },
