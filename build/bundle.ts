@@ -31,7 +31,7 @@ const MADE_BY = [
 const GROUPS: readonly (readonly Entry[])[] = [
   ['command', 'main', 'serve', 'apart', 'demo'],
   ['gateway'],
-  ['recorder', 'query', 'check', 'code', 'services'],
+  ['recorder', 'query', 'check', 'code', 'services', 'sinks'],
 ]
 
 /**

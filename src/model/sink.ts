@@ -34,8 +34,8 @@ const SinkDestination = z.discriminatedUnion('type', [
       .int()
       .min(65_536)
       .max(10_000_000_000)
-      .default(100_000_000)
       .meta(unit('bytes'))
+      .default(100_000_000)
       .describe('Size at which a new file begins'),
     rotate_every: Duration.default('1d').describe('Age at which a new file begins'),
     keep: z.int().min(1).max(1000).default(10).describe('Number of completed files to keep for each stream'),
@@ -53,9 +53,9 @@ const SinkDestination = z.discriminatedUnion('type', [
     ca_pem: z
       .string()
       .max(65_536)
+      .meta(unit('pem'))
       .nullable()
       .default(null)
-      .meta(unit('pem'))
       .describe('Certificate authorities in PEM for the server. null: those of Node.js'),
     facility: z.int().min(0).max(23).default(13).describe('RFC 5424 section 6.2.1. 13: log audit'),
   }),

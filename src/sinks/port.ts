@@ -37,7 +37,7 @@ export interface StreamState {
   readonly lastErrorAt: number | null
 }
 
-export type StreamStates = Readonly<Partial<Record<SinkStream, StreamState>>>
+type StreamStates = Readonly<Partial<Record<SinkStream, StreamState>>>
 
 /** What is kept of a sink. @see SINK_STATE */
 export interface SinkState {

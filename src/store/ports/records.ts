@@ -253,7 +253,7 @@ export interface RecordReader {
 }
 
 /** A block with its place in the order in which blocks were stored: a number above 0 that no other block has. */
-export interface PlacedBlock {
+interface PlacedBlock {
   readonly block: StoredBlock
   readonly place: number
 }

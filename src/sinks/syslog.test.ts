@@ -1,0 +1,12 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer as createTlsServer } from 'node:tls'
+import { test } from 'node:test'
+import { caCertificate, serverCertificate } from '../../test/certificates.ts'
+import { eventually } from '../../test/support/eventually.ts'
+import { startSyslog } from '../../test/support/sink-receivers.ts'
+import { createClock } from '../base/clock.ts'
+import { createEgress } from '../base/net/egress.ts'
+import { NotAccepted, type SinkEvent } from './receiver.ts'
+import { createSyslogReceiver, syslogFrame } from './syslog.ts'
+
