@@ -11,7 +11,13 @@ test('a signature is that of the example in the specification of Standard Webhoo
     'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=',
   )
   assert.equal(webhookSecretFault(secret), null)
-  for (const text of ['MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', 'whsec_', 'whsec_c2hvcnQ=', `whsec_${'A'.repeat(200)}`, 'whsec_%%%'])
+  for (const text of [
+    'MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+    'whsec_',
+    'whsec_c2hvcnQ=',
+    `whsec_${'A'.repeat(200)}`,
+    'whsec_%%%',
+  ])
     assert.match(webhookSecretFault(text)!, /must be whsec_/)
 })
 
