@@ -9,6 +9,7 @@ import { createAllowedOrigins, createProtectedResources } from './base/http/orig
 import { openSocketDirectory } from './base/net/address.ts'
 import { createEgress, type EgressSettings } from './base/net/egress.ts'
 import { createFetchJson, createPublicGetJson } from './base/net/fetch-json.ts'
+import { demandAuthorities } from './base/net/valkey-url.ts'
 import { PROGRAM } from './base/program.ts'
 import { faultText } from './base/refusal.ts'
 import { collectGarbage } from './base/threads/process.ts'
@@ -68,6 +69,8 @@ export interface Running {
   /** Where management REST and the health checks are. */
   readonly controlUrl: string
   readonly origin: string
+  /** Resolves with the reason when this process must stop, because it is a node that may not be among the others. */
+  readonly excluded: Promise<string>
   /** Issues an access token, as `postern token` does. */
   issueToken(request: TokenRequest): Promise<IssuedToken>
   /** Makes the link by which a new installation gets its administrator; null when it needs none. */
@@ -151,6 +154,7 @@ async function start(
   const providers = toIdentityProviders(identityProviders)
   const pins = readClientPins(settings.cimdPins)
   const runner = readRunnerPlace(settings.runner)
+  demandAuthorities(settings.valkey)
   logOpenFiles(log)
   const addresses = await claimAddresses(settings)
   const named = originsOf(addresses, settings.expose)
@@ -406,6 +410,7 @@ async function start(
     gatewayUrl: addresses.gatewayUrl,
     controlUrl: addresses.controlUrl,
     origin: addresses.origin,
+    excluded: stores.excluded,
     issueToken: control.issueToken,
     firstLink: control.firstLink,
     reload() {

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { basename, dirname } from 'node:path'
 import { afterEach, type TestContext, test } from 'node:test'
 import { createClock } from '../src/base/clock.ts'
+import { canonicalJson } from '../src/base/json/canonical.ts'
 import { FIELD_RULES } from '../src/gateway/request-headers.ts'
 import { createConsumerDoor } from '../src/mcp/consumer/door.ts'
 import { createRunningCalls } from '../src/mcp/http/message.ts'
@@ -116,6 +117,27 @@ function check(t: TestContext, files: readonly string[], max: number): void {
   for (const line of lines) t.diagnostic(line)
   assert.ok(files.length <= max, `${files.length} files, more than ${max}:\n${lines.join('\n')}`)
 }
+
+test('timers that stood before do not count, and run after the measurement; those of the work count', async (t) => {
+  let runs = 0
+  const standing = setInterval(() => canonicalJson({ runs: ++runs }), 1)
+  t.after(() => clearInterval(standing))
+  const wait = (work: () => unknown) =>
+    filesTouched(
+      () =>
+        new Promise<void>((done) => {
+          const before = runs
+          setTimeout(() => {
+            assert.equal(runs, before)
+            work()
+            done()
+          }, 20)
+        }),
+    )
+  assert.deepEqual(await wait(() => {}), [])
+  assert.ok(runs > 0)
+  assert.deepEqual(await wait(() => canonicalJson({})), ['base/json/canonical.ts'])
+})
 
 test('a request over REST', { skip }, async (t) => {
   const files = await filesOf(await start(), `GET /orders/v1/orders/7 HTTP/1.1\r\n${HEAD}\r\n`)

@@ -4,7 +4,9 @@ import type { AccessFault } from '../base/files.ts'
 import { isLoopbackHost } from '../base/net/address.ts'
 import { createContactMemory } from '../fleet/shared/contact.ts'
 import { COUNTER_SLOT, HEALTH } from '../fleet/shared/messages.ts'
-import { type Counters, createCounterMemory, createCounters } from '../gateway/admit/counters.ts'
+import { createCounterMemory } from '../gateway/admit/counter-memory.ts'
+import { createCounters } from '../gateway/admit/counters.ts'
+import type { Counters } from '../gateway/admit/port.ts'
 import type { KeysOfThreads } from '../gateway/idempotency/keys.ts'
 import { compilerOf } from '../operations/engine/fragments.ts'
 import type { RecordQueries } from '../operations/engine/ports.ts'
@@ -25,6 +27,7 @@ import {
   type Configuration,
   compilerVersion,
   copyForReading,
+  lostKey,
   openConfiguration,
   openUpgraded,
   type ReadingPlace,
@@ -32,6 +35,7 @@ import {
 import { clearDamagedFiles } from '../upkeep/start/damaged-files.ts'
 import { watchKeyFile } from '../upkeep/start/key-watch.ts'
 import { VERSION } from '../version.ts'
+import { startLeases } from './leases.ts'
 import { type EnteringNodes, openNodes } from './nodes.ts'
 import { convertStores, openShared, openSharedRows, PLACES, placesOf } from './places.ts'
 import type { Start } from './start.ts'
@@ -55,6 +59,8 @@ export interface Stores extends Configuration {
   readonly rows: SharedRows | null
   /** This node among them. */
   readonly nodes: EnteringNodes | null
+  /** Resolves with the reason when this node may not be among the others, and has left. */
+  readonly excluded: Promise<string>
   /** See fleet/shared/contact; null without a bound. */
   readonly contact: SharedArrayBuffer | null
   /** Why the data directory may not be written; null when it may. */
@@ -113,6 +119,7 @@ export async function openOwnStores(its: Start, regrouped: () => void = () => {}
       shared?.begin()
       await nodes?.enter()
     },
+    isNewNode: nodes?.isNew ?? false,
     otherNodes: () => nodesOf(files.config, nodes?.group().self),
     keyFile,
     files: {
@@ -130,10 +137,13 @@ export async function openOwnStores(its: Start, regrouped: () => void = () => {}
     readOnly: place.readOnly,
   })
   parts.defer(() => configuration.store?.close())
+  const excluded = Promise.withResolvers<string>()
+  const { store, vault } = configuration
+  if (store !== null) nodes?.guard(() => lostKey(store, vault, keyFile), excluded.resolve)
   // To who tries Postern out on one machine it says nothing; `postern doctor` does
   const isReachable = !isLoopbackHost(settings.listen.host) || !isLoopbackHost(settings.controlListen.host)
   if (isReachable && isInside(keyFile, settings.data)) log('warn', keyBesideData(keyFile))
-  for (const note of configuration.notes) log('warn', note)
+  for (const { level, text } of configuration.notes) log(level, text)
   if (configuration.fault !== null) log('error', configuration.fault.log)
   const rows =
     shared === null
@@ -164,6 +174,7 @@ export async function openOwnStores(its: Start, regrouped: () => void = () => {}
     nodes,
     health,
     contact,
+    excluded: excluded.promise,
     readOnly: place.readOnly,
   }
 }
@@ -171,7 +182,7 @@ export async function openOwnStores(its: Start, regrouped: () => void = () => {}
 /** Opens all that is in the data directory, records in threads of their own. Throws CannotStart as the stores do. */
 export async function openStores(its: Start): Promise<Stores> {
   const { settings, clockCell, log, parts, workers } = its
-  const counterMemory = createCounterMemory()
+  const counterMemory = createCounterMemory(undefined, settings.valkey !== null)
   const counters = createCounters(counterMemory, COUNTER_SLOT.main)
   let regrouped = (): void => {}
   const own = await openOwnStores(its, () => regrouped())
@@ -206,6 +217,11 @@ export async function openStores(its: Start): Promise<Stores> {
   // Nodes may have joined while the recorder started
   if (nodes !== null) regrouped()
   nodes?.report(() => ({ recordsWaiting: recorder.state.queued }))
+  startLeases(
+    its,
+    { ...own, counters, counterMemory },
+    own.vault.fingerprint('limits in Valkey').slice(0, 12),
+  )
   const querySetup: QuerySetup = { path, database, clockCell }
   const queries = createRecordQueries(() => workers.start('query', querySetup))
   parts.defer(() => queries.close())

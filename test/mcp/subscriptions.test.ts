@@ -156,6 +156,25 @@ test('a URI that is too long to be remembered is refused to a session, and left 
   assert.deepEqual(notifications, { resourceSubscriptions: [uriOf(2048)] })
 })
 
+test('the streams of a session end with the session, and those of another session stay', async () => {
+  desk = await startVirtualMcp({ demo: fixtures.modern.url })
+  await using _ = desk
+  const [session, other] = [await openSession(desk), await openSession(desk)]
+  await using first = await open('GET', session)
+  await using second = await open('GET', session)
+  await using stays = await open('GET', other)
+  await using ended = await open('DELETE', session)
+  assert.equal(ended.status, 204)
+  await eventually(
+    () => first.isEnded() && second.isEnded(),
+    () => 'the end of both streams',
+  )
+  desk.publish({ members: [ONLY_ECHO] })
+  await seen(stays, 'notifications/tools/list_changed')
+  await using again = await open('GET', session)
+  assert.equal(again.status, 404)
+})
+
 test('the stream of a session needs the session, and a client that reads streams', async () => {
   desk = await startVirtualMcp({ demo: fixtures.modern.url })
   await using _ = desk

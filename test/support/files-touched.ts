@@ -1,10 +1,11 @@
 import { Session } from 'node:inspector'
 import { relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { holdTimers } from './held-timers.ts'
 
 const SOURCES = resolve(import.meta.dirname, '../../src')
-/** Run by a timer of their own, whatever is asked meanwhile. */
-const BY_THE_CLOCK: ReadonlySet<string> = new Set(['wire/native/sweep.ts'])
+/** From the loading of this module on, so that it knows the timers that stand before a measurement. */
+const hold = holdTimers()
 
 interface Coverage {
   readonly result: readonly {
@@ -14,7 +15,8 @@ interface Coverage {
 }
 
 /**
- * Files below `src` of which `work` runs a function, in this thread, by path. Their loading does not count.
+ * Files below `src` of which `work` runs a function, in this thread, by path. Their loading does not count, nor do timers that
+ * began before the work: they wait for its end.
  * @param times How often it is run: only files of each time count. All runs follow each other at once, since to begin to count takes
  *   long enough on a busy machine for connections to be given up that stand unused.
  */
@@ -32,16 +34,20 @@ export async function filesTouched(work: () => Promise<unknown>, times = 1): Pro
     await ask('Profiler.startPreciseCoverage', { callCount: true, detailed: false })
     if (times > 1) await work()
     let files: string[] | null = null
-    for (let time = 0; time < times; time++) {
+    const measure = async (): Promise<Coverage> => {
+      using _held = hold()
       // Counts begin anew with each answer
       await ask('Profiler.takePreciseCoverage')
       await work()
-      const { result } = await ask('Profiler.takePreciseCoverage')
+      return ask('Profiler.takePreciseCoverage')
+    }
+    for (let time = 0; time < times; time++) {
+      const { result } = await measure()
       const run = new Set(
         result
           .filter(({ functions }) => functions.some(({ ranges }) => ranges[0]!.count > 0))
           .flatMap(({ url }) => (url.startsWith('file:') ? [relative(SOURCES, fileURLToPath(url))] : []))
-          .filter((path) => !path.startsWith('..') && !BY_THE_CLOCK.has(path)),
+          .filter((path) => !path.startsWith('..')),
       )
       files = files === null ? [...run] : files.filter((file) => run.has(file))
     }

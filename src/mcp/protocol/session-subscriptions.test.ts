@@ -17,7 +17,11 @@ test('all threads remember what a session has subscribed to, until it ends', () 
   const [one, other] = two()
   const own = session('acme', 's1')
   let told = 0
-  other!.watch('s1', () => told++)
+  const ended: string[] = []
+  const tell = (name: string) => ({ changed: () => void told++, ended: () => void ended.push(name) })
+  one!.watch('s2', tell('another session'))
+  one!.watch('s1', { ...tell('one'), changed() {} })
+  other!.watch('s1', tell('other'))
   assert.equal(one!.add(own, 'test://a'), true)
   assert.equal(one!.add(own, 'test://a'), true)
   assert.equal(one!.add(own, 'test://b'), true)
@@ -25,7 +29,8 @@ test('all threads remember what a session has subscribed to, until it ends', () 
   assert.deepEqual([...one!.of('s1')], ['test://b'])
   assert.equal(told, 3)
   one!.end('s1')
-  assert.deepEqual([one!.of('s1').size, other!.of('s1').size, told], [0, 0, 4])
+  assert.deepEqual([one!.of('s1').size, other!.of('s1').size, told], [0, 0, 3])
+  assert.deepEqual(ended, ['one', 'other'])
 })
 
 test('a session has 100 subscriptions', () => {
@@ -38,7 +43,7 @@ test('a client with ever new sessions loses its own subscriptions, and those of 
   const [one, other] = two()
   one!.add(session('acme', 'acme-1'), 'test://a')
   let lost = 0
-  one!.watch('greedy-0', () => lost++)
+  one!.watch('greedy-0', { changed: () => void lost++, ended: () => assert.fail('no session ends') })
   const long = 'x'.repeat(2000)
   for (let at = 0; at < 120; at++)
     for (let uri = 0; uri < 100; uri++)

@@ -109,6 +109,13 @@ interface SubscribingSession {
   readonly sessionId: string
 }
 
+interface SessionListener {
+  /** The subscriptions are others. */
+  changed(): void
+  /** The session has ended, in whatever thread or process. */
+  ended(): void
+}
+
 /** The resources that sessions of earlier revisions have subscribed to. All threads remember them. */
 export interface SessionSubscriptions {
   /** False when the session has too many. @param uri as of `isSubscribable` */
@@ -117,18 +124,18 @@ export interface SessionSubscriptions {
   of(sessionId: string): ReadonlySet<string>
   /** The session has ended, and its subscriptions with it. */
   end(sessionId: string): void
-  /** Calls `listener` when those of the session have changed, until the function that it gives is called. */
-  watch(sessionId: string, listener: () => void): () => void
+  /** Calls the listener about the session, until the function that it gives is called. */
+  watch(sessionId: string, listener: SessionListener): () => void
 }
 
 const NONE: ReadonlySet<string> = new Set()
 
 export function createSessionSubscriptions(events: Events): SessionSubscriptions {
   const subscriptions = new SharedLru<ReadonlySet<string>>(CHARS_MAX, tell)
-  const listeners = new Map<string, Set<() => void>>()
+  const listeners = new Map<string, Set<SessionListener>>()
 
   function tell(sessionId: string): void {
-    for (const listener of listeners.get(sessionId) ?? []) listener()
+    for (const listener of listeners.get(sessionId) ?? []) listener.changed()
   }
 
   function change({ holder, sessionId }: SubscribingSession, uri: string, isAdded: boolean): boolean {
@@ -146,7 +153,7 @@ export function createSessionSubscriptions(events: Events): SessionSubscriptions
 
   function end(sessionId: string): void {
     subscriptions.delete(sessionId)
-    tell(sessionId)
+    for (const listener of [...(listeners.get(sessionId) ?? [])]) listener.ended()
   }
 
   events.subscribe(TOPIC, (text) => {
@@ -177,7 +184,7 @@ export function createSessionSubscriptions(events: Events): SessionSubscriptions
       publish({ holder: '', sessionId }, null, false)
     },
     watch(sessionId, listener) {
-      const own = (): void => listener()
+      const own = { changed: () => listener.changed(), ended: () => listener.ended() }
       const set = listeners.get(sessionId) ?? new Set()
       set.add(own)
       listeners.set(sessionId, set)

@@ -1,8 +1,10 @@
 /** What happens to the configuration store when its database is lost, refuses, or is not as it was. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
 import { issue } from '../../../test/certificates.ts'
 import { entry, LINK_KEY, policy, sealed } from '../../../test/store/place.ts'
@@ -186,6 +188,25 @@ await onPostgres(({ server, create }) => {
     assert.deepEqual(await slugs(first), ['one', 'two'])
     await first.close()
     await second.close()
+  })
+
+  test('a process that was stopped in the middle of a change loses the lock before those give up that wait for it', async (t) => {
+    const address = await create()
+    const store = await openConfigStore(address)
+    const program = join(import.meta.dirname, '../../../test/programs/stopped-writer.ts')
+    const stopped = spawn(process.execPath, [program, JSON.stringify(address)], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    t.after(() => stopped.kill('SIGKILL'))
+    const said = createInterface(stopped.stdout)[Symbol.asyncIterator]()
+    assert.equal((await said.next()).value, 'begun')
+    stopped.kill('SIGSTOP')
+    await Promise.all([put(store, 'one'), put(store, 'two')])
+    stopped.kill('SIGCONT')
+    stopped.stdin.write('go on\n')
+    assert.match((await said.next()).value!, /^(slow|unreachable)$/)
+    assert.deepEqual(await slugs(store), ['one', 'two'], 'nothing of its change is there')
+    await store.close()
   })
 
   test('a limit of the server for the time of a statement refuses the write that meets it, and nothing else', async () => {

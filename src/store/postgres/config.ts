@@ -19,6 +19,7 @@ import { type StoreFault, StoreUnavailable, toLastingFault } from '../ports/unav
 import { createConfigStore, type Engine } from '../sql/config.ts'
 import type { ConfigTables, Dialect } from '../sql/tables.ts'
 import { openPool, type PgClient, type PgPool, SCHEMA } from './connection.ts'
+import { keptAlive } from './kept-alive.ts'
 import { LOCKS, migrate } from './migrate.ts'
 import { kyselyOver } from './queries.ts'
 
@@ -26,8 +27,12 @@ import { kyselyOver } from './queries.ts'
 const READERS = 8
 /** How long a transaction waits for the lock of its lane, milliseconds. */
 const LOCK_MS = 10_000
-/** A process that stops inside of a transaction loses the lock after this time, milliseconds. */
-const IDLE_MS = 15_000
+/**
+ * A process that stops inside of a transaction loses the lock after this time, milliseconds: before those give up that wait for it. A
+ * process that works asks every {@link ALIVE_MS}, and its main thread is never busy for so long at a stretch.
+ */
+const IDLE_MS = 5000
+const ALIVE_MS = 1000
 /** Name of the value in `meta` that a probe writes. */
 const PROBED = 'probed'
 /** How often, and how long in all, the end of a transaction is asked for when its connection was lost; milliseconds. */
@@ -105,8 +110,8 @@ async function openEngine(address: DatabaseAddress, { later = null }: Partial<Op
     },
   })
   const writing = {
-    configuration: kyselyOver<ConfigTables>(pools.configuration),
-    oauth: kyselyOver<ConfigTables>(pools.oauth),
+    configuration: kyselyOver<ConfigTables>(keptAlive(pools.configuration, ALIVE_MS)),
+    oauth: kyselyOver<ConfigTables>(keptAlive(pools.oauth, ALIVE_MS)),
   }
 
   /**

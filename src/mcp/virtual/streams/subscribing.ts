@@ -198,11 +198,18 @@ export function createSubscribing(
       },
     })
     if (opened === null) return null
-    const stop = tools.subscriptions.watch(sessionId, () => opened.want(all()))
-    return () => {
+    const close = (): void => {
       stop()
       opened.close()
     }
+    const stop = tools.subscriptions.watch(sessionId, {
+      changed: () => opened.want(all()),
+      ended() {
+        close()
+        end()
+      },
+    })
+    return close
   }
 
   return { listen, subscribe, listenInSession }
