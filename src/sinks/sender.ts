@@ -103,7 +103,7 @@ export async function runSender(parts: SenderParts, first: StreamState, signal: 
     const { events, position, dropped, missedUntil } = found
     const oldest = events.reduce((least, { time }) => Math.min(least, time), Number.POSITIVE_INFINITY)
     if (events.length > 0) {
-      if (state.lastError !== null || state.waitingSince === null) tell({ waitingSince: oldest })
+      if (state.waitingSince !== oldest) tell({ waitingSince: oldest })
       if (!(await deliver({ id: batchId(sink, stream, events), stream, events }))) return
     }
     tell({
@@ -111,7 +111,7 @@ export async function runSender(parts: SenderParts, first: StreamState, signal: 
       sent: state.sent + events.length,
       dropped: state.dropped + dropped,
       ...(missedUntil !== null && { missedUntil }),
-      ...(events.length > 0 && { lastSentAt: clock.now(), lastError: null, waitingSince: oldest }),
+      ...(events.length > 0 && { lastSentAt: clock.now(), lastError: null }),
     })
   }
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { eventually as wait } from '../support/eventually.ts'
 import { accept, startWebhook, WEBHOOK_SECRET, type WebhookReceiver } from '../support/sink-receivers.ts'
+import { databaseOf } from '../support/test-database.ts'
 import { killNow, startUp, temporaryDirectory } from './process.ts'
 import { call, publishOrders, startTestServer, type TestServer } from './server.ts'
 import { startUpstream } from './upstream.ts'
@@ -248,7 +249,9 @@ test('an instance that is killed sends everything that it has stored after it ha
   await made(server, webhook(receiver, { streams: ['records'] }))
   await server.running.stop()
 
-  let up = await startUp(data)
+  const database = await databaseOf(join(data, 'config.db'))
+  const env: Record<string, string> = database === null ? {} : { POSTERN_DATABASE_URL: database }
+  let up = await startUp(data, [], env)
   for (let n = 0; n < 20; n++) {
     const { status } = await call('GET', `${up.gatewayUrl}/orders/v1/orders/${n}`, { token })
     assert.equal(status, 200)
@@ -259,7 +262,7 @@ test('an instance that is killed sends everything that it has stored after it ha
   await eventually(() => assert.ok(receiver.all.length > 0))
   await killNow(up)
   receiver.answer = accept
-  up = await startUp(data)
+  up = await startUp(data, [], env)
   await eventually(() => assert.equal(new Set(idsOf(receiver, 'records')).size, 20))
   assert.deepEqual(
     idsOf(receiver, 'records').toSorted(),
