@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { COMPLETION } from './base/bundle.ts'
 import { databaseIn, shownDatabase } from './base/net/database-url.ts'
+import { shownValkey } from './base/net/valkey-url.ts'
 import { BUILT, entryUrl, IS_PACKAGE, PROGRAM } from './base/program.ts'
 import { CannotStart } from './base/refusal.ts'
 import { stopSignal } from './base/threads/process.ts'
@@ -27,7 +28,7 @@ async function up(flags: readonly string[]): Promise<void> {
   // From before it says that it is ready: whoever reads that may send a signal at once
   const signal = stopSignal()
   process.stdout.write(
-    `Postern ${VERSION} is ready\n  gateway  ${server.gatewayUrl}\n  control  ${server.controlUrl}\n  console  ${settings.controlOrigin ?? server.controlUrl}/console/\n  data     ${settings.data}\n${settings.database === null ? '' : `  database ${shownDatabase(settings.database)}\n`}`,
+    `Postern ${VERSION} is ready\n  gateway  ${server.gatewayUrl}\n  control  ${server.controlUrl}\n  console  ${settings.controlOrigin ?? server.controlUrl}/console/\n  data     ${settings.data}\n${settings.database === null ? '' : `  database ${shownDatabase(settings.database)}\n`}${settings.valkey === null ? '' : `  valkey   ${shownValkey(settings.valkey)}\n`}`,
   )
   void showFirstLink({
     make: server.firstLink,
@@ -198,8 +199,10 @@ try {
         },
         migrateSchema: async ({ database, grantTo }) =>
           (await import('./serve/places.ts')).upgradeSchema(database, grantTo),
-        examine: async (request) =>
-          (await import('./upkeep/doctor/doctor.ts')).examine(await places(), request),
+        examine: async (request) => {
+          const { lookAtValkey } = await import('./serve/places.ts')
+          return (await import('./upkeep/doctor/doctor.ts')).examine(await places(), lookAtValkey, request)
+        },
         openBrowser: async (url) => (await import('./surfaces/cli/open-browser.ts')).openBrowser(url),
         stopSignal,
         lock: async (file) => (await import('./serve/places.ts')).lockFile(file),

@@ -8,6 +8,7 @@ import { createAllowedOrigins, createProtectedResources } from './base/http/orig
 import { openSocketDirectory } from './base/net/address.ts'
 import { createEgress, type EgressSettings } from './base/net/egress.ts'
 import { createFetchJson, createPublicGetJson } from './base/net/fetch-json.ts'
+import { demandAuthorities } from './base/net/valkey-url.ts'
 import { PROGRAM } from './base/program.ts'
 import { faultText } from './base/refusal.ts'
 import { collectGarbage } from './base/threads/process.ts'
@@ -148,6 +149,7 @@ async function start(
   const providers = toIdentityProviders(identityProviders)
   const pins = readClientPins(settings.cimdPins)
   const runner = readRunnerPlace(settings.runner)
+  demandAuthorities(settings.valkey)
   logOpenFiles(log)
   const addresses = await claimAddresses(settings)
   const named = originsOf(addresses, settings.expose)

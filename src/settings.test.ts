@@ -302,10 +302,37 @@ test('the password of a database is neither shown nor taken from a flag', () => 
   assert.equal(readSettings([], {}).database, null)
 })
 
+test('the password of Valkey is neither shown nor taken from a flag', () => {
+  const url = 'rediss://ann:hush@a.example.com,b.example.com:6380'
+  const settings = readSettings([], { POSTERN_VALKEY_URL: url })
+  assert.equal(settings.valkey?.password, 'hush')
+  const shown = settings.shown.find(({ name }) => name === 'POSTERN_VALKEY_URL')
+  assert.equal(shown?.value, 'rediss://ann:…@a.example.com,b.example.com:6380')
+  refused(['--valkey-url', url], {}, /^--valkey-url contains a password, which(?!.*hush)/)
+  for (const wrong of [
+    `${url}?x=1`,
+    'redis://:hush@cache/7',
+    'redis://:12?hush@cache',
+    'redis://:12/hush@cache',
+    'redis://:12#hush@cache',
+    'redis:/ann:hush@cache',
+    'ann:hush@cache',
+    ' memcached://ann:hush@cache',
+    'redis://ann@cache?password=hush',
+  ])
+    refused([], { POSTERN_VALKEY_URL: wrong }, /^POSTERN_VALKEY_URL is "(?!.*hush)/s)
+  refused(
+    [],
+    { POSTERN_VALKEY_URL: 'redis://cache:6379' },
+    /^POSTERN_VALKEY_URL is "redis:\/\/cache:6379", and must be a URL with a password or password_file, .* add \?insecure=allow\.$/,
+  )
+  assert.equal(readSettings([], {}).valkey, null)
+})
+
 test('what is not built refuses start and names itself', () => {
-  for (const name of ['VALKEY_URL', 'CONTROL_URL', 'NODE_TOKEN'])
+  for (const name of ['CONTROL_URL', 'NODE_TOKEN'])
     refused([], { [`POSTERN_${name}`]: 'x' }, new RegExp(`^POSTERN_${name} is not available in this version`))
-  refused(['--valkey-url', 'redis://x'], {}, /^--valkey-url is not available/)
+  refused(['--control-url', 'http://x'], {}, /^--control-url is not available/)
   refused(['--role', 'gateway'], {}, /^--role is "gateway", and must be `all`/)
   assert.ok(readSettings(['--role', 'all'], {}))
 })

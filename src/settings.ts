@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { Part } from './base/doors.ts'
 import { isLoopbackHost } from './base/net/address.ts'
 import { type DatabaseAddress, withoutPassword } from './base/net/database-url.ts'
+import type { ValkeyAddress } from './base/net/valkey-url.ts'
 import { CannotStart } from './base/refusal.ts'
 import { fromEnvironment, fromFlags, type Given } from './settings/given.ts'
 import { type OidcSettings, toOidc } from './settings/oidc.ts'
@@ -81,6 +82,8 @@ export interface Settings {
   readonly database: DatabaseAddress | null
   /** The same database past a pooler; null where it is reached without one. */
   readonly databaseDirect: DatabaseAddress | null
+  /** Where counters of limits are that nodes share; null where each node counts alone. */
+  readonly valkey: ValkeyAddress | null
   /** After how long without contact to the database nothing is served, milliseconds; null for no bound. */
   readonly staleMaxMs: number | null
   /** All of them as they were given, for people. */
@@ -111,7 +114,7 @@ export function readSettings(
   env: Readonly<Record<string, string | undefined>>,
 ): Settings {
   const given = new Map([...fromEnvironment(env), ...fromFlags(argv)])
-  for (const name of DATABASE_URLS) {
+  for (const name of SERVER_URLS) {
     const url = given.get(name)
     if (url?.source.startsWith('-') === true && withoutPassword(url.text) !== url.text)
       throw new CannotStart(
@@ -230,6 +233,7 @@ function toSettings(values: Values, given: ReadonlyMap<string, Given>, named: Na
     },
     database: values.DATABASE_URL ?? null,
     databaseDirect: values.DATABASE_DIRECT_URL ?? null,
+    valkey: values.VALKEY_URL ?? null,
     staleMaxMs: values.STALE_MAX ?? null,
     shown: shownOf(given),
   }
@@ -247,14 +251,14 @@ function exposedBy({ host }: ListenAddress): readonly Part[] {
 }
 
 /** Settings whose value may hold a password beside what may be shown. */
-const DATABASE_URLS = ['DATABASE_URL', 'DATABASE_DIRECT_URL'] as const
+const SERVER_URLS = ['DATABASE_URL', 'DATABASE_DIRECT_URL', 'VALKEY_URL'] as const
 
 /** Names of settings that are secrets themselves, and not the files that hold them. */
 const IS_SECRET = /(^|_)(SECRET|TOKEN|PASSWORD)$/
 
 /** A setting as it may be shown. */
 function shownText(text: string, name: string): string {
-  return (DATABASE_URLS as readonly string[]).includes(name)
+  return (SERVER_URLS as readonly string[]).includes(name)
     ? withoutPassword(text)
     : text.replace(/^([a-z]+:\/\/[^:@/?#]*):.*@/i, '$1:…@')
 }

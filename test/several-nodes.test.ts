@@ -5,7 +5,11 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
+import { lookAtValkey } from '../src/serve/places.ts'
 import { readSettings } from '../src/settings.ts'
+import { ownPort } from './support/ports.ts'
+import { Place } from './support/programs.ts'
+import { NO_VALKEY, VALKEY_SERVER, valkeyAddress } from './support/valkey.ts'
 
 const FOLDER = resolve(import.meta.dirname, '../deploy/compose')
 const CADDYFILE = join(FOLDER, 'Caddyfile')
@@ -14,7 +18,7 @@ const PAGE = resolve(import.meta.dirname, '../docs/several-nodes.md')
 interface Service {
   readonly hostname?: string
   readonly environment?: Readonly<Record<string, string>>
-  readonly volumes: readonly string[]
+  readonly volumes?: readonly string[]
   readonly ports?: readonly string[]
   readonly secrets?: readonly string[]
   readonly [name: string]: unknown
@@ -26,7 +30,7 @@ const file = parse(readFileSync(join(FOLDER, 'several-nodes.yaml'), 'utf8'), { m
   readonly volumes: object
   readonly networks: { readonly default: { readonly ipam: { readonly config: readonly object[] } } }
 }
-const { balancer, database, ...nodes } = file.services
+const { balancer, database, valkey, ...nodes } = file.services
 
 /** What Compose puts in the place of `${NAME:-default}`. */
 const filled = (text: string): string => text.replaceAll(/\$\{\w+:-([^}]*)\}/g, '$1')
@@ -66,10 +70,10 @@ test('each node has the settings and the key of the other one, and a name and a 
 })
 
 test('only the balancer is reachable, and only from this machine; nodes keep no rights', () => {
-  for (const service of [database!, ...Object.values(nodes)]) assert.equal(service.ports, undefined)
+  for (const service of [database!, valkey!, ...Object.values(nodes)]) assert.equal(service.ports, undefined)
   for (const port of balancer!.ports!)
     assert.match(port, /^(127\.0\.0\.1|\$\{POSTERN_BIND:-127\.0\.0\.1\}):\d+:\d+$/)
-  for (const service of [balancer!, ...Object.values(nodes)])
+  for (const service of [balancer!, valkey!, ...Object.values(nodes)])
     assert.deepEqual(
       [service['read_only'], service['cap_drop'], service['security_opt'], service['privileged']],
       [true, ['ALL'], ['no-new-privileges:true'], undefined],
@@ -81,14 +85,42 @@ test('each secret and each volume that a service names is there, and no secret i
   assert.deepEqual([...new Set(named)].sort(), Object.keys(file.secrets).sort())
   for (const { file: place } of Object.values(file.secrets)) assert.match(place, /^\$\{POSTERN_SECRETS:\?/)
   const mounted = Object.values(file.services)
-    .flatMap(({ volumes }) => volumes.map((one) => one.split(':')[0]!))
+    .flatMap(({ volumes = [] }) => volumes.map((one) => one.split(':')[0]!))
     .filter((name) => !name.startsWith('.'))
   assert.deepEqual(mounted.sort(), Object.keys(file.volumes).sort())
 })
 
+test('Valkey starts with the password of the secret, which is in no argument, and nodes name it', {
+  skip: NO_VALKEY,
+}, async () => {
+  const { valkey: address } = settingsOf(nodes['node-a']!)
+  assert.deepEqual(
+    [address?.servers, address?.password, address?.passwordFile],
+    [[{ host: 'valkey', port: 6379 }], '', '/run/secrets/valkey-password'],
+  )
+  await using place = new Place('redis')
+  place.write('password', 'tulip-4-secret\n')
+  const port = await ownPort()
+  const script = (valkey!['command'] as readonly string[])
+    .at(-1)!
+    // As Compose reads it
+    .replaceAll('$$', '$')
+    .replace('/run/secrets/valkey-password', join(place.directory, 'password'))
+    .replaceAll('/tmp/', `${place.directory}/`)
+    .replace('valkey-server', VALKEY_SERVER!)
+    .trimEnd()
+  await place.serve('/bin/sh', ['-c', `${script} --bind 127.0.0.1 --port ${port}`], port)
+  const file = join(place.directory, 'password')
+  const [found] = await lookAtValkey(valkeyAddress(`redis://127.0.0.1:${port}?password_file=${file}`))
+  assert.ok(typeof found?.facts === 'object', JSON.stringify(found))
+  assert.equal(found.facts.policy, 'noeviction')
+  const [open] = await lookAtValkey(valkeyAddress(`redis://127.0.0.1:${port}`))
+  assert.match(String(open?.facts), /NOAUTH/)
+})
+
 test('the balancer sends requests of both listeners to every node that is ready', (t) => {
   const written = readFileSync(CADDYFILE, 'utf8')
-  assert.deepEqual(balancer!.volumes[0], './Caddyfile:/etc/caddy/Caddyfile:ro')
+  assert.deepEqual(balancer!.volumes![0], './Caddyfile:/etc/caddy/Caddyfile:ro')
   const { listen, controlListen } = settingsOf({
     environment: { POSTERN_LISTEN: ':8080', POSTERN_CONTROL_LISTEN: ':8081' },
     volumes: [],

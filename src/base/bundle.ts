@@ -17,6 +17,7 @@ export const ENTRIES = {
   gateway: 'threads/gateway.ts',
   recorder: 'threads/recorder.ts',
   query: 'threads/query.ts',
+  leases: 'threads/leases.ts',
   check: 'threads/check.ts',
   code: 'threads/code.ts',
   services: 'threads/services.ts',

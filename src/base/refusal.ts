@@ -236,7 +236,7 @@ export const PROBLEMS = {
   not_ready: problem(
     503,
     'Not ready',
-    'The gateway has no configuration yet, is shutting down, or has lost contact with its database for longer than it may (POSTERN_STALE_MAX). Try again shortly.',
+    'The gateway has no configuration yet, is shutting down, has lost contact with its database for longer than it may (POSTERN_STALE_MAX), or cannot reach Valkey and a policy refuses calls meanwhile (`on_store_failure: deny`). Try again shortly.',
   ),
   not_available: problem(
     404,

@@ -42,7 +42,7 @@ import type {
   PeerCertificate,
   Upstream,
 } from '../wire/port.ts'
-import type { Counters, HeldLimits } from './admit/counters.ts'
+import type { Counters, HeldLimits } from './admit/port.ts'
 import type { AnswerLooks } from './answer/answer-looks.ts'
 import type { AnswerCache, CacheEntry } from './cache/cache-entries.ts'
 import type { Captures } from './captures/waiting-captures.ts'

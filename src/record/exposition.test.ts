@@ -26,6 +26,7 @@ const FIGURES = {
   workers: 2,
   stalled: 1,
   nodes: { counted: 2, silent: 1 },
+  isValkeyUp: false,
   originsDown: 2,
   replaced: { died: 3, hung: 0 },
   recordsDropped: 0,

@@ -39,6 +39,8 @@ export interface InstanceFigures {
   readonly stalled: number
   /** Nodes on the database of this one; null where data is in files. */
   readonly nodes: { readonly counted: number; readonly silent: number } | null
+  /** Null where the settings name no Valkey. */
+  readonly isValkeyUp: boolean | null
   /** Origins that cannot be reached. */
   readonly originsDown: number
   /** Gateway threads that were replaced since the start, by the reason. */
@@ -141,6 +143,10 @@ export function toExposition(
       'Nodes on the database, by state. A silent node is not counted for limits.',
       Object.entries(figures.nodes).map(([state, count]) => [{ state }, count]),
     )
+  if (figures.isValkeyUp !== null)
+    page.gauge('postern_valkey_up', '1 if counters of limits are shared by Valkey.', [
+      [{}, Number(figures.isValkeyUp)],
+    ])
   page.gauge('postern_origins_down', 'MCP servers that cannot be reached, or answer 5xx.', [
     [{}, figures.originsDown],
   ])

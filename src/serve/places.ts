@@ -7,6 +7,7 @@ import { type DatabaseAddress, shownDatabase } from '../base/net/database-url.ts
 import type { EventTable, NodeTable } from '../store/ports/nodes.ts'
 import type { StorePlaces } from '../store/ports/places.ts'
 import type { ConfigMove, SchemaUpgrade } from '../store/ports/transfer.ts'
+import type { LookAtValkey, Valkey } from '../store/ports/valkey.ts'
 import { configPlace, recordsPlace } from '../store/postgres/places.ts'
 import type { SharedDatabase } from '../store/postgres/shared-state/database.ts'
 import type { SharedRows } from '../store/postgres/shared-state/rows.ts'
@@ -91,6 +92,16 @@ export async function lockFile(file: string): Promise<() => void> {
   const { lockFile: lock } = await import('../store/sqlite/directory-lock.ts')
   return lock(file)
 }
+
+/** As `openValkey` of store/valkey. */
+export async function openValkey(
+  ...of: Parameters<typeof import('../store/valkey/valkey.ts').openValkey>
+): Promise<Valkey> {
+  return (await import('../store/valkey/valkey.ts')).openValkey(...of)
+}
+
+export const lookAtValkey: LookAtValkey = async (address) =>
+  (await import('../store/valkey/look.ts')).lookAtValkey(address)
 
 /** As `convertDevelopmentStores`. It goes away after 0.1.0. */
 export async function convertStores(

@@ -4,7 +4,9 @@ import type { AccessFault } from '../base/files.ts'
 import { isLoopbackHost } from '../base/net/address.ts'
 import { createContactMemory } from '../fleet/shared/contact.ts'
 import { COUNTER_SLOT, HEALTH } from '../fleet/shared/messages.ts'
-import { type Counters, createCounterMemory, createCounters } from '../gateway/admit/counters.ts'
+import { createCounterMemory } from '../gateway/admit/counter-memory.ts'
+import { createCounters } from '../gateway/admit/counters.ts'
+import type { Counters } from '../gateway/admit/port.ts'
 import type { KeysOfThreads } from '../gateway/idempotency/keys.ts'
 import { compilerOf } from '../operations/engine/fragments.ts'
 import type { RecordQueries } from '../operations/engine/ports.ts'
@@ -33,6 +35,7 @@ import {
 import { clearDamagedFiles } from '../upkeep/start/damaged-files.ts'
 import { watchKeyFile } from '../upkeep/start/key-watch.ts'
 import { VERSION } from '../version.ts'
+import { startLeases } from './leases.ts'
 import { type EnteringNodes, openNodes } from './nodes.ts'
 import { convertStores, openShared, openSharedRows, PLACES, placesOf } from './places.ts'
 import type { Start } from './start.ts'
@@ -177,7 +180,7 @@ export async function openOwnStores(its: Start, regrouped: () => void = () => {}
 /** Opens all that is in the data directory, records in threads of their own. Throws CannotStart as the stores do. */
 export async function openStores(its: Start): Promise<Stores> {
   const { settings, clockCell, log, parts, workers } = its
-  const counterMemory = createCounterMemory()
+  const counterMemory = createCounterMemory(undefined, settings.valkey !== null)
   const counters = createCounters(counterMemory, COUNTER_SLOT.main)
   let regrouped = (): void => {}
   const own = await openOwnStores(its, () => regrouped())
@@ -212,6 +215,11 @@ export async function openStores(its: Start): Promise<Stores> {
   // Nodes may have joined while the recorder started
   if (nodes !== null) regrouped()
   nodes?.report(() => ({ recordsWaiting: recorder.state.queued }))
+  startLeases(
+    its,
+    { ...own, counters, counterMemory },
+    own.vault.fingerprint('limits in Valkey').slice(0, 12),
+  )
   const querySetup: QuerySetup = { path, database, clockCell }
   const queries = createRecordQueries(() => workers.start('query', querySetup))
   parts.defer(() => queries.close())

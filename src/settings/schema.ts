@@ -29,6 +29,7 @@ import {
   Scopes,
   Size,
   Staleness,
+  ValkeyUrl,
   VaultMount,
   VaultName,
   VaultUrl,
@@ -128,6 +129,7 @@ export const SCHEMA = z.strictObject({
   OIDC_PROVIDERS_FILE: FilePath.optional(),
   DATABASE_URL: DatabaseUrl.optional(),
   DATABASE_DIRECT_URL: DatabaseUrl.optional(),
+  VALKEY_URL: ValkeyUrl.optional(),
   STALE_MAX: Staleness.optional(),
   ROLE: z.literal('all', '`all`, the only one in this version').default('all'),
   HTTP_ENGINE: z.enum(HTTP_ENGINES, '`native` or `node`').default('native'),
@@ -343,6 +345,10 @@ export const TEXTS: Record<SettingName, SettingText> = {
     shown: 'the value of `POSTERN_DATABASE_URL`',
     text: 'The same database past a connection pooler, such as PgBouncer in transaction mode. Nodes wait there for notices of changes. Without notices, a change reaches the other nodes within about a second, and its response is usually `pending`. See [several nodes](several-nodes.md).',
   },
+  VALKEY_URL: {
+    shown: 'none: each node enforces its part of each limit',
+    text: 'Valkey or Redis for limits that hold over all nodes: `redis://user@host:6379`, or `rediss://` for TLS with a verified certificate. List a primary with its replicas, or servers of a cluster: `redis://user@a:6379,b:6379`. Parameters: `password_file`, `sslrootcert` (PEM file), `insecure=allow` (a server on the network without a password). As a flag it must not contain a password. See [several nodes](several-nodes.md#valkey).',
+  },
   STALE_MAX: {
     shown: 'none: the last known configuration is served without limit',
     text: 'With `POSTERN_DATABASE_URL`: a node that has heard nothing of the database for so long refuses every request with 503 `not_ready`, because something may have been revoked that it does not know, 10s to 30d. A node that starts without its database serves nothing. See [several nodes](several-nodes.md).',
@@ -361,7 +367,6 @@ export const SETTING_NAMES: readonly SettingName[] =
 
 /** Names that are reserved for what is not built: set, they refuse start, so that nobody believes them in force. */
 export const NOT_AVAILABLE = {
-  VALKEY_URL: 'counters shared by several machines',
   CONTROL_URL: 'gateway nodes without a control plane',
   NODE_TOKEN: 'gateway nodes without a control plane',
 } as const

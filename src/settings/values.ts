@@ -7,6 +7,7 @@ import { PARTS, type Part } from '../base/doors.ts'
 import { isRefusedHost, isSecureUrl, type RunnerAddress, toRunnerAddress } from '../base/net/address.ts'
 import { type DatabaseAddress, readDatabaseUrl } from '../base/net/database-url.ts'
 import { egressEntryFault } from '../base/net/egress.ts'
+import { readValkeyUrl, type ValkeyAddress } from '../base/net/valkey-url.ts'
 import { urlTextFault } from '../base/text/url.ts'
 import { visibleJson } from '../base/text/visible.ts'
 
@@ -225,6 +226,13 @@ export const Runner = z.string().transform((text, context): RunnerAddress => {
 
 export const DatabaseUrl = z.string().transform((text, context): DatabaseAddress => {
   const address = readDatabaseUrl(text)
+  if (typeof address !== 'string') return address
+  context.addIssue({ code: 'custom', message: address })
+  return z.NEVER
+})
+
+export const ValkeyUrl = z.string().transform((text, context): ValkeyAddress => {
+  const address = readValkeyUrl(text)
   if (typeof address !== 'string') return address
   context.addIssue({ code: 'custom', message: address })
   return z.NEVER

@@ -403,6 +403,10 @@ export interface PolicyFragment extends Formed {
   readonly limits: readonly LimitFragment[]
   /** X-RateLimit-* as well. */
   readonly x_ratelimit?: true
+  /** Each call is counted in Valkey. */
+  readonly exact?: true
+  /** While Valkey cannot be reached; absent: each node admits its part. */
+  readonly on_store_failure?: 'deny' | 'allow'
 }
 
 /** Members beyond the first four are there only where they are set. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
-import { type Counters, createCounterMemory } from '../../src/gateway/admit/counters.ts'
-import type { LimitPlan } from '../../src/snapshot/find/limit-plan.ts'
+import { createCounterMemory } from '../../src/gateway/admit/counter-memory.ts'
+import type { Counters } from '../../src/gateway/admit/port.ts'
 import type { Fragment, LimitFragment } from '../../src/snapshot/fragments.ts'
 import { eventually } from '../support/eventually.ts'
 import { client, collection, policy, profile, proxy, upstream } from './fragments.ts'
@@ -210,18 +210,22 @@ test('a changed policy holds from the next call on, with the plan made anew', as
   })
 })
 
-/** Counters that miss the share of a limit, for so many takes, until it was asked for. */
+/** Counters that miss the lease of a limit, for so many takes, until it was asked for. */
 function sharing(local: Counters) {
   const asked: string[][] = []
   let missing = 0
+  let names: string[] = []
   let answer: () => void = () => {}
   const counters: Counters = new Proxy(local, {
     get(target, name) {
       if (name === 'take')
-        return (...given: Parameters<Counters['take']>) => (missing > 0 ? 'ask' : target.take(...given))
+        return (...given: Parameters<Counters['take']>) => {
+          names = given[0].limits.map((limit) => limit.name)
+          return missing > 0 ? 'ask' : target.take(...given)
+        }
       if (name === 'ask')
-        return async ({ limits }: LimitPlan) => {
-          asked.push(limits.map((limit) => limit.name))
+        return async () => {
+          asked.push(names)
           await new Promise<void>((resolve) => (answer = resolve))
         }
       const value: unknown = Reflect.get(target, name, target)
@@ -241,7 +245,7 @@ function sharing(local: Counters) {
   }
 }
 
-test('a request waits for a share of its limits that is missing, and is judged by what the counters then hold', async (t) => {
+test('a request waits for a lease of its limits that is missing, and is judged by what the counters then hold', async (t) => {
   let shares!: ReturnType<typeof sharing>
   const limits = [rate(2), rate(1, { name: 'by_user', key: 'header:x-user' })]
   const served = await serve(
@@ -278,7 +282,7 @@ test('a request waits for a share of its limits that is missing, and is judged b
   assert.equal(shares.asked.length, 2)
 })
 
-test('nothing is taken for a caller that leaves while a share is fetched', async (t) => {
+test('nothing is taken for a caller that leaves while a lease is fetched', async (t) => {
   let shares!: ReturnType<typeof sharing>
   const served = await serve(
     (port): Fragment[] => [

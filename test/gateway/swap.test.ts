@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createClockCell } from '../../src/base/clock.ts'
-import { createCounterMemory } from '../../src/gateway/admit/counters.ts'
+import { createCounterMemory } from '../../src/gateway/admit/counter-memory.ts'
 import { eventually } from '../support/eventually.ts'
 import { client, collection, policy, profile, proxy, rate, token, upstream } from './fragments.ts'
 import { ask, Echo, type Served, serve } from './serve.ts'

@@ -191,6 +191,17 @@ test('both URLs of the database get the path of the password, and none without a
   assert.deepEqual(urlsOf({ database: { url } }), [url, undefined])
 })
 
+test('the URL of Valkey gets the path of the password, and none without a secret', () => {
+  const urlOf = (valkey: Values) => environmentOf(render({ valkey }))['POSTERN_VALKEY_URL']
+  const url = 'redis://cache:6379'
+  const file = 'password_file=/etc/postern/valkey/word'
+  const secret = { existingSecret: 'valkey', keys: { password: 'word' } }
+  assert.equal(urlOf({ url: `${url}?insecure=allow` }), `${url}?insecure=allow`)
+  assert.equal(urlOf({ url, ...secret }), `${url}?${file}`)
+  assert.equal(urlOf({ url: `${url}?sslrootcert=/ca.pem`, ...secret }), `${url}?sslrootcert=/ca.pem&${file}`)
+  assert.equal(urlOf(secret), undefined)
+})
+
 test('an instance is one pod, and names of objects fit however long the release is called', () => {
   const name = 'r'.repeat(53)
   const rendered = render({}, { name, namespace: 'apis' })

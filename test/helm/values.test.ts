@@ -117,6 +117,7 @@ const OF_THE_CHART = [
   'VAULT_KUBERNETES_TOKEN_FILE',
   'DATABASE_URL',
   'DATABASE_DIRECT_URL',
+  'VALKEY_URL',
   'RUNNER',
   'RUNNER_TOKEN_FILE',
   'OIDC_CLIENT_SECRET',
@@ -137,7 +138,7 @@ test('settings takes each setting of Postern that has no value of its own in the
 })
 
 test('no value takes a secret: those about secrets and tokens take names and keys of secrets', () => {
-  const about = LEAVES.filter(([path]) => /secret|token|password|credential|key/i.test(path)).map(
+  const about = LEAVES.filter(([path]) => /secret|token|password|credential|(?<!val)key/i.test(path)).map(
     ([path]) => path,
   )
   assert.deepEqual(
@@ -193,6 +194,8 @@ const WRONG: readonly (readonly [yaml: string, fault: RegExp])[] = [
   ['key: {existingSecret: Vault_Key}', /^key\.existingSecret must match pattern/],
   ['key: {value: abc}', /^key must NOT have additional properties: value$/],
   ['database: {directUrl: "postgres://postern:word@db/postern"}', /^database\.directUrl must match pattern/],
+  ['valkey: {url: "redis://postern:word@cache:6379"}', /^valkey\.url must match pattern/],
+  ['valkey: {url: "redis://:word@cache:6379"}', /^valkey\.url must match pattern/],
   ['runner: {address: "unix:/run/runner.sock"}', /^runner\.address must match pattern/],
   ['security: {runAsUser: 0}', /^security\.runAsUser must be >= 1$/],
   ['security: {privileged: true}', /^security must NOT have additional properties: privileged$/],

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { eventually } from '../support/eventually.ts'
 import { onPostgres } from '../support/postgres-databases.ts'
+import { NO_VALKEY, startValkey } from '../support/valkey.ts'
 import { installations } from './installation.ts'
 import { publishOrders, type TestServer } from './server.ts'
 import { startUpstream } from './upstream.ts'
@@ -46,6 +47,47 @@ await onPostgres(({ create }) => {
     )
     assert.equal(limit.because, 'Each of the 2 nodes admits at most 5 of 9, rounded up.')
     assert.deepEqual([a.faults(), b.faults()], [[], []])
+  })
+
+  test('two nodes count a rate together in Valkey, and each admits its part while that is lost', {
+    skip: NO_VALKEY,
+  }, async () => {
+    await using upstream = await startUpstream()
+    await using valkey = await startValkey()
+    const start = await installation()
+    const flags = ['--valkey-url', `redis://127.0.0.1:${valkey.port}`]
+    await using a = await start('a', flags)
+    await using b = await start('b', flags)
+    const token = await publishOrders(a, upstream.url, { max: 9, window: '1h' })
+    const explained = async (server: TestServer) =>
+      (await server.manage('GET', '/limits/explain')).json.items[0]
+    const counted = (server: TestServer, as: string) =>
+      eventually(async () => (await explained(server)).counted === as)
+    await counted(a, 'in_valkey')
+    await counted(b, 'in_valkey')
+
+    const first = await call(b, token)
+    assert.match(first.headers.get('ratelimit-policy') ?? '', /"minute";q=9;/)
+    let total = 1
+    for (let i = 0; i < 6; i++) total += (await admitted(a, token, 1)) + (await admitted(b, token, 1))
+    assert.equal(total, 9)
+    const refused = await call(b, token)
+    assert.equal(refused.status, 429)
+    const problem = JSON.parse(refused.text)
+    assert.deepEqual([problem.max, problem.nodes], [9, undefined])
+
+    await valkey.kill()
+    await counted(a, 'by_node')
+    await counted(b, 'by_node')
+    const { because } = await explained(a)
+    assert.match(because, /^Valkey cannot be reached\. Each of the 2 nodes admits at most 5 of 9/)
+    assert.ok((await admitted(a, token, 9)) + (await admitted(b, token, 9)) <= 10 - 9 + 2)
+
+    // Its data are lost: nodes tell it what they counted
+    await valkey.start()
+    await counted(a, 'in_valkey')
+    await counted(b, 'in_valkey')
+    assert.deepEqual([await admitted(a, token, 3), await admitted(b, token, 3)], [0, 0])
   })
 
   test('two nodes admit a quota together, and the one that stays admits what is left of it', async () => {

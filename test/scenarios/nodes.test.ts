@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { placesOf } from '../../src/serve/places.ts'
+import { lookAtValkey, placesOf } from '../../src/serve/places.ts'
 import { examine } from '../../src/upkeep/doctor/doctor.ts'
 import { openSession, openStream } from '../mcp/open-stream.ts'
 import { eventually } from '../support/eventually.ts'
@@ -358,7 +358,7 @@ await onPostgres(({ server: postgres, create }) => {
       ({ text }) => text.includes('postern_nodes{state="counted"} 2'),
     )
     assert.match(page.text, /^postern_nodes\{state="silent"\} 0$/m)
-    const findings = await examine(placesOf(addressOf(url)), {
+    const findings = await examine(placesOf(addressOf(url)), lookAtValkey, {
       data: data('a'),
       env: { POSTERN_DATABASE_URL: url },
       isNetworkAsked: false,

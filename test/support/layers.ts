@@ -71,6 +71,10 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: ['base', 'model', 'store/ports', 'store/sql', 'store/migrations', 'shared-state/ports'],
     is: 'PostgreSQL, which several processes may share. `serve/places.ts` alone imports it',
   },
+  'store/valkey': {
+    may: ['base', 'store/ports'],
+    is: 'Valkey or Redis, for the counters of limits that nodes share. No call waits for a connection. Only wiring imports it',
+  },
   'store/migrations': {
     may: ['base', 'model', 'store/ports', 'store/sql'],
     is: 'The steps from one schema of a store to the next',

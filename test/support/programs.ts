@@ -89,6 +89,11 @@ export class Place implements AsyncDisposable {
     )
   }
 
+  /** Sends a signal to the servers that run. */
+  signal(signal: NodeJS.Signals): void {
+    for (const child of this.#children) child.kill(signal)
+  }
+
   /** Ends the servers; the folder stays, and they may be started again. */
   async stop(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     for (const child of this.#children.splice(0)) {

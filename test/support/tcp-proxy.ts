@@ -9,6 +9,7 @@ export class TcpProxy implements AsyncDisposable {
   readonly port: number
   #to: number
   readonly #sockets = new Set<Socket>()
+  readonly #clients = new Set<Socket>()
   #server: Server | null = null
   /** What the server says is dropped. */
   #isDeaf = false
@@ -47,6 +48,11 @@ export class TcpProxy implements AsyncDisposable {
     this.#isDeaf = true
   }
 
+  /** Says something to all clients, as if the server had said it. */
+  say(text: string): void {
+    for (const socket of this.#clients) socket.write(text)
+  }
+
   /** Looks at what clients send from now on. */
   judge(its: (bytes: Buffer) => Verdict): void {
     this.#judge = its
@@ -81,6 +87,8 @@ export class TcpProxy implements AsyncDisposable {
         for (const other of pair) other.destroy()
       })
     }
+    this.#clients.add(socket)
+    socket.on('close', () => this.#clients.delete(socket))
     let isLast = false
     socket.on('data', (piece: Buffer) => {
       const verdict = this.#judge(piece)

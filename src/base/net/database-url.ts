@@ -3,6 +3,7 @@
  * `postgres://user:password@host:port/database?sslmode=…`. Of its parameters, those below are known, and others are refused: one that is
  * ignored would be believed to be in force.
  */
+import { readFileSync } from 'node:fs'
 import { CannotStart } from '../refusal.ts'
 import { isLoopbackHost } from './address.ts'
 
@@ -90,13 +91,26 @@ export function withoutPassword(text: string): string {
     .replace(/(password\s*)=[^&]*/gi, '$1=…')
 }
 
+/**
+ * The password in a file: its first line. Called for each connection, so that a changed one is used.
+ * @throws Error when it cannot be read
+ */
+export function passwordIn(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').replace(/\r?\n[\s\S]*$/, '')
+  } catch (error) {
+    throw new Error(`password_file cannot be read: ${(error as Error).message}`)
+  }
+}
+
 /** The address as messages name it: without the password. */
 export function shownDatabase({ user, host, port, database }: DatabaseAddress): string {
   if (host.startsWith('/')) return `postgres://${user}@/${database}?host=${host}`
   return `postgres://${user}@${host.includes(':') ? `[${host}]` : host}:${port}/${database}`
 }
 
-function decoded(text: string): string | undefined {
+/** A part of a URL without percent-encoding; undefined where that is broken. */
+export function decoded(text: string): string | undefined {
   try {
     return decodeURIComponent(text)
   } catch {

@@ -296,9 +296,12 @@ export const HEALTH = {
   nodesSilent: 21,
   /** 1 while the clock of this machine is too far from that of the database. */
   skewed: 22,
+  /** Whether Valkey can be used, and since when: see fleet/shared/valkey-state. */
+  valkey: 23,
+  valkeySince: 24,
   /** From here on one cell for the heartbeats of each gateway thread, by slot. */
-  heartbeats: 23,
-  cells: 23 + SLOTS_MAX,
+  heartbeats: 25,
+  cells: 25 + SLOTS_MAX,
 } as const
 
 /**
@@ -318,7 +321,7 @@ export const STORES = ['config', 'records', 'idempotency', 'serving', 'key'] as 
 export type StoreName = (typeof STORES)[number]
 
 /** Slots of the threads beside the gateway threads, which count up from 0, among those who use the shared counters. */
-export const COUNTER_SLOT = { main: SLOTS_MAX - 2, recorder: SLOTS_MAX - 1 } as const
+export const COUNTER_SLOT = { leases: SLOTS_MAX - 3, main: SLOTS_MAX - 2, recorder: SLOTS_MAX - 1 } as const
 
 // Chooses the gateway thread that watches an origin.
 

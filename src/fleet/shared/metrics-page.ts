@@ -31,7 +31,7 @@ export function createMetricsPage({
   startedAt,
 }: MetricsPageOptions): (format: ExpositionFormat, readiness: Readiness) => string {
   const cells = new Int32Array(health)
-  return (format, { ready, threads, workers, stalled, nodes, store, stores, recorder }) => {
+  return (format, { ready, threads, workers, stalled, nodes, valkey, store, stores, recorder }) => {
     const { user, system } = process.cpuUsage()
     return toExposition(
       readCounts(memory, slots, checks),
@@ -48,6 +48,7 @@ export function createMetricsPage({
           REPLACEMENTS.map((reason, index) => [reason, Atomics.load(cells, HEALTH.replaced + index)]),
         ),
         nodes,
+        isValkeyUp: valkey === null ? null : valkey.up,
         originsDown: Atomics.load(cells, HEALTH.originsDown),
         recordsDropped: recorder.dropped,
         stores: {

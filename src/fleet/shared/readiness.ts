@@ -6,6 +6,7 @@
 import { url } from 'node:inspector'
 import { STORE_FAULTS, type StoreFault } from '../../store/ports/unavailable.ts'
 import { HEALTH, healthTime, STORES, type StoreName } from './messages.ts'
+import { type ValkeyState, valkeyStateOf } from './valkey-state.ts'
 
 /** What `/readyz` says, with the states of draft-inadarei-api-health-check. */
 export interface Readiness {
@@ -19,6 +20,8 @@ export interface Readiness {
   readonly draining: boolean
   /** Nodes on the database of this one; null where data is in files. */
   readonly nodes: { readonly counted: number; readonly silent: number } | null
+  /** Counters of limits that nodes share; null where the settings name none. Without it an instance is as ready as with it. */
+  readonly valkey: ValkeyState | null
   /** The clock of this machine is more than 30 seconds from that of the database: limits and tokens would end at wrong times. */
   readonly skewed: boolean
   /** Without its store an instance serves the last known configuration. */
@@ -48,7 +51,15 @@ export function readinessOf(health: Int32Array, holds: boolean, faults: number):
   const store = Atomics.load(health, HEALTH.store) === 1
   const stores = faultsOf(health)
   const areUsable = Object.values(stores).every((fault) => fault === null)
-  const whole = running && store && areUsable && faults === 0 && threads >= workers && silent === 0
+  const valkey = valkeyStateOf(health)
+  const whole =
+    running &&
+    store &&
+    areUsable &&
+    faults === 0 &&
+    threads >= workers &&
+    silent === 0 &&
+    valkey?.up !== false
   return {
     ready,
     status: !ready ? 'fail' : whole ? 'pass' : 'warn',
@@ -57,6 +68,7 @@ export function readinessOf(health: Int32Array, holds: boolean, faults: number):
     stalled,
     draining,
     nodes: counted === 0 ? null : { counted, silent },
+    valkey,
     skewed,
     store,
     stores,

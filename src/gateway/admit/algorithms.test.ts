@@ -12,7 +12,9 @@ import {
 import type { LimitFragment } from '../../snapshot/fragments.ts'
 import { linkPolicy } from '../../snapshot/link/small-kinds.ts'
 import { Calendar } from './calendar.ts'
-import { type Counters, createCounterMemory, createCounters, type HeldLimits } from './counters.ts'
+import { createCounterMemory } from './counter-memory.ts'
+import { createCounters } from './counters.ts'
+import type { Counters, HeldLimits } from './port.ts'
 
 const NOON = Date.UTC(2026, 2, 4, 12)
 const HOUR_MS = 3_600_000

@@ -60,6 +60,9 @@ export const QUOTA_COST = 13
 /** Where the cells of a rate begin, or what a quota keeps of its periods. */
 export const FIRST_CELL = 16
 
+/** Floats of the line that an entry has for its lease; leases.ts tells what they are. */
+export const LEASE_FLOATS = 24
+
 /** {@link LATEST} of a quota that has no period yet. No period starts at this millisecond. */
 export const NO_PERIOD = -1
 
@@ -79,6 +82,12 @@ const RELEASED = 2
 
 export const ENTRIES_DEFAULT = 65_536
 
+/** What a table has beside its entries. */
+export interface TableParts {
+  readonly hasShares?: boolean
+  readonly hasLeases?: boolean
+}
+
 /** The table as one thread uses it. */
 export class CounterTable {
   readonly stripes: Stripes
@@ -95,11 +104,19 @@ export class CounterTable {
   readonly words: Int32Array
   /** 1 for a quota that changed since it was last exported; 2 when more than its current period or its latest slots did. */
   readonly dirty: Int32Array
+  /** Lines of leases, see leases.ts; none where limits are not counted in Valkey. */
+  readonly leases: Float64Array
   /** How much each thread has under way; only the thread of a slot writes it, or who buries that thread. */
   readonly #inFlight: Int32Array
 
   /** Attaches the thread of `slot` to the memory at `offset`. */
-  constructor(buffer: SharedArrayBuffer, offset: number, entries: number, slot: number, hasShares = false) {
+  constructor(
+    buffer: SharedArrayBuffer,
+    offset: number,
+    entries: number,
+    slot: number,
+    { hasShares = false, hasLeases = false }: TableParts = {},
+  ) {
     const bytes = entries * ENTRY_BYTES
     this.floats = new Float64Array(buffer, offset, bytes / 8)
     this.words = new Int32Array(buffer, offset, bytes / 4)
@@ -119,6 +136,7 @@ export class CounterTable {
     this.#perStripe = entries / STRIPES
     this.#probes = Math.min(PROBES_MAX, this.#perStripe)
     this.#shares = hasShares ? new Shares(words(SHARE_WORDS), this.#perStripe) : null
+    this.leases = new Float64Array(buffer, at, hasLeases ? entries * LEASE_FLOATS : 0)
     this.releaseDead(slot)
   }
 
@@ -270,6 +288,7 @@ export class CounterTable {
     if (kind === RATE || kind === ROLLING || kind === QUOTA)
       this.words.fill(0, word + FIRST_CELL, word + FIRST_CELL + CELLS * 2)
     else if (kind === IN_FLIGHT) this.words.fill(0, word + FIRST_CELL, word + FIRST_CELL + SLOTS_MAX)
+    if (this.leases.length > 0) this.leases.fill(0, entry * LEASE_FLOATS, (entry + 1) * LEASE_FLOATS)
     this.words[word + KEY_LOW] = low
     this.words[word + KEY_HIGH] = high
     this.words[word + KIND] = kind
@@ -385,9 +404,12 @@ export class CounterTable {
 }
 
 /** Bytes of a table with this many entries. */
-export function tableBytes(entries: number, hasShares = false): number {
+export function tableBytes(
+  entries: number,
+  { hasShares = false, hasLeases = false }: TableParts = {},
+): number {
   const words = CONTROL_WORDS + LOCK_WORDS + 2 * (SLOTS_MAX + 1) + (hasShares ? SHARE_WORDS : 0)
-  return entries * (ENTRY_BYTES + 4) + words * 4
+  return entries * (ENTRY_BYTES + 4 + (hasLeases ? LEASE_FLOATS * 8 : 0)) + words * 4
 }
 
 /** At least `wanted` entries, in each stripe a power of two. */

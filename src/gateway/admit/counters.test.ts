@@ -7,7 +7,9 @@ import { type LimitPlan, planLimit, toPlan } from '../../snapshot/find/limit-pla
 import type { LimitFragment } from '../../snapshot/fragments.ts'
 import { linkPolicy } from '../../snapshot/link/small-kinds.ts'
 import type { LinkedLimit } from '../../snapshot/linked-types/client.ts'
-import { type Counters, createCounterMemory, createCounters } from './counters.ts'
+import { createCounterMemory } from './counter-memory.ts'
+import { createCounters } from './counters.ts'
+import type { Counters } from './port.ts'
 import { STRIPES } from './stripe-locks.ts'
 
 const NOON = Date.UTC(2026, 2, 4, 12)

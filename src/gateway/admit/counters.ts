@@ -1,11 +1,11 @@
-import type { LimitPlan, PlannedLimit } from '../../snapshot/find/limit-plan.ts'
+import { isLeased, type LimitPlan, type PlannedLimit } from '../../snapshot/find/limit-plan.ts'
 import type { LinkedLimit } from '../../snapshot/linked-types/client.ts'
 import { Calendars } from './calendar.ts'
+import { openCounterTables } from './counter-memory.ts'
 import {
   BUCKET,
   COUNT_MAX,
-  CounterTable,
-  ENTRIES_DEFAULT,
+  type CounterTable,
   ENTRY_FLOATS,
   ENTRY_WORDS,
   EXPIRES,
@@ -18,13 +18,25 @@ import {
   REFUSALS,
   ROLLING,
   TOTAL,
-  tableBytes,
-  toEntries,
   WINDOW,
 } from './counter-table.ts'
 import { NOBODY } from './entry-shares.ts'
+import {
+  type HAS,
+  heldLease,
+  LACKS,
+  type LeaseCells,
+  type LeaseState,
+  leaseLeft,
+  leaseResetMs,
+  lookAtLease,
+  MISSES,
+  returnToLease,
+  useLease,
+} from './leases.ts'
 import { NodeParts, partOfLimit } from './node-parts.ts'
 import { enterPeriod, giveBackQuota } from './periods.ts'
+import type { Counters, HeldLimit, HeldLimits, Reading } from './port.ts'
 import { createQuotaCounts, type QuotaCounts } from './quota-counts.ts'
 import { ownOf, quotaLeft } from './quota-shares.ts'
 import {
@@ -39,113 +51,14 @@ import {
 } from './rate.ts'
 import { createFailures, type Failures } from './source-counts.ts'
 
-/**
- * Limits of all gateway threads, and the failed authentications of each source.
- *
- * 1. A rate never admits more than its max in any trailing window, over all threads; a rate with a burst never more than
- *    the burst and what was refilled in the window.
- * 2. All limits of a request are looked at and counted under their locks at once: all of them, or none.
- * 3. A limit whose counter finds no place in the table refuses (fail closed), unless it only observes.
- * 4. What callers choose lives in tables of its own: neither failed authentications nor invented header values push
- *    out the counters of clients. Values count for the share of the client that sends them, so that it is refused itself.
- * 5. What is under way is counted for each thread, so that it is given back when the thread ends, however it ends.
- */
-export interface Counters extends Failures, QuotaCounts {
-  /**
-   * How many nodes count beside each other without a common counter, this one included; 1 at first. All threads see it at their next
-   * request. Each node admits its part of every limit from then on (see node-parts.ts). Throws RangeError for less than one.
-   */
-  setNodes(nodes: number): void
-  readonly nodes: number
-  /** The plan as this node enforces it: what {@link take}, and all that is said of its limits, is given. */
-  partOf(plan: LimitPlan): LimitPlan
-  /** Names the counter of a limit that depends on the request; before {@link take}, for each of `plan.keyed`. */
-  key(index: number, low: number, high: number): void
-  /**
-   * Takes from every limit of the plan, or nothing. -1 when admitted, else the index of the first limit that refuses. `ask` when
-   * a share of a limit that processes share is missing here: then nothing is taken, and {@link ask} comes first.
-   */
-  take(plan: LimitPlan, now: number): number | 'ask'
-  /** Fetches the missing shares of a plan. Resolves when {@link take} can tell more, and never rejects. */
-  ask(plan: LimitPlan): Promise<void>
-  /** After {@link take}: what is left of a limit, and milliseconds until more is. */
-  remaining(index: number): number
-  resetMs(index: number): number
-  /** After {@link take}: a limit that only observes would have refused. */
-  wouldRefuse(index: number): boolean
-  /** True when the last refusal came from a table without a free place. */
-  readonly wasFull: boolean
-  /** True when the last refusal came from a quota of which this node has used up its share, and others have not used up theirs. */
-  readonly wasShort: boolean
-  /** After {@link take} has admitted: what is to be settled when the answer has ended; for plans that hold something. */
-  hold(plan: LimitPlan): HeldLimits
-  /**
-   * Ends what was held, once: gives back what was under way, and what was counted for a status that does not count.
-   * @param status what the caller was sent; 0 when it left before, which counts.
-   */
-  release(heldLimits: HeldLimits, status: number): void
-  /** A number that changes whenever something under way has ended in any thread. */
-  readonly released: number
-  /** Resolves when {@link released} is no longer `seen`, or after `timeoutMs`. */
-  untilReleased(seen: number, timeoutMs: number): Promise<void>
-  /** What a counter holds; null when nothing was counted yet. Takes nothing. */
-  read(planned: PlannedLimit, now: number): Reading | null
-  /** Gives back what a thread held when it ended. Call it before another starts under its slot. */
-  releaseDead(slot: number): void
-  readonly facts: { readonly full: number; readonly brokenLocks: number }
-}
-
-/** What one request holds of its limits. */
-export type HeldLimits = readonly HeldLimit[]
-
-interface HeldLimit {
-  readonly planned: PlannedLimit
-  readonly low: number
-  readonly high: number
-  /** When it was counted, in the time of its counter. */
-  readonly time: number
-}
-
-export interface Reading {
-  readonly used: number
-  /** What this node admits now. */
-  readonly remaining: number
-  /** Until more is left; 0 when all is. */
-  readonly resetMs: number
-  /** Requests that it refused, or would have, since the counter began, on this node. */
-  readonly refused: number
-  /** What this node counted of `used`. */
-  readonly own: number
-  /** What `own` may come to on this node at the moment: its part of the limit. */
-  readonly ownMax: number
-}
-
 /** Limits that can apply to one request: 4 attachments of at most 8 limits. */
 export const LIMITS_AT_ONCE_MAX = 32
-/** Before the tables: number of entries, last failure, the time that the tables have seen, and the number of nodes. */
-const RESERVED_BYTES = 64
-const NODES_OFFSET = 24
 /** Where nothing says how long it takes: something under way ends, or a place in the table gets free. */
 const GUESS_MS = 1000
-
-/** Memory for {@link createCounters}, shared by all threads. `entries` bounds how many limits of how many subjects count at once. */
-export function createCounterMemory(entries: number = ENTRIES_DEFAULT): SharedArrayBuffer {
-  const { end, limits } = layoutOf(entries)
-  const buffer = new SharedArrayBuffer(end)
-  new Float64Array(buffer, 0, 1)[0] = limits
-  new Int32Array(buffer, NODES_OFFSET, 1)[0] = 1
-  return buffer
-}
-
-function layoutOf(entries: number) {
-  const limits = toEntries(entries)
-  const failures = toEntries(limits / 4)
-  // As large as the other: a client alone gets half of it.
-  const keyed = limits
-  const failuresAt = RESERVED_BYTES + tableBytes(limits)
-  const keyedAt = failuresAt + tableBytes(failures)
-  return { limits, failures, failuresAt, keyed, keyedAt, end: keyedAt + tableBytes(keyed, true) }
-}
+/** How long a request waits for a lease, milliseconds. The thread that fetches it has 50. */
+const ASK_MS = 60
+/** So many waits in a row without any answer: the thread that fetches leases does not run. */
+const UNANSWERED_MAX = 3
 
 /** Attaches a thread. Each thread has a slot of its own (0 to 126); a replacement takes that of the thread it replaces. */
 export function createCounters(buffer: SharedArrayBuffer, slot: number): Counters {
@@ -155,6 +68,7 @@ export function createCounters(buffer: SharedArrayBuffer, slot: number): Counter
 class SharedCounters implements Counters {
   readonly #slot: number
   readonly #nodes: Int32Array
+  readonly #cells: LeaseCells
   readonly #parts = new NodeParts()
   readonly #table: CounterTable
   /** Counters that requests choose. */
@@ -175,6 +89,11 @@ class SharedCounters implements Counters {
   readonly #remaining = new Float64Array(LIMITS_AT_ONCE_MAX)
   readonly #resets = new Float64Array(LIMITS_AT_ONCE_MAX)
   readonly #would = new Uint8Array(LIMITS_AT_ONCE_MAX)
+  /** Of the leases that were used. */
+  readonly #slots = new Float64Array(LIMITS_AT_ONCE_MAX)
+  /** What had been granted when {@link take} looked. */
+  #seen = 0
+  #unanswered = 0
   readonly #calendars = new Calendars()
   /** What could not be released yet. */
   #owed: HeldLimit[] = []
@@ -182,13 +101,14 @@ class SharedCounters implements Counters {
   wasShort = false
 
   constructor(buffer: SharedArrayBuffer, slot: number) {
-    const { limits, failures, failuresAt, keyed, keyedAt } = layoutOf(new Float64Array(buffer, 0, 1)[0]!)
+    const tables = openCounterTables(buffer, slot)
     this.#slot = slot
-    this.#nodes = new Int32Array(buffer, NODES_OFFSET, 1)
-    this.#table = new CounterTable(buffer, RESERVED_BYTES, limits, slot)
-    this.#failures = new CounterTable(buffer, failuresAt, failures, slot)
-    this.#keyed = new CounterTable(buffer, keyedAt, keyed, slot, true)
-    const counted = createFailures(this.#failures, new Int32Array(buffer, 8, 1))
+    this.#nodes = tables.nodesCell
+    this.#cells = tables.cells
+    this.#table = tables.table
+    this.#failures = tables.failures
+    this.#keyed = tables.keyed
+    const counted = createFailures(this.#failures, tables.lastFailure)
     this.hasFailures = counted.hasFailures
     this.throttledMs = counted.throttledMs
     this.countFailure = counted.countFailure
@@ -211,7 +131,16 @@ class SharedCounters implements Counters {
 
   partOf(plan: LimitPlan): LimitPlan {
     const nodes = this.#nodes[0]!
-    return nodes === 1 ? plan : this.#parts.of(plan, nodes)
+    const state = this.#cells.state
+    return nodes === 1 && state !== 'down' ? plan : this.#parts.of(plan, nodes, state)
+  }
+
+  get shared(): LeaseState {
+    return this.#cells.state
+  }
+
+  setShared(state: LeaseState): void {
+    this.#cells.setState(state)
   }
 
   get facts(): { full: number; brokenLocks: number } {
@@ -239,10 +168,13 @@ class SharedCounters implements Counters {
     return this.#would[index] === 1
   }
 
-  take(plan: LimitPlan, now: number): number {
+  take(plan: LimitPlan, now: number, isLast = false): number | 'ask' {
     const { limits } = plan
+    const leases = this.#cells.isUp
+    let misses = false
     this.wasFull = false
     this.wasShort = false
+    if (leases) this.#seen = this.#cells.granted
     let stripes = 0
     let keyedStripes = 0
     for (let i = 0; i < limits.length; i++) {
@@ -263,9 +195,18 @@ class SharedCounters implements Counters {
         return this.#refuseFull(limits.length, i)
       }
       const { limit } = planned
-      const lacks = this.#remaining[i]! < limit.cost
+      let lacks = this.#remaining[i]! < limit.cost
+      if (leases && !lacks && isLeased(limit)) {
+        const found = this.#lookAtLease(planned, i)
+        misses ||= found === MISSES
+        lacks = found === LACKS || (isLast && found === MISSES)
+      }
       this.#would[i] = lacks && limit.isObserved ? 1 : 0
       if (refused === -1 && lacks && !limit.isObserved) refused = i
+    }
+    if (misses && refused === -1) {
+      this.#unlock(stripes, keyedStripes)
+      return 'ask'
     }
     if (refused === -1) {
       for (let i = 0; i < limits.length; i++) {
@@ -281,9 +222,20 @@ class SharedCounters implements Counters {
     return refused
   }
 
-  /** The tables hold the whole of each limit: {@link take} never answers `ask`. */
-  ask(): Promise<void> {
-    return Promise.resolve()
+  async ask(): Promise<void> {
+    const seen = this.#seen
+    await this.#cells.untilGranted(seen, ASK_MS)
+    // The thread that asks Valkey for all has a shorter deadline: it is blocked, or ends
+    if (this.#cells.granted === seen && this.#cells.isUp && ++this.#unanswered >= UNANSWERED_MAX) {
+      this.#unanswered = 0
+      this.#cells.setState('down')
+    } else if (this.#cells.granted !== seen) this.#unanswered = 0
+  }
+
+  #lookAtLease(planned: PlannedLimit, index: number): typeof HAS | typeof LACKS | typeof MISSES {
+    const table = this.#tableOf(planned)
+    const bit = planned.isKeyed ? 1 : 0
+    return lookAtLease(table, this.#entries[index]!, planned.limit, this.#cells, bit, this.#times[index]!)
   }
 
   /** Always in the same order, so that two threads never wait for each other. */
@@ -376,6 +328,10 @@ class SharedCounters implements Counters {
     const time = this.#times[index]!
     const total = totalOf(table, entry)
     this.#remaining[index] = this.#remaining[index]! - cost
+    this.#slots[index] =
+      this.#cells.isUp && isLeased(limit)
+        ? useLease(table, entry, limit, this.#cells, planned.isKeyed ? 1 : 0, time)
+        : 0
     switch (limit.algorithm) {
       case 'bucket':
         countBucket(table, entry, time, windowMs, limit.max, cost)
@@ -416,8 +372,12 @@ class SharedCounters implements Counters {
     const nodes = this.#nodes[0]!
     let left = this.#remaining[index]!
     if (nodes !== 1 && entry !== -1) left = this.#shareOfRest(planned, entry, nodes, left)
+    const isShared = this.#cells.isUp && entry !== -1 && isLeased(planned.limit)
+    if (isShared) left = Math.min(left, leaseLeft(this.#tableOf(planned), entry, planned.limit, now))
     const lacks = Math.max(1, planned.limit.cost - left)
     this.#resets[index] = entry === -1 ? GUESS_MS : this.#resetOf(planned, entry, now, lacks)
+    if (isShared)
+      this.#resets[index] = Math.max(this.#resets[index]!, leaseResetMs(this.#tableOf(planned), entry, now))
     this.#remaining[index] = left < 0 ? 0 : left
   }
 
@@ -466,6 +426,8 @@ class SharedCounters implements Counters {
         low: this.#lows[index]!,
         high: this.#highs[index]!,
         time: this.#times[index]!,
+        slot: this.#slots[index]!,
+        era: this.#cells.era,
       })
     }
     return heldLimits
@@ -481,12 +443,15 @@ class SharedCounters implements Counters {
     }
   }
 
-  #releaseOne({ planned, low, high, time }: HeldLimit): boolean {
+  #releaseOne({ planned, low, high, time, slot, era }: HeldLimit): boolean {
     const table = this.#tableOf(planned)
     const stripe = table.stripeOf(low)
     if (!table.stripes.lock(stripe)) return false
     const entry = table.peek(low, high, kindOf(planned.limit))
-    if (entry !== -1) this.#giveBack(table, planned.limit, entry, time)
+    if (entry !== -1) {
+      this.#giveBack(table, planned.limit, entry, time)
+      if (slot !== 0) returnToLease(table, entry, planned.limit.cost, slot, era)
+    }
     table.stripes.unlock(stripe)
     return true
   }
@@ -533,14 +498,16 @@ class SharedCounters implements Counters {
     const table = this.#tableOf(planned)
     const { low, high } = planned
     const nodes = this.#nodes[0]!
-    const limit = partOfLimit(planned.limit, nodes)
+    const limit = partOfLimit(planned.limit, nodes, this.#cells.state)
+    const isShared = this.#cells.isUp && isLeased(limit)
     const stripe = table.stripeOf(low)
     if (!table.stripes.lock(stripe)) return null
     const entry = table.peek(low, high, kindOf(limit))
     let reading: Reading | null = null
     if (entry !== -1) {
       const time = table.timeOf(low, now)
-      const left = this.#advance(table, limit, entry, time)
+      const whole = this.#advance(table, limit, entry, time)
+      const left = isShared ? Math.min(whole, leaseLeft(table, entry, limit, time)) : whole
       const capacity = limit.algorithm === 'bucket' ? limit.burst : limit.max
       const used = limit.algorithm === 'quota' ? totalOf(table, entry) : capacity - left
       reading = {
@@ -548,9 +515,10 @@ class SharedCounters implements Counters {
         remaining: Math.max(0, left),
         resetMs: used <= 0 ? 0 : Math.max(0, this.#resetOf({ ...planned, limit }, entry, now, 1)),
         refused: table.words[entry * ENTRY_WORDS + REFUSALS]!,
+        held: isShared ? heldLease(table, entry, this.#cells.era, time) : null,
         ...(limit.algorithm === 'quota'
           ? ownOf(table, entry, limit, nodes)
-          : { own: used, ownMax: capacity }),
+          : { own: capacity - whole, ownMax: capacity }),
       }
     }
     table.stripes.unlock(stripe)

@@ -1,7 +1,7 @@
 import { type LimitPlan, planLimit, toPlan } from '../../snapshot/find/limit-plan.ts'
 import { linkPolicy } from '../../snapshot/link/small-kinds.ts'
 import type { LinkedProfile } from '../../snapshot/linked-types/client.ts'
-import type { Counters } from './counters.ts'
+import type { Counters } from './port.ts'
 
 /** Discovery calls of one profile in any minute: lists and contracts cost no upstream, but they are not free. */
 const DISCOVERY_MAX = 300

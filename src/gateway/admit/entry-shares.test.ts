@@ -5,8 +5,10 @@ import { limitKeyOf } from '../../snapshot/find/limit-key.ts'
 import { keyFor, type PlannedLimit, planLimit, toPlan } from '../../snapshot/find/limit-plan.ts'
 import type { LimitFragment } from '../../snapshot/fragments.ts'
 import { linkPolicy } from '../../snapshot/link/small-kinds.ts'
+import { createCounterMemory } from './counter-memory.ts'
 import { CounterTable, ENTRY_FLOATS, EXPIRES, RATE, tableBytes } from './counter-table.ts'
-import { type Counters, createCounterMemory, createCounters } from './counters.ts'
+import { createCounters } from './counters.ts'
+import type { Counters } from './port.ts'
 import { STRIPES } from './stripe-locks.ts'
 
 const NOON = Date.UTC(2026, 2, 4, 12)
@@ -109,9 +111,9 @@ test('for any owners, keys and times an entry is made where its owner holds fewe
   const perStripe = 16
   fc.assert(
     fc.property(steps, (list) => {
-      const memory = new SharedArrayBuffer(64 + tableBytes(STRIPES * perStripe, true))
+      const memory = new SharedArrayBuffer(64 + tableBytes(STRIPES * perStripe, { hasShares: true }))
       const [table, other] = [0, 1].map(
-        (slot) => new CounterTable(memory, 64, STRIPES * perStripe, slot, true),
+        (slot) => new CounterTable(memory, 64, STRIPES * perStripe, slot, { hasShares: true }),
       ) as [CounterTable, CounterTable]
       const live = new Map<number, { readonly owner: number; readonly until: number }>()
       const known = new Set<number>()

@@ -5,33 +5,38 @@
 import { toTime } from '../../base/clock.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { Hypothetical } from '../../model/explanation.ts'
-import { keyFor, type LimitPlan, type PlannedLimit } from '../../snapshot/find/limit-plan.ts'
+import { isLeased, keyFor, type LimitPlan, type PlannedLimit } from '../../snapshot/find/limit-plan.ts'
 import type { LinkedLimit } from '../../snapshot/linked-types/client.ts'
 import type { Exchange, Routed } from '../exchange.ts'
 import { type Explain, NO_CALLER, open, pass, refuse } from '../explain/judged.ts'
 import { firstFieldValue } from '../request-headers.ts'
-import { type Counters, LIMITS_AT_ONCE_MAX } from './counters.ts'
+import { LIMITS_AT_ONCE_MAX } from './counters.ts'
+import type { Counters } from './port.ts'
 
 /** Requests of one thread that wait for a place; further ones are refused at once. */
 const WAITING_MAX = 1000
+/** So often a request asks for a lease that others use up. */
+const ASKS_MAX = 3
 let waiting = 0
 
 /** Every limit of profile, client, collection, proxy and what the call goes through admits the request, or none counts it. */
 export function limitsAdmit(exchange: Routed): RefusalCode | null | Promise<RefusalCode | null> {
   const { counters } = exchange.lane
   const whole = planOf(exchange)
-  if (whole.missing !== null) {
-    exchange.reason = `policy ${whole.missing} is not available`
-    return 'route_unavailable'
-  }
-  if (whole.limits.length === 0) return null
   const plan = counters.partOf(whole)
+  if (plan.closed !== null) return closed(exchange, plan.closed)
+  if (plan.limits.length === 0) return null
   if (plan.keyed.length > 0) nameKeys(exchange, plan)
   const refused = counters.take(plan, exchange.now)
-  if (refused === 'ask') return takeLater(exchange, plan)
+  if (refused === 'ask') return takeLater(exchange, whole, plan, true)
   const waitMs = refused === -1 || counters.wasFull ? 0 : plan.limits[refused]!.limit.waitMs
-  if (waitMs > 0 && waiting < WAITING_MAX) return takeLater(exchange, plan)
+  if (waitMs > 0 && waiting < WAITING_MAX) return takeLater(exchange, whole, plan, false)
   return conclude(exchange, plan, refused)
+}
+
+function closed(exchange: Exchange, { code, reason }: NonNullable<LimitPlan['closed']>): RefusalCode {
+  exchange.reason = reason
+  return code
 }
 
 function planOf({ snapshot, identity, collection, proxy, through, capability }: Routed): LimitPlan {
@@ -59,22 +64,39 @@ function nameKeys(exchange: Exchange, plan: LimitPlan): void {
 }
 
 /**
- * Tries again when a missing share has been fetched, and whenever something under way has ended, until the request is admitted
+ * Tries again when a missing lease has been fetched, and whenever something under way has ended, until the request is admitted
  * or has waited long enough.
  */
-async function takeLater(exchange: Exchange, plan: LimitPlan): Promise<RefusalCode | null> {
+async function takeLater(
+  exchange: Exchange,
+  whole: LimitPlan,
+  part: LimitPlan,
+  isAsked: boolean,
+): Promise<RefusalCode | null> {
   const { counters } = exchange.lane
   const startedAt = performance.now()
+  let plan = part
+  let asks = 0
   waiting++
   try {
+    if (isAsked) {
+      await counters.ask()
+      if (exchange.isOver) return 'rate_limit_exceeded'
+      plan = counters.partOf(whole)
+    }
     for (;;) {
+      if (plan.closed !== null) return closed(exchange, plan.closed)
       const seen = counters.released
       const passedMs = performance.now() - startedAt
       // The list of keys is scratch memory that other requests have used meanwhile.
       nameKeys(exchange, plan)
-      const refused = counters.take(plan, exchange.now + Math.floor(passedMs))
-      if (refused === 'ask') await counters.ask(plan)
-      else {
+      const refused = counters.take(plan, exchange.now + Math.floor(passedMs), asks >= ASKS_MAX)
+      if (refused === 'ask') {
+        asks++
+        await counters.ask()
+        // Valkey may have been lost meanwhile
+        plan = counters.partOf(whole)
+      } else {
         const leftMs = refused === -1 || counters.wasFull ? 0 : plan.limits[refused]!.limit.waitMs - passedMs
         if (leftMs <= 0) return conclude(exchange, plan, refused)
         await counters.untilReleased(seen, leftMs)
@@ -114,7 +136,8 @@ function observed(exchange: Exchange, plan: LimitPlan): void {
 function refusedBy(exchange: Exchange, { limit, attachedTo }: PlannedLimit, index: number): RefusalCode {
   const { lane, now } = exchange
   const { counters } = lane
-  const { nodes } = counters
+  // All nodes count it together
+  const nodes = counters.shared === 'up' && isLeased(limit) ? 1 : counters.nodes
   const { fragment, policy, max, cost } = limit
   const waitMs = Math.max(1, Math.ceil(counters.resetMs(index)))
   exchange.retryAfterMs = waitMs
@@ -274,8 +297,7 @@ export const explainLimits: Explain = (exchange, asked) => {
   if (exchange.identity.profile === null) return NO_CALLER
   const { snapshot, lane, now, identity, collection, proxy } = exchange as Routed
   const plan = lane.counters.partOf(snapshot.plans.of(snapshot, identity.profile, collection, proxy, null))
-  if (plan.missing !== null)
-    return refuse('route_unavailable', `policy ${plan.missing} is not available`, null)
+  if (plan.closed !== null) return refuse(plan.closed.code, plan.closed.reason, null)
   if (plan.limits.length === 0) return pass('no policy has a limit here: unlimited')
   const sentences: string[] = []
   const settings = new Set<string>()
@@ -293,7 +315,7 @@ export const explainLimits: Explain = (exchange, asked) => {
     }
     const max = limit.algorithm === 'bucket' ? limit.burst : limit.max
     const left = lane.counters.read(counter, now)?.remaining ?? max
-    const sentence = `${name} has ${left} of ${max} left${lane.counters.nodes === 1 ? '' : ' on this node'}`
+    const sentence = `${name} has ${left} of ${max} left${lane.counters.nodes === 1 || (lane.counters.shared === 'up' && isLeased(limit)) ? '' : ' on this node'}`
     if (left < limit.cost && !limit.isObserved) return refuse(limitRefusal(limit), sentence, place)
     sentences.push(sentence)
   }

@@ -5,7 +5,9 @@ import { limitKeyOf } from '../../snapshot/find/limit-key.ts'
 import { type LimitPlan, partOf, planLimit, toPlan } from '../../snapshot/find/limit-plan.ts'
 import type { LimitFragment } from '../../snapshot/fragments.ts'
 import { linkPolicy } from '../../snapshot/link/small-kinds.ts'
-import { type Counters, createCounterMemory, createCounters } from './counters.ts'
+import { createCounterMemory } from './counter-memory.ts'
+import { createCounters } from './counters.ts'
+import type { Counters } from './port.ts'
 
 const NOON = Date.UTC(2026, 2, 4, 12)
 

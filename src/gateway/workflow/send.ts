@@ -354,7 +354,7 @@ function answerOf(exchange: Routed, result: ServiceResult): unknown {
 // workflow, or of one proxy with a workflow of its own. Keys count for the share of the client that calls, as other
 // values that callers choose.
 
-/** Shares that are asked for before a run gives up: another thread may take what came. */
+/** Leases that are asked for before a run gives up: another thread may take what came. */
 const ASKED_MAX = 8
 
 const limits = new WeakMap<NodeRate, Map<string, LinkedLimit>>()
@@ -371,7 +371,9 @@ function takeRate(
   cost: number,
 ): RateTaken | Promise<RateTaken> {
   const planned = { ...plannedAt(exchange, place, limitAt(rate, place)) }
-  const max = partOf(planned.limit.max, exchange.lane.counters.nodes, cost)
+  const { counters } = exchange.lane
+  const whole = planned.limit.max
+  const max = counters.shared === 'up' ? whole : partOf(whole, counters.nodes, cost)
   const plan = toPlan([{ ...planned, limit: { ...planned.limit, max, cost } }])
   const taken = take(exchange, plan, key)
   return taken === 'ask' ? takeLater(exchange, plan, key) : taken
@@ -391,7 +393,7 @@ function take({ lane: { counters, clock } }: Routed, plan: LimitPlan, key: strin
 
 async function takeLater(exchange: Routed, plan: LimitPlan, key: string): Promise<RateTaken> {
   for (let asked = 0; asked < ASKED_MAX; asked++) {
-    await exchange.lane.counters.ask(plan)
+    await exchange.lane.counters.ask()
     const taken = take(exchange, plan, key)
     if (taken !== 'ask') return taken
   }

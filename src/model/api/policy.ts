@@ -19,6 +19,9 @@ export type Attachment = (typeof ATTACHMENTS)[number]
 export const LIMIT_KINDS = ['rate', 'quota', 'concurrency'] as const
 export type LimitKind = (typeof LIMIT_KINDS)[number]
 
+const ACCURACIES = ['leased', 'exact'] as const
+const STORE_FAILURES = ['local', 'deny', 'allow'] as const
+
 const CALENDAR_WINDOWS = ['1d', '7d', '30d'] as const
 /** Share of `max` from which usage says `warning`, where a limit does not say its own. */
 export const WARN_AT_DEFAULT = 0.8
@@ -209,6 +212,18 @@ export const PolicySpec = z.strictObject({
     .boolean()
     .optional()
     .describe('Also send X-RateLimit-Limit, -Remaining and -Reset of the tightest limit. Default false'),
+  accuracy: z
+    .enum(ACCURACIES)
+    .optional()
+    .describe(
+      'Where several nodes count in Valkey. leased: each node takes a share for up to 5s, so few calls wait for Valkey; exact: each call is counted there, so no share lies unused at a node. Neither admits more than max. Default leased',
+    ),
+  on_store_failure: z
+    .enum(STORE_FAILURES)
+    .optional()
+    .describe(
+      'While Valkey cannot be reached. local: each node admits its part, max divided by the number of nodes; deny: every call is refused; allow: every call is admitted. Calendar quotas are counted in the database and go on. Default local',
+    ),
   active: z.boolean().default(true).describe('An inactive policy limits nothing'),
 })
 export type PolicySpec = z.output<typeof PolicySpec>

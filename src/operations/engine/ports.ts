@@ -41,6 +41,8 @@ export interface LimitReader {
   read(limit: PlannedLimit, now: number): LimitReading | null
   /** Nodes over which limits are divided, this one included. */
   readonly nodes: number
+  /** Whether limits are counted in Valkey; `down`: it cannot be reached. */
+  readonly shared: 'off' | 'up' | 'down'
 }
 
 interface LimitReading {
@@ -48,6 +50,8 @@ interface LimitReading {
   readonly used: number
   /** What this node admits now. */
   readonly remaining: number
+  /** What this node may admit before it asks Valkey again; null where it is not counted there. */
+  readonly held: number | null
   /** What this node has counted, and what that may come to here. */
   readonly own: number
   readonly ownMax: number

@@ -24,7 +24,7 @@ export const policyKind: Kind<'policies'> = {
   columns: ['slug', 'name', 'active', 'limits.name', 'updated_at'],
   sections: {
     info: ['name', 'slug', 'description', 'tags', 'active'],
-    limits: ['limits', 'rate', 'quota', 'x_ratelimit'],
+    limits: ['limits', 'rate', 'quota', 'x_ratelimit', 'accuracy', 'on_store_failure'],
   },
   refs: [],
   staged: false,

@@ -14,7 +14,7 @@ import { Ref } from '../../model/members.ts'
 import { inWords, NOUNS, type ResourceType } from '../../model/resource-types.ts'
 import { compilePolicy } from '../../snapshot/compile/compile.ts'
 import { type LimitKey, limitKeyOf } from '../../snapshot/find/limit-key.ts'
-import { keyFor, type PlannedLimit, partOf, planLimit } from '../../snapshot/find/limit-plan.ts'
+import { isLeased, keyFor, type PlannedLimit, partOf, planLimit } from '../../snapshot/find/limit-plan.ts'
 import { linkLimit } from '../../snapshot/link/small-kinds.ts'
 import type { LinkedLimit } from '../../snapshot/linked-types/client.ts'
 import { LIVE_MS } from '../../store/ports/nodes.ts'
@@ -60,6 +60,12 @@ const UsageItem = z.object({
   remaining: z.int().nullable().describe('What the node that answers still admits'),
   own: z.int().nullable().describe('What the node that answers has counted of used'),
   own_max: z.int().describe('What own may come to at the node that answers'),
+  held: z
+    .int()
+    .nullable()
+    .describe(
+      'What the node that answers may admit before it asks Valkey again; null if it is not counted in Valkey',
+    ),
   state: z
     .enum(['ok', 'warning', 'exceeded', 'unknown'])
     .describe('warning from warn_at on, exceeded when nothing is left'),
@@ -284,7 +290,8 @@ function toItem(
   const isKnown = !isKeyed || value !== null
   const reading = isKnown ? context.limits.read(planned, now) : null
   const used = reading?.used ?? 0
-  const ownMax = reading?.ownMax ?? partOf(max, context.limits.nodes, limit.cost)
+  const isWhole = context.limits.shared === 'up' && isLeased(limit)
+  const ownMax = reading?.ownMax ?? (isWhole ? max : partOf(max, context.limits.nodes, limit.cost))
   const isShared = limit.by === 'global'
   return {
     limit: spec.name,
@@ -304,6 +311,7 @@ function toItem(
     remaining: isKnown ? (reading?.remaining ?? ownMax) : null,
     own: isKnown ? (reading?.own ?? 0) : null,
     own_max: ownMax,
+    held: reading?.held ?? (isWhole ? 0 : null),
     state: isKnown
       ? stateOf(used, limit.algorithm === 'quota' ? max : ownMax, limit.cost, spec.warn_at ?? WARN_AT_DEFAULT)
       : 'unknown',
@@ -325,9 +333,9 @@ function stateOf(used: number, max: number, cost: number, warnAt: number): Usage
 const ExplainedLimit = UsageItem.extend({
   policy: z.string().meta(refersTo('policies')).describe('Slug of the policy'),
   counted: z
-    .enum(['exactly', 'by_node', 'over_nodes'])
+    .enum(['exactly', 'by_node', 'over_nodes', 'in_valkey'])
     .describe(
-      'exactly: one node counts all requests; by_node: each node admits its part, own_max; over_nodes: a calendar quota, which nodes count together in the database',
+      'exactly: one node counts all requests; by_node: each node admits its part, own_max; over_nodes: a calendar quota, which nodes count together in the database; in_valkey: all nodes count together there',
     ),
   worst_excess: z
     .int()
@@ -368,24 +376,31 @@ export const explainLimits = define({
     const policies = found.slice(0, POLICIES_MAX).filter((policy) => specOf(policy).active)
     const { rows } = await context.nodes.read()
     const silent = rows.filter(({ silentMs }) => silentMs >= LIVE_MS).length
-    const { nodes } = context.limits
+    const { nodes, shared } = context.limits
     const items: ExplainedLimit[] = []
     for (const policy of policies)
       for await (const { item, limit } of usageOf(policy, only, value ?? null, context)) {
         if (items.length === ITEMS_MAX) return { nodes, silent_nodes: silent, items, truncated: true }
-        items.push({ ...item, policy: policy.slug, ...excessOf(item, limit, nodes, silent) })
+        items.push({ ...item, policy: policy.slug, ...excessOf(item, limit, { nodes, silent, shared }) })
       }
     return { nodes, silent_nodes: silent, items, truncated: found.length > POLICIES_MAX }
   },
 })
 
+/** The nodes that count, those that are not counted and may live, and whether limits are counted in Valkey. */
+interface Counting {
+  readonly nodes: number
+  readonly silent: number
+  readonly shared: OperationContext['limits']['shared']
+}
+
 /** What nodes that count as they are documented to may admit beyond a limit: see docs/policies.md, Several nodes. */
 function excessOf(
-  { max }: UsageItem,
-  { algorithm, cost }: LinkedLimit,
-  nodes: number,
-  silent: number,
+  { max, held }: UsageItem,
+  limit: LinkedLimit,
+  { nodes, silent, shared }: Counting,
 ): Pick<ExplainedLimit, 'counted' | 'worst_excess' | 'because'> {
+  const { algorithm, cost, isObserved, onStoreFailure } = limit
   const part = partOf(max, nodes, cost)
   const ofSilent =
     silent === 0 ? '' : ` ${silent} silent node${silent === 1 ? '' : 's'} may admit a part each, if alive.`
@@ -397,11 +412,30 @@ function excessOf(
       because: `Each of the ${nodes} nodes reserves a share of what is left; the last request of each other node may exceed it.${ofSilent}`,
     }
   }
+  if (shared === 'up' && isLeased(limit))
+    return {
+      counted: 'in_valkey',
+      worst_excess: (nodes - 1 + silent) * part,
+      because: `All nodes count together in Valkey, and this node holds ${held ?? 0}. Together they admit ${max}. Each node that cannot reach Valkey adds its part, at most ${part}.`,
+    }
+  if (shared === 'down' && !isObserved && onStoreFailure !== 'local')
+    return onStoreFailure === 'deny'
+      ? {
+          counted: 'by_node',
+          worst_excess: 0,
+          because: 'Valkey cannot be reached, so every call is refused.',
+        }
+      : {
+          counted: 'by_node',
+          worst_excess: Number.MAX_SAFE_INTEGER,
+          because: 'Valkey cannot be reached, so every call is admitted.',
+        }
+  const lost = shared === 'down' && !isObserved ? 'Valkey cannot be reached. ' : ''
   if (nodes === 1 && silent === 0) return EXACT
   return {
     counted: 'by_node',
-    worst_excess: nodes * part - max + silent * part,
-    because: `Each of the ${nodes} nodes admits at most ${part} of ${max}, rounded up.${ofSilent}`,
+    worst_excess: nodes * part - max + silent * part + (lost === '' ? 0 : max),
+    because: `${lost}Each of the ${nodes} nodes admits at most ${part} of ${max}, rounded up.${lost === '' ? '' : ' What was counted in Valkey before may come to max within the same window.'}${ofSilent}`,
   }
 }
 

@@ -232,6 +232,10 @@ export function compilePolicy({ id, slug, spec }: Desired<PolicySpec>): PolicyFr
     active: spec.active,
     limits: limitsOf(spec).map(compileLimit),
     ...(spec.x_ratelimit === true ? { x_ratelimit: true } : {}),
+    ...(spec.accuracy === 'exact' ? { exact: true } : {}),
+    ...(spec.on_store_failure === undefined || spec.on_store_failure === 'local'
+      ? {}
+      : { on_store_failure: spec.on_store_failure }),
   }
 }
 

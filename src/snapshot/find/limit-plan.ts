@@ -39,8 +39,11 @@ export interface LimitPlan {
   /** Something is to be done about a limit when the answer has ended. */
   readonly holds: boolean
   readonly observes: boolean
-  /** A policy that is named but not there: it could not be linked, and no limit at all would be the wrong answer. */
-  readonly missing: string | null
+  /**
+   * Why every call is refused: a policy is named but not there, since it could not be linked, or it refuses while Valkey cannot be
+   * reached. No limit at all would be the wrong answer.
+   */
+  readonly closed: { readonly code: 'route_unavailable' | 'not_ready'; readonly reason: string } | null
 }
 
 /** What a plan looks up in a snapshot. */
@@ -149,7 +152,8 @@ function planAt(
   for (const [attachedTo, id, key] of places) {
     if (id === null) continue
     const policy = snapshot.policies.get(id)
-    if (policy === undefined) return toPlan([], id)
+    if (policy === undefined)
+      return toPlan([], { code: 'route_unavailable', reason: `policy ${id} is not available` })
     for (const limit of policy.limits) {
       const planned = planLimit(limit, attachedTo, key, client.key)
       // One policy at two places whose limit counts everywhere in one counter: a call takes from it once.
@@ -198,7 +202,7 @@ export function planLimit(
 }
 
 /** A plan of these limits. */
-export function toPlan(limits: readonly PlannedLimit[], missing: string | null = null): LimitPlan {
+export function toPlan(limits: readonly PlannedLimit[], closed: LimitPlan['closed'] = null): LimitPlan {
   const indexes = [...limits.keys()]
   const shown = indexes.filter((index) => !limits[index]!.limit.isObserved)
   const names = shown.map((index) => limits[index]!.limit.fragment.name)
@@ -212,8 +216,13 @@ export function toPlan(limits: readonly PlannedLimit[], missing: string | null =
     hasXLines: limits.some(({ limit }) => limit.policy.x_ratelimit === true && !limit.isObserved),
     holds: limits.some(({ limit }) => limit.algorithm === 'concurrent' || limit.statuses !== null),
     observes: limits.some(({ limit }) => limit.isObserved),
-    missing,
+    closed,
   }
+}
+
+/** A limit that nodes count together in Valkey, where there is one: it refuses, and is no calendar quota, which the database counts. */
+export function isLeased({ isObserved, algorithm }: LinkedLimit): boolean {
+  return !isObserved && algorithm !== 'quota'
 }
 
 /** What one of `nodes` nodes admits of `whole` by itself. @param cost of one request, in the same unit */

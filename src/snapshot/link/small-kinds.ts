@@ -200,6 +200,8 @@ export function linkLimit(policy: PolicyFragment, limit: LimitFragment): LinkedL
     timezone,
     waitMs: wait_ms,
     statuses: limit.count ?? null,
+    isExact: policy.exact === true,
+    onStoreFailure: policy.on_store_failure ?? 'local',
     by,
     byName,
     policyItem: policyItemOf(limit),

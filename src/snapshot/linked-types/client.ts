@@ -229,6 +229,9 @@ export interface LinkedLimit {
   readonly waitMs: number
   /** Statuses that count; null for every admitted call. */
   readonly statuses: LimitFragment['count'] | null
+  /** Each call is counted in Valkey, where nodes count there. */
+  readonly isExact: boolean
+  readonly onStoreFailure: 'local' | 'deny' | 'allow'
   readonly by: 'attachment' | 'ip' | 'global' | 'tool' | 'user' | 'claim' | 'header'
   /** Of the claim or header, the latter in lower case. */
   readonly byName: string

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { isDriverInstalled, loadDriver, missingDriver } from '../../base/drivers.ts'
-import { type DatabaseAddress, shownDatabase } from '../../base/net/database-url.ts'
+import { type DatabaseAddress, passwordIn, shownDatabase } from '../../base/net/database-url.ts'
 import { CannotStart } from '../../base/refusal.ts'
 import { type Column, copyOut } from './copy-out.ts'
 import { toStoreError } from './fault.ts'
@@ -133,11 +133,9 @@ function passwordOf({ password, passwordFile }: DatabaseAddress): string {
   if (password !== '') return password
   if (passwordFile !== null)
     try {
-      return readFileSync(passwordFile, 'utf8').replace(/\r?\n[\s\S]*$/, '')
+      return passwordIn(passwordFile)
     } catch (error) {
-      throw Object.assign(new Error(`password_file cannot be read: ${(error as Error).message}`), {
-        code: '28P01',
-      })
+      throw Object.assign(error as Error, { code: '28P01' })
     }
   const what =
     'the server asks for a password. Set it in POSTERN_DATABASE_URL, or name its file with the parameter password_file'

@@ -17,11 +17,13 @@ import { readProviders } from '../../settings/providers-file.ts'
 import { type RunnerSettings, readRunnerPlace } from '../../settings/runner-place.ts'
 import { readSettings, type Settings } from '../../settings.ts'
 import type { RecordsPlace, StorePlace, StorePlaces } from '../../store/ports/places.ts'
+import type { LookAtValkey } from '../../store/ports/valkey.ts'
 import type { ExamineRequest, Finding } from '../../surfaces/cli/ports.ts'
 import { type DataFiles, filesIn, RESTORE_PART } from '../data-files.ts'
 import { findInstance, findNodes } from './instance.ts'
 import { findClock, findDirectory, findDisk, findKeyFile, findNode, findTls } from './machine.ts'
 import { findStore } from './store.ts'
+import { findValkey } from './valkey.ts'
 
 /** One check. It answers what it found, several things at once, or nothing where there is nothing to look at. */
 export type Check = (settings: Settings) => Promise<readonly Finding[]> | readonly Finding[]
@@ -32,6 +34,7 @@ export type Check = (settings: Settings) => Promise<readonly Finding[]> | readon
  */
 export async function examine(
   places: StorePlaces,
+  look: LookAtValkey,
   { data, env, isNetworkAsked }: ExamineRequest,
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = [findNode()]
@@ -52,6 +55,7 @@ export async function examine(
     instance: (its) => findInstance(places, its),
     store: (its) => findStore(places, its, isNetworkAsked),
     nodes: (its) => findNodes(places, its),
+    valkey: (its) => findValkey(look, its),
     files: ({ data }) => findFiles(data, filesIn(data, places)),
     'identity providers': (its) => findProviders(its, isNetworkAsked),
     runner: ({ runner }) => findRunner(runner),

@@ -145,6 +145,15 @@ POSTERN_DATABASE_DIRECT_URL: {{ quote .directUrl }}
 {{- end }}
 {{- end }}
 {{- end }}
+{{- with .Values.valkey }}
+{{- if .url }}
+{{- if .existingSecret }}
+POSTERN_VALKEY_URL: {{ printf "%s%spassword_file=/etc/postern/valkey/%s" .url (ternary "&" "?" (contains "?" .url)) .keys.password | quote }}
+{{- else }}
+POSTERN_VALKEY_URL: {{ quote .url }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- with .Values.runner.address }}
 POSTERN_RUNNER: {{ quote . }}
 POSTERN_RUNNER_TOKEN_FILE: {{ printf "/etc/postern/runner/%s" $.Values.runner.keys.token | quote }}
