@@ -186,6 +186,13 @@ export interface QuotaStore {
   prune(beforeMs: number, turnsKept: number): Promise<void>
 }
 
+/** What one exchange came to. */
+export interface Exchanged {
+  readonly stored: readonly NodeQuota[]
+  /** More is to be read than one exchange may read, for whose time others wait. */
+  readonly isMore: boolean
+}
+
 /** Counts of calendar quotas that several nodes keep, each its own. Keys without their last two characters name a counter. */
 export interface SharedQuotas {
   /** The id of this node, from now on. */
@@ -195,16 +202,15 @@ export interface SharedQuotas {
   /**
    * Reads what other nodes have counted, and stores what this node then says of itself, while no other node does the same.
    * @param keys of calendar quotas that this node has changed
-   * @param isAll `others` has all rows; else all of the counters of `keys`, and all of each counter of which one has changed since the last
-   * exchange
-   * @param settle gives the rows to store. Called at most once, and not where there is nothing to settle
-   * @returns what was stored
+   * @param isAll begins to read all rows, in this exchange and the next ones; else what has changed since the last exchange is read
+   * @param settle gives the rows to store. It gets all rows of the counters of `keys`, and all of some counters of which one is to be read.
+   * Called at most once, and not where there is nothing to settle
    */
   exchange(
     keys: readonly string[],
     isAll: boolean,
     settle: (others: readonly OtherNodeQuota[]) => readonly NodeQuota[],
-  ): Promise<readonly NodeQuota[]>
+  ): Promise<Exchanged>
   /** Takes over what nodes other than these have counted of rolling quotas: deletes it and gives it to this node. */
   adopt(live: readonly string[]): Promise<readonly QuotaRow[]>
 }
