@@ -28,10 +28,12 @@ const MADE_BY = [
  * Entries that share parts. The parts of a gateway thread are one file, which it reads faster, and without what only other threads need
  * of a module. The others share much with each other, and little with it.
  */
+const OF_MAIN: readonly Entry[] = ['command', 'main', 'serve', 'apart', 'demo']
+const OF_GATEWAY: readonly Entry[] = ['gateway']
 const GROUPS: readonly (readonly Entry[])[] = [
-  ['command', 'main', 'serve', 'apart', 'demo'],
-  ['gateway'],
-  ['recorder', 'query', 'check', 'code', 'services'],
+  OF_MAIN,
+  OF_GATEWAY,
+  (Object.keys(ENTRIES) as Entry[]).filter((entry) => !OF_MAIN.includes(entry) && !OF_GATEWAY.includes(entry)),
 ]
 
 /**

@@ -39,7 +39,12 @@ async function up(flags: readonly string[]): Promise<void> {
       ),
     signal,
   })
-  const by = await signal
+  const excluded = server.excluded.then((why) => {
+    log.error(why)
+    process.exitCode = 1
+    return 'This node has left'
+  })
+  const by = await Promise.race([signal, excluded])
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => process.exit(1))
   log.info(`${by}: finishing the running requests, then stopping`)
   await server.stop()

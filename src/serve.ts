@@ -38,7 +38,6 @@ import { gatewaysOptions } from './serve/gateway-threads.ts'
 import { aloneNodes, openNodeEvents } from './serve/nodes.ts'
 import type { Start } from './serve/start.ts'
 import { openStores, ROWS } from './serve/stores.ts'
-import { openValkeyOf } from './serve/valkey.ts'
 import { readProviders } from './settings/providers-file.ts'
 import { readRunnerPlace } from './settings/runner-place.ts'
 import type { Settings } from './settings.ts'
@@ -67,6 +66,8 @@ export interface Running {
   /** Where management REST and the health checks are. */
   readonly controlUrl: string
   readonly origin: string
+  /** Resolves with the reason when this process must stop, because it is a node that may not be among the others. */
+  readonly excluded: Promise<string>
   /** Issues an access token, as `postern token` does. */
   issueToken(request: TokenRequest): Promise<IssuedToken>
   /** Makes the link by which a new installation gets its administrator; null when it needs none. */
@@ -289,7 +290,6 @@ async function start(
   await listenForControl(its, control, addresses, certificates.control, grace, sockets.path)
 
   const { cells: health, checked } = keepHealth(its, stores)
-  await openValkeyOf(its, health)
   const claimed = createClaimedWork(store, clock)
   keepThreadFigures(new RequestCounts(counts.memory, settings.workers, CHECK_NAMES), () => 0)
   repeat(its, HOUSEKEEPING_MS, 'audit of unknown callers', () => control.flush())
@@ -386,6 +386,7 @@ async function start(
     gatewayUrl: addresses.gatewayUrl,
     controlUrl: addresses.controlUrl,
     origin: addresses.origin,
+    excluded: stores.excluded,
     issueToken: control.issueToken,
     firstLink: control.firstLink,
     reload() {

@@ -24,6 +24,14 @@ export interface TrailParts {
   readonly seed: Uint8Array
   readonly mark: AuditMarkFile
   readonly proof: KeyedProof
+  /** The data directory has never held a mark: it is that of a node that is new. False when absent. */
+  readonly isNewNode?: boolean
+}
+
+/** For the log. */
+export interface StartNote {
+  readonly level: 'info' | 'warn'
+  readonly text: string
 }
 
 /**
@@ -40,8 +48,7 @@ interface KeyedProof {
 export interface Continuity {
   /** Why the trail does not extend the mark; null when it does. Then the store takes audit entries. */
   readonly fault: string | null
-  /** Sentences for the log. */
-  readonly notes: readonly string[]
+  readonly notes: readonly StartNote[]
 }
 
 /** Why a state of the store is accepted that need not extend the mark. It becomes an audit entry. */
@@ -52,7 +59,8 @@ export interface Acceptance extends Pick<AuditEntry, 'operation' | 'surface'> {
 
 /**
  * Compares the trail with its mark, and gives the store the key and the mark when the trail extends it. A trail of an older
- * version is verified once and closed with a keyed anchor. A missing mark is made anew, with an audit entry that says so.
+ * version is verified once and closed with a keyed anchor. A missing mark is made anew, with an audit entry that says so: that of a new node is no
+ * reason for a warning.
  */
 export async function secureTrail(parts: TrailParts): Promise<Continuity> {
   const { store, seed, mark } = parts
@@ -86,11 +94,15 @@ export async function secureTrail(parts: TrailParts): Promise<Continuity> {
   const verified = await createAuditTrail(store, parts.clock, seed, mark).verify(null)
   if (verified.break !== null)
     return { fault: `At number ${verified.break.seq}, ${verified.break.what}.`, notes: [] }
+  const isNew = parts.isNewNode === true && mark.found === 'missing'
+  const begins = `begins at number ${head.seq} with the link ${head.hash || '-'}`
   const why =
     mark.found === 'missing' ? 'The mark was missing' : 'The mark was damaged, or created with another key'
-  const detail = `${why}: a new mark begins at number ${head.seq} with the link ${head.hash || '-'}. Postern cannot detect entries that were removed from the end before.`
+  const detail = isNew
+    ? `This node is new to the database: the trail was verified, and the mark of the node ${begins}.`
+    : `${why}: a new mark ${begins}. Postern cannot detect entries that were removed from the end before.`
   await acceptTrail(parts, { operation: 'audit.mark', surface: 'system', actor: 'start', detail })
-  return { fault: null, notes: [`audit trail: ${detail}`] }
+  return { fault: null, notes: [{ level: isNew ? 'info' : 'warn', text: `audit trail: ${detail}` }] }
 }
 
 /** What a whole trail is; see {@link examineTrail}. */
@@ -168,15 +180,15 @@ async function closePlainPart(
   { store, clock, seed, mark, proof }: TrailParts,
   signer: AuditSigner,
   head: MarkedPlace,
-): Promise<readonly string[]> {
-  const notes: string[] = []
+): Promise<readonly StartNote[]> {
+  const notes: StartNote[] = []
   if (head.seq > 0) {
     const found = await createAuditTrail(store, clock, seed, mark).verify(null)
-    notes.push(
+    const text =
       found.break === null
         ? `audit trail: ${found.entries} entries of an older version were verified and closed with a keyed anchor at number ${head.seq}`
-        : `audit trail: entries of an older version are not valid: at number ${found.break.seq}, ${found.break.what}. They are kept as they are; postern audit verify shows it. Later entries have keyed links`,
-    )
+        : `audit trail: entries of an older version are not valid: at number ${found.break.seq}, ${found.break.what}. They are kept as they are; postern audit verify shows it. Later entries have keyed links`
+    notes.push({ level: 'warn', text })
   }
   const { seq, hash } = head
   // First: an anchor without a mark would look as if the mark had been deleted

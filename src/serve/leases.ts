@@ -4,6 +4,13 @@ import type { Counters } from '../gateway/admit/port.ts'
 import type { FromLeases, LeasesSetup } from '../threads/leases.ts'
 import type { Start } from './start.ts'
 
+/** What all threads count in. @see health of HEALTH in fleet/shared/messages */
+interface Counting {
+  readonly counters: Counters
+  readonly counterMemory: SharedArrayBuffer
+  readonly health: SharedArrayBuffer
+}
+
 const RESTART_MS = 1000
 /** How long the thread may take to end, milliseconds. */
 const STOP_MS = 1000
@@ -11,8 +18,7 @@ const STOP_MS = 1000
 /** @param installation names the installation in the keys of its counters */
 export function startLeases(
   { settings, clockCell, log, parts, workers }: Start,
-  counters: Counters,
-  memory: SharedArrayBuffer,
+  { counters, counterMemory, health }: Counting,
   installation: string,
 ): void {
   const address = settings.valkey
@@ -26,7 +32,8 @@ export function startLeases(
     // Places that a thread held before are those of another node, until they lapse
     const setup: LeasesSetup = {
       address: address!,
-      counters: memory,
+      counters: counterMemory,
+      health,
       clockCell,
       node: randomUUID(),
       installation,

@@ -1,6 +1,6 @@
 /** The node of this process: one of several where its data is in a database, else alone. */
 import { randomUUID } from 'node:crypto'
-import { readFileSync, realpathSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { repeat } from '../base/clock.ts'
@@ -25,6 +25,8 @@ const SKEW_MS_MAX = 30_000
 
 /** This node, and what the nodes tell each other. */
 export interface EnteringNodes extends Nodes {
+  /** The data directory had no id of a node. */
+  readonly isNew: boolean
   readonly events: EventTable
 }
 
@@ -41,6 +43,7 @@ export async function openNodes(
   parts.defer(() => shared.close())
   const cells = new Int32Array(health)
   Atomics.store(cells, HEALTH.nodes, 1)
+  const isNew = !existsSync(join(settings.data, NODE_FILE))
   const nodes = createNodes({
     table: await openNodeTable(shared, settings.databaseDirect ?? database),
     id: keptId(settings.data),
@@ -68,6 +71,7 @@ export async function openNodes(
   repeat({ parts, fault }, HEARTBEAT_MS, 'the heartbeat of this node', () => nodes.beat())
   return {
     ...nodes,
+    isNew,
     events: await openEventTable(shared),
     enter() {
       shared.begin()

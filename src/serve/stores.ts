@@ -27,6 +27,7 @@ import {
   type Configuration,
   compilerVersion,
   copyForReading,
+  lostKey,
   openConfiguration,
   openUpgraded,
   type ReadingPlace,
@@ -58,6 +59,8 @@ export interface Stores extends Configuration {
   readonly rows: SharedRows | null
   /** This node among them. */
   readonly nodes: EnteringNodes | null
+  /** Resolves with the reason when this node may not be among the others, and has left. */
+  readonly excluded: Promise<string>
   /** See fleet/shared/contact; null without a bound. */
   readonly contact: SharedArrayBuffer | null
   /** Why the data directory may not be written; null when it may. */
@@ -114,6 +117,7 @@ export async function openOwnStores(its: Start, regrouped: () => void = () => {}
       shared?.begin()
       await nodes?.enter()
     },
+    isNewNode: nodes?.isNew ?? false,
     otherNodes: () => nodesOf(files.config, nodes?.group().self),
     keyFile,
     files: {
@@ -131,10 +135,13 @@ export async function openOwnStores(its: Start, regrouped: () => void = () => {}
     readOnly: place.readOnly,
   })
   parts.defer(() => configuration.store?.close())
+  const excluded = Promise.withResolvers<string>()
+  const { store, vault } = configuration
+  if (store !== null) nodes?.guard(() => lostKey(store, vault, keyFile), excluded.resolve)
   // To who tries Postern out on one machine it says nothing; `postern doctor` does
   const isReachable = !isLoopbackHost(settings.listen.host) || !isLoopbackHost(settings.controlListen.host)
   if (isReachable && isInside(keyFile, settings.data)) log('warn', keyBesideData(keyFile))
-  for (const note of configuration.notes) log('warn', note)
+  for (const { level, text } of configuration.notes) log(level, text)
   if (configuration.fault !== null) log('error', configuration.fault.log)
   const rows =
     shared === null
@@ -165,6 +172,7 @@ export async function openOwnStores(its: Start, regrouped: () => void = () => {}
     nodes,
     health,
     contact,
+    excluded: excluded.promise,
     readOnly: place.readOnly,
   }
 }
@@ -207,7 +215,11 @@ export async function openStores(its: Start): Promise<Stores> {
   // Nodes may have joined while the recorder started
   if (nodes !== null) regrouped()
   nodes?.report(() => ({ recordsWaiting: recorder.state.queued }))
-  startLeases(its, counters, counterMemory, own.vault.fingerprint('limits in Valkey').slice(0, 12))
+  startLeases(
+    its,
+    { ...own, counters, counterMemory },
+    own.vault.fingerprint('limits in Valkey').slice(0, 12),
+  )
   const querySetup: QuerySetup = { path, database, clockCell }
   const queries = createRecordQueries(() => workers.start('query', querySetup))
   parts.defer(() => queries.close())

@@ -6,15 +6,18 @@ import { parentPort } from 'node:worker_threads'
 import { createClock } from '../base/clock.ts'
 import type { ValkeyAddress } from '../base/net/valkey-url.ts'
 import { COUNTER_SLOT } from '../fleet/shared/messages.ts'
+import { keepValkeyState } from '../fleet/shared/valkey-state.ts'
 import { openCounterTables } from '../gateway/admit/counter-memory.ts'
 import { createLeaseDesk } from '../gateway/admit/lease-desk.ts'
 import { LEASE_SCRIPTS } from '../gateway/admit/lease-scripts.ts'
-import { openValkey } from '../store/valkey/valkey.ts'
+import { openValkey } from '../serve/places.ts'
 import { threadData } from './data.ts'
 
 export interface LeasesSetup {
   readonly address: ValkeyAddress
   readonly counters: SharedArrayBuffer
+  /** See HEALTH of fleet/shared/messages. */
+  readonly health: SharedArrayBuffer
   readonly clockCell: SharedArrayBuffer | null
   /** Names this process among all nodes. */
   readonly node: string
@@ -35,11 +38,13 @@ const say = (level: FromLeases['level'], message: string): void =>
 const tables = openCounterTables(setup.counters, COUNTER_SLOT.leases)
 // One that died may have held a lock
 for (const table of [tables.table, tables.keyed, tables.failures]) table.releaseDead(COUNTER_SLOT.leases)
-const valkey = openValkey({ address: setup.address, scripts: LEASE_SCRIPTS, log: say })
+const clock = createClock(setup.clockCell ?? undefined)
+const valkey = await openValkey({ address: setup.address, scripts: LEASE_SCRIPTS, log: say })
+keepValkeyState(valkey, new Int32Array(setup.health), clock)
 const desk = createLeaseDesk({
   tables,
   valkey,
-  clock: createClock(setup.clockCell ?? undefined),
+  clock,
   node: setup.node,
   installation: setup.installation,
   fault: (error) =>

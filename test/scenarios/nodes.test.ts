@@ -1,16 +1,17 @@
 /** Two whole instances on one PostgreSQL: both serve, and both take changes. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { lookAtValkey, placesOf } from '../../src/serve/places.ts'
 import { examine } from '../../src/upkeep/doctor/doctor.ts'
+import { openSession, openStream } from '../mcp/open-stream.ts'
 import { eventually } from '../support/eventually.ts'
 import { onPostgres, tamperWithDatabase } from '../support/postgres-databases.ts'
 import { addressOf } from '../support/test-database.ts'
 import { installations } from './installation.ts'
-import { publishOrders, startTestServer, type TestServer, until } from './server.ts'
+import { created, publishOrders, startTestServer, type TestServer, until } from './server.ts'
 import { startUpstream } from './upstream.ts'
 
 await onPostgres(({ server: postgres, create }) => {
@@ -45,6 +46,29 @@ await onPostgres(({ server: postgres, create }) => {
       assert.equal(verified.json.ok, true, verified.text)
       assert.deepEqual(server.faults(), [])
     }
+  })
+
+  test('a node with a new data directory says that it is new, and one whose mark was deleted warns', async () => {
+    const { start, data } = await installation()
+    const said = ({ log }: TestServer) => log.filter((line) => line.includes('audit trail: '))
+    const entries = async (server: TestServer) =>
+      (await server.manage('GET', '/audit?operation=audit.mark')).json.items as { detail: string }[]
+    await using a = await start('a')
+    assert.deepEqual(said(a), [])
+    {
+      await using b = await start('b')
+      assert.match(
+        said(b).join('\n'),
+        /^info audit trail: This node is new to the database: the trail was verified, and the mark of the node begins at number \d+/,
+      )
+      assert.match((await entries(b))[0]!.detail, /^This node is new to the database/)
+    }
+    for (const files of [['audit.mark'], ['audit.mark', 'serving.db']]) {
+      for (const file of files) rmSync(join(data('b'), file))
+      await using b = await start('b')
+      assert.match(said(b).join('\n'), /^warn audit trail: The mark was missing: a new mark begins/)
+    }
+    assert.equal((await entries(a)).length, 3)
   })
 
   test('a change through either node is in force on both when it has answered', async () => {
@@ -163,6 +187,32 @@ await onPostgres(({ server: postgres, create }) => {
       )
   })
 
+  test('a removed node that is alive does not enter again after a rotation of the keys, and stops', async () => {
+    const { start, address, data } = await installation()
+    await using a = await start('a')
+    await using b = await start('b')
+    const other = (await nodesOf(a)).find((node: { answers: boolean }) => !node.answers)
+    await using tamper = await tamperWithDatabase(address)
+    // It enters again every two seconds, and must not do so between the two
+    await until(
+      async () => {
+        await tamper.execute('delete from shared_nodes where id = ?', other.id)
+        return a.manage('POST', '/keys/rotate', {})
+      },
+      ({ status }) => status === 200,
+    )
+    assert.match(
+      await b.running.excluded,
+      new RegExp(`^The keys were rotated .* Copy the key file .* to ${data('a')}/vault.key, and start again`),
+    )
+    assert.equal((await nodesOf(a)).length, 1)
+    const made = await a.manage('POST', '/policies', { name: 'Gold' })
+    assert.deepEqual([made.status, made.json.pending], [201, undefined])
+    await b.stop()
+    await using again = await start('b')
+    assert.equal((await nodesOf(again)).length, 2)
+  })
+
   test('while the database is down both nodes serve and refuse changes, and both go on by themselves', async () => {
     await using upstream = await startUpstream()
     const { start } = await installation()
@@ -239,6 +289,31 @@ await onPostgres(({ server: postgres, create }) => {
       () => send(a, { id: 4, method: 'ping' }, session),
       ({ status }) => status === 404,
     )
+  })
+
+  test('the stream of a session ends at either node when the session ends at the other', async () => {
+    await using upstream = await startUpstream()
+    const { start } = await installation()
+    await using a = await start('a')
+    const token = await publishOrders(a, upstream.url)
+    await created(a.manage('POST', '/origins', { name: 'Orders', kind: 'collection', collection: 'orders' }))
+    const desk = { name: 'Desk', members: [{ origin: 'orders' }], status: 'published' }
+    await created(a.manage('POST', '/virtual_mcps', desk))
+    const given = await a.manage('PATCH', '/clients/acme', { virtual_mcps: ['desk'] })
+    assert.equal(given.status, 200, given.text)
+    await using b = await start('b')
+    const endpointOf = ({ running }: TestServer) => ({
+      url: `${running.gatewayUrl}/mcp/desk`,
+      headers: { authorization: `Bearer ${token}` },
+    })
+    const session = await openSession(endpointOf(a))
+    await using here = await openStream(endpointOf(a), 'GET', session)
+    await using there = await openStream(endpointOf(b), 'GET', session)
+    assert.deepEqual([here.status, there.status], [200, 200])
+    await using ended = await openStream(endpointOf(a), 'DELETE', session)
+    assert.equal(ended.status, 204)
+    await eventually(() => here.isEnded() && there.isEnded())
+    assert.deepEqual([a.faults(), b.faults()], [[], []])
   })
 
   test('a node that may not serve without contact refuses once the time is over, and serves again with the next contact', async () => {

@@ -4,7 +4,8 @@
  * 2. A node acknowledges a revision once its threads have it and it is on disk. A change that a node has not acknowledged is pending,
  *    and names the node: also one that is silent, until it is removed or has lost its contact for longer than it may serve without.
  * 3. A silent node is not counted after {@link LIVE_MS}. While the database cannot be reached, a node goes on with what it knew.
- * 4. Notices are hints. What they tell is read with each heartbeat too, so that one that is lost costs time alone.
+ * 4. A node that enters again is checked after its row is there: whoever changes what is checked sees the row, or is seen.
+ * 5. Notices are hints. What they tell is read with each heartbeat too, so that one that is lost costs time alone.
  */
 import type { Clock } from '../../base/clock.ts'
 import {
@@ -48,6 +49,12 @@ export interface Nodes {
    * @param revised resolves with whether everything that was committed before the call is in force; never rejects
    */
   watch(revised: () => Promise<boolean>): void
+  /**
+   * Has each later entrance checked, as that of a node that was removed and is alive.
+   * @param check why this node may not be among the others; null where it may
+   * @param excluded called with that reason, when this node has left for good
+   */
+  guard(check: () => Promise<string | null>, excluded: (why: string) => void): void
   /** Has what other nodes tell taken. */
   hear(events: Pick<NodeEvents, 'committed' | 'catchUp'>): void
   /** Writes the heartbeat and reads those of the others. To be called every {@link HEARTBEAT_MS}. */
@@ -108,6 +115,9 @@ export function createNodes(parts: NodesParts): Nodes {
   let { id } = parts
   let epoch = 0
   let isEntering = false
+  let isUnchecked = false
+  let check = async (): Promise<string | null> => null
+  let excluded = (_why: string): void => {}
   let revised = async (): Promise<boolean> => false
   let events: Pick<NodeEvents, 'committed' | 'catchUp'> = { committed() {}, catchUp: async () => {} }
   let measured = (): Measured => ({ recordsWaiting: 0 })
@@ -266,6 +276,26 @@ export function createNodes(parts: NodesParts): Nodes {
     }
   }
 
+  /** False where this node may not be among the others: it has left then. */
+  async function enterAgain(): Promise<boolean> {
+    isUnchecked = true
+    if (epoch === 0 || !(await table.beat({ id, epoch }, heartbeat(false)))) await join()
+    const why = await check()
+    isUnchecked = false
+    if (why === null) return true
+    await leave()
+    excluded(why)
+    return false
+  }
+
+  async function leave(): Promise<void> {
+    hasLeft = true
+    await reading?.catch(() => {})
+    await notices?.close().catch(() => {})
+    // Without it, the others wait for this node until they find it silent
+    if (epoch !== 0) await table.remove(id, epoch).catch(() => {})
+  }
+
   return {
     async read() {
       const all = await table.all()
@@ -273,6 +303,10 @@ export function createNodes(parts: NodesParts): Nodes {
     },
     report(measure) {
       measured = measure
+    },
+    guard(its, told) {
+      check = its
+      excluded = told
     },
     hear(listener) {
       events = listener
@@ -305,9 +339,10 @@ export function createNodes(parts: NodesParts): Nodes {
       if (hasLeft || !isEntering) return
       const begun = momentOf(clock)
       beats++
-      if (epoch === 0 || !(await table.beat({ id, epoch }, heartbeat(false)))) {
-        if (epoch !== 0) log('warn', 'This node was removed, and enters again.')
-        await join()
+      const isThere = epoch !== 0 && !isUnchecked && (await table.beat({ id, epoch }, heartbeat(false)))
+      if (!isThere) {
+        if (epoch !== 0 && !isUnchecked) log('warn', 'This node was removed, and enters again.')
+        if (!(await enterAgain())) return
       }
       if (!isListening) await listen()
       else if (beats % BEATS_PER_LOOK === 0) await notices?.look()
@@ -345,13 +380,7 @@ export function createNodes(parts: NodesParts): Nodes {
       await refresh()
       return isThere
     },
-    async leave() {
-      hasLeft = true
-      await reading?.catch(() => {})
-      await notices?.close().catch(() => {})
-      // Without it, the others wait for this node until they find it silent
-      if (epoch !== 0) await table.remove(id, epoch).catch(() => {})
-    },
+    leave,
   }
 
   /** Whether something about the rows holds in time. They are read again and again, should notices not arrive. */

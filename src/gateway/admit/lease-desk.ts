@@ -35,7 +35,7 @@ import {
 import { STRIPES } from './stripe-locks.ts'
 
 /** How long a request may wait for Valkey, milliseconds. */
-export const DEADLINE_MS = 50
+const DEADLINE_MS = 50
 /** How long a push may take: it is not waited for. */
 const PUSH_DEADLINE_MS = 1000
 /** After a loss of data all nodes push within this time, milliseconds. */

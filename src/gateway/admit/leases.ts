@@ -62,10 +62,10 @@ const EXACT_LIFE_MS = 50
 const LIFE_SHARE = 20
 const LIFE_MIN_MS = 100
 const LIFE_MAX_MS = 5000
-export const PLACES_LIFE_MS = 10_000
+const PLACES_LIFE_MS = 10_000
 
 /** `off`: no Valkey. `down`: it cannot be used, so each node admits its part. */
-export const LEASE_STATES = ['off', 'up', 'down'] as const
+const LEASE_STATES = ['off', 'up', 'down'] as const
 export type LeaseState = (typeof LEASE_STATES)[number]
 
 /** What a counter says of its lease. */

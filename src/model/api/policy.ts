@@ -19,9 +19,8 @@ export type Attachment = (typeof ATTACHMENTS)[number]
 export const LIMIT_KINDS = ['rate', 'quota', 'concurrency'] as const
 export type LimitKind = (typeof LIMIT_KINDS)[number]
 
-export const ACCURACIES = ['leased', 'exact'] as const
-export const STORE_FAILURES = ['local', 'deny', 'allow'] as const
-export type StoreFailure = (typeof STORE_FAILURES)[number]
+const ACCURACIES = ['leased', 'exact'] as const
+const STORE_FAILURES = ['local', 'deny', 'allow'] as const
 
 const CALENDAR_WINDOWS = ['1d', '7d', '30d'] as const
 /** Share of `max` from which usage says `warning`, where a limit does not say its own. */

@@ -13,6 +13,7 @@ import { firstSnapshot } from '../../operations/engine/fragments.ts'
 import {
   acceptTrail,
   type Continuity,
+  type StartNote,
   sealUnread,
   secureTrail,
   type TrailParts,
@@ -40,8 +41,7 @@ export interface Configuration {
   readonly mark: AuditMarkFile
   /** Why there is no store; null when there is one. */
   readonly fault: ClosedReason | null
-  /** Sentences for the log. */
-  readonly notes: readonly string[]
+  readonly notes: readonly StartNote[]
 }
 
 /** Why a start does not use the store. */
@@ -67,6 +67,8 @@ export interface ConfigurationParts {
   readonly otherNodes: () => Promise<readonly string[]>
   /** Why the data directory may not be written; null when it may. */
   readonly readOnly: AccessFault | null
+  /** The data directory was that of no node before. */
+  readonly isNewNode: boolean
   /** Called once the store is known to be that of this instance, before what is served is read from it. */
   readonly enter: () => Promise<void>
   readonly log: (level: 'warn', message: string) => void
@@ -112,7 +114,15 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
     const vault = await openVaultOf(store, parts)
     const revision = await store.read.revision()
     const mark = openMarkOf(settings.data, vault, parts.fault)
-    const trail = { store, clock, seed: vault.trailKey(), mark, proof: keyedProofOf(vault) }
+    const trail = {
+      store,
+      clock,
+      seed: vault.trailKey(),
+      mark,
+      proof: keyedProofOf(vault),
+      // One that has served something had a mark
+      isNewNode: parts.isNewNode && !isKept,
+    }
     const { fault, notes }: Continuity =
       kept !== null && revision < kept.revision
         ? { fault: `It has revision ${revision}, and serving.db has revision ${kept.revision}.`, notes: [] }
@@ -201,18 +211,29 @@ async function serveUntilReached(
   })
   sealUnread({ store, mark, seed: vault.trailKey() })
   const note = `${fault.facts.inner}. The last known configuration (revision ${kept.revision}) is served. It can be changed as soon as the database can be reached`
-  return { vault, mark, first: kept, store, fault: null, notes: [note] }
+  return { vault, mark, first: kept, store, fault: null, notes: [{ level: 'warn', text: note }] }
 }
 
 /** Enters, and finds out whether the keys were rotated meanwhile: a rotation that has not ended yet has not seen this node, or waits. */
 async function enter(store: ConfigStore, vault: Vault, parts: ConfigurationParts): Promise<void> {
   await parts.enter()
   if (!parts.files.config.isOnServer) return
+  const why = await lostKey(store, vault, parts.keyFile)
+  if (why !== null) throw new CannotStart(why)
+}
+
+/**
+ * Why a node that has entered may not go on: the keys were rotated where it was not among the nodes. Null where it has the key. It
+ * waits for a rotation that has not ended.
+ */
+export async function lostKey(
+  store: Pick<ConfigStore, 'write'>,
+  vault: Pick<Vault, 'opensCanary'>,
+  keyFile: string,
+): Promise<string | null> {
   const canary = await store.write((writer) => writer.meta(CANARY))
-  if (canary === undefined || vault.opensCanary(canary)) return
-  throw new CannotStart(
-    `The keys were rotated while this node started. Copy the key file of the node that rotated them to ${parts.keyFile}, and start again.`,
-  )
+  if (canary === undefined || vault.opensCanary(canary)) return null
+  return `The keys were rotated while this node was not among the nodes. Copy the key file of the node that rotated them to ${keyFile}, and start again.`
 }
 
 /** As `openVault`; throws an Error where the key file is right and the text in the store that proves it is damaged. */
@@ -243,7 +264,7 @@ async function beginTrail(parts: TrailParts): Promise<Continuity> {
   if (found !== 'mark' || place.seq === 0) return secureTrail(parts)
   const detail = `A new audit trail begins. The mark records an earlier trail, which ended at number ${place.seq} with the link ${place.hash}.`
   await acceptTrail(parts, { operation: 'audit.mark', surface: 'system', actor: 'start', detail })
-  return { fault: null, notes: [`audit trail: ${detail}`] }
+  return { fault: null, notes: [{ level: 'warn', text: `audit trail: ${detail}` }] }
 }
 
 /** What is wrong with the store, and what to do. */
