@@ -33,7 +33,9 @@ const OF_GATEWAY: readonly Entry[] = ['gateway']
 const GROUPS: readonly (readonly Entry[])[] = [
   OF_MAIN,
   OF_GATEWAY,
-  (Object.keys(ENTRIES) as Entry[]).filter((entry) => !OF_MAIN.includes(entry) && !OF_GATEWAY.includes(entry)),
+  (Object.keys(ENTRIES) as Entry[]).filter(
+    (entry) => !OF_MAIN.includes(entry) && !OF_GATEWAY.includes(entry),
+  ),
 ]
 
 /**
