@@ -60,7 +60,7 @@ const PERIOD_MS_MAX = 32 * 86_400_000
 export const PRUNE_MS = 60_000
 
 /** Rows of one exchange: others wait for it. */
-const ROWS_MAX = 2000
+const ROWS_MAX = 1000
 
 export function createQuotaKeeper(counters: QuotaCounters, store: QuotaStore, clock: Clock): QuotaKeeper {
   /** Changes that are not stored yet, by key: bounded by the number of counters. */
@@ -85,19 +85,19 @@ export function createQuotaKeeper(counters: QuotaCounters, store: QuotaStore, cl
     isAll = false
   }
 
-  /** Stores some of what is unsaved of calendar quotas. @returns whether anything is left that can be stored */
+  /** Stores some of what is unsaved of calendar quotas, and reads some of the others. @returns whether anything is left to do */
   async function exchange(shared: SharedQuotas, wantsAll: boolean): Promise<boolean> {
     const waiting = [...unsaved.values()].filter(isCalendar)
     const rows = waiting.slice(0, ROWS_MAX)
     const keys = rows.map(({ key }) => key)
-    const stored = await shared.exchange(keys, wantsAll, (told) =>
+    const { stored, isMore } = await shared.exchange(keys, wantsAll, (told) =>
       counters.shareQuotas(rows, told, others ?? new Set(), clock.now()),
     )
     counters.allowQuotas(stored)
     const done = new Set(stored.map(({ key }) => key))
     // One that is not among them could not be looked at: its lock was held by a thread that has died
     forget(rows.filter(({ key }) => done.has(key)))
-    return done.size > 0 && waiting.length > rows.length
+    return isMore || (done.size > 0 && waiting.length > rows.length)
   }
 
   /** Unless a newer count has come in meanwhile. */

@@ -64,7 +64,7 @@ class Table {
           for (const row of rows) put(row)
           if (met === 'lost') throw new StoreUnavailable('unreachable', 'the answer was lost')
           known = this.exchanges
-          return rows
+          return { stored: rows, isMore: false }
         },
         adopt: async () => [],
       },

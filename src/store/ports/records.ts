@@ -47,7 +47,10 @@ export interface RecordStore {
     environment: string | null,
     proved: boolean,
   ): Promise<readonly StoredBlock[]>
-  /** Puts one block in the place of others, in one transaction. */
+  /**
+   * Puts one block in the place of others, in one transaction. In {@link RecordReader.next} it stands where the last of them stood, so that a
+   * reader between them misses nothing and may get rows again.
+   */
   replace(ids: readonly number[], block: RecordBlock): Promise<void>
   /** Blocks in which such rows may be, in the order of their ids, of which all are above `after`. */
   find(range: BlockRange, after: number, blocksMax: number): Promise<readonly StoredBlock[]>
@@ -57,7 +60,7 @@ export interface RecordStore {
    */
   takeUpkeep(): Promise<void>
   /**
-   * Puts a block, or nothing, in the place of another, and leaves nothing of that in the pages of the file. False where the block was
+   * Puts a block, or nothing, in the place of another, also for {@link RecordReader.next}, and leaves nothing of that in the pages of the file. False where the block was
    * not there any more: another process had put its rows into another one, which has a higher id. Then nothing was changed.
    * @param rollups what this changes in the rollups, stored in the same transaction; null where they do not count the block
    */
@@ -183,6 +186,13 @@ export interface QuotaStore {
   prune(beforeMs: number, turnsKept: number): Promise<void>
 }
 
+/** What one exchange came to. */
+export interface Exchanged {
+  readonly stored: readonly NodeQuota[]
+  /** More is to be read than one exchange may read, for whose time others wait. */
+  readonly isMore: boolean
+}
+
 /** Counts of calendar quotas that several nodes keep, each its own. Keys without their last two characters name a counter. */
 export interface SharedQuotas {
   /** The id of this node, from now on. */
@@ -192,16 +202,15 @@ export interface SharedQuotas {
   /**
    * Reads what other nodes have counted, and stores what this node then says of itself, while no other node does the same.
    * @param keys of calendar quotas that this node has changed
-   * @param isAll `others` has all rows; else all of the counters of `keys`, and all of each counter of which one has changed since the last
-   * exchange
-   * @param settle gives the rows to store. Called at most once, and not where there is nothing to settle
-   * @returns what was stored
+   * @param isAll begins to read all rows, in this exchange and the next ones; else what has changed since the last exchange is read
+   * @param settle gives the rows to store. It gets all rows of the counters of `keys`, and all of some counters of which one is to be read.
+   * Called at most once, and not where there is nothing to settle
    */
   exchange(
     keys: readonly string[],
     isAll: boolean,
     settle: (others: readonly OtherNodeQuota[]) => readonly NodeQuota[],
-  ): Promise<readonly NodeQuota[]>
+  ): Promise<Exchanged>
   /** Takes over what nodes other than these have counted of rolling quotas: deletes it and gives it to this node. */
   adopt(live: readonly string[]): Promise<readonly QuotaRow[]>
 }
@@ -229,6 +238,16 @@ export interface RecordReader {
    * none. Before it records may be missing.
    */
   removedUntil(): Promise<number | null>
+  /**
+   * The first block after a place, in the order in which blocks were stored; undefined where there is none yet. Blocks of one writer are in
+   * their order, and a block never appears before a place that was passed.
+   * @param after a place that this method or `placeBefore` has given; 0 for the first block
+   */
+  next(after: number): Promise<PlacedBlock | undefined>
+  /** The place before the first block in which records since a time may be, milliseconds since the epoch. */
+  placeBefore(timeMs: number): Promise<number>
+  /** Names the store. Places in one store mean nothing in another. */
+  identity(): Promise<string>
   /** Rows of blocks in which records of a time may be, counted up to about `rowsMax`. */
   rowsWithin(fromMs: number, toMs: number, rowsMax: number): Promise<number>
   /**
@@ -237,6 +256,12 @@ export interface RecordReader {
    */
   rollups<T>(read: (view: RollupView) => Promise<T>): Promise<T>
   close(): Promise<void>
+}
+
+/** A block with its place in the order in which blocks were stored: a number above 0 that no other block has. */
+interface PlacedBlock {
+  readonly block: StoredBlock
+  readonly place: number
 }
 
 export interface RollupView {

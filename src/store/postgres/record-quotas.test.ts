@@ -31,12 +31,18 @@ interface Node extends AsyncDisposable {
   readonly store: LastingRecordStore
 }
 
-async function startNode(address: DatabaseAddress, id: string): Promise<Node> {
+async function startNode(address: DatabaseAddress, id: string, entries = 256): Promise<Node> {
   const store = await openRecordStore(address, id)
-  const counters = createCounters(createCounterMemory(256), 0)
+  const counters = createCounters(createCounterMemory(entries), 0)
   const keeper = createQuotaKeeper(counters, store.quotas, createClock())
   await keeper.load()
   return { id, counters, keeper, store, [Symbol.asyncDispose]: () => store.close() }
+}
+
+function together(nodes: readonly Node[]): AsyncDisposableStack {
+  const stack = new AsyncDisposableStack()
+  for (const node of nodes) stack.use(node)
+  return stack
 }
 
 function group(...nodes: readonly Node[]): void {
@@ -76,6 +82,40 @@ await onPostgres(({ server, create }) => {
     assert.equal(usedOf(one, plan), admitted)
     assert.equal(usedOf(other, plan), admitted)
     assert.equal(sql(address, 'select sum(count) from postern.record_quotas'), String(admitted))
+  })
+
+  test('a change of the number of nodes has all quotas exchanged, in parts for which others wait a short time', async () => {
+    const address = await create()
+    const nodes = [await startNode(address, 'one', 4096), await startNode(address, 'other', 4096)]
+    await using _ = together(nodes)
+    const plans = Array.from({ length: 2500 }, (_, at) => planFor({}, `cli_${at}`))
+    const told: number[] = []
+    for (const { store } of nodes) {
+      const shared = store.quotas.shared!
+      const { exchange } = shared
+      shared.exchange = (keys, isAll, settle) =>
+        exchange(keys, isAll, (others) => {
+          told.push(others.length)
+          return settle(others)
+        })
+    }
+    // Each counts alone, and stores that
+    for (const node of nodes) {
+      for (const plan of plans) take(node, plan, 1)
+      await node.keeper.save()
+    }
+    group(...nodes)
+    for (let round = 0; round < 2; round++) for (const { keeper } of nodes) await keeper.save()
+    for (const node of nodes)
+      for (const plan of plans) if (usedOf(node, plan) !== 2) assert.fail(`${usedOf(node, plan)} of 2`)
+    // Its own thousand, and another one of the other node
+    assert.ok(told.length >= 6 && told.every((rows) => rows <= 2000), String(told))
+    // Until no share is to be changed any more
+    for (let round = 0; told.length > 0 && round < 10; round++) {
+      told.length = 0
+      for (const { keeper } of nodes) await keeper.save()
+    }
+    assert.deepEqual(told, [])
   })
 
   test('a node that starts again takes up its count, and those of nodes that are gone', async () => {

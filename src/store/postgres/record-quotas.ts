@@ -66,9 +66,23 @@ export function createQuotaStore(database: RecordDatabase, holder: string, node:
   }
 }
 
+/** Rows of others that one exchange is about: more nodes wait for it than this one. */
+const PAGE = 1000
+
+/**
+ * What a node reads next of the rows of others, which are in the order of the exchange that wrote them, and then of their counters. A row
+ * that changes goes to the end: numbers of exchanges rise in the order in which they are committed.
+ */
+interface Place {
+  readonly exchange: number
+  /** After this counter; empty for the first one. */
+  readonly counter: string
+}
+
+const START: Place = { exchange: -1, counter: '' }
+
 function createSharedQuotas(database: RecordDatabase, self: { node: string }): SharedQuotas {
-  /** Number of the last exchange that this node knows. Numbers rise in the order in which exchanges are committed. */
-  let known = 0
+  let place: Place = { exchange: 1, counter: '' }
   return {
     enterAs(node) {
       self.node = node
@@ -85,21 +99,25 @@ function createSharedQuotas(database: RecordDatabase, self: { node: string }): S
     async exchange(keys, isAll, settle) {
       if (keys.length === 0 && !isAll) {
         const { rows } = await database.use((client) => client.query(`select exchanges from ${TURNS}`))
-        if (Number(rows[0]?.['exchanges']) === known) return []
+        if (Number(rows[0]?.['exchanges']) < place.exchange) return { stored: [], isMore: false }
       }
       const done = await database.transaction(async (client) => {
         await client.query(LIMITS)
         const turns = await client.query(`select exchanges from ${TURNS} where id = 1 for update`)
         const last = Number(turns.rows[0]?.['exchanges'])
-        const others = await readOthers(client, self.node, keys, isAll || known > last ? -1 : known)
-        const rows = settle(others)
-        if (rows.length === 0) return { rows, number: last }
-        await client.query(`update ${TURNS} set exchanges = $1 where id = 1`, [last + 1])
-        await write(client, self.node, rows, String(last + 1))
-        return { rows, number: last + 1 }
+        const isReset = place.exchange > last + 1
+        const { counters, next } = await readChanged(client, self.node, isAll || isReset ? START : place)
+        const others = await readOthers(client, self.node, [...keys.map(counterOf), ...counters])
+        const stored = settle(others)
+        const number = stored.length === 0 ? last : last + 1
+        if (stored.length > 0) {
+          await client.query(`update ${TURNS} set exchanges = $1 where id = 1`, [number])
+          await write(client, self.node, stored, String(number))
+        }
+        return { stored, isMore: next !== null, place: next ?? { exchange: number + 1, counter: '' } }
       })
-      known = done.number
-      return done.rows
+      place = done.place
+      return done
     },
     async adopt(live) {
       const { rows } = await database.use((client) =>
@@ -114,20 +132,41 @@ function createSharedQuotas(database: RecordDatabase, self: { node: string }): S
   }
 }
 
-/** All rows of a counter where one of them has changed, or where the counter is named. */
+/** The counters of the next rows of other nodes, and where the rows after them begin; null where there are none. */
+async function readChanged(
+  client: PgClient,
+  node: string,
+  { exchange, counter }: Place,
+): Promise<{ readonly counters: readonly string[]; readonly next: Place | null }> {
+  const { rows } = await client.query(
+    `select changed, left(key, -2) as counter from ${QUOTAS}
+       where node <> $1 and ${CALENDAR} and changed >= $2 and (changed > $2 or left(key, -2) > $3)
+       order by changed, left(key, -2) limit ${PAGE}`,
+    [node, exchange, counter],
+  )
+  const last = rows.length < PAGE ? undefined : rows.at(-1)
+  return {
+    counters: rows.map((row) => String(row['counter'])),
+    next: last === undefined ? null : { exchange: Number(last['changed']), counter: String(last['counter']) },
+  }
+}
+
+/** All rows that other nodes have of counters. */
 async function readOthers(
   client: PgClient,
   node: string,
-  keys: readonly string[],
-  since: number,
+  counters: readonly string[],
 ): Promise<OtherNodeQuota[]> {
   const { rows } = await client.query(
-    `${READ} from ${QUOTAS} where node <> $1 and ${CALENDAR} and left(key, -2) in (
-       select left(key, -2) from ${QUOTAS} where node <> $1 and changed > $2
-       union select unnest($3::text[]))`,
-    [node, since, [...new Set(keys.map((key) => key.slice(0, -2)))]],
+    `${READ} from ${QUOTAS} where node <> $1 and ${CALENDAR} and left(key, -2) = any ($2::text[])`,
+    [node, [...new Set(counters)]],
   )
   return rows.map(toOther)
+}
+
+/** What a key counts, without the period. */
+function counterOf(key: string): string {
+  return key.slice(0, -2)
 }
 
 /** @param changed expression of the number of the exchange */
