@@ -1,5 +1,6 @@
 /** Starts the thread that counts limits in Valkey, and replaces it when it ends. */
 import { randomUUID } from 'node:crypto'
+import { tellValkeyDown } from '../fleet/shared/valkey-state.ts'
 import type { Counters } from '../gateway/admit/port.ts'
 import type { FromLeases, LeasesSetup } from '../threads/leases.ts'
 import type { Start } from './start.ts'
@@ -17,7 +18,7 @@ const STOP_MS = 1000
 
 /** @param installation names the installation in the keys of its counters */
 export function startLeases(
-  { settings, clockCell, log, parts, workers }: Start,
+  { settings, clock, clockCell, log, parts, workers }: Start,
   { counters, counterMemory, health }: Counting,
   installation: string,
 ): void {
@@ -46,6 +47,7 @@ export function startLeases(
     worker.on('exit', () => {
       if (isStopping) return
       counters.setShared('down')
+      tellValkeyDown(new Int32Array(health), clock.now())
       const timer = setTimeout(start, RESTART_MS)
       end = async () => clearTimeout(timer)
     })

@@ -74,7 +74,10 @@ class Node {
   /** When it last counted by itself. */
   lastDownMs = Number.NEGATIVE_INFINITY
 
-  constructor(world: World, name: string, skewMs: number) {
+  readonly #entries: number
+
+  constructor(world: World, name: string, skewMs: number, entries = 64) {
+    this.#entries = entries
     this.#world = world
     this.#name = name
     this.#skewMs = skewMs
@@ -92,7 +95,7 @@ class Node {
   /** Forgets everything. */
   crash(): void {
     const world = this.#world
-    const memory = createCounterMemory(64, true)
+    const memory = createCounterMemory(this.#entries, true)
     this.#counters = createCounters(memory, 0)
     this.#counters.setNodes(NODES)
     this.#counters.setShared('down')
@@ -125,6 +128,14 @@ class Node {
     })
   }
 
+  take(plan: LimitPlan): number | 'ask' {
+    return this.#counters.take(plan, this.now)
+  }
+
+  serve(): Promise<void> {
+    return this.#desk.serve()
+  }
+
   tick(): Promise<void> {
     return this.#desk.tick()
   }
@@ -150,7 +161,7 @@ class Node {
   }
 }
 
-function planOf(limit: Partial<LimitFragment>, policy: Partial<PolicyFragment> = {}): LimitPlan {
+function planOf(limit: Partial<LimitFragment>, policy: Partial<PolicyFragment> = {}, key = KEY): LimitPlan {
   const fragment = { name: 'limit', kind: 'rate', max: 10, window_ms: 1000, ...limit } as LimitFragment
   const of = {
     kind: 'policy',
@@ -160,7 +171,7 @@ function planOf(limit: Partial<LimitFragment>, policy: Partial<PolicyFragment> =
     limits: [fragment],
     ...policy,
   } as PolicyFragment
-  return toPlan([planLimit(linkLimit(of, fragment), 'client', KEY, KEY)])
+  return toPlan([planLimit(linkLimit(of, fragment), 'client', key, key)])
 }
 
 type Step =
@@ -417,6 +428,19 @@ describe('limits that nodes count together', { skip: NO_VALKEY }, () => {
     }
     for (let i = 0; i < 6; i++) assert.ok(await second.call(plan), `call ${i}`)
     assert.equal(await second.call(plan), false)
+  })
+
+  test('all counters that are asked for at once are served, also beyond one batch', async () => {
+    const world = worldOf()
+    const one = new Node(world, 'a', 0, 4096)
+    await one.tick()
+    const plans = Array.from({ length: 1200 }, (_, index) =>
+      planOf({ max: 2 }, {}, { low: 1000 + index, high: 7 }),
+    )
+    const refused = plans.map((plan) => one.take(plan))
+    assert.equal(refused.filter((answer) => answer === 'ask').length, plans.length)
+    await one.serve()
+    assert.ok(plans.every((plan) => one.take(plan) === -1))
   })
 
   test('calls that do not count for their status leave room for others', async () => {

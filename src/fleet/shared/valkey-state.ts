@@ -19,15 +19,21 @@ export function keepValkeyState(
   health: Int32Array,
   { now }: Pick<Clock, 'now'>,
 ): void {
-  const keep = (): void => {
-    const state = valkey.isUp ? UP : DOWN
-    // The era alone may have changed
-    if (Atomics.load(health, HEALTH.valkey) === state) return
-    Atomics.store(health, HEALTH.valkeySince, Math.floor(now() / 1000) | 0)
-    Atomics.store(health, HEALTH.valkey, state)
-  }
+  const keep = (): void => setState(health, valkey.isUp ? UP : DOWN, now())
   keep()
   valkey.whenChanged(keep)
+}
+
+/** Whoever kept it has ended. @param nowMs milliseconds since the epoch */
+export function tellValkeyDown(health: Int32Array, nowMs: number): void {
+  setState(health, DOWN, nowMs)
+}
+
+function setState(health: Int32Array, state: number, nowMs: number): void {
+  // The era alone may have changed
+  if (Atomics.load(health, HEALTH.valkey) === state) return
+  Atomics.store(health, HEALTH.valkeySince, Math.floor(nowMs / 1000) | 0)
+  Atomics.store(health, HEALTH.valkey, state)
 }
 
 /** Null where the settings name none. */

@@ -207,10 +207,12 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
   }
 
   async function serve(): Promise<void> {
-    const counters = cells.take(BATCH_MAX).map((counter) => placeOf(counter & 1, counter >> 1))
-    if (counters.length === 0) return
-    if (cells.isUp) await grant(counters)
-    cells.tellGranted()
+    for (;;) {
+      const counters = cells.take(BATCH_MAX).map((counter) => placeOf(counter & 1, counter >> 1))
+      if (counters.length === 0) return
+      if (cells.isUp) await grant(counters)
+      cells.tellGranted()
+    }
   }
 
   async function tick(): Promise<void> {

@@ -124,6 +124,8 @@ export function storedBurst(max: number, burst: number, windowMs: number, lifeMs
 
 /** The cells of the leases, shared by all threads. */
 export class LeaseCells {
+  /** Number of the first push that was not taken. */
+  #taken = 0
   readonly #cells: Int32Array
 
   /** One word: {@link LEASES_UP} or {@link LEASES_DOWN}; another one without Valkey. */
@@ -188,12 +190,17 @@ export class LeaseCells {
     if (async) await value
   }
 
-  /** All counters that were pushed and not taken yet, up to `max`. */
+  /** Up to `max` counters that were pushed and not taken yet. By one thread alone. */
   take(max: number): number[] {
     const counters: number[] = []
     const head = Atomics.load(this.#cells, HEAD) >>> 0
-    for (let back = Math.min(RING_SIZE, head); back > 0 && counters.length < max; back--) {
-      const counter = Atomics.exchange(this.#cells, RING_AT + ((head - back) % RING_SIZE), 0)
+    // The number of pushes wraps around at 2^32
+    if ((head - this.#taken) >>> 0 > RING_SIZE) this.#taken = (head - RING_SIZE) >>> 0
+    for (; this.#taken !== head && counters.length < max; this.#taken = (this.#taken + 1) >>> 0) {
+      const at = RING_AT + (this.#taken % RING_SIZE)
+      let counter = 0
+      // A thread writes it right after it has taken the place. One that ended in between never does
+      for (let i = 0; i < 100 && counter === 0; i++) counter = Atomics.exchange(this.#cells, at, 0)
       if (counter !== 0) counters.push(counter - 1)
     }
     return counters

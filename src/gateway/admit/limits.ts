@@ -15,6 +15,8 @@ import type { Counters } from './port.ts'
 
 /** Requests of one thread that wait for a place; further ones are refused at once. */
 const WAITING_MAX = 1000
+/** So often a request that waits for a place looks for one that another node has given back, milliseconds. */
+const LOOK_MS = 100
 /** So often a request asks for a lease that others use up. */
 const ASKS_MAX = 3
 let waiting = 0
@@ -100,7 +102,8 @@ async function takeLater(
       } else {
         const leftMs = refused === -1 || counters.wasFull ? 0 : plan.limits[refused]!.limit.waitMs - passedMs
         if (leftMs <= 0) return conclude(exchange, plan, refused)
-        await counters.untilReleased(seen, leftMs)
+        // What ends at other nodes is not told
+        await counters.untilReleased(seen, counters.shared === 'up' ? Math.min(leftMs, LOOK_MS) : leftMs)
       }
       // The caller left: nobody would give back what is taken now.
       if (exchange.isOver) return 'concurrency_exceeded'
