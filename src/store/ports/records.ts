@@ -184,7 +184,7 @@ export interface QuotaStore {
 }
 
 /** What one exchange came to. */
-export interface Exchanged {
+interface Exchanged {
   readonly stored: readonly NodeQuota[]
   /** More is to be read than one exchange may read, for whose time others wait. */
   readonly isMore: boolean
