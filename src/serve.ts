@@ -2,6 +2,7 @@
  * Control plane: operations and interfaces. It owns the configuration store and the master key, compiles and publishes snapshots, and
  * replaces threads that end. One for the process. Rules: `control`, `operations`, `fleet/main`.
  */
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type ClockCell, createClock, repeat } from './base/clock.ts'
 import { createAllowedOrigins, createProtectedResources } from './base/http/origins.ts'
@@ -17,6 +18,7 @@ import { readClientPins } from './control/client-pins.ts'
 import { createCredentialProbe } from './control/credential-probe.ts'
 import { demandRoles, toIdentityProviders } from './control/identity-provider.ts'
 import type { IssuedToken, SetUpLink, TokenRequest } from './control/local-socket.ts'
+import { createSinkDelivery } from './control/sink-delivery.ts'
 import { claimAddresses, originsOf } from './fleet/main/addresses.ts'
 import { openCertificates } from './fleet/main/certificates.ts'
 import { type Gateways, startGateways } from './fleet/main/gateways.ts'
@@ -44,6 +46,7 @@ import type { Settings } from './settings.ts'
 import { createOriginSessionMemory } from './shared-state/memory/origin-sessions.ts'
 import { createSharedCells, createThreadEvents } from './shared-state/memory/shared-cells.ts'
 import type { Event } from './shared-state/ports/events.ts'
+import type { SinksSetup } from './sinks/port.ts'
 import { createReferences } from './snapshot/compile/references.ts'
 import { StoreUnavailable, toLastingFault } from './store/ports/unavailable.ts'
 import { createWorkers, type Workers } from './threads/worker.ts'
@@ -100,6 +103,8 @@ const WATCH_MS = 250
 /** Interval for ending unused sessions at origins. */
 const ORIGIN_SESSIONS_MS = 30_000
 const CAPTURES_MS = 10_000
+/** Interval for following changes of sinks, and for storing what was sent. */
+const SINKS_MS = 1000
 /** Newer audit entries are not signed yet. */
 const CHECKPOINT_MS = 60_000
 /** More often than instances are started anew. */
@@ -189,6 +194,23 @@ async function start(
         })
   vault.watch(() => void started.then((gateways) => gateways.setCredentialKey(vault.gatewayKey())))
   const credentials = createCredentialProbe({ vault, references, store, gateways: started })
+  const sinks = createSinkDelivery({
+    ...its,
+    store,
+    vault,
+    sources,
+    writesFiles: settings.sinkDirectory !== null,
+    start: () =>
+      workers.start('sinks', {
+        ...stores.recordsPlace,
+        clockCell,
+        egress: outgoing,
+        directory: settings.sinkDirectory,
+        host: hostname(),
+        environment: settings.environment,
+      } satisfies SinksSetup),
+  })
+  parts.defer(() => sinks.stop())
   const cells = createSharedCells()
   const tellThreads = (event: Event): void => void started.then((gateways) => gateways.tell(event))
   const events = createThreadEvents((event) => {
@@ -239,6 +261,7 @@ async function start(
     },
     settings: settings.shown,
     nodes: nodes ?? aloneNodes(stores, settings),
+    sinks,
     exportStore:
       rows === null || nodes === null
         ? openExportFiles(join(settings.data, 'exports'), fault)
@@ -314,6 +337,7 @@ async function start(
   repeat(its, ORIGINS_MS, 'catalogues of origins', () =>
     claimed('origin_catalogues', ORIGINS_MS, control.refreshOrigins),
   )
+  repeat(its, SINKS_MS, 'sinks', () => sinks.tick())
   repeat(its, CAPTURES_MS, 'captures', () => captures.sweep())
   // Not waited for: a slow origin holds up no other
   repeat(its, WATCH_MS, 'origins that have changed', () => void control.originWatch.tick())

@@ -63,6 +63,8 @@ export interface Settings {
   readonly runner: RunnerSettings | null
   readonly recordsKeepMs: number
   readonly recordsBytesMax: number
+  /** The directory of files that sinks write; null: sinks write no files. */
+  readonly sinkDirectory: string | null
   readonly auditKeepMs: number
   /** Nothing of the audit trail is removed. */
   readonly auditHold: boolean
@@ -221,6 +223,7 @@ function toSettings(values: Values, given: ReadonlyMap<string, Given>, named: Na
         : { address: values.RUNNER, tokenFile: values.RUNNER_TOKEN_FILE ?? null },
     recordsKeepMs: values.RECORDS_KEEP,
     recordsBytesMax: values.RECORDS_MAX_SIZE,
+    sinkDirectory: values.SINK_DIR ?? null,
     auditKeepMs: values.AUDIT_KEEP,
     auditHold: values.AUDIT_HOLD === 'on',
     localSignIn: values.LOCAL_SIGN_IN === 'on',

@@ -76,6 +76,7 @@ export const UNSERVED: Pick<
   | 'trials'
   | 'captures'
   | 'nodes'
+  | 'sinks'
   | 'guardrails'
   | 'credentials'
   | 'origins'
@@ -124,6 +125,10 @@ export const UNSERVED: Pick<
     read: async () => ({ rows: [], self: '', now: Date.now() }),
     drain: async () => false,
     remove: async () => false,
+  },
+  sinks: {
+    writesFiles: false,
+    test: async () => ({ ok: true, summary: 'answered 204', latency_ms: 1 }),
   },
   trials: { run: () => Promise.reject(new Error('nobody listens')) },
   guardrails: { run: () => Promise.reject(new Error('nobody listens')) },

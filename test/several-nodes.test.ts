@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
+import { LEASE_SCRIPTS } from '../src/gateway/admit/lease-scripts.ts'
 import { lookAtValkey } from '../src/serve/places.ts'
 import { readSettings } from '../src/settings.ts'
 import { ownPort } from './support/ports.ts'
@@ -116,6 +117,21 @@ test('Valkey starts with the password of the secret, which is in no argument, an
   assert.equal(found.facts.policy, 'noeviction')
   const [open] = await lookAtValkey(valkeyAddress(`redis://127.0.0.1:${port}`))
   assert.match(String(open?.facts), /NOAUTH/)
+})
+
+test('the user of Valkey that the page makes may run each command of the scripts', () => {
+  const [, line] = /^ACL SETUSER postern (.*)$/m.exec(readFileSync(PAGE, 'utf8')) ?? []
+  const granted = new Set(line!.split(' '))
+  const called = Object.values(LEASE_SCRIPTS).flatMap((source) =>
+    [...source.matchAll(/redis\.p?call\('(\w+)'/g)].map(([, name]) => `+${name!.toLowerCase()}`),
+  )
+  assert.ok(called.length > 5)
+  assert.deepEqual(
+    called.filter((name) => !granted.has(name)),
+    [],
+  )
+  const unused = [...granted].filter((one) => /^\+h|^\+p/.test(one) && !called.includes(one))
+  assert.deepEqual(unused, [])
 })
 
 test('the balancer sends requests of both listeners to every node that is ready', (t) => {

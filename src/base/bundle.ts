@@ -22,6 +22,7 @@ export const ENTRIES = {
   code: 'threads/code.ts',
   services: 'threads/services.ts',
   apart: 'threads/apart.ts',
+  sinks: 'threads/sinks.ts',
   demo: '../examples/demo/demo.ts',
 } as const
 export type Entry = keyof typeof ENTRIES

@@ -24,6 +24,7 @@ const ACCESS = {
   trust_rules: { noun: 'trust_rule', parents: ['service_identities'] },
   hosts: { noun: 'host' },
   bindings: { noun: 'binding', parents: ['hosts'] },
+  sinks: { noun: 'sink' },
 } as const
 
 /** Types of what is served. Viewers read them, modifiers write them, and a rollback restores them. */

@@ -16,6 +16,7 @@ import type { ProxySpec } from './api/proxy.ts'
 import type { OriginSpec } from './mcp/origin.ts'
 import type { VirtualMcpSpec } from './mcp/virtual-mcp.ts'
 import type { ResourceType } from './resource-types.ts'
+import type { SinkSpec } from './sink.ts'
 import type { WorkflowSpec } from './workflow/workflow.ts'
 
 /** The members of something, of which no more is known. */
@@ -41,6 +42,7 @@ interface Specs {
   readonly trust_rules: TrustRuleSpec
   readonly hosts: HostSpec
   readonly bindings: BindingSpec
+  readonly sinks: SinkSpec
 }
 
 /** The spec of a resource of type `T`; {@link Fields} where that can be any type. */

@@ -18,6 +18,7 @@ import {
   trustRuleKind,
   trustRuleOperations,
 } from './service-identities/kind.ts'
+import { sinkKind, sinkOperations } from './sinks/kind.ts'
 import { teamKind, teamOperations } from './teams/kind.ts'
 import { userKind, userOperations } from './users/kind.ts'
 import { virtualMcpKind, virtualMcpOperations } from './virtual-mcps/kind.ts'
@@ -44,6 +45,7 @@ const TABLE: Readonly<Record<ResourceType, { kind: Kind; operations: Readonly<Re
     trust_rules: { kind: trustRuleKind, operations: trustRuleOperations },
     hosts: { kind: hostKind, operations: hostOperations },
     bindings: { kind: bindingKind, operations: bindingOperations },
+    sinks: { kind: sinkKind, operations: sinkOperations },
   }
 
 export const ALL_KINDS: readonly Kind[] = Object.values(TABLE).map(({ kind }) => kind)

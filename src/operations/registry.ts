@@ -86,6 +86,8 @@ import { diffRevisions, getRevision, listRevisions } from './revisions/revisions
 import { rollbackRevision } from './revisions/rollback.ts'
 import { issueSecret, serviceIdentityOperations, trustRuleOperations } from './service-identities/kind.ts'
 import { connectManagementMcp, getSettings, listSettings, updateSettings } from './settings/settings.ts'
+import { replaySink, testSink } from './sinks/deliver.ts'
+import { sinkOperations } from './sinks/kind.ts'
 import { teamOperations } from './teams/kind.ts'
 import { userOperations } from './users/kind.ts'
 import { offboardUser, reachOfUser } from './users/reach.ts'
@@ -226,6 +228,9 @@ const IN_ORDER: readonly Operation[] = [
   ...Object.values(trustRuleOperations),
   ...Object.values(hostOperations),
   ...Object.values(bindingOperations),
+  ...Object.values(sinkOperations),
+  testSink,
+  replaySink,
   listMcpEndpoints,
   listRevisions,
   getRevision,

@@ -52,6 +52,7 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
     parameters: { path: '/v2' },
     proxies: ['orders:idle'],
   }),
+  'sinks.replay': () => ({ id: 'there', from: '2020-01-01T00:00:00Z' }),
   'revisions.list': () => ({}),
   'revisions.get': () => ({ id: '1' }),
   'revisions.diff': () => ({ from: '1' }),

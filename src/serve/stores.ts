@@ -74,6 +74,8 @@ export interface Stores extends Configuration {
   readonly named: { readonly config?: string; readonly records?: string; readonly idempotency?: string }
   /** What follows where that cannot be used. */
   readonly effects: { readonly idempotency?: string }
+  /** Where readers of records find them. */
+  readonly recordsPlace: Pick<QuerySetup, 'path' | 'database'>
   readonly recorder: Recorder
   readonly records: RecordQueries
 }
@@ -236,6 +238,7 @@ export async function openStores(its: Start): Promise<Stores> {
     effects: database === null ? {} : { idempotency: SHARED_KEYS_EFFECT },
     counterMemory,
     counters,
+    recordsPlace: { path, database },
     recorder,
     records: createFreshQueries(recorder, queries),
   }

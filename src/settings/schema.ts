@@ -110,6 +110,7 @@ export const SCHEMA = z.strictObject({
   RUNNER_TOKEN_FILE: FilePath.optional(),
   RECORDS_KEEP: Period.prefault('30d'),
   RECORDS_MAX_SIZE: Size.prefault('10GB'),
+  SINK_DIR: FilePath.optional(),
   AUDIT_KEEP: Period.refine((ms) => ms >= DAY_MS, 'at least 1d').prefault('400d'),
   AUDIT_HOLD: z.enum(['off', 'on'], '`off` or `on`').default('off'),
   LOCAL_SIGN_IN: z.enum(['on', 'off'], '`on` or `off`').default('on'),
@@ -271,6 +272,10 @@ export const TEXTS: Record<SettingName, SettingText> = {
   RECORDS_MAX_SIZE: {
     shown: '`10GB`',
     text: 'Maximum size of request records on disk: a number and `MB` or `GB`. Beyond that, the oldest records are deleted.',
+  },
+  SINK_DIR: {
+    shown: 'none',
+    text: 'Directory in which [sinks](sinks.md) of the type `file` write. Without it, such sinks are refused.',
   },
   AUDIT_KEEP: {
     shown: '`400d`',

@@ -6,7 +6,7 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { entryUrl } from '../base/program.ts'
 
-type Entry = 'gateway' | 'recorder' | 'query' | 'leases' | 'check'
+type Entry = 'gateway' | 'recorder' | 'query' | 'leases' | 'sinks' | 'check'
 
 /** Megabytes of a thread's young generation. With 24, calls over MCP cost a fifth more CPU: more of what they make outlives a collection. */
 const YOUNG_MB_MAX = 96

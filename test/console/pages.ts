@@ -34,6 +34,7 @@ export const PAGES: readonly ConsolePage[] = [
     'analytics',
     'audit',
     'exports',
+    'sinks',
     'revisions',
     'users',
     'teams',

@@ -83,7 +83,9 @@ test('a bundle needs neither sources nor packages, and each of its threads does 
   mark(slot)
   const main = join(slot, 'command.js')
   await using upstream = await startUpstream()
-  const up = await startUp(join(alone, 'data'), [], {}, false, undefined, main)
+  const closed = await ownPort()
+  const flags = ['--valkey-url', `redis://127.0.0.1:${closed}`]
+  const up = await startUp(join(alone, 'data'), flags, {}, false, undefined, main)
   t.after(() => up.child.kill('SIGKILL'))
   const issued = await runPostern(
     ['token', '--role', 'admin', '--ttl', '1h', '--data', join(alone, 'data')],
@@ -97,8 +99,9 @@ test('a bundle needs neither sources nor packages, and each of its threads does 
   // Gateway and recorder
   assert.equal((await call('GET', `${up.gatewayUrl}/orders/v1/orders/7`, { token })).status, 200)
   await eventually(async () => (await manage('GET', '/records?limit=1')).json.items.length === 1)
+  // Leases, with the client of Valkey
+  await eventually(() => /redis:\/\/.* cannot be used: .*ECONNREFUSED/.test(up.output()), up.output)
   // Code and services
-  const closed = await ownPort()
   const workflow = flow(
     [
       { id: 'sum', type: 'code_node', config: { language: 'typescript', code: '(): number => 40 + 2' } },

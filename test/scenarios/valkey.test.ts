@@ -57,6 +57,7 @@ test('health, metrics and the log tell whether Valkey can be used, and its loss 
   assert.equal((await isUp(server, true)).status, 'pass')
   assert.ok(!server.log.some((line) => line.includes(PASSWORD)), server.log.join('\n'))
   const shown = await server.manage('GET', '/settings')
+  assert.equal(shown.status, 200, shown.text)
   assert.ok(!shown.text.includes(PASSWORD))
 })
 

@@ -77,6 +77,61 @@ export function recordStoreSuite(name: string, make: () => Promise<RecordPlace>)
     await store.close()
   })
 
+  test(`${name}: readers follow blocks in the order in which they were stored, also where blocks are merged`, async () => {
+    const place = await make()
+    const store = await place.open()
+    const reader = await place.openReader()
+    const follow = async (after: number): Promise<{ rows: number[]; places: number[] }> => {
+      const [rows, places]: [number[], number[]] = [[], []]
+      for (let at = after; ; ) {
+        const found = await reader.next(at)
+        if (found === undefined) return { rows, places }
+        rows.push(found.block.rows)
+        places.push(found.place)
+        at = found.place
+      }
+    }
+    assert.equal(await reader.next(0), undefined)
+    assert.equal(await reader.placeBefore(0), 0)
+    // Times do not matter: a slow request is stored late
+    await store.append([block(1), block(30), block(4)])
+    await store.append([block(2)])
+    const first = await follow(0)
+    assert.deepEqual(first.rows, [1, 30, 4, 2])
+    assert.deepEqual(
+      first.places,
+      first.places.toSorted((one, other) => one - other),
+    )
+    const [, second, , last] = first.places as [number, number, number, number]
+    assert.deepEqual((await follow(second)).rows, [4, 2])
+
+    await count(store)
+    const small = await store.small(10, 9, null, true)
+    await store.replace(
+      small.map(({ id }) => id),
+      block(7),
+    )
+    assert.deepEqual((await follow(last)).rows, [], 'who has passed a block does not get it again merged')
+    assert.deepEqual((await follow(second)).rows, [7], 'who has not passed all of them misses none')
+    assert.deepEqual((await follow(0)).rows, [30, 7])
+
+    const [merged] = await store.find({ ...ALL, words: ['w7'] }, 0, 1)
+    await store.erase(merged!.id, block(6), null)
+    assert.deepEqual((await follow(last)).rows, [], 'an erasure gives nothing again')
+    await store.append([block(8)])
+    assert.deepEqual((await follow(last)).rows, [8])
+    assert.deepEqual(
+      (await follow(await reader.placeBefore(NOW + 80))).rows,
+      [30, 6, 8],
+      'from the slow one on',
+    )
+    assert.deepEqual((await follow(await reader.placeBefore(NOW * 2))).rows, [], 'only what comes later')
+    assert.deepEqual((await follow(await reader.placeBefore(0))).rows, [30, 6, 8])
+    assert.match(await reader.identity(), /^[0-9a-f]{32}$/)
+    await reader.close()
+    await store.close()
+  })
+
   test(`${name}: small blocks of one environment and share are put together`, async () => {
     const store = await (await make()).open()
     await store.append([

@@ -153,6 +153,10 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: ['base'],
     is: 'Asks databases for workflows. Connections pass the egress rule; messages of failures contain no secret and no value',
   },
+  sinks: {
+    may: ['base', 'model', 'store/ports', 'record', 'version'],
+    is: 'Sends what happened to other systems, in a thread of its own. A destination that misbehaves holds up no other and no request',
+  },
   nodes: {
     may: ['base', 'model', 'snapshot/schema', 'detectors', 'services/port'],
     is: 'Validates a workflow without running it. `nodes/<name>/definition.ts` has a schema, `nodes/<name>/run.ts` has none',
@@ -187,6 +191,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'nodes',
       'import',
       'guardrails',
+      'sinks/port',
       'operations/engine',
     ],
     is: 'Each folder has one kind of resource, such as `operations/policies/kind.ts`, with its own rules and operations',
@@ -337,6 +342,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'gateway/forward/try-credential',
       'upkeep/data-files',
       'upkeep/moved',
+      'sinks/port',
     ],
     is: 'The control plane: how callers prove their identity, and which interface answers a path',
   },

@@ -25,6 +25,8 @@ import {
   type HAS,
   heldLease,
   LACKS,
+  LEASES_DOWN,
+  LEASES_UP,
   type LeaseCells,
   type LeaseState,
   leaseLeft,
@@ -69,6 +71,8 @@ class SharedCounters implements Counters {
   readonly #slot: number
   readonly #nodes: Int32Array
   readonly #cells: LeaseCells
+  /** Read in each request, also where there are no leases. */
+  readonly #leaseState: Int32Array
   readonly #parts = new NodeParts()
   readonly #table: CounterTable
   /** Counters that requests choose. */
@@ -105,6 +109,7 @@ class SharedCounters implements Counters {
     this.#slot = slot
     this.#nodes = tables.nodesCell
     this.#cells = tables.cells
+    this.#leaseState = tables.cells.stateCell
     this.#table = tables.table
     this.#failures = tables.failures
     this.#keyed = tables.keyed
@@ -131,8 +136,9 @@ class SharedCounters implements Counters {
 
   partOf(plan: LimitPlan): LimitPlan {
     const nodes = this.#nodes[0]!
-    const state = this.#cells.state
-    return nodes === 1 && state !== 'down' ? plan : this.#parts.of(plan, nodes, state)
+    return nodes === 1 && this.#leaseState[0] !== LEASES_DOWN
+      ? plan
+      : this.#parts.of(plan, nodes, this.#cells.state)
   }
 
   get shared(): LeaseState {
@@ -170,7 +176,7 @@ class SharedCounters implements Counters {
 
   take(plan: LimitPlan, now: number, isLast = false): number | 'ask' {
     const { limits } = plan
-    const leases = this.#cells.isUp
+    const leases = this.#leaseState[0] === LEASES_UP
     let misses = false
     this.wasFull = false
     this.wasShort = false
@@ -329,7 +335,7 @@ class SharedCounters implements Counters {
     const total = totalOf(table, entry)
     this.#remaining[index] = this.#remaining[index]! - cost
     this.#slots[index] =
-      this.#cells.isUp && isLeased(limit)
+      this.#leaseState[0] === LEASES_UP && isLeased(limit)
         ? useLease(table, entry, limit, this.#cells, planned.isKeyed ? 1 : 0, time)
         : 0
     switch (limit.algorithm) {
@@ -372,7 +378,7 @@ class SharedCounters implements Counters {
     const nodes = this.#nodes[0]!
     let left = this.#remaining[index]!
     if (nodes !== 1 && entry !== -1) left = this.#shareOfRest(planned, entry, nodes, left)
-    const isShared = this.#cells.isUp && entry !== -1 && isLeased(planned.limit)
+    const isShared = this.#leaseState[0] === LEASES_UP && entry !== -1 && isLeased(planned.limit)
     if (isShared) left = Math.min(left, leaseLeft(this.#tableOf(planned), entry, planned.limit, now))
     const lacks = Math.max(1, planned.limit.cost - left)
     this.#resets[index] = entry === -1 ? GUESS_MS : this.#resetOf(planned, entry, now, lacks)
@@ -427,7 +433,7 @@ class SharedCounters implements Counters {
         high: this.#highs[index]!,
         time: this.#times[index]!,
         slot: this.#slots[index]!,
-        era: this.#cells.era,
+        era: this.#slots[index] === 0 ? 0 : this.#cells.era,
       })
     }
     return heldLimits

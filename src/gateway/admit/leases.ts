@@ -66,6 +66,8 @@ const PLACES_LIFE_MS = 10_000
 
 /** `off`: no Valkey. `down`: it cannot be used, so each node admits its part. */
 const LEASE_STATES = ['off', 'up', 'down'] as const
+export const LEASES_UP = 1
+export const LEASES_DOWN = 2
 export type LeaseState = (typeof LEASE_STATES)[number]
 
 /** What a counter says of its lease. */
@@ -124,8 +126,12 @@ export function storedBurst(max: number, burst: number, windowMs: number, lifeMs
 export class LeaseCells {
   readonly #cells: Int32Array
 
+  /** One word: {@link LEASES_UP} or {@link LEASES_DOWN}; another one without Valkey. */
+  readonly stateCell: Int32Array
+
   constructor(cells: Int32Array) {
     this.#cells = cells
+    this.stateCell = cells.subarray(STATE, STATE + 1)
   }
 
   get state(): LeaseState {
@@ -134,7 +140,7 @@ export class LeaseCells {
 
   /** True where limits are counted in Valkey. */
   get isUp(): boolean {
-    return this.#cells[STATE] === 1
+    return this.#cells[STATE] === LEASES_UP
   }
 
   setState(state: LeaseState): void {

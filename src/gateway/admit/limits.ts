@@ -23,9 +23,10 @@ let waiting = 0
 export function limitsAdmit(exchange: Routed): RefusalCode | null | Promise<RefusalCode | null> {
   const { counters } = exchange.lane
   const whole = planOf(exchange)
+  if (whole.closed !== null) return closed(exchange, whole.closed)
+  if (whole.limits.length === 0) return null
   const plan = counters.partOf(whole)
   if (plan.closed !== null) return closed(exchange, plan.closed)
-  if (plan.limits.length === 0) return null
   if (plan.keyed.length > 0) nameKeys(exchange, plan)
   const refused = counters.take(plan, exchange.now)
   if (refused === 'ask') return takeLater(exchange, whole, plan, true)

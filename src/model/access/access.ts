@@ -53,6 +53,7 @@ export const PERMISSIONS: readonly string[] = [
   'credentials:rotate',
   'origins:test',
   'virtual_mcps:publish',
+  'sinks:test',
   'keys:read',
   'keys:rotate',
   'config:read',

@@ -24,6 +24,7 @@ import type {
   OriginProbe,
   RecordQueries,
   Replayer,
+  SinkPort,
   TriggerCaptures,
   UpstreamWatch,
   WorkflowTrials,
@@ -62,6 +63,8 @@ export interface OperationContext {
   readonly credentials: CredentialProbe
   /** Finds out how origins are spoken to and what they list. */
   readonly origins: OriginProbe
+  /** Sends test events to sinks. */
+  readonly sinks: SinkPort
   /** Processes that share the database of this one. */
   readonly nodes: NodePort
   /** Knows the authorization servers of origins. */

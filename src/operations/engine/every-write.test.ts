@@ -46,6 +46,8 @@ const PASSES: Readonly<Record<string, string>> = {
   'personal_tokens.create': 'users make their own',
   'personal_tokens.revoke': 'users end their own',
   'requests.replay': 'it changes nothing',
+  'sinks.replay': 'the position of a sink is no configuration',
+  'sinks.test': 'it changes nothing',
   'workflows.test': 'it changes nothing',
   'workflows.start_capture': 'it changes nothing that is stored',
   'workflows.cancel_capture': 'it changes nothing that is stored',

@@ -49,6 +49,7 @@ import type {
   OriginProbe,
   RecordQueries,
   Replayer,
+  SinkPort,
   TriggerCaptures,
   UpstreamWatch,
   WorkflowTrials,
@@ -81,6 +82,7 @@ export interface InvokeDeps {
   readonly trials: WorkflowTrials
   readonly captures: TriggerCaptures
   readonly nodes: NodePort
+  readonly sinks: SinkPort
   readonly guardrails: GuardrailTrials
   readonly credentials: CredentialProbe
   readonly origins: OriginProbe
@@ -471,6 +473,7 @@ function contextOf(
     trials: deps.trials,
     captures: deps.captures,
     nodes: deps.nodes,
+    sinks: deps.sinks,
     guardrails: deps.guardrails,
     credentials: deps.credentials,
     origins: deps.origins,

@@ -7,6 +7,7 @@ import type { Explanation, Hypothetical } from '../../model/explanation.ts'
 import type { OriginProbed } from '../../model/mcp/origin.ts'
 import type { KeptExport, RequestRecord, WholeRecord } from '../../model/record.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
+import type { SinkTest } from '../../model/sink.ts'
 import type { CapturedRequest, CaptureMatch } from '../../model/workflow/capture.ts'
 import type { TrialAnswer, TrialAsked, TrialStep } from '../../model/workflow/trial.ts'
 import type { FollowedRecords, Removal } from '../../record/messages.ts'
@@ -97,6 +98,14 @@ export interface OriginProbe {
    * @param as whose account at an origin with connections is used: the id of a person, or SHARED. Absent: it is asked as nobody
    */
   probe(origin: OriginFragment, as?: string): Promise<OriginProbed>
+}
+
+/** Delivery to sinks. */
+export interface SinkPort {
+  /** Sinks may write files: POSTERN_SINK_DIR is set. */
+  readonly writesFiles: boolean
+  /** Sends a test event. Never rejects for what the destination does. */
+  test(sink: Resource<'sinks'>): Promise<SinkTest>
 }
 
 export interface OriginAuthorizations {

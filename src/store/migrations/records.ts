@@ -160,6 +160,25 @@ export const RECORD_MIGRATIONS: readonly Migration[] = [
       `insert into record_probes (id, at) values (1, clock_timestamp())`,
     ],
   },
+  {
+    version: 9,
+    name: 'the order in which blocks were stored',
+    // A merged block without its place stands at its id: readers in that order get its rows again
+    compatibleFrom: 8,
+    sqlite: [
+      `ALTER TABLE blocks ADD COLUMN place INTEGER`,
+      `CREATE INDEX blocks_place ON blocks (coalesce(place, id))`,
+      `CREATE TABLE identity (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        name TEXT NOT NULL
+      ) STRICT`,
+      `INSERT INTO identity (id, name) VALUES (1, lower(hex(randomblob(16))))`,
+    ],
+    postgres: [
+      `alter table record_blocks add column place bigint`,
+      `create index record_blocks_place on record_blocks ((coalesce(place, id)))`,
+    ],
+  },
 ]
 
 /** Steps of the file of idempotency keys, in order. A released step is never changed; a later one follows. */

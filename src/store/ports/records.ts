@@ -47,7 +47,10 @@ export interface RecordStore {
     environment: string | null,
     proved: boolean,
   ): Promise<readonly StoredBlock[]>
-  /** Puts one block in the place of others, in one transaction. */
+  /**
+   * Puts one block in the place of others, in one transaction. In {@link RecordReader.next} it stands where the last of them stood, so that a
+   * reader between them misses nothing and may get rows again.
+   */
   replace(ids: readonly number[], block: RecordBlock): Promise<void>
   /** Blocks in which such rows may be, in the order of their ids, of which all are above `after`. */
   find(range: BlockRange, after: number, blocksMax: number): Promise<readonly StoredBlock[]>
@@ -57,7 +60,7 @@ export interface RecordStore {
    */
   takeUpkeep(): Promise<void>
   /**
-   * Puts a block, or nothing, in the place of another, and leaves nothing of that in the pages of the file. False where the block was
+   * Puts a block, or nothing, in the place of another, also for {@link RecordReader.next}, and leaves nothing of that in the pages of the file. False where the block was
    * not there any more: another process had put its rows into another one, which has a higher id. Then nothing was changed.
    * @param rollups what this changes in the rollups, stored in the same transaction; null where they do not count the block
    */
@@ -235,6 +238,16 @@ export interface RecordReader {
    * none. Before it records may be missing.
    */
   removedUntil(): Promise<number | null>
+  /**
+   * The first block after a place, in the order in which blocks were stored; undefined where there is none yet. Blocks of one writer are in
+   * their order, and a block never appears before a place that was passed.
+   * @param after a place that this method or `placeBefore` has given; 0 for the first block
+   */
+  next(after: number): Promise<PlacedBlock | undefined>
+  /** The place before the first block in which records since a time may be, milliseconds since the epoch. */
+  placeBefore(timeMs: number): Promise<number>
+  /** Names the store. Places in one store mean nothing in another. */
+  identity(): Promise<string>
   /** Rows of blocks in which records of a time may be, counted up to about `rowsMax`. */
   rowsWithin(fromMs: number, toMs: number, rowsMax: number): Promise<number>
   /**
@@ -243,6 +256,12 @@ export interface RecordReader {
    */
   rollups<T>(read: (view: RollupView) => Promise<T>): Promise<T>
   close(): Promise<void>
+}
+
+/** A block with its place in the order in which blocks were stored: a number above 0 that no other block has. */
+interface PlacedBlock {
+  readonly block: StoredBlock
+  readonly place: number
 }
 
 export interface RollupView {

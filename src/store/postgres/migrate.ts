@@ -14,6 +14,7 @@ export const LOCKS = {
   oauth: 7_700_003,
   links: 7_700_004,
   exports: 7_700_005,
+  blocks: 7_700_006,
 } as const
 
 /** What has steps of its own in `schema_versions`. */

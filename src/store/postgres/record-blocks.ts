@@ -2,6 +2,7 @@
 import type { BlockRange, RecordBlock, StoredBlock } from '../ports/records.ts'
 import { type PgClient, SCHEMA } from './connection.ts'
 import { BIGINT, BOOLEAN, BYTES, INTEGER, literal, numeral, TEXT } from './copy-out.ts'
+import { LOCKS } from './migrate.ts'
 
 const READ =
   'b.id, b.rows, b.proved, b.min_time, b.max_time, b.classes, b.agents, b.environment, b.words, b.numbers, b.text'
@@ -74,8 +75,11 @@ export async function appendBlocks(
 ): Promise<boolean> {
   const { text, values } = tableOf(blocks, 3)
   const { rowCount } = await client.query(
-    `with mark as (
-       insert into ${SCHEMA}.record_writers (writer, seq, at) values ($1, $2, clock_timestamp())
+    // Readers in the order of the ids wait for this lock: see `lastCommitted`. It is taken before the ids
+    `with turn as materialized (select pg_advisory_xact_lock_shared(${LOCKS.blocks}, 0)),
+     mark as (
+       insert into ${SCHEMA}.record_writers (writer, seq, at)
+         select $1::text, $2::bigint, clock_timestamp() from turn
          on conflict (writer) do update set seq = excluded.seq, at = excluded.at
          where record_writers.seq < excluded.seq
          returning 1),
@@ -90,13 +94,32 @@ export async function appendBlocks(
   return rowCount !== 0
 }
 
-/** Adds a block in a transaction. @returns its id */
-export async function addBlock(client: PgClient, block: RecordBlock): Promise<number> {
+/** Adds a block in a transaction, at the place of one or more others. @returns its id */
+export async function addBlock(client: PgClient, block: RecordBlock, place: number): Promise<number> {
   const parameters = TYPES.map((_, at) => `$${at + 1}`).join(', ')
   const { rows } = await client.query(
-    `insert into ${SCHEMA}.record_blocks (id, ${WRITTEN})
-       values (nextval('${SCHEMA}.record_block_ids'), ${parameters}) returning id`,
+    `insert into ${SCHEMA}.record_blocks (id, ${WRITTEN}, place)
+       values (nextval('${SCHEMA}.record_block_ids'), ${parameters}, ${numeral(place)}) returning id`,
     valuesOf(block),
   )
   return Number(rows[0]?.['id'])
+}
+
+/** The place of the last of several blocks that are there. */
+export async function lastPlace(client: PgClient, ids: readonly number[]): Promise<number> {
+  const { rows } = await client.query(
+    `select max(coalesce(place, id)) as place from ${SCHEMA}.record_blocks where id = any ($1::bigint[])`,
+    [ids],
+  )
+  return Number(rows[0]?.['place'] ?? 0)
+}
+
+/**
+ * An id up to which no block can appear any more, by statements of a transaction that reads what is committed. Ids are given out before their
+ * blocks are committed, and several processes append at a time: this waits for the appends under way, which take milliseconds at the server.
+ */
+export async function lastCommitted(client: PgClient): Promise<number> {
+  await client.query(`select pg_advisory_xact_lock(${LOCKS.blocks}, 0)`)
+  const { rows } = await client.query(`select last_value from ${SCHEMA}.record_block_ids`)
+  return Number(rows[0]?.['last_value'] ?? 0)
 }

@@ -5,7 +5,7 @@ import type { BlockRange, RecordBlock, RecordReader, RollupView, StartedShard } 
 import { openPool, type PgClient, SCHEMA } from './connection.ts'
 import { BIGINT, BYTES, INTEGER, numeral, TEXT } from './copy-out.ts'
 import { inTransaction } from './migrate.ts'
-import { readBlocks, within } from './record-blocks.ts'
+import { lastCommitted, lastPlace, readBlocks, within } from './record-blocks.ts'
 
 /** Blocks that are read at a time: few at first, because a page of a list needs no more. */
 const BLOCKS_FIRST = 2
@@ -33,6 +33,34 @@ export async function openRecordReader(address: DatabaseAddress): Promise<Record
         const { rows } = await client.query(`select until from ${SCHEMA}.record_removed`)
         return rows[0] === undefined ? null : Number(rows[0]['until'])
       }),
+    async next(after) {
+      if (!(await reading((client) => hasBlocksAfter(client, after)))) return undefined
+      const last = await turns.run(() => inTransaction(pool, lastCommitted, { begin: 'begin' }))
+      return reading(async (client) => {
+        const [block] = await readBlocks(
+          client,
+          `from ${SCHEMA}.record_blocks b
+             where coalesce(b.place, b.id) > ${numeral(after)} and coalesce(b.place, b.id) <= ${numeral(last)}
+             order by coalesce(b.place, b.id) limit 1`,
+        )
+        return block && { block, place: await lastPlace(client, [block.id]) }
+      })
+    },
+    placeBefore: (timeMs) =>
+      reading(async (client) => {
+        const { rows } = await client.query(
+          `select coalesce(
+             (select min(coalesce(place, id)) - 1 from ${SCHEMA}.record_blocks where max_time >= $1),
+             (select max(coalesce(place, id)) from ${SCHEMA}.record_blocks), 0) as place`,
+          [Math.floor(timeMs)],
+        )
+        return Number(rows[0]?.['place'])
+      }),
+    identity: () =>
+      reading(async (client) => {
+        const { rows } = await client.query(`select store from ${SCHEMA}.record_upkeep`)
+        return String(rows[0]?.['store'])
+      }),
     rowsWithin: (fromMs, toMs, rowsMax) =>
       reading(async (client) => {
         const count = async (blocksMax: number) => {
@@ -55,6 +83,14 @@ export async function openRecordReader(address: DatabaseAddress): Promise<Record
       }),
     close: () => turns.run(() => pool.end()),
   }
+}
+
+async function hasBlocksAfter(client: PgClient, after: number): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `select 1 from ${SCHEMA}.record_blocks where coalesce(place, id) > $1 limit 1`,
+    [after],
+  )
+  return rowCount !== 0
 }
 
 /** By pages: a cursor gives its rows as text only. */

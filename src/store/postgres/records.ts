@@ -9,7 +9,7 @@ import type { LastingRecordStore, RecordBlock, RecordStore, StoredBlock } from '
 import { StoreUnavailable } from '../ports/unavailable.ts'
 import { type PgClient, SCHEMA } from './connection.ts'
 import { literal, numeral } from './copy-out.ts'
-import { addBlock, appendBlocks, bytesOf, readBlocks, within } from './record-blocks.ts'
+import { addBlock, appendBlocks, bytesOf, lastPlace, readBlocks, within } from './record-blocks.ts'
 import { RecordDatabase } from './record-database.ts'
 import { createQuotaStore } from './record-quotas.ts'
 import { createRollupStore, writeRollups } from './record-rollups.ts'
@@ -145,9 +145,10 @@ function upkeepOf(
     },
     replace: (ids, block) =>
       upkeep.transaction(async (client) => {
+        const place = await lastPlace(client, ids)
         const gone = await removeBlocks(client, ids)
         if (gone !== ids.length) throw new Error('blocks that were put together are gone')
-        await addBlock(client, block)
+        await addBlock(client, block, place)
         await resize(client, block.proved, bytesOf(block))
       }),
     takeUpkeep: () => upkeep.take(),
@@ -158,8 +159,9 @@ function upkeepOf(
           [id],
         )
         if (rowCount === 0) return false
+        const at = await lastPlace(client, [id])
         await removeBlocks(client, [id])
-        const place = left === null ? null : await addBlock(client, left)
+        const place = left === null ? null : await addBlock(client, left, at)
         if (change !== null) {
           if (left !== null) await resize(client, left.proved, bytesOf(left))
           await writeRollups(client, change)

@@ -83,7 +83,7 @@ test('a file of a newer version that allows this one is opened as it is, and one
     }
     await use(file)
     assert.deepEqual(versions(), [
-      [newest, newest],
+      [newest, steps.at(-1)!.compatibleFrom ?? newest],
       [newest + 1, newest],
     ])
     {

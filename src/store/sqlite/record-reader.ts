@@ -58,6 +58,24 @@ export function openRecordReader(path: string): RecordReader {
         const row = db.prepare('SELECT until FROM removed').get()
         return row === undefined ? null : Number(row['until'])
       }),
+    next: (after) =>
+      reading(() => {
+        const row = db
+          .prepare(
+            'SELECT *, coalesce(place, id) AS placed FROM blocks WHERE coalesce(place, id) > ? ORDER BY coalesce(place, id) LIMIT 1',
+          )
+          .get(after)
+        return row && { block: toStoredBlock(row), place: Number(row['placed']) }
+      }),
+    placeBefore: (timeMs) =>
+      reading(() => {
+        const first = db.prepare('SELECT min(coalesce(place, id)) AS place FROM blocks WHERE max_time >= ?')
+        const found = first.get(timeMs)?.['place']
+        if (found != null) return Number(found) - 1
+        const last = db.prepare('SELECT max(coalesce(place, id)) AS place FROM blocks').get()
+        return Number(last?.['place'] ?? 0)
+      }),
+    identity: () => reading(() => String(db.prepare('SELECT name FROM identity').get()?.['name'])),
     rowsWithin: (fromMs, toMs, rowsMax) =>
       reading(() => {
         let rows = 0

@@ -45,7 +45,7 @@ const COUNTED = 'id NOT IN (SELECT id FROM uncounted)'
 
 function createStore(db: DatabaseSync, path: string): RecordStore {
   const insert = db.prepare(
-    'INSERT INTO blocks (min_time, max_time, rows, classes, agents, environment, words, numbers, text, proved, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO blocks (min_time, max_time, rows, classes, agents, environment, words, numbers, text, proved, bytes, place) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   )
   const remove = db.prepare('DELETE FROM blocks WHERE id = ?')
   const small = db.prepare(
@@ -77,11 +77,16 @@ function createStore(db: DatabaseSync, path: string): RecordStore {
   const pruneQuotas = db.prepare(
     'DELETE FROM quotas WHERE period < ? AND turn < (SELECT turn FROM quota_turns) - ?',
   )
-  const add = (block: RecordBlock): number | bigint => {
+  const placeOf = db.prepare('SELECT coalesce(place, id) AS place FROM blocks WHERE id = ?')
+  /** The place of the last of several blocks. */
+  const lastPlace = (ids: readonly number[]): number =>
+    Math.max(...ids.map((id) => Number(placeOf.get(id)?.['place'] ?? 0)))
+  /** @param place null for the end */
+  const add = (block: RecordBlock, place: number | null = null): number | bigint => {
     const { minTimeMs, maxTimeMs, rows, classes, agents, environment, words, numbers, text, proved } = block
     const head = [minTimeMs, maxTimeMs, rows, classes, agents, environment]
     const bytes = Buffer.byteLength(words) + numbers.byteLength + text.byteLength
-    return insert.run(...head, words, numbers, text, proved ? 1 : 0, bytes).lastInsertRowid
+    return insert.run(...head, words, numbers, text, proved ? 1 : 0, bytes, place).lastInsertRowid
   }
   const notCounted = db.prepare('INSERT INTO uncounted (id) VALUES (?)')
   const rollups = createRollupStore(db, path)
@@ -97,8 +102,9 @@ function createStore(db: DatabaseSync, path: string): RecordStore {
     replace: async (ids, block) =>
       guarded(path, () =>
         inTransaction(db, () => {
+          const place = lastPlace(ids)
           for (const id of ids) remove.run(id)
-          add(block)
+          add(block, place)
         }),
       ),
     prune: async (beforeMs, blocksMax) =>
@@ -127,11 +133,12 @@ function createStore(db: DatabaseSync, path: string): RecordStore {
         try {
           let isThere = false
           inTransaction(db, () => {
+            const place = lastPlace([id])
             isThere = remove.run(id).changes > 0
             if (!isThere) return
-            const place = left === null ? null : add(left)
+            const its = left === null ? null : add(left, place)
             if (change !== null) rollups.write(change)
-            else if (place !== null) notCounted.run(place)
+            else if (its !== null) notCounted.run(its)
           })
           return isThere
         } finally {

@@ -282,6 +282,7 @@ export const RESOURCE_COMMANDS: readonly CommandEntry[] = [
   { name: 'requests', group: CALLS, about: 'Explain a request or send a recorded one again' },
   { name: 'metrics', group: CALLS, about: 'Figures of requests by time, client and endpoint' },
   { name: 'exports', group: CALLS, about: 'Files with records or audit entries' },
+  { name: 'sinks', group: CALLS, about: 'Systems to which records and audit entries are sent' },
   { name: 'collections', group: SERVED, about: 'APIs: base path, upstream, rules for all endpoints' },
   { name: 'proxies', group: SERVED, about: 'Endpoints of an API: method, path, rules' },
   { name: 'workflows', group: SERVED, about: 'Endpoints that run several steps' },

@@ -156,6 +156,8 @@ const EXAMPLES: Readonly<Record<string, Members>> = {
   'users.toggle': { id: 'ann', active: false },
   'users.offboard': { id: 'ann', confirm: 'ann' },
   'service_identities.toggle': { id: 'ci', active: false },
+  'sinks.toggle': { id: 'siem', active: false },
+  'sinks.replay': { id: 'siem', from: '2026-01-01T00:00:00Z' },
   'bindings.toggle': { id: 'nightly', active: false },
   'hosts.toggle': { id: 'claude', active: false },
   'revisions.rollback': { id: '41', confirm: '41' },

@@ -166,7 +166,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   query_metrics: 'Metrics: errors and latency by status, endpoint, time, client or agent.',
   query_logs:
     'Request records: search, show, follow, replay or delete calls, or explain a request or refusal.',
-  manage_exports: 'Exports of request records or the audit log to CSV or NDJSON.',
+  manage_exports: 'Exports of request records or the audit log to CSV or NDJSON, and sinks that get both.',
 }
 
 /** Longest sentence of a group. A longer one would leave too little of a description for the actions. */

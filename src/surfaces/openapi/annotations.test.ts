@@ -178,11 +178,11 @@ test('each reference of each kind is marked where it is written', () => {
 /** Numbers that count something, or are numbers of something. */
 const PLAIN_NUMBERS: ReadonlySet<string> = new Set(
   `aborted added adopt allow_deletes attempts base_revision bindings breaking burst calls captured changed checkpoints client_errors
-  clients config_revision contract_faults cost count create depth diff_entries draft_proxies endpoints entries equals errors
-  expected_revision failures faults from from_agents held imported in is items keyed_from left left_off left_out limit line max max_complexity max_depth
-  min min_retries missing more nodes off order own own_max pending pending_revision places present prompts proxies records_read records_waiting refused remaining remove removed
+  clients config_revision contract_faults cost count create depth diff_entries draft_proxies dropped endpoints entries equals errors
+  expected_revision facility failures faults from from_agents held imported in is items keep keyed_from left left_off left_out limit line max max_complexity max_depth
+  min min_retries missing more nodes off order own own_max pending pending_revision places port present prompts proxies records_read records_waiting refused remaining remove removed
   resealed resolved resource_templates resources retries revision revision_after revision_before revoked rolled_back_to rows rule
-  schemas secrets seq server_errors shown silent_nodes status stopped_at successes threads to tools unchanged undecided unmatched update upstream_status
+  schemas secrets sent seq server_errors shown silent_nodes status stopped_at successes threads to tools unchanged undecided unmatched update upstream_status
   used valid_tokens was weight workflow_revision worst_excess would_refuse`.split(/\s+/),
 )
 

@@ -22,6 +22,7 @@ import {
   Network,
   Plug,
   ScrollText,
+  Send,
   Server,
   Settings,
   ShieldAlert,
@@ -104,6 +105,7 @@ const GROUPS: readonly Group[] = [
       { label: 'Analytics', to: '/analytics', icon: ChartLine, needs: 'metrics.overview', letter: 'y' },
       { label: 'Audit', to: '/audit', icon: FileClock, needs: 'audit.list', letter: 'u' },
       { label: 'Exports', to: '/exports', icon: Download, needs: 'exports.list' },
+      { label: 'Sinks', to: '/sinks', icon: Send, needs: 'sinks.list' },
     ],
   },
   {
