@@ -141,8 +141,8 @@ test('timers that stood before do not count, and run after the measurement; thos
 
 test('a request over REST', { skip }, async (t) => {
   const files = await filesOf(await start(), `GET /orders/v1/orders/7 HTTP/1.1\r\n${HEAD}\r\n`)
-  // The check of guardrails is a file of its own, and all of them where none applies; so are the leases of counters that nodes share
-  check(t, files, 60)
+  // The check of guardrails is a file of its own, and all of them where none applies
+  check(t, files, 59)
 })
 
 test('an execute_call', { skip }, async (t) => {
@@ -151,7 +151,7 @@ test('an execute_call', { skip }, async (t) => {
   const files = await filesOf(await start(), `POST /mcp HTTP/1.1\r\n${HEAD}${lines}\r\n${body}`)
   // The codec, the relay and the tools of each view are apart; scopes of people and hosts are looked at
   // Five of them write arguments as the description says, with their digits, and refuse other spellings of their names
-  check(t, files, 94)
+  check(t, files, 93)
 })
 
 test('a tools/call at a virtual MCP', { skip }, async (t) => {
@@ -166,9 +166,8 @@ test('a tools/call at a virtual MCP', { skip }, async (t) => {
   const lines = linesOf('add', body)
   const head = `host: localhost\r\nauthorization: ${desk.headers.authorization}\r\n`
   const files = await filesOf(desk.served, `POST /mcp/desk HTTP/1.1\r\n${head}${lines}\r\n${body}`)
-  // The client of origins, its sessions and the judges of results are looked at, also where nothing of them applies. The concurrency of
-  // callers is asked of the counters, and they ask the leases
-  check(t, files, 92)
+  // The client of origins, its sessions and the judges of results are looked at, also where nothing of them applies
+  check(t, files, 90)
 })
 
 test('proxies.update', { skip }, async (t) => {
