@@ -78,17 +78,20 @@ await onPostgres(({ server: postgres, create }) => {
     const token = await publishOrders(a, upstream.url)
     await using b = await start('b')
     assert.equal((await get(b, token)).status, 200)
+    // On a busy machine a node may take longer than a change waits: then the answer names it, and the same change names it again
+    const change = (server: TestServer, path: string, body: object) =>
+      until(
+        () => server.manage('POST', path, body),
+        ({ status, json }) => status === 200 && json.pending !== true,
+      )
     for (let round = 0; round < 3; round++) {
       const [one, other] = round % 2 === 0 ? [a, b] : [b, a]
-      const off = await one.manage('POST', '/clients/acme/toggle', { active: false })
-      assert.deepEqual([off.status, off.json.pending], [200, undefined], off.text)
+      await change(one, '/clients/acme/toggle', { active: false })
       assert.equal((await get(other, token)).status, 403)
-      const on = await other.manage('POST', '/clients/acme/toggle', { active: true })
-      assert.deepEqual([on.status, on.json.pending], [200, undefined], on.text)
+      await change(other, '/clients/acme/toggle', { active: true })
       assert.equal((await get(one, token)).status, 200)
     }
-    const revoked = await b.manage('POST', '/profiles/sandbox/revoke', {})
-    assert.deepEqual([revoked.status, revoked.json.pending], [200, undefined], revoked.text)
+    await change(b, '/profiles/sandbox/revoke', {})
     assert.equal((await get(a, token)).status, 401)
     assert.deepEqual([a.faults(), b.faults()], [[], []])
   })
