@@ -76,6 +76,18 @@ test('the bounds hold as well with twice as many operations, in new groups and i
   assertSmall([...OPERATIONS, ...more], () => true)
 })
 
+test('the verbs of exports still mean exports in the group that has sinks too', () => {
+  const group = toTools(OPERATIONS).grouped.find(({ name }) => name === 'manage_exports')!
+  for (const [verb, tool] of [
+    ['list', 'list_exports'],
+    ['get', 'get_export'],
+    ['create', 'create_export'],
+  ] as const) {
+    assert.equal(group.actions.get(verb)?.tool, tool)
+    assert.ok(!group.listed.includes(verb))
+  }
+})
+
 test('every action is in the enum of its tool, and every group has a sentence of its own', () => {
   const tools = toTools(OPERATIONS).grouped
   for (const [index, tool] of publishTools(tools, () => true).entries()) {

@@ -35,12 +35,18 @@ export interface ManagementTools {
   readonly byName: ReadonlyMap<string, ManagementTool>
 }
 
-/** Actions that a group understands though another group lists them: what people call the credentials of a client. */
+/** Actions that a group understands and does not list: what people call the credentials of a client, and earlier names. */
 const UNLISTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   manage_credentials: {
     create_client: 'clients.create',
     generate: 'profiles.rotate',
     revoke: 'profiles.revoke',
+  },
+  // They had no other meaning before sinks were in this group
+  manage_exports: {
+    list: 'exports.list',
+    get: 'exports.get',
+    create: 'exports.create',
   },
 }
 
