@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- plain tls governed latency recording start routes mcp memory metrics clients accounts swaps config detectors guardrails workflows code console profile soak against [--quick]`: measures what is named, or everything. It installs
+ * `npm run bench -- plain tls governed latency recording start routes mcp memory metrics clients nodes accounts swaps config detectors guardrails workflows code console profile soak against [--quick]`: measures what is named, or everything. It installs
  * nothing: what is missing is said and skipped.
  */
 import { accounts } from './accounts.ts'
@@ -16,6 +16,7 @@ import { mcp } from './mcp.ts'
 import { keep, type Outcome } from './measure/results.ts'
 import { memory } from './memory.ts'
 import { metrics } from './metrics.ts'
+import { nodes } from './nodes.ts'
 import { plain } from './plain.ts'
 import { profile } from './profile.ts'
 import { recording } from './recording.ts'
@@ -38,6 +39,7 @@ const MEASUREMENTS: Record<string, (quick: boolean) => Promise<Outcome>> = {
   memory,
   metrics,
   clients,
+  nodes,
   accounts,
   swaps,
   config,

@@ -21,6 +21,8 @@ export interface PosternOptions {
   readonly nodeFlags?: readonly string[]
   /** Runs the sources, though there is a bundle. */
   readonly fromSources?: boolean
+  /** Further settings. */
+  readonly env?: Readonly<Record<string, string>>
   /** Files for TLS on the gateway listener. */
   readonly tls?: { readonly certificate: string; readonly key: string }
 }
@@ -44,6 +46,7 @@ export async function startPostern(
       POSTERN_CONTROL_LISTEN: `127.0.0.1:${controlPort}`,
       POSTERN_WORKERS: String(options.workers),
       RUN_SOURCES: String(options.fromSources === true),
+      ...options.env,
       ...(tls === undefined ? {} : { POSTERN_TLS_CERT: tls.certificate, POSTERN_TLS_KEY: tls.key }),
     },
   )

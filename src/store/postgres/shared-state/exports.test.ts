@@ -1,5 +1,8 @@
 /** Exports of two processes on one PostgreSQL. */
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { eventually } from '../../../../test/support/eventually.ts'
 import { onPostgres, tamperWithDatabase } from '../../../../test/support/postgres-databases.ts'
@@ -49,8 +52,12 @@ function held() {
 }
 
 await onPostgres(({ create }) => {
-  const store = openConfigStore(':memory:')
-  after(() => store.close())
+  const directory = mkdtempSync(join(tmpdir(), 'postern-exports-'))
+  const store = openConfigStore(join(directory, 'config.db'))
+  after(async () => {
+    await store.close()
+    rmSync(directory, { recursive: true, force: true })
+  })
 
   async function start(address: DatabaseAddress, name: string, list: RecordQueries['list'] = three) {
     const database = await openSharedDatabase(address)
