@@ -11,6 +11,7 @@ import { test } from 'node:test'
 const MAY_CONNECT: Readonly<Record<string, string>> = {
   'base/net/guarded-fetch': 'asks the rule for each URL',
   'services/socket': 'asks the rule for each connection',
+  'sinks/syslog': 'asks the rule for each connection',
   'wire/native/upstream-connection': 'its pool asks the rule (wire/native/context)',
   'wire/native/direct': 'reads from sockets that others have opened',
   'wire/node/pool': 'asks the rule (wire/native/context)',

@@ -24,7 +24,7 @@ export function createWebhookReceiver(
   secret: string,
   { clock, egress }: Pick<ReceiverParts, 'clock' | 'egress'>,
 ): Receiver {
-  const fetch = createGuardedFetch(egress, { timeoutMs: TRY_MS, bytesMax: ANSWER_BYTES_MAX })
+  const guarded = createGuardedFetch(egress, { timeoutMs: TRY_MS, bytesMax: ANSWER_BYTES_MAX })
   return {
     async send({ id, stream, events }) {
       // Of a source outside of Postern, which may have changed
@@ -41,7 +41,7 @@ export function createWebhookReceiver(
         'webhook-signature': webhookSignature(secret, id, at, body),
       }
       const asked = { url, from: 'typed', method: 'POST', headers, body: Buffer.from(body) } as const
-      const answer = await fetch(asked).catch((error: unknown) => {
+      const answer = await guarded(asked).catch((error: unknown) => {
         if (error instanceof FetchFailure) throw new NotAccepted(error.message)
         throw error
       })

@@ -18,6 +18,7 @@ import { LICENCES } from '../../build/packages.ts'
 import { COMPLETION, ENTRIES } from '../../src/base/bundle.ts'
 import { eventually } from '../support/eventually.ts'
 import { ownPort } from '../support/ports.ts'
+import { WEBHOOK_SECRET } from '../support/sink-receivers.ts'
 import { answer, flow } from './flows.ts'
 import { runPostern, startUp, temporaryDirectory } from './process.ts'
 import { call, created, publishOrders, type Reply } from './server.ts'
@@ -141,6 +142,10 @@ test('a bundle needs neither sources nor packages, and each of its threads does 
       upstream: upstream.url,
     }),
   )
+  // Sinks
+  const destination = { type: 'webhook', url: `http://127.0.0.1:${closed}` }
+  const auth = { type: 'webhook_signature', secret: WEBHOOK_SECRET }
+  await created(manage('POST', '/sinks', { name: 'SIEM', streams: ['audit'], destination, auth }))
   // The command was started by itself, and the demo is a command of its own
   const apart: readonly string[] = ['main', 'demo']
   const expected = Object.keys(ENTRIES).filter((name) => !apart.includes(name))

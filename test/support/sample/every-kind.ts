@@ -22,6 +22,7 @@ const definition = { nodes: [START, RESPONSE], edges: [{ from: 'http', to: 'ok' 
 /** Members without which a kind is refused here or cannot be seen whole, though its example does without them. */
 const ALSO: Readonly<Partial<Record<ResourceType, JsonObject>>> = {
   credentials: { auth: { type: 'bearer', token: { env: 'SECRET_MADE' } } },
+  sinks: { auth: { type: 'webhook_signature', secret: { env: 'SECRET_MADE' } } },
   workflows: { definition },
   origins: { url: 'http://127.0.0.1:9/mcp', probe: false },
   clients: { profiles: [] },
