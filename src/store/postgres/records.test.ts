@@ -386,6 +386,33 @@ await onPostgres(({ server, create }) => {
     await other.close()
   })
 
+  test('an append whose answer was lost is known to be stored, also when the one after it fails', async () => {
+    const address = await create()
+    await using proxy = await TcpProxy.make(address.port)
+    await proxy.open()
+    const store = await openRecordStore({ ...address, port: proxy.port })
+    const [x, y] = [block(1), block(1)]
+    proxy.dropAnswers()
+    const lost = assert.rejects(store.append([x]), StoreUnavailable)
+    await eventually(() => sql(address, 'select count(*) from postern.record_blocks').trim() === '1')
+    await proxy.cut()
+    await lost
+    await proxy.open()
+    await store.probe()
+    // Now the next one fails at the server
+    sql(address, 'alter table postern.record_uncounted rename to gone')
+    await assert.rejects(store.append([x, y]))
+    sql(address, 'alter table postern.gone rename to record_uncounted')
+    await store.probe()
+    await store.append([x, y])
+    const ids = (await store.find(ALL, 0, 10)).map((one) => readBlock(one).id(0))
+    assert.deepEqual(
+      ids,
+      [x, y].map((one) => readBlock(one).id(0)),
+    )
+    await store.close()
+  })
+
   test('batches that come while the connection is lost again and again are stored once each', async () => {
     const address = await create()
     await using proxy = await TcpProxy.make(address.port)

@@ -6,7 +6,7 @@
  */
 import type { DatabaseAddress } from '../../base/net/database-url.ts'
 import type { LastingRecordStore, RecordBlock, RecordStore, StoredBlock } from '../ports/records.ts'
-import { StoreUnavailable } from '../ports/unavailable.ts'
+import { type StoreFault, StoreUnavailable } from '../ports/unavailable.ts'
 import { type PgClient, SCHEMA } from './connection.ts'
 import { literal, numeral } from './copy-out.ts'
 import { addBlock, appendBlocks, bytesOf, lastPlace, readBlocks, within } from './record-blocks.ts'
@@ -66,14 +66,19 @@ export async function openRecordStore(address: DatabaseAddress, node = ''): Prom
   }
 }
 
-/** Adds blocks. Each append has a number, so that one whose answer was lost is not stored twice. */
+/**
+ * Adds blocks. Each append has a number, and one that has failed but may have been stored is sent again as it was, with the same number:
+ * so it is stored once, and it is known which blocks are.
+ */
 class Appender {
   readonly #database: RecordDatabase
   readonly #writer: string
   /** Of the last append that was stored. */
   #seq = 0
-  /** An append that has failed, but may have been stored. The next one has the same number: only one of the two can be. */
+  /** Of an append whose answer was lost. */
   #failed: readonly RecordBlock[] | null = null
+  /** Stored ones that whoever appends was not told of. */
+  #stored: readonly RecordBlock[] = []
 
   constructor(database: RecordDatabase, writer: string) {
     this.#database = database
@@ -81,37 +86,44 @@ class Appender {
   }
 
   async append(blocks: readonly RecordBlock[]): Promise<void> {
-    const left = await this.#notStored(blocks)
-    if (left.length === 0) return
-    this.#failed = left
-    const isStored = await this.#database.use((client) =>
-      appendBlocks(client, this.#writer, this.#seq + 1, left),
-    )
-    if (!isStored) {
-      // The failed one came first after all: the next append finds it
-      throw new StoreUnavailable('locked', `${this.#database.shown}: an earlier append is still under way`)
-    }
-    this.#seq++
-    this.#failed = null
+    if (this.#failed !== null) await this.#send(this.#failed)
+    const left = this.#notStored(blocks)
+    if (left.length > 0) await this.#send(left)
+    this.#stored = []
   }
 
-  /** Those that a failed append has not stored. */
-  async #notStored(blocks: readonly RecordBlock[]): Promise<readonly RecordBlock[]> {
-    const failed = this.#failed
-    if (failed === null) return blocks
-    const { rows } = await this.#database.use((client) =>
-      client.query(`select seq from ${SCHEMA}.record_writers where writer = $1`, [this.#writer]),
-    )
-    if (Number(rows[0]?.['seq'] ?? 0) <= this.#seq) return blocks
+  async #send(blocks: readonly RecordBlock[]): Promise<void> {
+    await this.#database.use((client) => {
+      const isAgain = this.#failed !== null
+      this.#failed = blocks
+      // False where the attempt before has stored them
+      return appendBlocks(client, this.#writer, this.#seq + 1, blocks).catch((error: unknown) => {
+        // The server has answered that it stored nothing
+        if (!isAgain && !isUnanswered(error)) this.#failed = null
+        throw error
+      })
+    })
     this.#seq++
     this.#failed = null
-    const stored = [...failed]
+    this.#stored = [...this.#stored, ...blocks]
+  }
+
+  #notStored(blocks: readonly RecordBlock[]): readonly RecordBlock[] {
+    const stored = [...this.#stored]
     return blocks.filter((block) => {
       const at = stored.findIndex((one) => isSame(one, block))
       if (at !== -1) stored.splice(at, 1)
       return at === -1
     })
   }
+}
+
+/** Faults with which the server answers a statement that it has undone. */
+const UNDONE: ReadonlySet<string> = new Set<StoreFault>(['missing', 'locked', 'read_only', 'disk_full'])
+
+/** The connection was lost, or nobody answered in time: what was sent may have been done. */
+function isUnanswered(error: unknown): boolean {
+  return error instanceof StoreUnavailable && !UNDONE.has(error.fault)
 }
 
 function isSame(one: RecordBlock, other: RecordBlock): boolean {
