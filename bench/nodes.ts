@@ -18,7 +18,7 @@ export async function nodes(quick: boolean): Promise<Outcome> {
   await using processes = createProcesses()
   await using valkey = await startValkey()
   const start = async (name: string, env: Readonly<Record<string, string>>) => {
-    const directory = join(scratch.path, name)
+    const directory = join(scratch.path, name.replaceAll(' ', '-'))
     mkdirSync(join(directory, 'log'), { recursive: true })
     return { ...(await governedCandidate(processes, directory, { core: 0, workers: 1, env })), name }
   }
