@@ -3,7 +3,7 @@
  *
  * 1. The thread runs only while a sink is active, or was since the start.
  * 2. Of several processes on one database, one sends. It renews its claim, and another takes over some seconds after it ends.
- * 3. A state is stored at most once a second for all sinks. What was sent since the last one is sent again after a fault.
+ * 3. The states of all sinks are stored together, at most once a second. After a fault, a sink sends again what it has sent since then.
  */
 import type { Worker } from 'node:worker_threads'
 import type { Clock } from '../base/clock.ts'

@@ -3,11 +3,13 @@
 import { maskText } from '../base/text/mask.ts'
 import type { SinkStream } from '../model/sink.ts'
 import type { RecordReader } from '../store/ports/records.ts'
+import { createFileReceiver } from './file.ts'
 import type { AuditPage, FromSinks, Position, SinkOrder, SinkTarget, StreamState, ToSinks } from './port.ts'
 import { NotAccepted, type Receiver, type ReceiverParts } from './receiver.ts'
-import { openReceiver } from './receivers.ts'
 import { runSender } from './sender.ts'
 import { createAuditSource, createRecordSource } from './source.ts'
+import { createSyslogReceiver } from './syslog.ts'
+import { createWebhookReceiver } from './webhook.ts'
 
 interface Running {
   /** Of what the sender was started with, but for its position. */
@@ -153,6 +155,17 @@ export function createDesk(
         }
       }
     },
+  }
+}
+
+function openReceiver({ destination, secret }: SinkTarget, parts: ReceiverParts): Receiver {
+  switch (destination.type) {
+    case 'webhook':
+      return createWebhookReceiver(destination, secret ?? '', parts)
+    case 'file':
+      return createFileReceiver(destination, parts)
+    case 'syslog':
+      return createSyslogReceiver(destination, parts)
   }
 }
 

@@ -62,7 +62,7 @@ export function newStreamState(since: number): StreamState {
   }
 }
 
-/** Reads what is kept. Anything else counts as nothing. */
+/** Reads what is kept of a sink; undefined is that of a new one. */
 export function readSinkState(json: string | undefined): SinkState {
   // Written by this program alone
   return json === undefined ? { generation: 0, streams: {} } : (JSON.parse(json) as SinkState)

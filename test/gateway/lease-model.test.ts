@@ -26,6 +26,8 @@ const RUNS = 60
 class World {
   nowMs = START_MS
   era = 'first'
+  /** Of the clock of the server. */
+  serverSkewMs = 0
   readonly #valkey: Valkey
   /** When the keys end, in the time of the world. */
   readonly #ends = new Map<string, number>()
@@ -69,6 +71,8 @@ class Node {
   readonly #skewMs: number
   isCutOff = false
   losesAnswer = false
+  /** So many questions fail before they reach the server. */
+  failing = 0
   #counters!: ReturnType<typeof createCounters>
   #desk!: ReturnType<typeof createLeaseDesk>
   /** When it last counted by itself. */
@@ -111,7 +115,7 @@ class Node {
         },
         run: async (calls) => {
           const lost = new Error('no answer')
-          if (this.isCutOff) throw lost
+          if (this.isCutOff || this.failing-- > 0) throw lost
           const answers = await world.run(calls)
           if (this.losesAnswer) {
             this.losesAnswer = false
@@ -123,7 +127,7 @@ class Node {
       clock: { now: () => this.now },
       node: `${this.#name}:${Math.random()}`,
       installation: 'test',
-      serverTime: () => world.nowMs,
+      serverTime: () => world.nowMs + world.serverSkewMs,
       fault: () => {},
     })
   }
@@ -179,6 +183,7 @@ type Step =
   | { readonly kind: 'pass'; readonly ms: number }
   | { readonly kind: 'crash' | 'lose_answer' | 'cut' | 'heal'; readonly node: number }
   | { readonly kind: 'data_lost' }
+  | { readonly kind: 'server_set_back'; readonly ms: number }
 
 const node = fc.nat(NODES - 1)
 const calls = fc.record({ kind: fc.constant('calls' as const), node, count: fc.integer({ min: 1, max: 12 }) })
@@ -235,6 +240,9 @@ async function play(
       case 'heal':
         nodes[step.node]!.isCutOff = step.kind === 'cut'
         await nodes[step.node]!.tick()
+        break
+      case 'server_set_back':
+        world.serverSkewMs -= step.ms
         break
       case 'data_lost':
         world.lose()
@@ -296,6 +304,78 @@ describe('limits that nodes count together', { skip: NO_VALKEY }, () => {
     assert.ok(total > 500, `only ${total} were admitted, which proves little`)
   })
 
+  test('a clock of the server that is set back admits no more, and after a window as much as before', async () => {
+    const back = fc.record({
+      kind: fc.constant('server_set_back' as const),
+      ms: fc.integer({ min: 1, max: 40_000 }),
+    })
+    const steps = fc.array(fc.oneof({ weight: 6, arbitrary: calls }, { weight: 5, arbitrary: pass }, back), {
+      minLength: 20,
+      maxLength: 80,
+    })
+    await fc.assert(
+      fc.asyncProperty(limits, skews, steps, async (limit, skewsMs, all) => {
+        const world = worldOf()
+        const begun = await play(world, planOf(limit), skewsMs, all, (so) =>
+          assert.ok(
+            inWindow(so, limit.window_ms) <= limit.max,
+            `${inWindow(so, limit.window_ms)} of ${limit.max}`,
+          ),
+        )
+        const later: Step[] = [{ kind: 'pass', ms: limit.window_ms * 2 + 6000 }]
+        later.push({ kind: 'calls', node: 0, count: 1 })
+        assert.equal(
+          (await play(world, planOf(limit), [0, 0, 0], later, () => {})).length,
+          1,
+          `after ${begun.length}`,
+        )
+      }),
+      { numRuns: RUNS },
+    )
+  })
+
+  test('what could not be told after a loss of data is told again, also to a server that was replaced meanwhile', async () => {
+    const limit = { max: 6, window_ms: 10_000 }
+    const plan = planOf(limit)
+    const world = worldOf()
+    const [one, other] = [new Node(world, 'a', 0), new Node(world, 'b', 0)]
+    for (const node of [one, other]) await node.tick()
+    for (let i = 0; i < 6; i++) assert.ok(await one.call(plan))
+    world.lose()
+    one.failing = 2
+    const pass = async (ms: number): Promise<void> => {
+      for (let leftMs = ms; leftMs > 0; leftMs -= 1000) {
+        world.nowMs += Math.min(1000, leftMs)
+        await one.tick()
+        await other.tick()
+      }
+    }
+    await one.tick()
+    await pass(2000)
+    assert.equal(one.isUp, false)
+    world.lose()
+    await pass(3500)
+    assert.deepEqual([one.isUp, other.isUp], [true, true])
+    assert.equal(await one.call(plan), false)
+    assert.equal(await other.call(plan), false, 'it hears of what the other one has counted')
+  })
+
+  test('a server that refuses calls is tried again after one second, then after two, and so on', async () => {
+    const world = worldOf()
+    const one = new Node(world, 'a', 0)
+    await one.tick()
+    const plan = planOf({ max: 3, window_ms: 1000 })
+    one.failing = Number.POSITIVE_INFINITY
+    const states: boolean[] = []
+    for (let i = 0; i < 8; i++) {
+      await one.call(plan)
+      world.nowMs += 1000
+      await one.tick()
+      states.push(one.isUp)
+    }
+    assert.deepEqual(states, [true, false, true, false, false, false, true, false])
+  })
+
   test('each node that cannot reach the server, or lost an answer of it, adds at most its part of max', async () => {
     const steps = fc.array(
       fc.oneof(
@@ -354,17 +434,20 @@ describe('limits that nodes count together', { skip: NO_VALKEY }, () => {
       },
     )
     const buckets = fc.record({
-      max: fc.integer({ min: 1, max: 40 }),
+      max: fc.integer({ min: 1, max: 4000 }),
       window_ms: fc.constantFrom(1000, 10_000),
-      burst: fc.integer({ min: 4, max: 60 }),
+      burst: fc.integer({ min: 1, max: 60 }),
     })
     await fc.assert(
       fc.asyncProperty(buckets, skews, steps, async (limit, skewsMs, all) => {
+        // Where the burst is smaller than what is refilled meanwhile
+        const refilledMost = Math.ceil((limit.max * 10) / limit.window_ms)
+        const beyond = limit.burst <= refilledMost ? refilledMost : 0
         await play(worldOf(), planOf(limit), skewsMs, all, (so) => {
           const last = so.at(-1)!.atMs
           for (let first = 0; first < so.length; first++) {
             const passedMs = last - so[first]!.atMs
-            const bound = limit.burst + Math.floor((passedMs * limit.max) / limit.window_ms)
+            const bound = limit.burst + beyond + Math.floor((passedMs * limit.max) / limit.window_ms)
             assert.ok(so.length - first <= bound, `${so.length - first} of ${bound} in ${passedMs} ms`)
           }
         })

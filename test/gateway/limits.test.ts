@@ -311,3 +311,30 @@ test('nothing is taken for a caller that leaves while a lease is fetched', async
   const headers = { 'x-client-id': 'acme', 'x-profile-id': 'open' }
   assert.equal((await served.ask('/orders/x', { headers })).status, 200)
 })
+
+test('while Valkey cannot be reached, a policy refuses every call, or admits every call and goes on counting', async (t) => {
+  let counters!: Counters
+  const served = await serve(
+    (port): Fragment[] => [
+      collection('orders', { upstream: upstream(port), proxies: [proxy('one', '/x')] }),
+      ...(['deny', 'allow'] as const).map((on_store_failure) => ({
+        ...policy(on_store_failure, [rate(1)]),
+        on_store_failure,
+      })),
+      ...['deny', 'allow'].map((slug) =>
+        client(slug, { policy: `pol_${slug}`, profiles: [profile('open', { id: `pro_${slug}` })] }),
+      ),
+    ],
+    { countersOf: (local) => (counters = local) },
+  )
+  t.after(() => served.close())
+  const ask = async (who: string): Promise<unknown> => {
+    const headers = { 'x-client-id': who, 'x-profile-id': 'open' }
+    const { status, json } = await served.ask('/orders/x', { headers })
+    return status === 200 ? 'ok' : json['code']
+  }
+  counters.setShared('down')
+  assert.deepEqual([await ask('deny'), await ask('allow'), await ask('allow')], ['not_ready', 'ok', 'ok'])
+  counters.setShared('off')
+  assert.deepEqual([await ask('deny'), await ask('allow')], ['ok', 'rate_limit_exceeded'])
+})

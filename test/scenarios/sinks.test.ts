@@ -228,6 +228,19 @@ test('a new destination needs its secret again, and the secret is shown nowhere'
   const moved = await patch({ destination: { url: other.url } })
   assert.deepEqual([moved.status, moved.json.errors[0].pointer], [400, '/auth/secret'], moved.text)
   assert.equal((await patch({ destination: { url: receiver.url } })).status, 200, 'the same is no new one')
+  const document = {
+    kind: 'sink',
+    slug: 'siem',
+    spec: {
+      name: 'SIEM',
+      streams: ['audit'],
+      destination: { type: 'webhook', url: other.url },
+      auth: { type: 'webhook_signature' },
+    },
+  }
+  const applied = await server.manage('POST', '/config/apply', { documents: [document] })
+  assert.equal(applied.status, 400, applied.text)
+  assert.match(applied.text, /because destination changes/)
   assert.equal((await patch({ destination: { url: other.url }, auth })).status, 200)
   await eventually(() => assert.ok(other.accepted.length > 0))
   assert.ok(other.all.every(({ isSigned }) => isSigned))

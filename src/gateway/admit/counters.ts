@@ -35,6 +35,7 @@ import {
   MISSES,
   returnToLease,
   useLease,
+  wasLeased,
 } from './leases.ts'
 import { NodeParts, partOfLimit } from './node-parts.ts'
 import { enterPeriod, giveBackQuota } from './periods.ts'
@@ -505,7 +506,7 @@ class SharedCounters implements Counters {
     const { low, high } = planned
     const nodes = this.#nodes[0]!
     const limit = partOfLimit(planned.limit, nodes, this.#cells.state)
-    const isShared = this.#cells.isUp && isLeased(limit)
+    const isUp = this.#cells.isUp && isLeased(limit)
     const stripe = table.stripeOf(low)
     if (!table.stripes.lock(stripe)) return null
     const entry = table.peek(low, high, kindOf(limit))
@@ -513,6 +514,7 @@ class SharedCounters implements Counters {
     if (entry !== -1) {
       const time = table.timeOf(low, now)
       const whole = this.#advance(table, limit, entry, time)
+      const isShared = isUp && wasLeased(table, entry, this.#cells.era)
       const left = isShared ? Math.min(whole, leaseLeft(table, entry, limit, time)) : whole
       const capacity = limit.algorithm === 'bucket' ? limit.burst : limit.max
       const used = limit.algorithm === 'quota' ? totalOf(table, entry) : capacity - left
@@ -521,7 +523,7 @@ class SharedCounters implements Counters {
         remaining: Math.max(0, left),
         resetMs: used <= 0 ? 0 : Math.max(0, this.#resetOf({ ...planned, limit }, entry, now, 1)),
         refused: table.words[entry * ENTRY_WORDS + REFUSALS]!,
-        held: isShared ? heldLease(table, entry, this.#cells.era, time) : null,
+        held: isUp ? heldLease(table, entry, this.#cells.era, time) : null,
         ...(limit.algorithm === 'quota'
           ? ownOf(table, entry, limit, nodes)
           : { own: capacity - whole, ownMax: capacity }),

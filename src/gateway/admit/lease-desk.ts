@@ -42,10 +42,13 @@ const PUSH_DEADLINE_MS = 1000
 const PUSHED_AFTER_MS = 2000
 /** Counters in one question, and in one push. */
 const BATCH_MAX = 500
-/** Places are renewed this long before others may have them. */
+/** Places are renewed after so long, well before they lapse, milliseconds. */
 const RENEW_MS = 3000
 /** How long the desk sleeps where nothing is asked. */
 const IDLE_MS = 1000
+/** A server that can be reached and refuses calls is tried again after this, and then after twice as long each time, milliseconds. */
+const REFUSED_MS = 1000
+const REFUSED_MS_MAX = 60_000
 
 interface Call {
   readonly script: LeaseScript
@@ -105,8 +108,15 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
   let isOpen = true
   /** Of Valkey when leases were last in use. */
   let usedEra: string | null = null
-  /** When leases may be used again after a loss of data; null where nothing was lost. */
-  let upAt: number | null = null
+  /** Of leases whose counters Valkey is to be told of, because it may have lost them; null where there are none. */
+  let lostEra: number | null = null
+  /** Of Valkey when it was told. */
+  let toldEra: string | null = null
+  /** When leases may be used again at the earliest. */
+  let upAt = Number.NEGATIVE_INFINITY
+  /** Refusals in a row. */
+  let refusals = 0
+  let ticking: Promise<void> | null = null
 
   const placeOf = (bit: number, entry: number): Place => {
     const table = byBit[bit]!
@@ -182,6 +192,7 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
       lose(error)
       return
     }
+    refusals = 0
     for (const [index, one] of asked.entries()) {
       const [units, free, waitMs, slot] = answers[index]!.map(Number) as [number, number, number, number]
       const given: Grant = { units, free, waitMs, slot }
@@ -204,6 +215,9 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
     if (!cells.isUp) return
     cells.setState('down')
     fault(error)
+    if (!valkey.isUp) return
+    upAt = clock.now() + Math.min(REFUSED_MS_MAX, REFUSED_MS * 2 ** refusals)
+    refusals++
   }
 
   async function serve(): Promise<void> {
@@ -215,8 +229,15 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
     }
   }
 
-  async function tick(): Promise<void> {
-    if (!cells.isUp) return begin()
+  /** One at a time: the connection may change while one waits for its answers. */
+  function tick(): Promise<void> {
+    ticking ??= (cells.isUp ? renew() : begin()).finally(() => {
+      ticking = null
+    })
+    return ticking
+  }
+
+  async function renew(): Promise<void> {
     if (!valkey.isUp || valkey.era !== usedEra) return lose(new Error('the connection to Valkey was lost'))
     const now = clock.now()
     const due: Place[] = []
@@ -234,24 +255,26 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
   async function begin(): Promise<void> {
     if (cells.state === 'off' || !valkey.isUp) return
     const { era } = valkey
-    if (usedEra !== null && usedEra !== era) {
-      usedEra = era
-      const ended = cells.era
+    if (usedEra !== null && usedEra !== era && lostEra === null) {
+      lostEra = cells.era
       cells.endEra()
       places.clear()
+    }
+    if (lostEra !== null && toldEra !== era) {
+      // Others may have noticed later
       upAt = clock.now() + PUSHED_AFTER_MS
       try {
-        await push(ended)
+        await push(lostEra)
       } catch (error) {
         fault(error)
-        // Nothing may count what was not told
-        usedEra = ''
+        return
       }
-      return
+      toldEra = era
     }
-    if (upAt !== null && clock.now() < upAt) return
+    if (clock.now() < upAt || valkey.era !== era) return
     usedEra = era
-    upAt = null
+    lostEra = null
+    toldEra = null
     cells.setState('up')
   }
 

@@ -146,7 +146,7 @@ return {0, 0, 0, 0}
 
 /**
  * Places of a concurrency limit: a field for each node with its places and until when it has them. Arguments: now, node (a text), life
- * ms, max, cost, places wanted in all, places in use, number of nodes. What is in use is granted in any case: it is the truth.
+ * ms, max, cost, places wanted in all, places in use, number of nodes. Places in use are always granted: calls hold them already.
  */
 const PLACES = `${CLOCK}
 local node = ARGV[2]

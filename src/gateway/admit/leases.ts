@@ -4,7 +4,8 @@
  * more, and one thread fetches them (lease-desk.ts).
  *
  * 1. Units count in Valkey from when they are granted until a whole window after the last moment at which they may be used.
- * 2. A node uses units until the time at which it asked for them plus their life, by its own clock. A clock that was set back uses none.
+ * 2. A node uses units until the time at which it asked for them plus their life, by its own clock. A clock that was set back by more
+ *    than a second uses none; one that was set back by less uses them for that much longer.
  * 3. Units that were not used go back once, with the next question about the counter. Those of a lost answer lapse.
  * 4. Leases of another era, or of a limit that has changed since, are not used. An era ends when Valkey may have lost data.
  * 5. Everything about a line is read and written under the lock of its stripe.
@@ -57,11 +58,13 @@ const RING_AT = 4
 const RING_SIZE = 4096
 export const LEASE_CELLS = RING_AT + RING_SIZE
 const ASK_AGAIN_MS = 100
-const EXACT_LIFE_MS = 50
-/** A bucket whose burst is small against what is refilled in a life is asked for as a request comes. */
+/** Units live for this part of their window, within bounds, milliseconds. */
 const LIFE_SHARE = 20
 const LIFE_MIN_MS = 100
 const LIFE_MAX_MS = 5000
+/** What is asked for as requests come: it lives as long as they wait, or shorter in a bucket that is refilled with much meanwhile. */
+const EXACT_LIFE_MS = 50
+const BUCKET_LIFE_MIN_MS = 10
 const PLACES_LIFE_MS = 10_000
 
 /** `off`: no Valkey. `down`: it cannot be used, so each node admits its part. */
@@ -112,9 +115,11 @@ export function lifeOf(limit: {
   const { max, burst, windowMs, cost, isExact } = limit
   if (windowMs === 0) return PLACES_LIFE_MS
   const life = Math.min(LIFE_MAX_MS, Math.max(LIFE_MIN_MS, Math.floor(windowMs / LIFE_SHARE)))
-  if (isExact || (burst > 0 && storedBurst(max, burst, windowMs, life) < Math.max(cost, burst / 2)))
-    return EXACT_LIFE_MS
-  return life
+  if (burst === 0) return isExact ? EXACT_LIFE_MS : life
+  if (!isExact && storedBurst(max, burst, windowMs, life) >= Math.max(cost, burst / 2)) return life
+  // In which half of the burst is refilled
+  const half = Math.floor((burst * windowMs) / max / 2)
+  return Math.min(EXACT_LIFE_MS, Math.max(BUCKET_LIFE_MIN_MS, half))
 }
 
 /** The burst that Valkey admits, so that what is used later than it was granted never exceeds the burst of the limit. */
@@ -272,7 +277,7 @@ export function returnToLease(
   else keepForReturn(leases, at, cost, slot)
 }
 
-/** What may be used now beyond what Valkey has left, and what that is: as headers tell it. */
+/** What may be used now, and what Valkey had left for all nodes: as headers tell it. */
 export function leaseLeft(table: CounterTable, entry: number, limit: LinkedLimit, now: number): number {
   return Math.max(0, usable(table, entry, limit, now)) + table.leases[entry * LEASE_FLOATS + FREE]!
 }
@@ -296,7 +301,7 @@ function enter(leases: Float64Array, at: number, limit: LinkedLimit, era: number
     leases[at + COST] = cost
     return
   }
-  // What is under way at other nodes keeps its places
+  // Places for what is under way are told of with the next question
   leases.fill(0, at, at + LEASE_FLOATS)
   leases[at + ERA] = era
   leases[at + MAX] = max
@@ -395,7 +400,7 @@ export function wantedLease(
       const underWay = table.words[entry * ENTRY_WORDS + TOTAL]!
       return Math.min(max, Math.max(underWay + (isRenewal ? wanted : least), Math.ceil(underWay * 1.5)))
     }
-    if (isExact || lifeMs === EXACT_LIFE_MS) return Math.min(max, least)
+    if (lifeMs < LIFE_MIN_MS) return Math.min(max, least)
     const sinceMs = now - leases[at + SINCE]!
     const rate = leases[at + SINCE] === 0 ? max / windowMs / nodes : leases[at + USED]! / Math.max(1, sinceMs)
     return Math.min(max, Math.max(least, Math.ceil(rate * 1.5 * lifeMs)))

@@ -13,7 +13,7 @@ import type { Failures } from './source-counts.ts'
  * 3. A limit whose counter finds no place in the table refuses (fail closed), unless it only observes.
  * 4. What callers choose lives in tables of its own: neither failed authentications nor invented header values push
  *    out the counters of clients. Values count for the share of the client that sends them, so that it is refused itself.
- * 5. What is under way is counted for each thread, so that it is given back when the thread ends, however it ends.
+ * 5. Running calls are counted for each thread. When a thread ends, in whatever way, its places are free again.
  */
 export interface Counters extends Failures, QuotaCounts {
   /**

@@ -59,7 +59,7 @@ export interface KindSchemaWith<T extends ResourceType, Spec> {
   readonly filters: Readonly<Partial<Record<FacetName, z.ZodType>>>
   /** Members of `auth` that are sealed. */
   secrets?(spec: Spec): readonly string[]
-  /** The member of the spec that secrets are sent to: a patch that changes it must give them again. */
+  /** The member of the spec that secrets are sent to: whoever changes it must give them again. */
   readonly secretsFor?: string
   /** Members of `auth` that are shown beside those that are stored. */
   derived?(spec: Spec): Fields

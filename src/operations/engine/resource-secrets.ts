@@ -36,19 +36,27 @@ export function withKept(kind: Kind, spec: Fields, patch: Fields): Fields {
   if (kind.secrets === undefined) return spec
   const auth = { ...(spec['auth'] as Fields) }
   const named = isPlain(patch['auth']) ? patch['auth'] : {}
-  const isMoved = isSentElsewhere(kind, spec, patch)
   for (const field of kind.secrets(spec)) {
-    if (field in named || isMoved) delete auth[field]
+    if (field in named) delete auth[field]
     else if (!isReference(auth[field])) auth[field] = KEEP
   }
   return { ...spec, auth }
 }
 
-/** Whether a patch sends the secrets of a spec to another place: whoever writes it must know them. */
-function isSentElsewhere({ secretsFor }: Kind, spec: Fields, patch: Fields): boolean {
-  if (secretsFor === undefined || !isPlain(patch[secretsFor])) return false
-  const before = spec[secretsFor] as Fields
-  return canonicalJson({ ...before, ...patch[secretsFor] }) !== canonicalJson(before)
+/** Refuses to send a stored secret to another place than before: whoever changes the place must know the secret. */
+export function refuseSentElsewhere(
+  { secretsFor }: Kind,
+  field: string,
+  spec: Fields,
+  before: Resource | null,
+): void {
+  if (secretsFor === undefined || before === null) return
+  if (canonicalJson(spec[secretsFor]) === canonicalJson(before.spec[secretsFor])) return
+  const reason = `required, because ${secretsFor} changes`
+  throw refuse('input_invalid', {
+    detail: `/auth/${field}: ${reason}.`,
+    errors: [{ pointer: `/auth/${field}`, reason }],
+  })
 }
 
 /** Secrets that are kept, but of no use to the merged settings: another method needs another one. */

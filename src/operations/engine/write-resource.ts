@@ -20,6 +20,7 @@ import {
   KEEP,
   keptSecret,
   refuseSecret,
+  refuseSentElsewhere,
   splitHeaders,
   splitSecrets,
   withKept,
@@ -192,6 +193,7 @@ export async function settle(
   await demandUse(context, kind, spec, id, known, new Set(texts.map(([field]) => field)))
   await demandElsewhere(context, kind, spec, id, known)
   for (const [field, text] of split.secrets) {
+    if (text === KEEP) refuseSentElsewhere(kind, field, spec, before)
     const known = text === KEEP ? await keptSecret(context, spec, field, before) : text
     if (known !== undefined) refuseSecret(kind, field, known, spec)
   }

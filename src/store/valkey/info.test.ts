@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { slotOf } from './hash-slot.ts'
 import { isStill, readInfo } from './info.ts'
+import { slotOf } from './servers.ts'
 
 const REDIS = `# Server\r\nredis_version:7.0.15\r\nrun_id:a1\r\n# Memory\r\nmaxmemory_policy:noeviction\r\n# Persistence\r\nloading:0\r\n# Replication\r\nrole:master\r\nconnected_slaves:2\r\nmaster_replid:b2\r\n# Cluster\r\ncluster_enabled:0\r\n`
 

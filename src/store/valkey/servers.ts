@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto'
 import { shownServer, type ValkeyAddress, type ValkeyServer } from '../../base/net/valkey-url.ts'
 import type { ScriptAnswer, ScriptCall } from '../ports/valkey.ts'
-import { SLOTS, slotOf } from './hash-slot.ts'
 import { isStill } from './info.ts'
 import { connectLink, ErrorReply, type Link, messageOf } from './link.ts'
 
@@ -271,4 +270,25 @@ async function probe(link: Link): Promise<void> {
     throw error
   }
   if (!isStill(link.info, text)) throw new Moved(`${shownServer(link.server)} is no longer the same primary`)
+}
+
+// Where a cluster keeps a key (Redis cluster specification, "Key distribution model" and "Hash tags").
+
+const SLOTS = 16_384
+
+/** CRC-16 of XMODEM, by the highest byte of the sum so far. */
+const TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
+  let sum = byte << 8
+  for (let bit = 0; bit < 8; bit++) sum = sum & 0x8000 ? (sum << 1) ^ 0x1021 : sum << 1
+  return sum
+})
+
+/** The slot of a key: of its hash tag, the text between its first `{` and the next `}`, if that is not empty. */
+export function slotOf(key: string): number {
+  const open = key.indexOf('{')
+  const close = open === -1 ? -1 : key.indexOf('}', open + 1)
+  const hashed = close > open + 1 ? key.slice(open + 1, close) : key
+  let sum = 0
+  for (const byte of Buffer.from(hashed)) sum = ((sum << 8) ^ TABLE[((sum >> 8) ^ byte) & 0xff]!) & 0xffff
+  return sum % SLOTS
 }
