@@ -142,7 +142,7 @@ export const UNSERVED: Pick<
   authorizations: { find: () => Promise.reject(new Error('nobody listens')) },
   upstreams: { health: async () => null },
   egress: EGRESS,
-  limits: { read: () => null, nodes: 1, shared: 'off' },
+  limits: { read: () => null, nodes: 1, leaseState: 'off' },
   settings: [{ name: 'POSTERN_LISTEN', value: ':9000', source: 'flag', default: '127.0.0.1:8080' }],
   instance: {
     version: '1.2.3',

@@ -1,6 +1,6 @@
 /** Starts the thread that counts limits in Valkey, and replaces it when it ends. */
 import { randomUUID } from 'node:crypto'
-import { tellValkeyDown } from '../fleet/shared/valkey-state.ts'
+import { tellValkey } from '../fleet/shared/valkey-state.ts'
 import type { Counters } from '../gateway/admit/port.ts'
 import type { FromLeases, LeasesSetup } from '../threads/leases.ts'
 import type { Start } from './start.ts'
@@ -27,7 +27,8 @@ export function startLeases(
   let isStopping = false
   let end = (): Promise<void> => Promise.resolve()
   // Until the thread has reached the server
-  counters.setShared('down')
+  counters.setLeaseState('down')
+  tellValkey(new Int32Array(health), false, clock.now())
 
   function start(): void {
     // Places that a thread held before are those of another node, until they lapse
@@ -46,8 +47,8 @@ export function startLeases(
     )
     worker.on('exit', () => {
       if (isStopping) return
-      counters.setShared('down')
-      tellValkeyDown(new Int32Array(health), clock.now())
+      counters.setLeaseState('down')
+      tellValkey(new Int32Array(health), false, clock.now())
       const timer = setTimeout(start, RESTART_MS)
       end = async () => clearTimeout(timer)
     })

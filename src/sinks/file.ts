@@ -62,23 +62,21 @@ export function createFileReceiver(
     for (const old of completed.slice(0, -keep)) await unlink(join(within, old))
   }
 
-  async function write({ stream, events }: Batch, within: string): Promise<string> {
+  const isDue = ({ bytes, begunAt }: Opened, more: number): boolean =>
+    bytes > 0 && (bytes + more > rotate_bytes || clock.now() - begunAt >= toMs(rotate_every))
+
+  async function write(stream: Batch['stream'], events: Batch['events'], within: string): Promise<string> {
     const text = Buffer.from(events.map(({ json }) => `${json}\n`).join(''))
     let its = opened.get(stream)
-    const isDue =
-      its !== undefined &&
-      its.bytes > 0 &&
-      (its.bytes + text.length > rotate_bytes || clock.now() - its.begunAt >= toMs(rotate_every))
-    if (its !== undefined && isDue) {
+    if (its !== undefined && isDue(its, text.length)) {
       await rotate(stream, its, within)
       its = undefined
     }
     if (its === undefined) {
       its = await openFile(join(within, nameOf(stream)))
       opened.set(stream, its)
-      // Of an earlier run
-      if (its.bytes > 0 && its.bytes + text.length > rotate_bytes)
-        return write({ id: '', stream, events }, within)
+      // An earlier run of the program may have left it full or old
+      if (isDue(its, text.length)) return write(stream, events, within)
     }
     await its.handle.appendFile(text)
     await its.handle.datasync()
@@ -90,7 +88,7 @@ export function createFileReceiver(
     async send(batch) {
       if (directory === null) throw new NotAccepted('POSTERN_SINK_DIR is not set')
       try {
-        return await write(batch, directory)
+        return await write(batch.stream, batch.events, directory)
       } catch (error) {
         // The next attempt opens it again, and ends a line that was cut off
         const its = opened.get(batch.stream)

@@ -36,8 +36,8 @@ export class NotAccepted extends Error {
 
 export interface Receiver {
   /**
-   * Resolves when the destination has accepted all events, with what it answered. Rejects with {@link NotAccepted}, after {@link TRY_MS} at the
-   * latest.
+   * Resolves when the destination has accepted all events, with what it answered. Rejects with {@link NotAccepted}: over a network after
+   * {@link TRY_MS} at the latest, for a file when the file system answers.
    */
   send(batch: Batch): Promise<string>
   close(): Promise<void>

@@ -59,7 +59,8 @@ export function createRecordSource(reader: RecordReader, filter: SinkSpec['filte
             if (rows.timeMs(row) < since || !fits(row)) continue
             const fields = rows.fields(row)
             const json = JSON.stringify(toRecord({ fields, environment: found.block.environment }))
-            events.push({ id: fields.id, time: fields.timeMs, json })
+            // A copy: the id is a part of the text of the block, which a batch that waits would keep
+            events.push({ id: Buffer.from(fields.id).toString(), time: fields.timeMs, json })
             chars += json.length
           }
           if (fits !== null && row < rows.count) {

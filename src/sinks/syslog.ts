@@ -4,7 +4,7 @@
  * has taken all of it.
  */
 import { lookup } from 'node:dns'
-import { connect, type Socket } from 'node:net'
+import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { EgressRefusal } from '../base/net/egress.ts'
 import type { SinkDestination } from '../model/sink.ts'
@@ -52,7 +52,7 @@ export function createSyslogReceiver(
     const opened = tls
       ? connectTls({
           ...options,
-          servername: /[:]|^[\d.]+$/.test(host) ? '' : host,
+          servername: isIP(host) === 0 ? host : '',
           ...(ca_pem === null ? {} : { ca: ca_pem }),
         })
       : connect(options)
@@ -83,7 +83,7 @@ export function createSyslogReceiver(
         }
         const fail = (message: string): void =>
           settle(() => {
-            its.on('error', () => {})
+            its.on('error', ignore)
             its.destroy()
             if (socket === its) socket = null
             reject(new NotAccepted(message))

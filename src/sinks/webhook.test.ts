@@ -29,8 +29,6 @@ test('Retry-After is read as seconds or a time, within an hour, and anything els
   assert.equal(read('Sat, 28 Nov 2026 10:05:00 GMT'), 300_000)
   assert.equal(read('Sat, 28 Nov 2026 09:00:00 GMT'), 0)
   assert.equal(read('999999999'), 3_600_000)
-  for (const odd of [undefined, '', '-1', '1e9999', 'soon', 'NaN', '9'.repeat(400)]) {
-    const ms = read(odd)
-    assert.ok(ms === null || (ms >= 0 && ms <= 3_600_000), String(odd))
-  }
+  for (const odd of [undefined, '', '-1', '1e9999', 'soon', 'NaN', '9'.repeat(400)])
+    assert.equal(read(odd), null, String(odd))
 })

@@ -4,6 +4,7 @@
  */
 import { createHmac } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
+import { parseRetryAfter } from '../base/http/fields.ts'
 import { createGuardedFetch, FetchFailure } from '../base/net/guarded-fetch.ts'
 import { type SinkDestination, webhookKeyOf, webhookSecretFault } from '../model/sink.ts'
 import { VERSION } from '../version.ts'
@@ -57,10 +58,8 @@ export function createWebhookReceiver(
   }
 }
 
-/** Milliseconds of a `Retry-After` (RFC 9110 section 10.2.3), within a bound; null for none and for anything else. */
+/** Milliseconds of a `Retry-After`, within a bound; null for none and for anything else. */
 export function retryAfterOf(value: string | undefined, clock: Pick<Clock, 'now'>): number | null {
-  if (value === undefined) return null
-  const isSeconds = /^\d{1,9}$/.test(value)
-  const ms = isSeconds ? Number(value) * 1000 : Date.parse(value) - clock.now()
-  return Number.isFinite(ms) ? Math.min(RETRY_AFTER_MS_MAX, Math.max(0, ms)) : null
+  const at = value === undefined ? null : parseRetryAfter(value, clock.now())
+  return at === null ? null : Math.min(RETRY_AFTER_MS_MAX, Math.max(0, at - clock.now()))
 }

@@ -1,12 +1,12 @@
 /**
  * Counts limits in Valkey for all gateway threads: it fetches the leases that they ask for. One for the process, where
- * `POSTERN_VALKEY_URL` is set. It has no other work, so no request waits longer than Valkey takes. Rules: `gateway/admit/lease-desk.ts`.
+ * `POSTERN_VALKEY_URL` is set. It has no other work that a request would wait for. Rules: `gateway/admit/lease-desk.ts`.
  */
 import { parentPort } from 'node:worker_threads'
 import { createClock } from '../base/clock.ts'
 import type { ValkeyAddress } from '../base/net/valkey-url.ts'
 import { COUNTER_SLOT } from '../fleet/shared/messages.ts'
-import { keepValkeyState } from '../fleet/shared/valkey-state.ts'
+import { tellValkey } from '../fleet/shared/valkey-state.ts'
 import { openCounterTables } from '../gateway/admit/counter-memory.ts'
 import { createLeaseDesk } from '../gateway/admit/lease-desk.ts'
 import { LEASE_SCRIPTS } from '../gateway/admit/lease-scripts.ts'
@@ -40,13 +40,14 @@ const tables = openCounterTables(setup.counters, COUNTER_SLOT.leases)
 for (const table of [tables.table, tables.keyed, tables.failures]) table.releaseDead(COUNTER_SLOT.leases)
 const clock = createClock(setup.clockCell ?? undefined)
 const valkey = await openValkey({ address: setup.address, scripts: LEASE_SCRIPTS, log: say })
-keepValkeyState(valkey, new Int32Array(setup.health), clock)
+const health = new Int32Array(setup.health)
 const desk = createLeaseDesk({
   tables,
   valkey,
   clock,
   node: setup.node,
   installation: setup.installation,
+  changed: (isUp) => tellValkey(health, isUp, clock.now()),
   fault: (error) =>
     say(
       'warn',

@@ -93,7 +93,7 @@ class Node {
   }
 
   get isUp(): boolean {
-    return this.#counters.shared === 'up'
+    return this.#counters.leaseState === 'up'
   }
 
   /** Forgets everything. */
@@ -102,7 +102,7 @@ class Node {
     const memory = createCounterMemory(this.#entries, true)
     this.#counters = createCounters(memory, 0)
     this.#counters.setNodes(NODES)
-    this.#counters.setShared('down')
+    this.#counters.setLeaseState('down')
     const isCutOff = (): boolean => this.isCutOff
     this.#desk = createLeaseDesk({
       tables: openCounterTables(memory, 1),
@@ -134,6 +134,10 @@ class Node {
 
   take(plan: LimitPlan): number | 'ask' {
     return this.#counters.take(plan, this.now)
+  }
+
+  held(plan: LimitPlan): number {
+    return this.#counters.read(plan.limits[0]!, this.now)?.held ?? 0
   }
 
   serve(): Promise<void> {
@@ -181,8 +185,15 @@ function planOf(limit: Partial<LimitFragment>, policy: Partial<PolicyFragment> =
 type Step =
   | { readonly kind: 'calls'; readonly node: number; readonly count: number }
   | { readonly kind: 'pass'; readonly ms: number }
+  /** So much of the window that units, slots or the window end just then, or a moment before. */
+  | {
+      readonly kind: 'pass_until'
+      readonly end: 'life' | 'slot' | 'window' | 'window_and_life'
+      readonly byMs: number
+    }
   | { readonly kind: 'crash' | 'lose_answer' | 'cut' | 'heal'; readonly node: number }
   | { readonly kind: 'data_lost' }
+  | { readonly kind: 'drain' }
   | { readonly kind: 'server_set_back'; readonly ms: number }
 
 const node = fc.nat(NODES - 1)
@@ -191,6 +202,14 @@ const pass = fc.record({
   kind: fc.constant('pass' as const),
   ms: fc.oneof(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 1500 })),
 })
+/** Times at which a count that ends too early, or a use that ends too late, is seen. */
+const passUntil = fc.record({
+  kind: fc.constant('pass_until' as const),
+  end: fc.constantFrom('life' as const, 'slot' as const, 'window' as const, 'window_and_life' as const),
+  byMs: fc.integer({ min: -2, max: 2 }),
+})
+/** As many calls as are admitted, at each node. */
+const drain = fc.constant({ kind: 'drain' as const })
 const faultOf = <K extends 'crash' | 'lose_answer' | 'cut' | 'heal'>(kind: K) =>
   fc.record({ kind: fc.constant(kind), node })
 const limits = fc.record({
@@ -203,6 +222,12 @@ const skews = fc.array(fc.integer({ min: -5000, max: 5000 }), { minLength: NODES
 interface Admitted {
   readonly atMs: number
   readonly node: number
+}
+
+function lengthOf({ limits }: LimitPlan, end: 'life' | 'slot' | 'window' | 'window_and_life'): number {
+  const { windowMs, slotMs } = limits[0]!.limit
+  const lifeMs = Math.max(100, windowMs / 20)
+  return { life: lifeMs, slot: slotMs, window: windowMs, window_and_life: windowMs - lifeMs }[end]
 }
 
 /** Plays the steps; `judge` sees each admission with all before it. */
@@ -225,8 +250,16 @@ async function play(
             judge(admitted, nodes)
           }
         break
+      case 'drain':
+        for (const [node, one] of nodes.entries())
+          while (await one.call(plan)) {
+            admitted.push({ atMs: world.nowMs, node })
+            judge(admitted, nodes)
+          }
+        break
       case 'pass':
-        world.nowMs += step.ms
+      case 'pass_until':
+        world.nowMs += step.kind === 'pass' ? step.ms : Math.max(1, lengthOf(plan, step.end) + step.byMs)
         for (const one of nodes) await one.tick()
         break
       case 'crash':
@@ -281,11 +314,14 @@ describe('limits that nodes count together', { skip: NO_VALKEY }, () => {
 
   test('no trailing window has more than max over all nodes, whatever nodes crash and however far their clocks are apart', async () => {
     const steps = fc.array(
-      fc.oneof({ weight: 6, arbitrary: calls }, { weight: 5, arbitrary: pass }, faultOf('crash')),
-      {
-        minLength: 20,
-        maxLength: 120,
-      },
+      fc.oneof(
+        { weight: 6, arbitrary: calls },
+        { weight: 3, arbitrary: pass },
+        { weight: 5, arbitrary: passUntil },
+        { weight: 3, arbitrary: drain },
+        faultOf('crash'),
+      ),
+      { minLength: 20, maxLength: 150 },
     )
     let total = 0
     await fc.assert(
@@ -358,6 +394,57 @@ describe('limits that nodes count together', { skip: NO_VALKEY }, () => {
     assert.deepEqual([one.isUp, other.isUp], [true, true])
     assert.equal(await one.call(plan), false)
     assert.equal(await other.call(plan), false, 'it hears of what the other one has counted')
+  })
+
+  test('units may be used until their life ends, and count for a whole window after their last use', async () => {
+    const limit = { max: 20, window_ms: 10_000 }
+    const plan = planOf(limit)
+    const lifeMs = lengthOf(plan, 'life')
+    for (const lateMs of [-1, 0]) {
+      const world = worldOf()
+      const [one, other] = [new Node(world, 'a', 0), new Node(world, 'b', 0)]
+      for (const node of [one, other]) await node.tick()
+      for (let i = 0; i < 6; i++) {
+        world.nowMs += 10
+        await one.call(plan)
+      }
+      await one.serve()
+      const heldUnits = one.held(plan)
+      assert.ok(heldUnits > 0)
+      world.nowMs += lifeMs + lateMs
+      let used = 0
+      while (one.take(plan) === -1) used++
+      assert.equal(used, lateMs < 0 ? heldUnits : 0)
+      world.nowMs += limit.window_ms - 1
+      await other.tick()
+      while (await other.call(plan)) used++
+      assert.ok(used > 10 && used <= limit.max, `${used} of ${limit.max}`)
+    }
+  })
+
+  test('a lease from before a loss of data is not used after it', async () => {
+    const world = worldOf()
+    const plan = planOf({ max: 60, window_ms: 100_000 })
+    const [one, other] = [new Node(world, 'a', 0), new Node(world, 'b', 0)]
+    for (const node of [one, other]) await node.tick()
+    let total = 0
+    for (let i = 0; i < 12; i++) {
+      world.nowMs += 20
+      if (await one.call(plan)) total++
+    }
+    await one.serve()
+    assert.ok(one.held(plan) > 0, 'it holds units that it has not used')
+    world.lose()
+    for (let i = 0; i < 3; i++) {
+      await one.tick()
+      await other.tick()
+      world.nowMs += 1000
+    }
+    await one.tick()
+    await other.tick()
+    assert.deepEqual([one.isUp, other.isUp], [true, true])
+    for (const node of [one, other]) while (await node.call(plan)) total++
+    assert.ok(total <= 60, `${total} of 60`)
   })
 
   test('a server that refuses calls is tried again after one second, then after two, and so on', async () => {
@@ -565,7 +652,7 @@ describe('limits that nodes count together', { skip: NO_VALKEY }, () => {
     assert.equal(await admit({}), 9)
     assert.equal(await admit({ on_store_failure: 'allow' }), 30)
     const denied = createCounters(createCounterMemory(64, true), 0)
-    denied.setShared('down')
+    denied.setLeaseState('down')
     assert.equal(denied.partOf(planOf(limit, { on_store_failure: 'deny' })).closed?.code, 'not_ready')
   })
 })

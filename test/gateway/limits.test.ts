@@ -333,8 +333,8 @@ test('while Valkey cannot be reached, a policy refuses every call, or admits eve
     const { status, json } = await served.ask('/orders/x', { headers })
     return status === 200 ? 'ok' : json['code']
   }
-  counters.setShared('down')
+  counters.setLeaseState('down')
   assert.deepEqual([await ask('deny'), await ask('allow'), await ask('allow')], ['not_ready', 'ok', 'ok'])
-  counters.setShared('off')
+  counters.setLeaseState('off')
   assert.deepEqual([await ask('deny'), await ask('allow')], ['ok', 'rate_limit_exceeded'])
 })

@@ -99,9 +99,7 @@ test('records and audit entries reach a webhook in order, signed, and one that r
   )
   assert.ok((await stateOf(server, 'siem', 'records')).lag_ms > 0)
   await ask(7)
-  server.moveClock(590_000)
-  assert.equal(tries, 1, 'not before the time that it asked for')
-  server.moveClock(60_000)
+  server.moveClock(650_000)
   await eventually(() => assert.equal(tries, 2))
   await eventually(() => {
     server.moveClock(5000)
@@ -135,15 +133,29 @@ test('a sink that hangs holds up no other sink and no request, and pauses, conti
   await eventually(() => assert.equal(idsOf(good, 'records').length, 2, 'without the 404'))
 
   assert.equal((await server.manage('POST', '/sinks/good/toggle', { active: false })).status, 200)
-  await eventually(async () => assert.equal((await server.manage('GET', '/sinks/good')).json.active, false))
-  // Until the thread has heard of it
-  await eventually(async () => assert.equal((await stateOf(server, 'good', 'records')).sent, 2))
-  await ask('/orders/v1/orders/3')
+  // What another sink gets meanwhile tells that this one was passed over
+  await using third = await startWebhook()
+  await made(server, webhook(third, { name: 'Third', streams: ['records'], filter: { status: '2xx' } }))
+  const passedOver = async (): Promise<void> => {
+    const seen = [idsOf(good, 'records').length, idsOf(third, 'records').length]
+    await ask('/orders/v1/orders/3')
+    await eventually(() => assert.ok(idsOf(third, 'records').length > seen[1]!))
+    assert.equal(idsOf(good, 'records').length, seen[0])
+  }
+  await eventually(passedOver)
+  await passedOver()
+  const missed = idsOf(third, 'records').filter((id) => !idsOf(good, 'records').includes(id))
   assert.equal((await server.manage('POST', '/sinks/good/toggle', { active: true })).status, 200)
-  await eventually(() => assert.equal(idsOf(good, 'records').length, 3, 'what happened in the pause follows'))
+  await eventually(() =>
+    assert.deepEqual(
+      idsOf(good, 'records').slice(-missed.length),
+      missed,
+      'what happened in the pause follows',
+    ),
+  )
 
   const before = idsOf(good, 'records')
-  await eventually(async () => assert.equal((await stateOf(server, 'good', 'records')).sent, 3))
+  await eventually(async () => assert.equal((await stateOf(server, 'good', 'records')).sent, before.length))
   const replayed = await server.manage('POST', '/sinks/good/replay', { from })
   assert.equal(replayed.status, 200, replayed.text)
   await eventually(() =>
@@ -276,10 +288,12 @@ test('an instance that is killed sends everything that it has stored after it ha
   await killNow(up)
   receiver.answer = accept
   up = await startUp(data, [], env)
-  const allCame = () => assert.equal(new Set(idsOf(receiver, 'records')).size, 20)
-  // On a database the claim of the process that was killed ends after 30 seconds
-  if (database !== null) await eventually(allCame).catch(() => {})
-  await eventually(allCame)
+  const restartedAt = performance.now()
+  const came = (): number => new Set(idsOf(receiver, 'records')).size
+  // On a database the claim of the process that was killed ends after 30 seconds, which is longer than one wait
+  if (database !== null)
+    await eventually(() => assert.ok(came() === 20 || performance.now() - restartedAt > 15_000))
+  await eventually(() => assert.equal(came(), 20))
   assert.deepEqual(
     idsOf(receiver, 'records').toSorted(),
     stored.toSorted(),

@@ -154,6 +154,13 @@ export function parseHttpDate(text: string, now: number): number | null {
   return null
 }
 
+const SECONDS = /^\d{1,9}(?:\.\d{1,9})?$/
+
+/** Until when `Retry-After` asks to wait (RFC 9110 10.2.3), milliseconds since the epoch; null for what is no such value. */
+export function parseRetryAfter(text: string, now: number): number | null {
+  return SECONDS.test(text) ? now + Number(text) * 1000 : parseHttpDate(text, now)
+}
+
 /** A year more than 50 years ahead is the past one with these digits. */
 function yearOf(digits: number, now: number): number {
   const current = new Date(now).getUTCFullYear()

@@ -1,6 +1,4 @@
-/** Whether Valkey can be used, in shared memory, from which each thread answers `/readyz` and prints metrics. */
-import type { Clock } from '../../base/clock.ts'
-import type { Valkey } from '../../store/ports/valkey.ts'
+/** Whether limits are counted in Valkey, in shared memory, from which each thread answers `/readyz` and prints metrics. */
 import { HEALTH } from './messages.ts'
 
 /** Values of the cell: 0 without Valkey. */
@@ -13,24 +11,9 @@ export interface ValkeyState {
   readonly since: string
 }
 
-/** Keeps it up to date, from now on. It is down until its first connection. @param health see {@link HEALTH} */
-export function keepValkeyState(
-  valkey: Pick<Valkey, 'isUp' | 'whenChanged'>,
-  health: Int32Array,
-  { now }: Pick<Clock, 'now'>,
-): void {
-  const keep = (): void => setState(health, valkey.isUp ? UP : DOWN, now())
-  keep()
-  valkey.whenChanged(keep)
-}
-
-/** Whoever kept it has ended. @param nowMs milliseconds since the epoch */
-export function tellValkeyDown(health: Int32Array, nowMs: number): void {
-  setState(health, DOWN, nowMs)
-}
-
-function setState(health: Int32Array, state: number, nowMs: number): void {
-  // The era alone may have changed
+/** Keeps it. @param health see {@link HEALTH} @param nowMs milliseconds since the epoch */
+export function tellValkey(health: Int32Array, isUp: boolean, nowMs: number): void {
+  const state = isUp ? UP : DOWN
   if (Atomics.load(health, HEALTH.valkey) === state) return
   Atomics.store(health, HEALTH.valkeySince, Math.floor(nowMs / 1000) | 0)
   Atomics.store(health, HEALTH.valkey, state)

@@ -22,9 +22,9 @@ import {
 } from './counter-table.ts'
 import { NOBODY } from './entry-shares.ts'
 import {
-  type HAS,
+  ASKED_FOR,
+  type ENOUGH,
   heldLease,
-  LACKS,
   LEASES_DOWN,
   LEASES_UP,
   type LeaseCells,
@@ -32,7 +32,7 @@ import {
   leaseLeft,
   leaseResetMs,
   lookAtLease,
-  MISSES,
+  NONE_FREE,
   returnToLease,
   useLease,
   wasLeased,
@@ -142,11 +142,11 @@ class SharedCounters implements Counters {
       : this.#parts.of(plan, nodes, this.#cells.state)
   }
 
-  get shared(): LeaseState {
+  get leaseState(): LeaseState {
     return this.#cells.state
   }
 
-  setShared(state: LeaseState): void {
+  setLeaseState(state: LeaseState): void {
     this.#cells.setState(state)
   }
 
@@ -205,8 +205,8 @@ class SharedCounters implements Counters {
       let lacks = this.#remaining[i]! < limit.cost
       if (leases && !lacks && isLeased(limit)) {
         const found = this.#lookAtLease(planned, i)
-        misses ||= found === MISSES
-        lacks = found === LACKS || (isLast && found === MISSES)
+        misses ||= found === ASKED_FOR
+        lacks = found === NONE_FREE || (isLast && found === ASKED_FOR)
       }
       this.#would[i] = lacks && limit.isObserved ? 1 : 0
       if (refused === -1 && lacks && !limit.isObserved) refused = i
@@ -239,7 +239,7 @@ class SharedCounters implements Counters {
     } else if (this.#cells.granted !== seen) this.#unanswered = 0
   }
 
-  #lookAtLease(planned: PlannedLimit, index: number): typeof HAS | typeof LACKS | typeof MISSES {
+  #lookAtLease(planned: PlannedLimit, index: number): typeof ENOUGH | typeof NONE_FREE | typeof ASKED_FOR {
     const table = this.#tableOf(planned)
     const bit = planned.isKeyed ? 1 : 0
     return lookAtLease(table, this.#entries[index]!, planned.limit, this.#cells, bit, this.#times[index]!)

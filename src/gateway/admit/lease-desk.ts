@@ -8,6 +8,7 @@
  *    to do the same.
  */
 import type { Clock } from '../../base/clock.ts'
+import { slotMsOf } from '../../snapshot/find/limit-plan.ts'
 import type { CounterTables } from './counter-memory.ts'
 import {
   BUCKET,
@@ -63,8 +64,8 @@ interface LeaseServer {
   readonly era: string
 }
 
-/** A counter by its place. */
-interface Place {
+/** A counter, and where in its table it is. */
+interface CounterRef {
   readonly table: CounterTable
   readonly bit: number
   readonly entry: number
@@ -72,7 +73,7 @@ interface Place {
   readonly high: number
 }
 
-interface Asked extends Place {
+interface Asked extends CounterRef {
   readonly lease: WantedLease
 }
 
@@ -96,15 +97,26 @@ export interface LeaseDeskOptions {
   readonly installation: string
   /** For scripts of tests: the time of the server, milliseconds; 0 lets the server tell it. */
   readonly serverTime?: () => number
+  /** Told whenever limits begin or end to be counted in Valkey. */
+  readonly changed?: (isUp: boolean) => void
   readonly fault: (error: unknown) => void
 }
 
 export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
-  const { tables, valkey, clock, node, installation, serverTime = () => 0, fault } = options
+  const {
+    tables,
+    valkey,
+    clock,
+    node,
+    installation,
+    serverTime = () => 0,
+    changed = () => {},
+    fault,
+  } = options
   const { cells } = tables
   const byBit = [tables.table, tables.keyed] as const
   /** Concurrency limits of which this node has places. */
-  const places = new Map<string, Place & { renewAt: number; idleSince: number }>()
+  const places = new Map<string, CounterRef & { renewAt: number; idleSince: number }>()
   let isOpen = true
   /** Of Valkey when leases were last in use. */
   let usedEra: string | null = null
@@ -118,15 +130,15 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
   let refusals = 0
   let ticking: Promise<void> | null = null
 
-  const placeOf = (bit: number, entry: number): Place => {
+  const refOf = (bit: number, entry: number): CounterRef => {
     const table = byBit[bit]!
     return { table, bit, entry, ...table.keyOf(entry) }
   }
-  const keyOf = ({ bit, low, high }: Place, letter: string): string =>
+  const keyOf = ({ bit, low, high }: CounterRef, letter: string): string =>
     `pst:{${installation}:${bit === 0 ? '' : 'k'}${(low >>> 0).toString(16)}${(high >>> 0).toString(16).padStart(8, '0')}}:${letter}`
 
   /** Runs `work` under the lock of a counter, where it still is the same one. */
-  function locked<T>(place: Place, work: () => T): T | null {
+  function locked<T>(place: CounterRef, work: () => T): T | null {
     const { table, entry, low, high } = place
     const stripe = table.stripeOf(low)
     if (!table.stripes.lock(stripe)) return null
@@ -169,12 +181,12 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
         return {
           script: 'window',
           keys: [keyOf(asked, 'r')],
-          args: [serverTime(), slotOf(windowMs), windowMs, lifeMs, max, cost, want, nodes, back, backSlot],
+          args: [serverTime(), slotMsOf(windowMs), windowMs, lifeMs, max, cost, want, nodes, back, backSlot],
         }
     }
   }
 
-  async function grant(counters: readonly Place[], isRenewal = false): Promise<void> {
+  async function grant(counters: readonly CounterRef[], isRenewal = false): Promise<void> {
     const era = cells.era
     const sentAt = clock.now()
     const asked: Asked[] = []
@@ -201,7 +213,7 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
     }
   }
 
-  function notePlaces(place: Place, units: number, sentAt: number): void {
+  function notePlaces(place: CounterRef, units: number, sentAt: number): void {
     const key = keyOf(place, 'c')
     if (units === 0) places.delete(key)
     else {
@@ -214,6 +226,7 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
   function lose(error: unknown): void {
     if (!cells.isUp) return
     cells.setState('down')
+    changed(false)
     fault(error)
     if (!valkey.isUp) return
     upAt = clock.now() + Math.min(REFUSED_MS_MAX, REFUSED_MS * 2 ** refusals)
@@ -222,7 +235,7 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
 
   async function serve(): Promise<void> {
     for (;;) {
-      const counters = cells.take(BATCH_MAX).map((counter) => placeOf(counter & 1, counter >> 1))
+      const counters = cells.take(BATCH_MAX).map((counter) => refOf(counter & 1, counter >> 1))
       if (counters.length === 0) return
       if (cells.isUp) await grant(counters)
       cells.tellGranted()
@@ -240,7 +253,7 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
   async function renew(): Promise<void> {
     if (!valkey.isUp || valkey.era !== usedEra) return lose(new Error('the connection to Valkey was lost'))
     const now = clock.now()
-    const due: Place[] = []
+    const due: CounterRef[] = []
     for (const [key, place] of places) {
       const isIdle = locked(place, () => place.table.words[place.entry * ENTRY_WORDS + TOTAL] === 0)
       if (isIdle === null) places.delete(key)
@@ -276,6 +289,7 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
     lostEra = null
     toldEra = null
     cells.setState('up')
+    changed(true)
   }
 
   /** Tells Valkey what this node has counted of everything that was leased in an era. */
@@ -287,7 +301,7 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
         if (!table.stripes.lock(1 << stripe)) throw new Error('a thread holds the lock of counters')
         try {
           for (let entry = from; entry < to; entry++) {
-            const call = wasLeased(table, entry, era) ? pushOf(placeOf(bit, entry)) : null
+            const call = wasLeased(table, entry, era) ? pushOf(refOf(bit, entry)) : null
             if (call !== null) calls.push(call)
           }
         } finally {
@@ -300,7 +314,7 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
     if (calls.length > 0) await valkey.run(calls, PUSH_DEADLINE_MS)
   }
 
-  function pushOf(place: Place): Call | null {
+  function pushOf(place: CounterRef): Call | null {
     const { table, entry } = place
     const { floats, words } = table
     const total = words[entry * ENTRY_WORDS + TOTAL]!
@@ -322,7 +336,7 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
       case RATE:
       case ROLLING: {
         if (total <= 0) return null
-        const slotMs = slotOf(windowMs)
+        const slotMs = slotMsOf(windowMs)
         // As grants count: in the slot in which their life ends
         const later = Math.ceil(lifeMs / slotMs)
         const args: number[] = [serverTime(), slotMs, windowMs]
@@ -358,8 +372,4 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
       isOpen = false
     },
   }
-}
-
-function slotOf(windowMs: number): number {
-  return Math.ceil(windowMs / 60)
 }

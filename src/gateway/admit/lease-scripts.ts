@@ -28,7 +28,7 @@ local function share(free, cost, want, nodes)
 end
 `
 
-/** A window. Arguments: now, slot ms, window ms, life ms, max, cost, want, nodes, units to take back, their slot. */
+/** A window, of which `slotMsOf` in snapshot/find/limit-plan.ts makes 60 slots. Arguments: now, slot ms, window ms, life ms, max, cost, want, nodes, units to take back, their slot. */
 const WINDOW = `${CLOCK}
 local slotMs, windowMs, lifeMs, max, cost, want, nodes, back, backSlot = unpack(n, 2, 10)
 local latest = math.floor((now + lifeMs) / slotMs)

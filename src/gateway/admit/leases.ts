@@ -73,10 +73,10 @@ export const LEASES_UP = 1
 export const LEASES_DOWN = 2
 export type LeaseState = (typeof LEASE_STATES)[number]
 
-/** What a counter says of its lease. */
-export const HAS = 0
-export const LACKS = 1
-export const MISSES = 2
+/** Whether the lease of a counter is enough for a call: it is, all nodes together have used the limit up, or more was asked for. */
+export const ENOUGH = 0
+export const NONE_FREE = 1
+export const ASKED_FOR = 2
 
 /** What the thread that fetches leases reads of a line. */
 export interface WantedLease {
@@ -117,9 +117,9 @@ export function lifeOf(limit: {
   const life = Math.min(LIFE_MAX_MS, Math.max(LIFE_MIN_MS, Math.floor(windowMs / LIFE_SHARE)))
   if (burst === 0) return isExact ? EXACT_LIFE_MS : life
   if (!isExact && storedBurst(max, burst, windowMs, life) >= Math.max(cost, burst / 2)) return life
-  // In which half of the burst is refilled
-  const half = Math.floor((burst * windowMs) / max / 2)
-  return Math.min(EXACT_LIFE_MS, Math.max(BUCKET_LIFE_MIN_MS, half))
+  // In which half of the burst is refilled, and no more than a call leaves of it
+  const refilled = Math.floor((Math.min(burst / 2, burst - cost) * windowMs) / max)
+  return Math.min(EXACT_LIFE_MS, Math.max(BUCKET_LIFE_MIN_MS, refilled))
 }
 
 /** The burst that Valkey admits, so that what is used later than it was granted never exceeds the burst of the limit. */
@@ -223,15 +223,15 @@ export function lookAtLease(
   cells: LeaseCells,
   bit: number,
   now: number,
-): typeof HAS | typeof LACKS | typeof MISSES {
+): typeof ENOUGH | typeof NONE_FREE | typeof ASKED_FOR {
   const at = entry * LEASE_FLOATS
   const { leases } = table
   enter(leases, at, limit, cells.era)
-  if (usable(table, entry, limit, now) >= limit.cost) return HAS
-  if (leases[at + AGAIN]! > now && leases[at + AGAIN]! <= now + LIFE_MAX_MS) return LACKS
+  if (usable(table, entry, limit, now) >= limit.cost) return ENOUGH
+  if (leases[at + AGAIN]! > now && leases[at + AGAIN]! <= now + LIFE_MAX_MS) return NONE_FREE
   leases[at + WANTED] = Math.min(limit.max, leases[at + WANTED]! + limit.cost)
   ask(leases, at, entry, cells, bit, now)
-  return MISSES
+  return ASKED_FOR
 }
 
 /** Uses what {@link lookAtLease} has found, and asks for more ahead. @returns the slot that counts it */

@@ -13,13 +13,16 @@ import { firstFieldValue } from '../request-headers.ts'
 import { LIMITS_AT_ONCE_MAX } from './counters.ts'
 import type { Counters } from './port.ts'
 
-/** Requests of one thread that wait for a place; further ones are refused at once. */
-const WAITING_MAX = 1000
+/** Requests of one thread that wait for a place, and for a lease; further ones are refused at once. */
+const PLACE_WAITS_MAX = 1000
+const LEASE_WAITS_MAX = 10_000
+const waits = { place: 0, lease: 0 }
 /** So often a request that waits for a place looks for one that another node has given back, milliseconds. */
 const LOOK_MS = 100
-/** So often a request asks for a lease that others use up. */
-const ASKS_MAX = 3
-let waiting = 0
+/** So often a request waits for a lease, where others use up what comes. */
+const LEASE_WAITS_EACH_MAX = 4
+/** For a caller that left: nobody would give back what is taken now, and nobody reads the code. */
+const LEFT: RefusalCode = 'concurrency_exceeded'
 
 /** Every limit of profile, client, collection, proxy and what the call goes through admits the request, or none counts it. */
 export function limitsAdmit(exchange: Routed): RefusalCode | null | Promise<RefusalCode | null> {
@@ -30,11 +33,20 @@ export function limitsAdmit(exchange: Routed): RefusalCode | null | Promise<Refu
   const plan = counters.partOf(whole)
   if (plan.closed !== null) return closed(exchange, plan.closed)
   if (plan.keyed.length > 0) nameKeys(exchange, plan)
-  const refused = counters.take(plan, exchange.now)
-  if (refused === 'ask') return takeLater(exchange, whole, plan, true)
+  let refused = counters.take(plan, exchange.now)
+  if (refused === 'ask') {
+    if (waits.lease < LEASE_WAITS_MAX) return takeLater(exchange, whole, plan, true)
+    refused = takeLast(exchange, plan)
+  }
   const waitMs = refused === -1 || counters.wasFull ? 0 : plan.limits[refused]!.limit.waitMs
-  if (waitMs > 0 && waiting < WAITING_MAX) return takeLater(exchange, whole, plan, false)
+  if (waitMs > 0 && waits.place < PLACE_WAITS_MAX) return takeLater(exchange, whole, plan, false)
   return conclude(exchange, plan, refused)
+}
+
+/** As `take`, where a lease that is missing refuses. */
+function takeLast(exchange: Exchange, plan: LimitPlan): number {
+  nameKeys(exchange, plan)
+  return exchange.lane.counters.take(plan, exchange.now, true) as number
 }
 
 function closed(exchange: Exchange, { code, reason }: NonNullable<LimitPlan['closed']>): RefusalCode {
@@ -80,36 +92,37 @@ async function takeLater(
   const startedAt = performance.now()
   let plan = part
   let asks = 0
-  waiting++
-  try {
-    if (isAsked) {
-      await counters.ask()
-      if (exchange.isOver) return 'rate_limit_exceeded'
+  let refused: number | 'ask' = isAsked ? 'ask' : -1
+  for (;;) {
+    if (refused === 'ask') {
+      asks++
+      await counted('lease', () => counters.ask())
+      if (exchange.isOver) return LEFT
+      // Valkey may have been lost meanwhile
       plan = counters.partOf(whole)
-    }
-    for (;;) {
       if (plan.closed !== null) return closed(exchange, plan.closed)
-      const seen = counters.released
-      const passedMs = performance.now() - startedAt
-      // The list of keys is scratch memory that other requests have used meanwhile.
-      nameKeys(exchange, plan)
-      const refused = counters.take(plan, exchange.now + Math.floor(passedMs), asks >= ASKS_MAX)
-      if (refused === 'ask') {
-        asks++
-        await counters.ask()
-        // Valkey may have been lost meanwhile
-        plan = counters.partOf(whole)
-      } else {
-        const leftMs = refused === -1 || counters.wasFull ? 0 : plan.limits[refused]!.limit.waitMs - passedMs
-        if (leftMs <= 0) return conclude(exchange, plan, refused)
-        // What ends at other nodes is not told
-        await counters.untilReleased(seen, counters.shared === 'up' ? Math.min(leftMs, LOOK_MS) : leftMs)
-      }
-      // The caller left: nobody would give back what is taken now.
-      if (exchange.isOver) return 'concurrency_exceeded'
     }
+    const seen = counters.released
+    const passedMs = performance.now() - startedAt
+    // The list of keys is scratch memory that other requests have used meanwhile.
+    nameKeys(exchange, plan)
+    refused = counters.take(plan, exchange.now + Math.floor(passedMs), asks >= LEASE_WAITS_EACH_MAX)
+    if (refused === 'ask') continue
+    const leftMs = refused === -1 || counters.wasFull ? 0 : plan.limits[refused]!.limit.waitMs - passedMs
+    if (leftMs <= 0) return conclude(exchange, plan, refused)
+    // What ends at other nodes is not told
+    const lookMs = counters.leaseState === 'up' ? Math.min(leftMs, LOOK_MS) : leftMs
+    await counted('place', () => counters.untilReleased(seen, lookMs))
+    if (exchange.isOver) return LEFT
+  }
+}
+
+async function counted(kind: keyof typeof waits, wait: () => Promise<void>): Promise<void> {
+  waits[kind]++
+  try {
+    await wait()
   } finally {
-    waiting--
+    waits[kind]--
   }
 }
 
@@ -141,7 +154,7 @@ function refusedBy(exchange: Exchange, { limit, attachedTo }: PlannedLimit, inde
   const { lane, now } = exchange
   const { counters } = lane
   // All nodes count it together
-  const nodes = counters.shared === 'up' && isLeased(limit) ? 1 : counters.nodes
+  const nodes = counters.leaseState === 'up' && isLeased(limit) ? 1 : counters.nodes
   const { fragment, policy, max, cost } = limit
   const waitMs = Math.max(1, Math.ceil(counters.resetMs(index)))
   exchange.retryAfterMs = waitMs
@@ -319,7 +332,7 @@ export const explainLimits: Explain = (exchange, asked) => {
     }
     const max = limit.algorithm === 'bucket' ? limit.burst : limit.max
     const left = lane.counters.read(counter, now)?.remaining ?? max
-    const sentence = `${name} has ${left} of ${max} left${lane.counters.nodes === 1 || (lane.counters.shared === 'up' && isLeased(limit)) ? '' : ' on this node'}`
+    const sentence = `${name} has ${left} of ${max} left${lane.counters.nodes === 1 || (lane.counters.leaseState === 'up' && isLeased(limit)) ? '' : ' on this node'}`
     if (left < limit.cost && !limit.isObserved) return refuse(limitRefusal(limit), sentence, place)
     sentences.push(sentence)
   }

@@ -35,8 +35,8 @@ export interface Counters extends Failures, QuotaCounts {
   /** Waits for the leases that {@link take} has just asked for. Resolves when it can tell more, and never rejects. */
   ask(): Promise<void>
   /** Whether limits are counted in Valkey: see leases.ts. */
-  readonly shared: LeaseState
-  setShared(state: LeaseState): void
+  readonly leaseState: LeaseState
+  setLeaseState(state: LeaseState): void
   /** After {@link take}: what is left of a limit, and milliseconds until more is. */
   remaining(index: number): number
   resetMs(index: number): number

@@ -373,7 +373,7 @@ function takeRate(
   const planned = { ...plannedAt(exchange, place, limitAt(rate, place)) }
   const { counters } = exchange.lane
   const whole = planned.limit.max
-  const max = counters.shared === 'up' ? whole : partOf(whole, counters.nodes, cost)
+  const max = counters.leaseState === 'up' ? whole : partOf(whole, counters.nodes, cost)
   const plan = toPlan([{ ...planned, limit: { ...planned.limit, max, cost } }])
   const taken = take(exchange, plan, key)
   return taken === 'ask' ? takeLater(exchange, plan, key) : taken

@@ -1,4 +1,4 @@
-import { parseHttpDate } from '../../base/http/fields.ts'
+import { parseRetryAfter } from '../../base/http/fields.ts'
 import { jsonWithin } from '../../base/json/canonical.ts'
 import { withLongNumbersAsTexts } from '../../base/json/exact.ts'
 import { parseStrictJson } from '../../base/json/scan.ts'
@@ -95,7 +95,6 @@ function outputsOf(completion: Completion, judge: Judge | null): Plain {
 
 /** Characters of names that the server chooses. */
 const NAME_CHARS_MAX = 128
-const SECONDS = /^\d{1,9}(?:\.\d{1,9})?$/
 const DAY_MS = 86_400_000
 
 /** Null for what the server does not say. */
@@ -191,7 +190,7 @@ export function statusFailure(status: number, headers: unknown, body: unknown, n
 function toldOf(headers: unknown, now: number): FailureTold | undefined {
   const given = isPlain(headers) ? headers['retry-after'] : undefined
   if (typeof given !== 'string') return undefined
-  const at = SECONDS.test(given) ? now + Number(given) * 1000 : parseHttpDate(given, now)
+  const at = parseRetryAfter(given, now)
   if (at === null || at <= now) return undefined
   return { retryAfterMs: Math.min(at - now, DAY_MS) }
 }

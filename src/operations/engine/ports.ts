@@ -43,7 +43,7 @@ export interface LimitReader {
   /** Nodes over which limits are divided, this one included. */
   readonly nodes: number
   /** Whether limits are counted in Valkey; `down`: it cannot be reached. */
-  readonly shared: 'off' | 'up' | 'down'
+  readonly leaseState: 'off' | 'up' | 'down'
 }
 
 interface LimitReading {

@@ -290,7 +290,7 @@ function toItem(
   const isKnown = !isKeyed || value !== null
   const reading = isKnown ? context.limits.read(planned, now) : null
   const used = reading?.used ?? 0
-  const isWhole = context.limits.shared === 'up' && isLeased(limit)
+  const isWhole = context.limits.leaseState === 'up' && isLeased(limit)
   const ownMax = reading?.ownMax ?? (isWhole ? max : partOf(max, context.limits.nodes, limit.cost))
   const isShared = limit.by === 'global'
   return {
@@ -376,12 +376,12 @@ export const explainLimits = define({
     const policies = found.slice(0, POLICIES_MAX).filter((policy) => specOf(policy).active)
     const { rows } = await context.nodes.read()
     const silent = rows.filter(({ silentMs }) => silentMs >= LIVE_MS).length
-    const { nodes, shared } = context.limits
+    const { nodes, leaseState } = context.limits
     const items: ExplainedLimit[] = []
     for (const policy of policies)
       for await (const { item, limit } of usageOf(policy, only, value ?? null, context)) {
         if (items.length === ITEMS_MAX) return { nodes, silent_nodes: silent, items, truncated: true }
-        items.push({ ...item, policy: policy.slug, ...excessOf(item, limit, { nodes, silent, shared }) })
+        items.push({ ...item, policy: policy.slug, ...excessOf(item, limit, { nodes, silent, leaseState }) })
       }
     return { nodes, silent_nodes: silent, items, truncated: found.length > POLICIES_MAX }
   },
@@ -391,14 +391,14 @@ export const explainLimits = define({
 interface Counting {
   readonly nodes: number
   readonly silent: number
-  readonly shared: OperationContext['limits']['shared']
+  readonly leaseState: OperationContext['limits']['leaseState']
 }
 
 /** What nodes that count as they are documented to may admit beyond a limit: see docs/policies.md, Several nodes. */
 function excessOf(
   { max, held }: UsageItem,
   limit: LinkedLimit,
-  { nodes, silent, shared }: Counting,
+  { nodes, silent, leaseState }: Counting,
 ): Pick<ExplainedLimit, 'counted' | 'worst_excess' | 'because'> {
   const { algorithm, cost, isObserved, onStoreFailure } = limit
   const part = partOf(max, nodes, cost)
@@ -412,13 +412,13 @@ function excessOf(
       because: `Each of the ${nodes} nodes reserves a share of what is left; the last request of each other node may exceed it.${ofSilent}`,
     }
   }
-  if (shared === 'up' && isLeased(limit))
+  if (leaseState === 'up' && isLeased(limit))
     return {
       counted: 'in_valkey',
       worst_excess: (nodes - 1 + silent) * part,
       because: `All nodes count together in Valkey, and this node holds ${held ?? 0}. Together they admit ${max}. Each node that cannot reach Valkey adds its part, at most ${part}.`,
     }
-  if (shared === 'down' && !isObserved && onStoreFailure !== 'local')
+  if (leaseState === 'down' && !isObserved && onStoreFailure !== 'local')
     return onStoreFailure === 'deny'
       ? {
           counted: 'by_node',
@@ -430,7 +430,7 @@ function excessOf(
           worst_excess: Number.MAX_SAFE_INTEGER,
           because: 'Valkey cannot be reached, so every call is admitted.',
         }
-  const lost = shared === 'down' && !isObserved ? 'Valkey cannot be reached. ' : ''
+  const lost = leaseState === 'down' && !isObserved ? 'Valkey cannot be reached. ' : ''
   if (nodes === 1 && silent === 0) return EXACT
   return {
     counted: 'by_node',

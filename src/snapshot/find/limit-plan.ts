@@ -220,6 +220,14 @@ export function toPlan(limits: readonly PlannedLimit[], closed: LimitPlan['close
   }
 }
 
+/** Slots of a sliding window. */
+const SLOTS = 60
+
+/** Width of a slot of a window, milliseconds. */
+export function slotMsOf(windowMs: number): number {
+  return Math.ceil(windowMs / SLOTS)
+}
+
 /** A limit that nodes count together in Valkey, where there is one: it refuses, and is no calendar quota, which the database counts. */
 export function isLeased({ isObserved, algorithm }: LinkedLimit): boolean {
   return !isObserved && algorithm !== 'quota'

@@ -14,6 +14,7 @@ import {
 } from '../../model/bounds.ts'
 import type { Opener } from '../../vault/vault.ts'
 import { limitKeyOf } from '../find/limit-key.ts'
+import { slotMsOf } from '../find/limit-plan.ts'
 import type {
   GuardrailFragment,
   HostFragment,
@@ -151,9 +152,6 @@ export function closedGuardrail({ id, slug, scope }: GuardrailFragment, reason: 
   }
 }
 
-/** Slots of a sliding window. */
-const SLOTS = 60
-
 const CALENDAR_MS = [86_400_000, 7 * 86_400_000, 30 * 86_400_000]
 
 /** Links a policy; an inactive one limits nothing. Throws a RangeError that names what is wrong. */
@@ -193,7 +191,7 @@ export function linkLimit(policy: PolicyFragment, limit: LimitFragment): LinkedL
     algorithm,
     max,
     windowMs: window_ms,
-    slotMs: Math.ceil(window_ms / SLOTS),
+    slotMs: slotMsOf(window_ms),
     burst,
     cost,
     isObserved: limit.observe === true,

@@ -303,7 +303,8 @@ test('a replica that takes over in a cluster is found, also if the URL names onl
     keys.map((key) => count(key)),
     SLACK_MS,
   )
-  assert.ok(answers.every(([sum]) => Number(sum) >= 1))
+  // The replica may lack what its primary counted last
+  assert.ok(answers.every(([sum]) => sum === 1 || sum === 2))
 })
 
 test('TLS verifies the certificate by the authorities of the URL', { skip }, async () => {
