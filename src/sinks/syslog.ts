@@ -59,6 +59,8 @@ export function createSyslogReceiver(
     opened.on('close', () => {
       if (socket === opened) socket = null
     })
+    // Between batches nobody else hears of it
+    opened.on('error', ignore)
     // What a server sends is not read, and does not wait in memory
     opened.resume()
     socket = opened
@@ -83,7 +85,6 @@ export function createSyslogReceiver(
         }
         const fail = (message: string): void =>
           settle(() => {
-            its.on('error', ignore)
             its.destroy()
             if (socket === its) socket = null
             reject(new NotAccepted(message))
@@ -101,7 +102,6 @@ export function createSyslogReceiver(
         its.write(text, (error) => {
           if (error == null)
             settle(() => {
-              its.on('error', ignore)
               done(`sent ${events.length === 1 ? '1 message' : `${events.length} messages`}`)
             })
         })

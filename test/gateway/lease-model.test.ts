@@ -583,6 +583,65 @@ describe('limits that nodes count together', { skip: NO_VALKEY }, () => {
     assert.equal(most, 1, 'all places were in use at some time')
   })
 
+  /** Two nodes with more callers than places, whose calls last 200 ms; what each has under way at each step of 50 ms. */
+  async function saturate(
+    max: number,
+    seconds: number,
+    before: (nodes: readonly Node[], plan: LimitPlan) => Promise<void>,
+  ) {
+    const world = worldOf()
+    const plan = planOf({ kind: 'concurrency', max, window_ms: 0 })
+    const nodes = [new Node(world, 'a', 0), new Node(world, 'b', 0)]
+    for (const one of nodes) await one.tick()
+    const calls: { end: (status: number) => void; endsAt: number }[][] = [[], []]
+    const begin = async (index: number): Promise<void> => {
+      const end = await nodes[index]!.begin(plan)
+      if (end !== null) calls[index]!.push({ end, endsAt: world.nowMs + 200 })
+    }
+    await before(nodes, plan)
+    const steps: (readonly [number, number])[] = []
+    for (let step = 0; step < seconds * 20; step++) {
+      for (const [index, own] of calls.entries()) {
+        for (const one of own.splice(0)) {
+          if (one.endsAt <= world.nowMs) one.end(200)
+          else own.push(one)
+        }
+        for (let i = 0; i < 10; i++) await begin(index)
+      }
+      steps.push([calls[0]!.length, calls[1]!.length])
+      world.nowMs += 50
+      if (step % 20 === 19) for (const one of nodes) await one.tick()
+    }
+    return steps
+  }
+
+  test('what nodes admitted by themselves while they could not ask is worked off, under whatever load', async () => {
+    const begun: ((status: number) => void)[] = []
+    const steps = await saturate(5, 8, async (nodes, plan) => {
+      for (let i = 0; i < 5; i++) begun.push((await nodes[0]!.begin(plan))!)
+      nodes[1]!.isCutOff = true
+      await nodes[1]!.tick()
+      for (let i = 0; i < 2; i++) begun.push((await nodes[1]!.begin(plan))!)
+      nodes[1]!.isCutOff = false
+      await nodes[1]!.tick()
+      for (const end of begun) end(200)
+    })
+    const sums = steps.map(([a, b]) => a + b)
+    assert.ok(Math.max(...sums.slice(-100)) <= 5, sums.join(' '))
+    assert.ok(Math.max(...sums.slice(-100)) >= 4, sums.join(' '))
+  })
+
+  for (const max of [1, 5])
+    test(`no node has all places of ${max} while the other one waits`, async () => {
+      const steps = await saturate(max, 30, async () => {})
+      const total = (index: 0 | 1): number => steps.reduce((sum, step) => sum + step[index], 0)
+      const [a, b] = [total(0), total(1)]
+      assert.ok(Math.min(a, b) * 4 > Math.max(a, b), `${a} and ${b}`)
+      assert.ok(steps.every((step) => step[0] + step[1] <= max))
+      const used = (a + b) / steps.length / max
+      assert.ok(used > 0.6, `${used} of the places were used`)
+    })
+
   test('places that a node does not need are free for the others after a second or two', async () => {
     const world = worldOf()
     const plan = planOf({ kind: 'concurrency', max: 6, window_ms: 0 })

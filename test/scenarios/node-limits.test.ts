@@ -1,5 +1,8 @@
 /** Limits of two whole instances on one PostgreSQL. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { eventually } from '../support/eventually.ts'
 import { onPostgres } from '../support/postgres-databases.ts'
@@ -93,6 +96,62 @@ await onPostgres(({ create }) => {
     await counted(a, 'in_valkey')
     await counted(b, 'in_valkey')
     assert.deepEqual([await admitted(a, token, 3), await admitted(b, token, 3)], [0, 0])
+  })
+
+  test('calls at the same time come back to max over both nodes after their connections to Valkey were cut', {
+    skip: NO_VALKEY,
+  }, async () => {
+    let running = 0
+    let most = 0
+    const upstream = createServer((_, response) => {
+      most = Math.max(most, ++running)
+      setTimeout(() => {
+        running--
+        response.end('{}')
+      }, 100)
+    })
+    upstream.listen(0, '127.0.0.1')
+    await once(upstream, 'listening')
+    await using valkey = await startValkey()
+    const start = await installation()
+    const flags = ['--valkey-url', `redis://127.0.0.1:${valkey.port}`]
+    await using a = await start('a', flags)
+    await using b = await start('b', flags)
+    const url = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`
+    const token = await publishOrders(a, url, { kind: 'concurrency', max: 5 })
+    const isUp = async (server: TestServer) =>
+      (await server.manage('GET', '/limits/explain')).json.items[0].counted === 'in_valkey'
+    await eventually(async () => (await isUp(a)) && (await isUp(b)))
+    let isOver = false
+    const served = new Map([a, b].map((server) => [server, 0]))
+    const callers = [a, b].flatMap((server) =>
+      Array.from({ length: 6 }, async () => {
+        while (!isOver)
+          if ((await call(server, token)).status === 200) served.set(server, served.get(server)! + 1)
+          else await new Promise((done) => setTimeout(done, 20))
+      }),
+    )
+    await using _load = {
+      async [Symbol.asyncDispose]() {
+        isOver = true
+        await Promise.all(callers)
+        upstream.close()
+        upstream.closeAllConnections()
+      },
+    }
+    const until = async (count: number) => {
+      const from = [...served.values()]
+      await eventually(() => [...served.values()].every((now, index) => now >= from[index]! + count))
+    }
+    await until(10)
+    assert.ok(most <= 5, `${most} of 5`)
+    valkey.cli('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await until(20)
+    await eventually(async () => (await isUp(a)) && (await isUp(b)))
+    await until(40)
+    most = 0
+    await until(20)
+    assert.ok(most <= 5 && most >= 4, `${most} of 5`)
   })
 
   test('two nodes admit a quota together, and the one that stays admits what is left of it', async () => {

@@ -144,7 +144,10 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
 export async function publishOrders(
   server: Pick<TestServer, 'manage'>,
   upstreamUrl: string,
-  limit: { kind?: 'rate' | 'quota'; max: number; window: string } = { max: 1000, window: '1m' },
+  limit: { kind?: 'rate' | 'quota' | 'concurrency'; max: number; window?: string } = {
+    max: 1000,
+    window: '1m',
+  },
 ): Promise<string> {
   await created(
     server.manage('POST', '/collections', {

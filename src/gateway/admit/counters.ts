@@ -60,8 +60,8 @@ export const LIMITS_AT_ONCE_MAX = 32
 const GUESS_MS = 1000
 /** How long a request waits for a lease, milliseconds. The thread that fetches it has 50. */
 const ASK_MS = 60
-/** So many waits in a row without any answer: the thread that fetches leases does not run. */
-const UNANSWERED_MAX = 3
+/** Where no wait has been answered for so long, the thread that fetches leases does not run. */
+const UNANSWERED_MS = 250
 
 /** Attaches a thread. Each thread has a slot of its own (0 to 126); a replacement takes that of the thread it replaces. */
 export function createCounters(buffer: SharedArrayBuffer, slot: number): Counters {
@@ -98,7 +98,8 @@ class SharedCounters implements Counters {
   readonly #slots = new Float64Array(LIMITS_AT_ONCE_MAX)
   /** What had been granted when {@link take} looked. */
   #seen = 0
-  #unanswered = 0
+  /** Since when waits end without any answer, in the time of the thread; null while they are answered. */
+  #unansweredSince: number | null = null
   readonly #calendars = new Calendars()
   /** What could not be released yet. */
   #owed: HeldLimit[] = []
@@ -232,11 +233,14 @@ class SharedCounters implements Counters {
   async ask(): Promise<void> {
     const seen = this.#seen
     await this.#cells.untilGranted(seen, ASK_MS)
-    // The thread that asks Valkey for all has a shorter deadline: it is blocked, or ends
-    if (this.#cells.granted === seen && this.#cells.isUp && ++this.#unanswered >= UNANSWERED_MAX) {
-      this.#unanswered = 0
+    const now = performance.now()
+    if (this.#cells.granted !== seen) this.#unansweredSince = null
+    else if (this.#unansweredSince === null) this.#unansweredSince = now
+    // The thread that asks Valkey for all has a shorter deadline: it is blocked, or has ended
+    else if (this.#cells.isUp && now - this.#unansweredSince > UNANSWERED_MS) {
+      this.#unansweredSince = null
       this.#cells.setState('down')
-    } else if (this.#cells.granted !== seen) this.#unanswered = 0
+    }
   }
 
   #lookAtLease(planned: PlannedLimit, index: number): typeof ENOUGH | typeof NONE_FREE | typeof ASKED_FOR {

@@ -129,6 +129,8 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
   /** Refusals in a row. */
   let refusals = 0
   let ticking: Promise<void> | null = null
+  /** As far as this desk knows: gateway threads end the use of Valkey too, where nothing answers them. */
+  let wasUp = false
 
   const refOf = (bit: number, entry: number): CounterRef => {
     const table = byBit[bit]!
@@ -209,13 +211,14 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
       const [units, free, waitMs, slot] = answers[index]!.map(Number) as [number, number, number, number]
       const given: Grant = { units, free, waitMs, slot }
       locked(one, () => putGrant(one.table, one.entry, era, one.lease, given, sentAt, clock.now()))
-      if (one.lease.windowMs === 0) notePlaces(one, units, sentAt)
+      if (one.lease.windowMs === 0) notePlaces(one, Math.max(units, one.lease.held), sentAt)
     }
   }
 
-  function notePlaces(place: CounterRef, units: number, sentAt: number): void {
+  /** @param counted what Valkey counts for this node, also where less was granted */
+  function notePlaces(place: CounterRef, counted: number, sentAt: number): void {
     const key = keyOf(place, 'c')
-    if (units === 0) places.delete(key)
+    if (counted === 0) places.delete(key)
     else {
       const idleSince = places.get(key)?.idleSince ?? sentAt
       const { table, bit, entry, low, high } = place
@@ -226,6 +229,7 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
   function lose(error: unknown): void {
     if (!cells.isUp) return
     cells.setState('down')
+    wasUp = false
     changed(false)
     fault(error)
     if (!valkey.isUp) return
@@ -266,6 +270,11 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
 
   /** Uses Valkey again, once it can be reached and knows what was counted. */
   async function begin(): Promise<void> {
+    if (wasUp) {
+      wasUp = false
+      changed(false)
+      fault(new Error('this process did not answer its own requests in time'))
+    }
     if (cells.state === 'off' || !valkey.isUp) return
     const { era } = valkey
     if (usedEra !== null && usedEra !== era && lostEra === null) {
@@ -288,6 +297,7 @@ export function createLeaseDesk(options: LeaseDeskOptions): LeaseDesk {
     usedEra = era
     lostEra = null
     toldEra = null
+    wasUp = true
     cells.setState('up')
     changed(true)
   }

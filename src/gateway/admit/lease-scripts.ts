@@ -146,31 +146,52 @@ return {0, 0, 0, 0}
 
 /**
  * Places of a concurrency limit: a field for each node with its places and until when it has them. Arguments: now, node (a text), life
- * ms, max, cost, places wanted in all, places in use, number of nodes. Places in use are always granted: calls hold them already.
+ * ms, max, cost, places wanted in all, places in use, number of nodes.
+ *
+ * Places in use always count, since calls hold them already. What is granted may be less: where nodes that could not ask have admitted too
+ * many, and where another node waits that has fewer, or as many and has waited longer. Then it admits nothing new until enough of its calls
+ * have ended. A node that waits says since when in a field of its own, for a second.
  */
 const PLACES = `${CLOCK}
 local node = ARGV[2]
 local lifeMs, max, cost, want, used, nodes = unpack(n, 3, 8)
 local flat = redis.call('HGETALL', KEYS[1])
-local others = 0
+local places, waits, others, since = {}, {}, 0, now
 for i = 1, #flat, 2 do
-  local places, untilMs = string.match(flat[i + 1], '^(%d+) (%d+)$')
-  if tonumber(untilMs) <= now or tonumber(untilMs) > now + 10 * lifeMs then
+  local value, untilMs = string.match(flat[i + 1], '^(%d+) (%d+)$')
+  value, untilMs = tonumber(value), tonumber(untilMs)
+  if untilMs <= now or untilMs > now + 10 * lifeMs then
     redis.call('HDEL', KEYS[1], flat[i])
+  elseif flat[i] == 'wait:' .. node then
+    since = value
+  elseif string.sub(flat[i], 1, 5) == 'wait:' then
+    waits[string.sub(flat[i], 6)] = value
   elseif flat[i] ~= node then
-    others = others + tonumber(places)
+    places[flat[i]] = value
+    others = others + value
   end
 end
-local free = max - others - used
-local more = want > used and share(free, cost, want - used, nodes) or 0
-local mine = used + more
-if mine > 0 then
-  redis.call('HSET', KEYS[1], node, mine .. ' ' .. string.format('%.0f', now + lifeMs))
-  redis.call('PEXPIRE', KEYS[1], lifeMs)
-else
-  redis.call('HDEL', KEYS[1], node)
+local isBehind, yields = false, false
+for other, first in pairs(waits) do
+  local has = places[other] or 0
+  if has + 2 * cost <= used then isBehind, yields = true, true end
+  if first < since and has <= used then isBehind = true end
+  if first < since and has + cost <= used then yields = true end
 end
-return {mine, math.max(0, free - more), (want > used and more == 0) and 100 or 0, 0}
+local free = max - others - used
+local more = (want > used and not isBehind) and share(free, cost, want - used, nodes) or 0
+local granted = math.max(0, math.min(used + more, max - others))
+if yields then granted = math.max(0, math.min(granted, used - cost)) end
+if more > 0 then since = now end
+local kept = math.max(used, granted)
+local isWaiting = want > used and granted < used + cost
+local function keep(field, places, ms)
+  redis.call('HSET', KEYS[1], field, places .. ' ' .. string.format('%.0f', now + ms))
+end
+if kept > 0 then keep(node, kept, lifeMs) else redis.call('HDEL', KEYS[1], node) end
+if isWaiting then keep('wait:' .. node, string.format('%.0f', since), 1000) else redis.call('HDEL', KEYS[1], 'wait:' .. node) end
+redis.call('PEXPIRE', KEYS[1], lifeMs)
+return {granted, math.max(0, free - more), isWaiting and 100 or 0, 0}
 `
 
 /** By the name under which they are called. */
