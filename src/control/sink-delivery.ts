@@ -2,7 +2,7 @@
  * The main thread's side of the delivery to sinks: orders for the sinks thread, its questions to the configuration store, and the states of sinks.
  *
  * 1. The thread runs only while a sink is active, or was since the start.
- * 2. Of several processes on one database, one sends. It renews its claim, and another takes over some seconds after it ends.
+ * 2. Of several processes on one database, one sends. It renews its claim, and another takes over at most 30 seconds after the last renewal.
  * 3. The states of all sinks are stored together, at most once a second. After a fault, a sink sends again what it has sent since then.
  */
 import type { Worker } from 'node:worker_threads'

@@ -139,7 +139,7 @@ export const SinkStreamView = z.object({
     .meta(unit('ms'))
     .describe('Age of the oldest event that is not accepted yet; 0: none is waiting'),
   last_sent_at: z.string().nullable(),
-  last_error: z.string().nullable().describe('Why the last attempt failed; null once an attempt succeeds'),
+  last_error: z.string().nullable().describe('Why the last attempt failed; null once a batch is accepted'),
   last_error_at: z.string().nullable(),
 })
 export type SinkStreamView = z.output<typeof SinkStreamView>

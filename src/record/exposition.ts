@@ -144,9 +144,11 @@ export function toExposition(
       Object.entries(figures.nodes).map(([state, count]) => [{ state }, count]),
     )
   if (figures.isValkeyUp !== null)
-    page.gauge('postern_valkey_up', '1 if counters of limits are shared by Valkey.', [
-      [{}, Number(figures.isValkeyUp)],
-    ])
+    page.gauge(
+      'postern_valkey_up',
+      '1 if limits are counted in Valkey, 0 while this node enforces its part.',
+      [[{}, Number(figures.isValkeyUp)]],
+    )
   page.gauge('postern_origins_down', 'MCP servers that cannot be reached, or answer 5xx.', [
     [{}, figures.originsDown],
   ])

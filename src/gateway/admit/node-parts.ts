@@ -2,7 +2,7 @@
  * The part of each limit that one of several nodes admits, while no server counts for all of them.
  * 1. A node admits the limit divided by the number of nodes, rounded up, but never less than one request costs, and never more than the limit.
  * 2. Calendar quotas have no part here: all nodes count them together (see quota-shares.ts).
- * 3. With Valkey, all nodes count every limit together that can refuse; these parts hold while it cannot be reached.
+ * 3. With Valkey, limits that refuse are counted there, except calendar quotas. Their parts hold while it cannot be reached.
  * 4. With one node and no Valkey every plan stays as it is, and nothing is looked up.
  */
 import {

@@ -339,7 +339,10 @@ const ExplainedLimit = UsageItem.extend({
     ),
   worst_excess: z
     .int()
-    .describe('The most that all nodes may admit beyond max at this moment, in the unit of max'),
+    .nullable()
+    .describe(
+      'The most that all nodes may admit beyond max at this moment, in the unit of max. Null: there is no bound',
+    ),
   because: z.string().describe('Where the excess comes from'),
 })
 type ExplainedLimit = z.output<typeof ExplainedLimit>
@@ -412,12 +415,19 @@ function excessOf(
       because: `Each of the ${nodes} nodes reserves a share of what is left; the last request of each other node may exceed it.${ofSilent}`,
     }
   }
-  if (leaseState === 'up' && isLeased(limit))
+  if (leaseState === 'up' && isLeased(limit)) {
+    const others = nodes - 1 + silent
+    const [excess, adds] = {
+      local: [others * part, `adds its part, at most ${part}`],
+      deny: [0, 'refuses every call'],
+      allow: [others === 0 ? 0 : null, 'admits every call'],
+    }[onStoreFailure] as [number | null, string]
     return {
       counted: 'in_valkey',
-      worst_excess: (nodes - 1 + silent) * part,
-      because: `All nodes count together in Valkey, and this node holds ${held ?? 0}. Together they admit ${max}. Each node that cannot reach Valkey adds its part, at most ${part}.`,
+      worst_excess: excess,
+      because: `All nodes count together in Valkey, and this node holds ${held ?? 0}. Together they admit ${max}. Each node that cannot reach Valkey ${adds}.`,
     }
+  }
   if (leaseState === 'down' && !isObserved && onStoreFailure !== 'local')
     return onStoreFailure === 'deny'
       ? {
@@ -427,7 +437,7 @@ function excessOf(
         }
       : {
           counted: 'by_node',
-          worst_excess: Number.MAX_SAFE_INTEGER,
+          worst_excess: null,
           because: 'Valkey cannot be reached, so every call is admitted.',
         }
   const lost = leaseState === 'down' && !isObserved ? 'Valkey cannot be reached. ' : ''
